@@ -1,0 +1,1 @@
+"""remora: attach coding-agent sessions to any SSH host."""

@@ -1,0 +1,1 @@
+"""How remora touches the world: one third party per file."""

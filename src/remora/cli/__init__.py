@@ -1,0 +1,1 @@
+"""The terminal: a thin view of :mod:`remora.api`."""

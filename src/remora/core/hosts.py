@@ -1,0 +1,129 @@
+"""What an alias resolves to now: the answer of ``ssh -G``, as a value.
+
+The answer is the one authority. Nothing here or later reads the SSH configuration again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remora.core.errors import Code, UsageProblem
+
+
+class StrictHostKeyChecking(StrEnum):
+    """What the user's configuration says about unknown host keys."""
+
+    ASK = "ask"
+    YES = "yes"
+    ACCEPT_NEW = "accept-new"
+    NO = "no"
+
+
+class AddressFamily(StrEnum):
+    """Which addresses may be dialled."""
+
+    ANY = "any"
+    IPV4 = "inet"
+    IPV6 = "inet6"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """One alias as OpenSSH resolved it.
+
+    `options` holds every line of the answer: the lower-case keyword and its values in order. The named
+    fields are the ones that remora acts on; paths have their tilde expanded. `connect_timeout` and
+    `keepalive_interval` are seconds, `None` when the configuration sets none. `proxy_jump` is the
+    configured chain, first hop first, as written (``[user@]host[:port]``).
+    """
+
+    alias: str
+    hostname: str
+    port: int
+    user: str
+    identity_files: tuple[str, ...] = ()
+    certificate_files: tuple[str, ...] = ()
+    identities_only: bool = False
+    identity_agent: str | None = None
+    forward_agent: str | None = None
+    proxy_jump: tuple[str, ...] = ()
+    proxy_command: str | None = None
+    user_known_hosts: tuple[str, ...] = ()
+    global_known_hosts: tuple[str, ...] = ()
+    revoked_host_keys: str | None = None
+    host_key_alias: str | None = None
+    strict_host_key_checking: StrictHostKeyChecking = StrictHostKeyChecking.ASK
+    hash_known_hosts: bool = False
+    address_family: AddressFamily = AddressFamily.ANY
+    bind_address: str | None = None
+    connect_timeout: float | None = None
+    keepalive_interval: float | None = None
+    keepalive_count: int | None = None
+    batch_mode: bool = False
+    compression: bool = False
+    preferred_authentications: tuple[str, ...] = ()
+    options: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something the user should know that stops nothing, such as a setting that is not honoured."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The way to a host: each jump resolved like the target itself, in dialling order."""
+
+    target: Host
+    jumps: tuple[Host, ...] = ()
+    notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What the user typed to name a place: ``ALIAS``, ``ALIAS:DIR`` or ``ALIAS/THREAD``."""
+
+    alias: str
+    folder: str | None = None
+    thread: str | None = None
+
+
+def parse_address(text: str) -> Address:
+    """Take ``ALIAS[:DIR]`` or ``ALIAS/THREAD`` apart.
+
+    An alias never starts with ``-`` and contains no white space, control character, colon or slash; such
+    text is refused before it can reach a command line. Raises :class:`UsageProblem`.
+    """
+    alias, separator, rest = text, "", ""
+    for position, character in enumerate(text):
+        if character in ":/":
+            alias, separator, rest = text[:position], character, text[position + 1 :]
+            break
+    if not is_safe_alias(alias):
+        raise UsageProblem(
+            Code.ALIAS_UNSAFE,
+            f"{text!r} does not name a host: an alias is one word that does not start with a dash.",
+            next_step="List the aliases with: remora hosts",
+        )
+    if separator == ":":
+        return Address(alias, folder=rest or None)
+    return Address(alias, thread=rest or None)
+
+
+_UNSAFE_IN_ALIAS = frozenset("`$&|;<>()'\"\\*?!#~,/:[]{} \t\n\r")
+
+
+def is_safe_alias(alias: str) -> bool:
+    """Whether a name can go to ``ssh`` behind ``--`` and into a ProxyCommand's ``%h`` without doing harm.
+
+    Such text in a host name has run commands in other tools; a real alias needs none of it.
+    """
+    return (
+        bool(alias)
+        and not alias.startswith("-")
+        and alias.isprintable()
+        and not any(character in _UNSAFE_IN_ALIAS for character in alias)
+    )

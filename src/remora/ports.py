@@ -1,0 +1,214 @@
+"""The seams: what remora needs from the world, and nothing about who provides it.
+
+Each seam has an in-memory twin in :mod:`remora.testing`, and every implementation, the twin too, passes the
+same contract suite (:mod:`remora.testing.contracts`).
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.hosts import Host, Notice, Route
+from remora.core.secrets import Secret
+
+
+class ByteStream(Protocol):
+    """A two-way stream of bytes with half-close and back-pressure.
+
+    A broken connection raises :class:`remora.core.errors.Unreachable` (code ``connection-lost``) from
+    whatever waits on it; the end of the other side's data is not an error.
+    """
+
+    async def read(self, limit: int = 65536) -> bytes:
+        """Wait for bytes and give at most `limit` of them; ``b""`` once the other side has ended."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Send all of `data`; returns when the far end's window and our buffer allow more."""
+        ...
+
+    async def write_eof(self) -> None:
+        """End our side; reading goes on. Twice is harmless."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the stream at once. Idempotent; pending reads end with ``b""`` or the error."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How a remote process ended: a status or a signal's name; both `None` when the host did not say."""
+
+    status: int | None = None
+    signal: str | None = None
+
+
+class RemoteProcess(ByteStream, Protocol):
+    """A command running on the host: the stream is its standard input and output."""
+
+    async def read_error(self, limit: int = 65536) -> bytes:
+        """Standard error, like :meth:`ByteStream.read`."""
+        ...
+
+    async def wait(self) -> ExitStatus:
+        """Wait for the end of the process. Output not yet read stays readable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionFacts:
+    """What is known about a connection once it stands."""
+
+    user: str
+    hostname: str
+    port: int
+    host_key_fingerprint: str
+    server_version: str
+    cipher: str
+    authentication: str
+    """The method that let us in, such as ``publickey``."""
+    notices: tuple[Notice, ...] = ()
+
+
+class RemoteHost(Protocol):
+    """One authenticated SSH connection; everything else is multiplexed inside it."""
+
+    @property
+    def facts(self) -> ConnectionFacts: ...
+
+    async def start(self, words: Sequence[str]) -> RemoteProcess:
+        """Start a command without a terminal.
+
+        `words` reach the login shell as one line, each word quoted so that every common shell
+        (Bourne, csh, fish) reads it as itself. Raises :class:`remora.core.errors.ShellProblem`
+        (``channel-refused``) when the host refuses another session.
+        """
+        ...
+
+    async def open_unix_socket(self, path: str) -> ByteStream:
+        """Open a channel to a unix socket on the host.
+
+        Raises :class:`remora.core.errors.ShellProblem` (``channel-refused``) when the host forbids it or
+        nothing listens there; the host does not tell which.
+        """
+        ...
+
+    async def wait_lost(self) -> None:
+        """Return when the connection has ended, for whatever reason."""
+        ...
+
+
+class Dialler(Protocol):
+    """Makes the one SSH connection."""
+
+    def dial(self, route: Route, dialogue: "Dialogue") -> AbstractAsyncContextManager[RemoteHost]:
+        """Dial what `route` says, proving the host's key and authenticating once.
+
+        Raises, classified: :class:`~remora.core.errors.Unreachable`,
+        :class:`~remora.core.errors.HostKeyProblem`, :class:`~remora.core.errors.AuthenticationProblem`,
+        :class:`~remora.core.errors.NeedsPerson`. On leaving, the connection and all channels are gone.
+        """
+        ...
+
+
+class HostResolver(Protocol):
+    """Asks OpenSSH what a name means now."""
+
+    async def resolve(self, alias: str) -> Host:
+        """One ``ssh -G -- ALIAS``. May run the user's ``Match exec`` commands.
+
+        Raises :class:`~remora.core.errors.ConfigProblem` with OpenSSH's own words.
+        """
+        ...
+
+
+class HostKeyAnswer(Enum):
+    """What a person says to an unknown host key."""
+
+    REFUSE = "refuse"
+    ONCE = "once"
+    RECORD = "record"
+    """Trust it and add it to the user's known hosts file: the person asked for that change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostKeyQuestion:
+    """A host showed a key that no known hosts file has."""
+
+    alias: str
+    hostname: str
+    port: int
+    key_type: str
+    fingerprint: str
+    known_hosts_file: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretQuestion:
+    """Something that only a person can type: a passphrase, password or code. `prompt` may be remote text."""
+
+    alias: str
+    prompt: str
+    echo: bool = False
+
+
+class Dialogue(Protocol):
+    """How the library asks a person while connecting. It never asks the terminal itself."""
+
+    async def accept_host_key(self, question: HostKeyQuestion) -> HostKeyAnswer:
+        """Ask whether an unknown key may be trusted.
+
+        Raises :class:`~remora.core.errors.NeedsPerson` when nobody may answer.
+        """
+        ...
+
+    async def secret(self, question: SecretQuestion) -> Secret | None:
+        """Ask for a secret; `None` when the person declines.
+
+        Raises :class:`~remora.core.errors.NeedsPerson` when nobody may answer.
+        """
+        ...
+
+
+class ApprovalHandler(Protocol):
+    """Decides what the agent asks. There is no default that says yes."""
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        """Choose among `request.choices`. May be cancelled when the request is answered elsewhere."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as an argument, so that tests own it."""
+
+    def monotonic(self) -> float:
+        """Seconds that only grow."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class EventSpool(Protocol):
+    """Unread events, in order, in bounded memory: the rest waits on disk."""
+
+    def put(self, record: bytes) -> None:
+        """Add one record; never waits for the reader."""
+        ...
+
+    async def get(self) -> bytes | None:
+        """The oldest record; waits for one; `None` after :meth:`finish` once all were read."""
+        ...
+
+    def finish(self) -> None:
+        """No more records will come."""
+        ...
+
+    def close(self) -> None:
+        """Let go of memory and disk. Idempotent."""
+        ...

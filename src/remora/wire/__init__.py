@@ -1,0 +1,1 @@
+"""What the bytes mean: no I/O, no asyncio."""

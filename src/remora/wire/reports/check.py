@@ -1,0 +1,47 @@
+"""The report of ``remora check``."""
+
+from typing import ClassVar
+
+import msgspec
+
+from remora.wire.reports import Document, ErrorBody, NoticeBody
+
+
+class StageBody(msgspec.Struct, kw_only=True):
+    """One stage of the proof: `outcome` is ``ok``, ``warning``, ``failed`` or ``skipped``; `seconds` its own time."""
+
+    stage: str
+    outcome: str
+    detail: str
+    seconds: float | None = None
+    error: ErrorBody | None = None
+
+
+class CodexCandidate(msgspec.Struct, kw_only=True):
+    """One codex found on the host, in search order; `problem` says why it cannot be used."""
+
+    path: str
+    version: str | None = None
+    chosen: bool = False
+    problem: str | None = None
+
+
+class HostCheck(msgspec.Struct, kw_only=True):
+    """What was proven about one host."""
+
+    alias: str
+    ok: bool
+    seconds: float
+    stages: list[StageBody]
+    codex: list[CodexCandidate] = []
+    plan: list[str] = []
+    notices: list[NoticeBody] = []
+
+
+class CheckReport(Document, kw_only=True):
+    """All hosts that were checked, in the order asked."""
+
+    kind: ClassVar[str] = "check"
+    ok: bool
+    exit_code: int
+    hosts: list[HostCheck]
