@@ -1,0 +1,15 @@
+"""What to do when a test cannot have what it needs: skip on a developer's machine, fail where all is required."""
+
+import os
+from typing import NoReturn
+
+import pytest
+
+REQUIRE_ALL = os.environ.get("REMORA_REQUIRE") == "all"
+
+
+def missing(reason: str) -> NoReturn:
+    """End the test: skipped with `reason` locally, failed when ``REMORA_REQUIRE=all``."""
+    if REQUIRE_ALL:
+        pytest.fail(f"required here, but {reason}", pytrace=False)
+    pytest.skip(reason)
