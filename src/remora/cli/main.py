@@ -1,0 +1,74 @@
+"""Where the program starts, and where every failure becomes an exit code."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+
+import typer
+
+from remora.cli.app import app
+from remora.cli.options import Options, peek
+from remora.cli.output import prepare_streams, show_error
+from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsageProblem
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; never raises for something a user can cause."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_streams()
+    try:
+        try:
+            code = _run(words)
+            sys.stdout.flush()
+            return code
+        except RemoraError as error:
+            show_error(error, json=peek(words).json)
+            return error.exit_code
+    except BrokenPipeError:
+        return _die_of_closed_pipe()
+
+
+def _run(words: list[str]) -> int:
+    options = peek(words)
+    try:
+        return _invoke(words)
+    except (RemoraError, BrokenPipeError):
+        raise
+    except typer.TyperException as error:
+        message = error.format_message()
+        raise UsageProblem(Code.USAGE, message, next_step="See what is accepted with --help.") from None
+    except (KeyboardInterrupt, typer.Abort, EOFError):
+        raise Interrupted(Code.INTERRUPTED, "Interrupted.", next_step="Run the command again.") from None
+    except Exception as error:
+        raise _internal(error, options) from error
+
+
+def _invoke(words: list[str]) -> int:
+    command = typer.main.get_command(app)
+    if "_REMORA_COMPLETE" in os.environ:
+        command.main(words, prog_name="remora")
+    try:
+        with command.make_context("remora", words) as context:
+            return int(command.invoke(context) or ExitCode.DONE)
+    except typer.Exit as leave:
+        return leave.exit_code
+
+
+def _internal(error: Exception, options: Options) -> RemoraError:
+    if options.verbosity > 0:
+        traceback.print_exception(error, file=sys.stderr)
+    return RemoraError(
+        Code.INTERNAL,
+        "remora itself failed; this is a bug.",
+        seen=f"{type(error).__name__}: {error}",
+        next_step="Run it again with -v for the traceback, and report it with the issue tracker of remora.",
+    )
+
+
+def _die_of_closed_pipe() -> int:
+    """End as any Unix program does when nobody reads its output any more; the value is for the type alone."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGPIPE)
+    return 128 + signal.SIGPIPE

@@ -1,0 +1,107 @@
+"""The options that every command accepts, declared once.
+
+They may stand before the command's name or after it; what is said later wins, ``-v`` and ``-q`` add up.
+"""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Final, ParamSpec, TypeVar, cast
+
+import typer
+
+SSH_CONFIG_VARIABLE: Final = "REMORA_SSH_CONFIG"
+
+_META_KEY: Final = "remora.options"
+_CONTEXT: Final = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user said about the command as a whole. `timeout` is seconds for all of it."""
+
+    json: bool = False
+    ssh_config: str | None = None
+    config: str | None = None
+    no_input: bool = False
+    timeout: float | None = None
+    verbosity: int = 0
+    """Above zero for ``-v``, below for ``-q``."""
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether a person can answer a question: a terminal, and no ``--no-input``."""
+        return not self.no_input and sys.stdin is not None and sys.stdin.isatty()
+
+
+def common_options(function: Callable[_P, _R]) -> Callable[..., _R]:
+    """Give a command the common options.
+
+    `function` takes them as one argument named ``options`` of type :class:`Options`; the rest of its
+    signature is the command's own; an argument of type :class:`typer.Context` is named ``context``. Use it
+    below ``@app.command()`` or ``@app.callback()``.
+    """
+    signature = inspect.signature(function, eval_str=True)
+    own = [parameter for name, parameter in signature.parameters.items() if name != "options"]
+    wants_context = any(parameter.name == "context" for parameter in own)
+    common = list(inspect.signature(_declared, eval_str=True).parameters.values())
+    names = [parameter.name for parameter in common]
+
+    @functools.wraps(function)
+    def command(context: typer.Context, **values: Any) -> _R:
+        given = {name: values.pop(name) for name in names}
+        context.meta[_META_KEY] = options = _merge(current_options(context), **given)
+        if wants_context:
+            values["context"] = context
+        return cast("Callable[..., _R]", function)(options=options, **values)
+
+    taken = [*own, *common] if wants_context else [_CONTEXT, *own, *common]
+    parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in taken]
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return command
+
+
+def current_options(context: typer.Context) -> Options:
+    """What was said so far, up to the command that `context` belongs to."""
+    known = context.meta.get(_META_KEY)
+    return known if isinstance(known, Options) else Options(ssh_config=os.environ.get(SSH_CONFIG_VARIABLE) or None)
+
+
+def peek(arguments: Sequence[str]) -> Options:
+    """The form in which a failure is shown, from a command line that may not even parse."""
+    words = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    verbose = any(word == "--verbose" or (word[:1] == "-" and set(word[1:]) == {"v"}) for word in words)
+    return Options(json="--json" in words, verbosity=int(verbose))
+
+
+def _merge(before: Options, *, json: bool, no_input: bool, verbose: int, quiet: int, **values: Any) -> Options:
+    return replace(
+        before,
+        json=before.json or json,
+        no_input=before.no_input or no_input,
+        verbosity=before.verbosity + verbose - quiet,
+        **{name: value for name, value in values.items() if value is not None},
+    )
+
+
+def _declared(
+    json: Annotated[bool, typer.Option("--json", help="Write JSON documents to standard output.")] = False,
+    ssh_config: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help=f"SSH config instead of ~/.ssh/config, as ssh -F. [{SSH_CONFIG_VARIABLE}]"),
+    ] = None,
+    config: Annotated[str | None, typer.Option(metavar="FILE", help="remora's own settings file.")] = None,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; exit 11 where a person is needed.")] = False,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="S", min=0.001, help="Seconds for the whole command; then exit 14.")
+    ] = None,
+    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Tell more.", show_default=False)] = 0,
+    quiet: Annotated[int, typer.Option("--quiet", "-q", count=True, help="Tell less.", show_default=False)] = 0,
+) -> None:
+    """The declaration itself; never called."""

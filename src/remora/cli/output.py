@@ -1,0 +1,88 @@
+"""How results and failures reach the terminal or the script: one place for all commands."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from remora.core.errors import RemoraError
+from remora.core.text import neutralise
+
+if TYPE_CHECKING:
+    from remora.wire.reports import Document
+
+_PAGER: Final = "less"
+
+
+def prepare_streams() -> None:
+    """Let text through whatever the terminal's encoding is: what it lacks is written as an escape."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def write_document(document: "Document") -> None:
+    """Write one JSON document as one line of UTF-8 to standard output, at once."""
+    from remora.wire.reports import encode
+
+    sys.stdout.flush()
+    sys.stdout.buffer.write(encode(document) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def tell(line: str) -> None:
+    """Write one line for a person to standard error."""
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def write_listing(lines: Sequence[str]) -> None:
+    """Write lines for a person to standard output, through the pager when they overflow a terminal."""
+    text = "".join(f"{line}\n" for line in lines)
+    if not (sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size().lines and _page(text)):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def show_error(error: RemoraError, *, json: bool) -> None:
+    """Show a failure: one error document on standard output, or sentences on standard error."""
+    if json:
+        from remora.wire.reports import ErrorDocument, error_body
+
+        write_document(ErrorDocument(error=error_body(error)))
+        return
+    for line in error_lines(error):
+        tell(line)
+
+
+def error_lines(error: RemoraError) -> Iterable[str]:
+    """A failure for a person: what happened, where, what was seen, and what to do next."""
+    yield f"remora: {error.message}"
+    yield f"  stage: {error.stage}"
+    if error.seen:
+        first, *rest = error.seen.splitlines()
+        yield f"  seen:  {first}"
+        yield from (f"         {line}" for line in rest)
+    yield f"  next:  {error.next_step}"
+
+
+def short_path(path: str) -> str:
+    """A path as a person writes it: the home folder as a tilde, nothing that could disturb a terminal."""
+    home = os.path.expanduser("~").rstrip("/")  # noqa: PTH111
+    shortened = f"~{path[len(home) :]}" if home and path.startswith(f"{home}/") else path
+    return neutralise(shortened, limit=None, one_line=True)
+
+
+def _page(text: str) -> bool:
+    command = os.environ.get("PAGER", _PAGER)
+    if not command or os.environ.get("TERM") == "dumb" or shutil.which(command.split()[0]) is None:
+        return False
+    environment = {"LESS": "FRX", **os.environ}
+    with subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.PIPE, env=environment) as pager:
+        try:
+            pager.communicate(text.encode(sys.stdout.encoding, "backslashreplace"))
+        except KeyboardInterrupt:
+            pager.wait()
+    return True
