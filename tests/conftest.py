@@ -1,0 +1,40 @@
+"""For every test: a temporary folder of its worker's own, and nothing left behind."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.leaks import WORKER_TAG, holdings, leaked
+
+
+@pytest.fixture(scope="session", autouse=True)
+def worker_markers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[bytes, ...]]:
+    """Give this worker its own temporary folder and a tag; both are how its processes are known."""
+    base = tmp_path_factory.getbasetemp()
+    tag = uuid.uuid4().hex
+    folder = Path(tempfile.mkdtemp(prefix="remora-tests-"))
+    saved = tempfile.tempdir, os.environ.get("TMPDIR")
+    tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
+    os.environ[WORKER_TAG] = tag
+    yield tag.encode(), os.fsencode(folder), os.fsencode(base)
+    tempfile.tempdir = saved[0]
+    os.environ.pop(WORKER_TAG)
+    if saved[1] is None:
+        os.environ.pop("TMPDIR")
+    else:
+        os.environ["TMPDIR"] = saved[1]
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(worker_markers: tuple[bytes, ...]) -> Iterator[None]:
+    """Fail a test that leaves a process, descriptor, thread or temporary file."""
+    earlier = holdings(worker_markers)
+    yield
+    found = leaked(earlier, lambda: holdings(worker_markers))
+    if found:
+        pytest.fail("left behind:\n  " + "\n  ".join(found), pytrace=False)
