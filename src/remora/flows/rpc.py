@@ -1,0 +1,348 @@
+"""Requests and answers over one byte stream to an app server."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from random import Random
+from typing import Any, Final
+
+import msgspec
+
+from remora.core.backoff import Backoff
+from remora.core.errors import Code, ProtocolProblem, RemoraError, Stage, TimeLimit
+from remora.core.settings import Limits
+from remora.core.text import decode as text_of
+from remora.flows.transport import Transport, open_transport
+from remora.flows.waiting import dismiss, within
+from remora.ports import ByteStream, Clock, EventSpool
+from remora.wire import appserver, jsonrpc
+from remora.wire.appserver import ServerInfo
+from remora.wire.jsonrpc import Framing
+
+_OVERLOAD_PAUSES: Final = Backoff(first=0.2, quick=8, floor=10.0, ceiling=10.0)
+
+
+@dataclass(slots=True)
+class _Call:
+    """A request on its way. Until `started`, nothing of it has left."""
+
+    method: str
+    answer: "asyncio.Future[msgspec.Raw]"
+    started: bool = False
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    message: bytes
+    call: _Call | None
+    sent: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class RpcClient:
+    """One initialized connection to an app server.
+
+    It reads eagerly: answers go to who asked, everything else in arrival order to the spool given with
+    :meth:`deliver_to`. Server requests that need no decision are answered here. Safe to use from many tasks.
+    """
+
+    server: ServerInfo
+
+    def __init__(self, transport: Transport, *, clock: Clock, limits: Limits, random: Random) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._limits = limits
+        self._random = random
+        self._calls: dict[jsonrpc.RequestId, _Call] = {}
+        self._outbox: asyncio.Queue[_Outgoing | None] = asyncio.Queue()
+        self._next_id = 0
+        self._inbox = _Inbox(limits.spool_memory)
+        self._closed = asyncio.Event()
+        self.failure: RemoraError | None = None
+        """Why the connection ended; `None` while it stands."""
+
+    async def request(self, method: str, params: Any = None, *, limit: float | None = None) -> Any:
+        """Ask and wait for the decoded answer.
+
+        An overloaded server is asked again, with growing pauses, within the limit. Raises
+        ``request-refused``, ``thread-missing``, ``server-overloaded``; when the connection ends first:
+        the reason it ended, if nothing was sent or `method` only reads, otherwise ``request-unknown``.
+        """
+        seconds = limit if limit is not None else self._limits.request
+        started = self._clock.monotonic()
+        attempt = 0
+        while True:
+            attempt += 1
+            elapsed = self._clock.monotonic() - started
+            try:
+                return await self._ask(method, params, max(seconds - elapsed, 0.0))
+            except ProtocolProblem as error:
+                if error.code is not Code.SERVER_OVERLOADED:
+                    raise
+                elapsed = self._clock.monotonic() - started
+                pause = _OVERLOAD_PAUSES.delay(attempt, elapsed=elapsed, chance=self._random.random())
+                if pause is None or elapsed + pause >= seconds:
+                    raise
+                await self._clock.sleep(pause)
+
+    async def notify(self, method: str, params: Any = None) -> None:
+        """Tell; returns when it was handed to the transport."""
+        await self._send(jsonrpc.encode_notification(method, params))
+
+    async def respond(self, request_id: jsonrpc.RequestId, result: Any) -> None:
+        """Answer a request of the server."""
+        await self._send(jsonrpc.encode_result(request_id, result))
+
+    async def refuse(self, request_id: jsonrpc.RequestId, code: int, message: str) -> None:
+        """Answer a request of the server with an error."""
+        await self._send(jsonrpc.encode_error(request_id, code, message))
+
+    def deliver_to(self, spool: EventSpool) -> None:
+        """Put notifications and server requests, as the bytes that came, into `spool` from now on.
+
+        What came before is put there first. The spool is finished when the connection ends. Until this is
+        called nothing is subscribed, so only general news can wait here; of those the newest are kept.
+        """
+        self._inbox.attach(spool)
+
+    async def wait_closed(self) -> None:
+        """Return when the connection has ended; :attr:`failure` then says why."""
+        await self._closed.wait()
+
+    # -- sending
+
+    async def _ask(self, method: str, params: Any, seconds: float) -> Any:
+        self._next_id += 1
+        request_id = self._next_id
+        call = _Call(method, asyncio.get_running_loop().create_future())
+        self._calls[request_id] = call
+        late = _late(method, seconds)
+        try:
+            outgoing = self._post(jsonrpc.encode_request(request_id, method, params), call)
+            raw = await within(self._clock, seconds, _answer(outgoing, call), error=late)
+        except RemoraError as error:
+            if error is not late and error is not self.failure:
+                raise
+            raise self._lost(call, error) from None
+        finally:
+            self._calls.pop(request_id, None)
+        return msgspec.json.decode(raw)
+
+    def _lost(self, call: _Call, error: RemoraError) -> RemoraError:
+        if not call.started or appserver.is_safe_to_repeat(call.method):
+            return error
+        return ProtocolProblem(
+            Code.REQUEST_UNKNOWN,
+            f"Whether the app server received {call.method} is not known: {error.message}",
+            seen=error.seen,
+            next_step="Look at the thread before asking again, so that nothing is done twice.",
+        )
+
+    async def _send(self, message: bytes) -> None:
+        await self._post(message, None).sent
+
+    def _post(self, message: bytes, call: _Call | None) -> _Outgoing:
+        if self.failure is not None:
+            raise self.failure
+        outgoing = _Outgoing(message, call)
+        self._outbox.put_nowait(outgoing)
+        return outgoing
+
+    async def write_all(self) -> None:
+        """Write what is posted, in order, until the connection ends. Run by :func:`open_rpc`."""
+        current: _Outgoing | None = None
+        try:
+            while True:
+                current = await self._outbox.get()
+                if current is None:
+                    await self._transport.flush()
+                    continue
+                if current.call is not None:
+                    current.call.started = True
+                await self._transport.send(current.message)
+                if not current.sent.done():
+                    current.sent.set_result(None)
+                current = None
+        except RemoraError as error:
+            self.end(error, unsent=current)
+
+    # -- receiving
+
+    async def read_all(self) -> None:
+        """Read until the connection ends. Run by :func:`open_rpc`."""
+        try:
+            while True:
+                for message in await self._transport.receive():
+                    self._take(message)
+                if self._transport.has_pending:
+                    self._outbox.put_nowait(None)
+        except RemoraError as error:
+            self.end(error)
+
+    def _take(self, message: bytes | jsonrpc.TooLarge) -> None:
+        if isinstance(message, jsonrpc.TooLarge):
+            self._take_too_large(message)
+            return
+        match jsonrpc.decode(message):
+            case jsonrpc.Response(request_id, result):
+                self._settle(request_id, result)
+            case jsonrpc.Failure(request_id, code, text, _):
+                self._settle_refused(request_id, code, text)
+            case jsonrpc.Request(request_id, method, _):
+                answer = appserver.automatic_answer(request_id, method)
+                if answer is None:
+                    self._inbox.put(message)
+                else:
+                    self._post(answer, None).sent.add_done_callback(_ignore)
+            case jsonrpc.Notification():
+                self._inbox.put(message)
+
+    def _take_too_large(self, message: jsonrpc.TooLarge) -> None:
+        request_id = jsonrpc.leading_id(message.beginning)
+        call = self._calls.get(request_id) if request_id is not None else None
+        error = ProtocolProblem(
+            Code.MESSAGE_TOO_LARGE,
+            f"The app server sent a message beyond the limit of {self._limits.message} bytes.",
+            seen=text_of(message.beginning[:200]),
+            next_step="Ask for less at once: history is read in pages.",
+        )
+        if call is None:
+            raise error
+        _fail(call.answer, error)
+
+    def _settle(self, request_id: jsonrpc.RequestId, result: msgspec.Raw) -> None:
+        call = self._calls.get(request_id)
+        if call is not None and not call.answer.done():
+            call.answer.set_result(result)
+
+    def _settle_refused(self, request_id: jsonrpc.RequestId | None, code: int, text: str) -> None:
+        call = self._calls.get(request_id) if request_id is not None else None
+        if call is not None:
+            _fail(call.answer, appserver.refusal(call.method, code, text))
+
+    def end(self, error: RemoraError, *, unsent: _Outgoing | None = None) -> None:
+        """End the connection for `error`: whoever waits learns it. Only the first reason counts."""
+        if self.failure is None:
+            self.failure = error
+        for call in self._calls.values():
+            _fail(call.answer, self.failure)
+        waiting = [unsent]
+        while not self._outbox.empty():
+            waiting.append(self._outbox.get_nowait())
+        for outgoing in waiting:
+            if outgoing is not None:
+                _fail(outgoing.sent, self.failure)
+        self._inbox.finish()
+        self._closed.set()
+
+
+class _Inbox:
+    """Where unasked messages wait until somebody brings a spool."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._early: deque[bytes] = deque()
+        self._size = 0
+        self._spool: EventSpool | None = None
+        self._finished = False
+
+    def put(self, record: bytes) -> None:
+        if self._spool is not None:
+            self._spool.put(record)
+            return
+        self._early.append(record)
+        self._size += len(record)
+        while self._size > self._limit and len(self._early) > 1:
+            self._size -= len(self._early.popleft())
+
+    def attach(self, spool: EventSpool) -> None:
+        self._spool = spool
+        for record in self._early:
+            spool.put(record)
+        self._early.clear()
+        if self._finished:
+            spool.finish()
+
+    def finish(self) -> None:
+        self._finished = True
+        if self._spool is not None:
+            self._spool.finish()
+
+
+@asynccontextmanager
+async def open_rpc(
+    stream: ByteStream, framing: Framing, *, clock: Clock, limits: Limits, random: Random | None = None
+) -> AsyncIterator[RpcClient]:
+    """Speak with the app server at the other end of `stream`: upgrade if needed, ``initialize``, then yours.
+
+    Order: when this yields, the server has answered ``initialize``: it lives. On leaving, the connection
+    is closed and the stream with it. Raises ``handshake-failed``, ``server-gone``, ``time-limit``,
+    ``protocol-violation`` or what the stream raises.
+    """
+    mute = TimeLimit(
+        Code.TIME_LIMIT,
+        f"The app server did not answer the handshake within {limits.handshake:g} seconds.",
+        stage=Stage.HANDSHAKE,
+        next_step="Look at the server's log on the host; if it hangs, its owner can restart it.",
+    )
+    tasks: list[asyncio.Task[None]] = []
+    transport = open_transport(stream, framing, limits)
+    client = RpcClient(transport, clock=clock, limits=limits, random=random or Random())  # noqa: S311 - spreads retries
+    try:
+        await within(clock, limits.handshake, transport.open(), error=mute)
+        tasks += [asyncio.create_task(client.read_all()), asyncio.create_task(client.write_all())]
+        await within(clock, limits.handshake, _initialize(client), error=mute)
+        yield client
+    finally:
+        await dismiss(*tasks)
+        client.end(_closed_by_us())
+        await transport.close(clock)
+
+
+async def _initialize(client: RpcClient) -> None:
+    params = appserver.initialize_params(version("remora"))
+    asked = asyncio.ensure_future(client.request("initialize", params))
+    try:
+        await asyncio.sleep(0)
+        await client.notify("initialized")
+        client.server = appserver.read_server_info(await asked)
+    finally:
+        await dismiss(asked)
+
+
+async def _answer(outgoing: _Outgoing, call: _Call) -> msgspec.Raw:
+    either: set[asyncio.Future[Any]] = {outgoing.sent, call.answer}
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    if not call.answer.done():
+        outgoing.sent.result()
+    else:
+        outgoing.sent.add_done_callback(_ignore)
+    return await call.answer
+
+
+def _late(method: str, seconds: float) -> TimeLimit:
+    return TimeLimit(
+        Code.TIME_LIMIT,
+        f"The app server did not answer {method} within {seconds:g} seconds.",
+        stage=Stage.THREAD,
+        next_step="Look at the server's log on the host, or allow more time with --timeout.",
+    )
+
+
+def _closed_by_us() -> ProtocolProblem:
+    return ProtocolProblem(
+        Code.SERVER_GONE, "The connection to the app server was closed here.", next_step="Open a new connection."
+    )
+
+
+def _fail(future: "asyncio.Future[Any]", error: RemoraError) -> None:
+    if not future.done():
+        future.set_exception(error)
+        future.add_done_callback(_ignore)
+
+
+def _ignore(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()

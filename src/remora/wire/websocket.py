@@ -1,0 +1,111 @@
+"""The client side of a WebSocket, as bytes in and bytes out; the protocol itself is the websockets library's."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidHandshake, PayloadTooBig
+from websockets.frames import Frame, Opcode
+from websockets.http11 import Response
+from websockets.protocol import State
+from websockets.uri import parse_uri
+
+from remora.core.errors import Code, ProtocolProblem
+from remora.core.text import decode as text_of
+
+FRAGMENT: Final = 1024 * 1024
+"""Longer messages leave in fragments of this size, so that memory stays bounded and pings get through."""
+
+_SEEN_BYTES: Final = 2_000
+
+
+class ClientSocket:
+    """One WebSocket connection without its transport.
+
+    Send :meth:`upgrade` first; feed everything that arrives to :meth:`receive`; after each call send what
+    :meth:`pending` holds (answers to pings, the closing handshake). No extensions, no compression.
+    """
+
+    def __init__(self, *, limit: int) -> None:
+        self._protocol = ClientProtocol(parse_uri("ws://localhost/"), max_size=limit)
+        self._limit = limit
+        self._parts: list[bytes | bytearray | memoryview] = []
+        self._first_bytes = b""
+
+    def upgrade(self) -> bytes:
+        """The HTTP request that opens the connection."""
+        self._protocol.send_request(self._protocol.connect())
+        return self.pending()
+
+    @property
+    def is_open(self) -> bool:
+        """The upgrade was accepted and nobody has closed."""
+        return self._protocol.state is State.OPEN
+
+    def pending(self) -> bytes:
+        """What has to be sent now; taken once."""
+        return b"".join(self._protocol.data_to_send())
+
+    def receive(self, data: bytes) -> list[bytes]:
+        """Take what arrived; give the messages that are complete now.
+
+        Raises :class:`~remora.core.errors.ProtocolProblem`: ``handshake-failed`` when the other side is no
+        WebSocket server, ``message-too-large``, ``protocol-violation``.
+        """
+        if self._protocol.state is State.CONNECTING:
+            self._first_bytes = (self._first_bytes + data)[:_SEEN_BYTES]
+        self._protocol.receive_data(data)
+        messages = [message for event in self._protocol.events_received() for message in self._take(event)]
+        self._raise_failure()
+        return messages
+
+    def frames(self, message: bytes) -> Iterator[bytes]:
+        """`message` as one text message, in fragments; anything pending goes out with them."""
+        for start in range(0, max(len(message), 1), FRAGMENT):
+            part = message if len(message) <= FRAGMENT else message[start : start + FRAGMENT]
+            last = start + FRAGMENT >= len(message)
+            if start == 0:
+                self._protocol.send_text(part, fin=last)
+            else:
+                self._protocol.send_continuation(part, fin=last)
+            yield self.pending()
+
+    def close(self) -> bytes:
+        """The bytes that begin the closing handshake, if there is anything to close."""
+        if self._protocol.state is State.OPEN:
+            self._protocol.send_close(1000)
+        return self.pending()
+
+    def _take(self, event: object) -> Iterator[bytes]:
+        if isinstance(event, Response) or not isinstance(event, Frame):
+            return
+        if event.opcode not in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
+            return
+        self._parts.append(event.data)
+        if event.fin:
+            parts, self._parts = self._parts, []
+            yield bytes(parts[0]) if len(parts) == 1 else b"".join(parts)
+
+    def _raise_failure(self) -> None:
+        refused = self._protocol.handshake_exc
+        if refused is not None:
+            kind = "refused the WebSocket upgrade" if isinstance(refused, InvalidHandshake) else "is no WebSocket"
+            raise ProtocolProblem(
+                Code.HANDSHAKE_FAILED,
+                f"What answered on the host {kind} ({refused}).",
+                seen=text_of(self._first_bytes),
+                next_step="Check what listens there; `remora check` shows each candidate and why it was chosen.",
+            )
+        broken = self._protocol.parser_exc
+        if isinstance(broken, PayloadTooBig):
+            raise ProtocolProblem(
+                Code.MESSAGE_TOO_LARGE,
+                f"The app server sent a message beyond the limit of {self._limit} bytes.",
+                next_step="Continue the thread in a new run; its history is read in pages.",
+            )
+        if broken is not None and not isinstance(broken, EOFError):
+            raise ProtocolProblem(
+                Code.PROTOCOL_VIOLATION,
+                f"The app server broke the WebSocket protocol ({broken}).",
+                next_step="Update codex on the host, or report this.",
+            )
