@@ -1,0 +1,146 @@
+"""Who decides what the agent asks: the person at the terminal, a rule from the command line, or nobody.
+
+Nothing here grants anything unless a person typed it in answer to the question on the screen.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final
+
+from rich.text import Text
+
+from remora.cli.dialogue import Questioner
+from remora.cli.render.approval import show_choices
+from remora.cli.render.page import remote
+from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
+from remora.ports import ApprovalHandler
+
+_WORDS: Final = re.compile(r"[A-Z]?[a-z]+")
+_NOBODY: Final = (
+    "Nobody is at the terminal to decide this request, so it was declined. "
+    "Go on without it, or finish and say what a person has to approve."
+)
+_RULE: Final = "The user declines every request of this run. Go on without it."
+
+
+class OnApproval(StrEnum):
+    """What happens to a request for approval."""
+
+    ASK = "ask"
+    FAIL = "fail"
+    DECLINE = "decline"
+    CANCEL = "cancel"
+
+
+def approval_handler(on_approval: OnApproval, questioner: Questioner | None) -> ApprovalHandler:
+    """The handler for a choice; asking without a terminal is the same as failing."""
+    if on_approval is OnApproval.ASK and questioner is not None:
+        return TerminalApprovals(questioner)
+    if on_approval in (OnApproval.ASK, OnApproval.FAIL):
+        return Unattended()
+    return DeclineByRule(cancel=on_approval is OnApproval.CANCEL)
+
+
+class Unattended:
+    """Declines, with words that the agent can read; the command then exits with 11."""
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        """Decline."""
+        return Decision(request.refusal, "unattended", note=_NOBODY)
+
+
+class DeclineByRule:
+    """Declines because the command line said so; with `cancel`, ends the turn where the server offers that."""
+
+    def __init__(self, *, cancel: bool) -> None:
+        self._cancel = cancel
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        """Decline or cancel."""
+        cancels = [choice for choice in request.choices if choice.name == "cancel" and not choice.grants]
+        choice = cancels[0] if self._cancel and cancels else request.refusal
+        return Decision(choice, "rule", note=_RULE)
+
+
+class TerminalApprovals:
+    """Asks the person. Only a typed choice counts: Enter alone asks again, the end of input declines.
+
+    Cancelling :meth:`decide` withdraws the question from the screen.
+    """
+
+    def __init__(self, questioner: Questioner) -> None:
+        self._questioner = questioner
+        self._page = questioner.page
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        """Ask about `request`, after the view has shown it."""
+        async with self._questioner.floor.ask(request.request_id):
+            self._questioner.settle()
+            try:
+                if request.kind is RequestKind.USER_INPUT and request.questions:
+                    return await self._answers(request)
+                return Decision(await self._choice(request), "person")
+            except asyncio.CancelledError:
+                self._page.line(Text("withdrawn: no answer is needed any more", style="yellow"))
+                raise
+
+    async def _choice(self, request: ApprovalRequest) -> Choice:
+        keys = choice_keys(request.choices)
+        offered = list(zip(request.choices, keys, strict=True))
+        rows = [("/".join(accepted), choice.label, choice.grants) for choice, accepted in offered]
+        show_choices(self._page, rows)
+        while True:
+            typed = await self._questioner.line(Text("Your decision: ", style="bold"))
+            if typed is None:
+                return request.refusal
+            word = typed.strip().lower()
+            chosen = next((choice for choice, accepted in offered if word in accepted), None)
+            if chosen is not None:
+                return chosen
+            self._page.line(Text("Type one of the keys above; nothing is chosen for you.", style="yellow"))
+
+    async def _answers(self, request: ApprovalRequest) -> Decision:
+        answers: dict[str, tuple[str, ...]] = {}
+        for question in request.questions:
+            answer = await self._answer(question)
+            if answer is None:
+                return Decision(request.refusal, "person")
+            answers[str(question["id"])] = (answer,)
+        given = next((choice for choice in request.choices if choice.grants), request.choices[0])
+        return Decision(given, "person", answers=answers)
+
+    async def _answer(self, question: Mapping[str, Any]) -> str | None:
+        self._page.line(remote(str(question.get("question", "")), "bold"), prefix=Text("? ", style="bold yellow"))
+        labels = [str(option.get("label", "")) for option in question.get("options") or ()]
+        for number, option in enumerate(question.get("options") or (), start=1):
+            text = remote(labels[number - 1], one_line=True)
+            if option.get("description"):
+                text.append("  ").append_text(remote(str(option["description"]), "dim", one_line=True))
+            self._page.line(text, prefix=Text(f"  [{number}] ", style="bold"))
+        free = not labels or bool(question.get("isOther"))
+        while True:
+            typed = await self._questioner.line(
+                Text("Your answer: ", style="bold"), echo=not question.get("isSecret", False)
+            )
+            if typed is None:
+                return None
+            word = typed.strip()
+            if word.isdecimal() and 1 <= int(word) <= len(labels):
+                return labels[int(word) - 1]
+            if word and (free or word in labels):
+                return word
+            self._page.line(Text("Type an answer, or a number from the list.", style="yellow"))
+
+
+def choice_keys(choices: Sequence[Choice]) -> list[tuple[str, ...]]:
+    """What may be typed for each choice: its number, and a letter of its name that no earlier choice has."""
+    taken: set[str] = set()
+    keys: list[tuple[str, ...]] = []
+    for number, choice in enumerate(choices, start=1):
+        words = [word.lower() for word in _WORDS.findall(choice.name)] or [choice.name.lower()]
+        letter = next((word[0] for word in (words[0], words[-1]) if word[0] not in taken), None)
+        taken |= {letter} if letter else set()
+        keys.append((str(number), letter) if letter else (str(number),))
+    return keys

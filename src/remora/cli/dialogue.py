@@ -1,0 +1,114 @@
+"""Questions while connecting: on the terminal, or nowhere."""
+
+from collections.abc import Callable
+from typing import Final
+
+from rich.text import Text
+
+from remora.cli.floor import Floor
+from remora.cli.render.page import Page, remote
+from remora.cli.terminal import Terminal
+from remora.core.errors import Code, NeedsPerson, Stage
+from remora.core.secrets import Secret
+from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
+
+_HOST_KEY_ANSWERS: Final = {
+    "no": HostKeyAnswer.REFUSE,
+    "once": HostKeyAnswer.ONCE,
+    "add": HostKeyAnswer.RECORD,
+}
+
+
+class Questioner:
+    """Asks one question at a time on a terminal; whatever moves on the screen is taken away first.
+
+    What was typed before the question could be read never answers it.
+    """
+
+    def __init__(self, terminal: Terminal, page: Page, floor: Floor, *, settle: Callable[[], None]) -> None:
+        self.terminal = terminal
+        self.page = page
+        self.floor = floor
+        self.settle = settle
+
+    async def line(self, prompt: Text, *, echo: bool = True) -> str | None:
+        """Ask for one line; `None` when the person ended the input. Call it while having the floor."""
+        self.page.prompt(prompt)
+        self.terminal.discard_typed()
+        try:
+            typed = await self.terminal.read_line(echo=echo)
+        except BaseException:
+            self.page.line()
+            raise
+        if typed is None or not echo:
+            self.page.line()
+        return typed
+
+
+class TerminalDialogue:
+    """A :class:`~remora.ports.Dialogue` with the person at the terminal."""
+
+    def __init__(self, questioner: Questioner) -> None:
+        self._questioner = questioner
+        self._page = questioner.page
+
+    async def accept_host_key(self, question: HostKeyQuestion) -> HostKeyAnswer:
+        """Show the fingerprint and wait for one of three typed words; the end of input refuses."""
+        async with self._questioner.floor.ask():
+            self._questioner.settle()
+            self._show_host_key(question)
+            while True:
+                typed = await self._questioner.line(Text("Type no, once or add: ", style="bold"))
+                answer = HostKeyAnswer.REFUSE if typed is None else _HOST_KEY_ANSWERS.get(typed.strip().lower())
+                if answer is not None:
+                    return answer
+
+    async def secret(self, question: SecretQuestion) -> Secret | None:
+        """Ask for a passphrase, password or code; the end of input declines."""
+        async with self._questioner.floor.ask():
+            self._questioner.settle()
+            *above, last = question.prompt.splitlines() or [""]
+            for line in above:
+                self._page.line(remote(line))
+            prompt = Text.assemble((f"{question.alias}: ", "dim"), remote(last.rstrip(), one_line=True), " ")
+            typed = await self._questioner.line(prompt, echo=question.echo)
+            return None if typed is None else Secret(typed)
+
+    def _show_host_key(self, question: HostKeyQuestion) -> None:
+        self._page.line()
+        self._page.line(remote(f"The key of {question.alias} is not known yet.", "bold yellow", one_line=True))
+        rows = (
+            ("host", f"{question.hostname} port {question.port}"),
+            ("key", question.key_type),
+            ("print", question.fingerprint),
+            ("file", question.known_hosts_file),
+        )
+        for label, value in rows:
+            self._page.line(remote(value, one_line=True), prefix=Text(f"  {label:<6}", style="dim"))
+        self._page.line("Compare the fingerprint with what the owner of the host tells you.")
+        self._page.line("no stops here, once trusts it for this command, add writes it to the file above.")
+
+
+class UnattendedDialogue:
+    """A :class:`~remora.ports.Dialogue` where nobody may answer: it says what was asked."""
+
+    async def accept_host_key(self, question: HostKeyQuestion) -> HostKeyAnswer:
+        """Raises :class:`NeedsPerson` with the fingerprint."""
+        raise NeedsPerson(
+            Code.PROMPT_UNATTENDED,
+            f"The key of {question.hostname} port {question.port} is not known, and nobody may be asked here.",
+            seen=f"{question.key_type} {question.fingerprint}",
+            next_step=f"Compare the fingerprint, then accept it on a terminal with: remora check {question.alias}",
+            host=question.alias,
+            stage=Stage.HOST_KEY,
+        )
+
+    async def secret(self, question: SecretQuestion) -> Secret | None:
+        """Raises :class:`NeedsPerson` with the prompt."""
+        raise NeedsPerson(
+            Code.PROMPT_UNATTENDED,
+            f"{question.alias} asks for something that only a person can type, and nobody may be asked here.",
+            seen=question.prompt,
+            next_step="Run it on a terminal, or load the key into ssh-agent first.",
+            host=question.alias,
+        )

@@ -1,0 +1,163 @@
+"""One stream that a person reads: a terminal of some width and ability, or a pipe.
+
+Every view prints through a :class:`Page`. It is the place where the difference between a colour terminal, a
+dumb one, a pipe and a locale without UTF-8 is known, so that no view has to ask.
+"""
+
+import codecs
+from collections.abc import Mapping
+from typing import IO, Final, Protocol
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from remora.core.text import neutralise
+
+_PLAIN: Final = {
+    "•": "*", "·": "-", "…": "...", "—": "-", "–": "-", "─": "-", "━": "=", "│": "|", "▌": "|", "✓": "+", "✗": "x",
+    "→": "->", "›": ">", "“": '"', "”": '"', "‘": "'", "’": "'", "█": "#", "⠿": "*",
+}  # fmt: skip
+_DECORATION: Final = "remora-decoration"
+
+
+def _without_unicode(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    wrong = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(character, "?") for character in wrong), error.end
+
+
+codecs.register_error(_DECORATION, _without_unicode)
+
+
+def remote(text: str, style: str = "", *, one_line: bool = False, limit: int | None = None) -> Text:
+    """Text from the other side as something safe to print: no escapes, no markup, no links."""
+    return Text(neutralise(text, limit=limit, one_line=one_line), style=style)
+
+
+def speaks_unicode(environment: Mapping[str, str]) -> bool:
+    """Whether the locale promises UTF-8. Python itself writes UTF-8 even where the terminal cannot show it."""
+    locale = next((environment[name] for name in ("LC_ALL", "LC_CTYPE", "LANG") if environment.get(name)), "")
+    return "utf-8" in locale.lower() or "utf8" in locale.lower()
+
+
+class _Stream(Protocol):
+    encoding: str
+
+    def write(self, text: str, /) -> int: ...
+    def flush(self) -> None: ...
+    def isatty(self) -> bool: ...
+    def fileno(self) -> int: ...
+
+
+class _Encoded:
+    """A text stream that writes only what the reader's locale can show."""
+
+    def __init__(self, stream: IO[str], encoding: str) -> None:
+        self._stream = stream
+        self.encoding = encoding
+
+    def write(self, text: str, /) -> int:
+        if not text.isascii():
+            text = text.encode(self.encoding, _DECORATION).decode(self.encoding)
+        return self._stream.write(text)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+
+class Page:
+    """What views print on. `live` says whether a line may be drawn again."""
+
+    def __init__(self, stream: IO[str], environment: Mapping[str, str], *, width: int | None = None) -> None:
+        encoding = "utf-8" if speaks_unicode(environment) else "ascii"
+        encoded: _Stream = _Encoded(stream, encoding)
+        self.console = Console(
+            file=encoded,  # type: ignore[arg-type]  # rich asks for all of IO[str] and uses these four
+            width=width,
+            markup=False,
+            emoji=False,
+            highlight=False,
+            _environ=environment,
+        )
+        self.terminal = self.console.is_terminal
+        self.live = self.terminal and not self.console.is_dumb_terminal
+        self._region: Live | None = None
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; rich's own default on a pipe."""
+        return self.console.width
+
+    def line(self, text: Text | str = "", *, prefix: Text | str = "") -> None:
+        """Print one paragraph. On a terminal it wraps behind `prefix`; on a pipe its lines stay whole."""
+        body = Text(text) if isinstance(text, str) else text
+        head = Text(prefix) if isinstance(prefix, str) else prefix
+        if not self.terminal:
+            for line in body.split("\n", allow_blank=True):
+                whole = head.copy().append_text(line)
+                whole.rstrip()
+                self.console.print(whole, soft_wrap=True)
+                head = Text(" " * head.cell_len)
+        elif not head.plain:
+            self.console.print(body, overflow="fold")
+        else:
+            self.console.print(hanging(head, body))
+
+    def prompt(self, text: Text) -> None:
+        """Print words after which the person types."""
+        self.console.print(text, end="", soft_wrap=True)
+
+    def whole_line(self, text: Text) -> None:
+        """Print a line that a person will copy: never broken by us, whatever the width."""
+        self.console.print(text, soft_wrap=True)
+
+    def put(self, renderable: RenderableType) -> None:
+        """Print a block."""
+        self.console.print(renderable, overflow="fold")
+
+    def draw(self, renderable: RenderableType | None) -> None:
+        """Show `renderable` below everything printed so far, in place of what was drawn there before.
+
+        Does nothing where lines cannot be drawn again. `None` takes it away.
+        """
+        if not self.live:
+            return
+        if renderable is None:
+            self.clear()
+            return
+        if self._region is None:
+            self._region = Live(
+                console=self.console,
+                auto_refresh=False,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+                vertical_overflow="crop",
+            )
+            self._region.start()
+        self._region.update(renderable, refresh=True)
+
+    def clear(self) -> None:
+        """Take the drawn part away and give the cursor back."""
+        region, self._region = self._region, None
+        if region is not None:
+            region.update(Text())
+            region.stop()
+
+
+def hanging(head: Text, body: RenderableType) -> Table:
+    """`body` wrapped to the right of `head`."""
+    grid = Table.grid(padding=0)
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(head, body)
+    return grid

@@ -1,0 +1,291 @@
+"""``remora run`` as a person watches it: one view of the event stream of :mod:`remora.wire.reports.run`."""
+
+from collections.abc import Callable
+from typing import IO, Any, Final
+
+from rich.console import Group, RenderableType
+from rich.segment import Segment, Segments
+from rich.text import Text
+
+from remora.cli.render import approval
+from remora.cli.render.commands import CommandView
+from remora.cli.render.diff import LINE_LIMIT, counts, diff_lines, show_diff
+from remora.cli.render.markdown import MarkdownStream
+from remora.cli.render.page import Page, remote
+from remora.cli.render.report import in_force, show_report
+from remora.core.text import neutralise
+from remora.wire.reports import run as events
+
+REASONING_LIMIT: Final = 600
+_LEFT_OUT_WHEN_QUIET: Final = (
+    events.Connected,
+    events.ThreadReady,
+    events.Reasoning,
+    events.CommandStarted,
+    events.CommandOutput,
+    events.CommandCompleted,
+    events.FileChange,
+    events.Plan,
+    events.OtherItem,
+)
+_STEP_MARKS: Final = {"completed": "[x] ", "in-progress": "[>] ", "pending": "[ ] "}
+
+
+class PlainAnswer:
+    """The agent's messages on a pipe: their text as it comes and nothing else, a blank line between two."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._said = False
+        self._ends_line = True
+
+    def feed(self, text: str) -> None:
+        """Write a piece of the current message."""
+        if text:
+            self._stream.write(neutralise(text, limit=None))
+            self._stream.flush()
+            self._ends_line = text.endswith("\n")
+
+    def begin(self) -> None:
+        """A message begins."""
+        if self._said:
+            self._stream.write("\n")
+        self._said = True
+
+    def finish(self) -> None:
+        """The message has ended."""
+        if not self._ends_line:
+            self.feed("\n")
+
+
+class MarkdownAnswer:
+    """The agent's messages on a terminal."""
+
+    def __init__(self, page: Page) -> None:
+        self._page = page
+        self._blocks = MarkdownStream()
+
+    @property
+    def pending(self) -> RenderableType | None:
+        """The block under way."""
+        return self._blocks.pending
+
+    def feed(self, text: str) -> None:
+        """Take a piece of the current message."""
+        for block in self._blocks.feed(text):
+            self._page.put(block)
+
+    def begin(self) -> None:
+        """A message begins."""
+        self._blocks = MarkdownStream()
+        self._page.line()
+
+    def finish(self) -> None:
+        """The message has ended."""
+        for block in self._blocks.finish():
+            self._page.put(block)
+        self._blocks = MarkdownStream()
+
+
+class RunView:
+    """Shows events one after another. :meth:`redraw` brings the moving part up to date; call it a few times a second.
+
+    `page` carries what happens; the agent's messages go there too, as Markdown, unless `answer` takes them.
+    """
+
+    def __init__(self, page: Page, answer: PlainAnswer | MarkdownAnswer | None = None, *, quiet: bool = False) -> None:
+        self._page = page
+        self._quiet = quiet
+        self._answer = answer or MarkdownAnswer(page)
+        self._commands = CommandView(page)
+        self._message: tuple[str, list[str]] | None = None
+        self._where = ""
+        self._thread: events.ThreadReady | None = None
+        self._moving: Text | None = None
+        self._shown_diffs: set[str] = set()
+        self._changed = False
+
+    def show(self, event: events.RunEvent) -> None:
+        """Show one event."""
+        if isinstance(event, events.ThreadReady):
+            self._thread = event
+        if self._quiet and isinstance(event, _LEFT_OUT_WHEN_QUIET):
+            return
+        if not isinstance(event, events.TextDelta | events.Message | events.TokenUsage):
+            self._end_message()
+        self._VIEWS[type(event)](self, event)
+        self._changed = True
+
+    def redraw(self) -> None:
+        """Draw the moving part again, when something changed."""
+        if not self._changed or not self._page.live:
+            return
+        self._changed = False
+        pending = self._answer.pending if isinstance(self._answer, MarkdownAnswer) else None
+        parts = [part for part in (pending, self._commands.moving, self._moving) if part is not None]
+        self._page.draw(_Tail(Group(*parts)) if parts else None)
+
+    def say(self, text: Text) -> None:
+        """Show a line of our own, such as the answer to Ctrl-C."""
+        self._end_message()
+        self._page.line(text)
+
+    def settle(self) -> None:
+        """Take the moving part away, so that something else may use the terminal."""
+        self._page.clear()
+        self._changed = True
+
+    def _connected(self, event: events.Connected) -> None:
+        self._where = f"{event.user}@{event.hostname} ({event.host})"
+        server = f"codex {event.server_version}" if event.server_version else "app server"
+        mode = event.launch_mode + (f" from {event.server_owner}" if event.server_owner else "")
+        self._page.line(remote(f"{self._where} · {server} · {mode} · {event.byte_path}", "dim", one_line=True))
+        for notice in event.notices:
+            self._warn(notice.message)
+
+    def _thread_ready(self, event: events.ThreadReady) -> None:
+        self._commands.folder = event.folder
+        verb = "continued" if event.resumed else "started"
+        self._page.line(remote(f"thread {event.thread_id} {verb} in {event.folder}", "dim", one_line=True))
+        self._page.line(in_force(event), prefix=Text("in force: ", style="dim"))
+
+    def _turn_started(self, event: events.TurnStarted) -> None:
+        pass
+
+    def _text_delta(self, event: events.TextDelta) -> None:
+        if self._message is None or self._message[0] != event.item_id:
+            self._begin_message(event.item_id)
+        self._add(event.text)
+
+    def _whole_message(self, event: events.Message) -> None:
+        if self._message is None or self._message[0] != event.item_id:
+            self._begin_message(event.item_id)
+        said = "".join(self._message[1]) if self._message else ""
+        # Pieces can be missing after a reconnect; the complete message brings the rest, or stands anew.
+        if not event.text.startswith(said):
+            self._begin_message(event.item_id)
+            said = ""
+        self._add(event.text[len(said) :])
+        self._end_message()
+
+    def _begin_message(self, item_id: str) -> None:
+        self._end_message()
+        self._message = (item_id, [])
+        self._commands.leave()
+        self._answer.begin()
+
+    def _add(self, text: str) -> None:
+        if self._message is not None:
+            self._message[1].append(text)
+        self._answer.feed(text)
+
+    def _end_message(self) -> None:
+        if self._message is not None:
+            self._message = None
+            self._answer.finish()
+
+    def _reasoning(self, event: events.Reasoning) -> None:
+        text = event.text.strip()
+        if text:
+            shown = text[:REASONING_LIMIT] + ("…" if len(text) > REASONING_LIMIT else "")
+            self._page.line()
+            self._page.line(remote(shown, "dim italic"), prefix=Text("· ", style="dim"))
+
+    def _file_change(self, event: events.FileChange) -> None:
+        verb = {"in-progress": "changes", "completed": "changed", "declined": "did not change (declined)"}
+        for entry in event.changes:
+            diff = diff_lines(entry.diff, entry.change)
+            line = Text.assemble(("± ", "bold"), f"{verb.get(event.status, 'could not change')} ")
+            line.append_text(remote(entry.path, "bold", one_line=True)).append(" ")
+            line.append_text(counts(diff.added, diff.removed))
+            self._page.line(line)
+            if event.status == "completed" and event.item_id not in self._shown_diffs:
+                show_diff(self._page, diff, limit=LINE_LIMIT)
+
+    def _plan(self, event: events.Plan) -> None:
+        self._page.line()
+        if event.explanation:
+            self._page.line(remote(event.explanation, "dim"))
+        for step in event.steps:
+            style = {"completed": "green", "in-progress": "bold"}.get(step.status, "")
+            self._page.line(remote(step.text, style, one_line=True), prefix=_STEP_MARKS.get(step.status, "[?] "))
+
+    def _other_item(self, event: events.OtherItem) -> None:
+        text = f"{event.item_type}: {event.summary}" if event.summary else event.item_type
+        self._page.line(remote(f"{text} ({event.status})", "dim", one_line=True), prefix=Text("· ", style="dim"))
+
+    def _warned(self, event: events.Warned) -> None:
+        self._warn(event.message)
+
+    def _warn(self, message: str) -> None:
+        self._page.line(remote(message, "yellow"), prefix=Text("! ", style="yellow"))
+
+    def _token_usage(self, event: events.TokenUsage) -> None:
+        pass
+
+    def _approval_requested(self, event: events.ApprovalRequested) -> None:
+        if event.item_id and event.diff:
+            self._shown_diffs.add(event.item_id)
+        approval.show_request(self._page, event, where=self._where)
+
+    def _approval_resolved(self, event: events.ApprovalResolved) -> None:
+        self._page.line(approval.resolution(event))
+
+    def _link_lost(self, event: events.LinkLost) -> None:
+        self._page.line(Text.assemble(("link lost: ", "bold red"), remote(event.error.message)))
+
+    def _reconnecting(self, event: events.Reconnecting) -> None:
+        text = Text(f"reconnecting: attempt {event.attempt} in {event.delay:.1f} s", style="yellow")
+        self._moving = text
+        if not self._page.live:
+            self._page.line(text)
+
+    def _reconnected(self, event: events.Reconnected) -> None:
+        self._moving = None
+        text = f"reconnected ({event.launch_mode} · {event.byte_path})"
+        self._page.line(remote(text, "green", one_line=True))
+
+    def _report(self, event: events.RunReport) -> None:
+        self._moving = None
+        self._commands.leave()
+        self.settle()
+        show_report(self._page, event, self._thread)
+
+    def _command(self, event: Any) -> None:
+        self._commands.show(event)
+
+    _VIEWS: Final[dict[type, Callable[["RunView", Any], None]]] = {
+        events.Connected: _connected,
+        events.ThreadReady: _thread_ready,
+        events.TurnStarted: _turn_started,
+        events.TextDelta: _text_delta,
+        events.Message: _whole_message,
+        events.Reasoning: _reasoning,
+        events.CommandStarted: _command,
+        events.CommandOutput: _command,
+        events.CommandCompleted: _command,
+        events.FileChange: _file_change,
+        events.Plan: _plan,
+        events.OtherItem: _other_item,
+        events.Warned: _warned,
+        events.TokenUsage: _token_usage,
+        events.ApprovalRequested: _approval_requested,
+        events.ApprovalResolved: _approval_resolved,
+        events.LinkLost: _link_lost,
+        events.Reconnecting: _reconnecting,
+        events.Reconnected: _reconnected,
+        events.RunReport: _report,
+    }
+
+
+class _Tail:
+    """The end of something that may be taller than the screen."""
+
+    def __init__(self, body: RenderableType) -> None:
+        self._body = body
+
+    def __rich_console__(self, console: Any, options: Any) -> Any:
+        lines = console.render_lines(self._body, options.update(height=None), pad=False)
+        for line in lines[-max(3, console.height - 2) :]:
+            yield Segments(line)
+            yield Segment.line()
