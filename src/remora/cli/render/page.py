@@ -8,8 +8,9 @@ import codecs
 from collections.abc import Mapping
 from typing import IO, Final, Protocol
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
@@ -127,7 +128,8 @@ class Page:
     def draw(self, renderable: RenderableType | None) -> None:
         """Show `renderable` below everything printed so far, in place of what was drawn there before.
 
-        Does nothing where lines cannot be drawn again. `None` takes it away.
+        Of something taller than the screen only the end is shown. Does nothing where lines cannot be drawn
+        again. `None` takes it away.
         """
         if not self.live:
             return
@@ -144,7 +146,7 @@ class Page:
                 vertical_overflow="crop",
             )
             self._region.start()
-        self._region.update(renderable, refresh=True)
+        self._region.update(_Tail(renderable), refresh=True)
 
     def clear(self) -> None:
         """Take the drawn part away and give the cursor back."""
@@ -161,3 +163,16 @@ def hanging(head: Text, body: RenderableType) -> Table:
     grid.add_column(overflow="fold")
     grid.add_row(head, body)
     return grid
+
+
+class _Tail:
+    """The end of something that may be taller than the screen."""
+
+    def __init__(self, body: RenderableType) -> None:
+        self._body = body
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._body, options.update(height=None), pad=False)
+        for line in lines[-max(3, console.height - 2) :]:
+            yield from line
+            yield Segment.line()

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import IO, Any, Final
 
 from rich.console import Group, RenderableType
-from rich.segment import Segment, Segments
 from rich.text import Text
 
 from remora.cli.render import approval
@@ -123,7 +122,7 @@ class RunView:
         self._changed = False
         pending = self._answer.pending if isinstance(self._answer, MarkdownAnswer) else None
         parts = [part for part in (pending, self._commands.moving, self._moving) if part is not None]
-        self._page.draw(_Tail(Group(*parts)) if parts else None)
+        self._page.draw(Group(*parts) if parts else None)
 
     def say(self, text: Text) -> None:
         """Show a line of our own, such as the answer to Ctrl-C."""
@@ -276,16 +275,3 @@ class RunView:
         events.Reconnected: _reconnected,
         events.RunReport: _report,
     }
-
-
-class _Tail:
-    """The end of something that may be taller than the screen."""
-
-    def __init__(self, body: RenderableType) -> None:
-        self._body = body
-
-    def __rich_console__(self, console: Any, options: Any) -> Any:
-        lines = console.render_lines(self._body, options.update(height=None), pad=False)
-        for line in lines[-max(3, console.height - 2) :]:
-            yield Segments(line)
-            yield Segment.line()

@@ -17,6 +17,13 @@ class StageBody(msgspec.Struct, kw_only=True):
     error: ErrorBody | None = None
 
 
+class StageProven(msgspec.Struct, kw_only=True):
+    """Progress: a host has passed through one stage. The same stage stands in its :class:`HostCheck` later."""
+
+    alias: str
+    stage: StageBody
+
+
 class CodexCandidate(msgspec.Struct, kw_only=True):
     """One codex found on the host, in search order; `problem` says why it cannot be used."""
 
@@ -45,3 +52,7 @@ class CheckReport(Document, kw_only=True):
     ok: bool
     exit_code: int
     hosts: list[HostCheck]
+
+
+CheckProgress = StageProven | HostCheck | CheckReport
+"""What comes while hosts are checked: stages as they are proven, hosts as they are done, the report at the end."""
