@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from remora.core.aliases import Listing
 from remora.core.approvals import ApprovalRequest, Decision
 from remora.core.hosts import Host, Notice, Route
 from remora.core.secrets import Secret
@@ -122,6 +123,17 @@ class HostResolver(Protocol):
         """One ``ssh -G -- ALIAS``. May run the user's ``Match exec`` commands.
 
         Raises :class:`~remora.core.errors.ConfigProblem` with OpenSSH's own words.
+        """
+        ...
+
+
+class ConfigReader(Protocol):
+    """Reads which names the SSH config has, and where."""
+
+    def read(self) -> Listing:
+        """Every file anew. Executes nothing and touches no network; blocks only on the files themselves.
+
+        Raises :class:`~remora.core.errors.ConfigProblem` when a file that the user named cannot be read.
         """
         ...
 

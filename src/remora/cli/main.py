@@ -20,9 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     try:
         try:
-            code = _run(words)
-            sys.stdout.flush()
-            return code
+            return _run(words)
         except RemoraError as error:
             show_error(error, json=peek(words).json)
             return error.exit_code
@@ -51,9 +49,11 @@ def _invoke(words: list[str]) -> int:
         command.main(words, prog_name="remora")
     try:
         with command.make_context("remora", words) as context:
-            return int(command.invoke(context) or ExitCode.DONE)
+            code = int(command.invoke(context) or ExitCode.DONE)
+        sys.stdout.flush()
     except typer.Exit as leave:
         return leave.exit_code
+    return code
 
 
 def _internal(error: Exception, options: Options) -> RemoraError:

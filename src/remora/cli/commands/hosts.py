@@ -1,19 +1,97 @@
 """The command `remora hosts`."""
 
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
 from remora.cli.options import Options, common_options
+from remora.cli.output import short_path, tell, write_document, write_listing
 from remora.cli.parts import make_app
+from remora.cli.running import limit_blocking, run_async
+from remora.core.errors import ExitCode
+
+if TYPE_CHECKING:
+    from remora.wire.reports.hosts import HostRow, HostsReport
 
 app = make_app(default="list")
+
+_NAMES_SHOWN: Final = 5
 
 
 @app.callback()
 @common_options
 def hosts(options: Options) -> None:
-    """List the hosts of the SSH config."""
+    """List the hosts of the SSH config. Without a command: list."""
 
 
 @app.command("list")
 @common_options
-def list_(options: Options) -> int:
-    """List every concrete alias with its file and line."""
-    return 0
+def list_(
+    options: Options,
+    resolve: Annotated[
+        bool, typer.Option("--resolve", help="Ask ssh -G for user, host name, port and jump of each.")
+    ] = False,
+) -> int:
+    """List every concrete alias with its file and line. Runs nothing and contacts nobody."""
+    from remora import api
+
+    if resolve:
+        report = run_async(api.resolve_hosts(ssh_config=options.ssh_config), options)
+    else:
+        with limit_blocking(options):
+            report = api.list_hosts(ssh_config=options.ssh_config)
+    if options.json:
+        write_document(report)
+    else:
+        _show(report, options)
+    return _exit_code(report)
+
+
+def _exit_code(report: "HostsReport") -> ExitCode:
+    failed = [row for row in report.hosts if row.error is not None]
+    if not failed:
+        return ExitCode.DONE
+    return ExitCode.CONFIG if len(failed) == len(report.hosts) else ExitCode.PARTIAL
+
+
+def _show(report: "HostsReport", options: Options) -> None:
+    write_listing(list(_table([_cells(row) for row in report.hosts])))
+    for problem in report.problems:
+        tell(f"remora: {short_path(problem.file)}:{problem.line}: {problem.message}")
+    for line in _failures(report.hosts):
+        tell(line)
+    if not report.hosts and options.verbosity >= 0:
+        tell("remora: the SSH config names no host. Add one to ~/.ssh/config, or name a file with --ssh-config.")
+
+
+def _failures(rows: list["HostRow"]) -> Iterator[str]:
+    """Each distinct failure once, with the aliases it stands for: one bad line spoils every alias alike."""
+    alike: dict[tuple[str, str], list[HostRow]] = {}
+    for row in rows:
+        if row.error is not None:
+            alike.setdefault((row.error.message, row.error.seen), []).append(row)
+    for (message, seen), failed in alike.items():
+        names = ", ".join(row.alias for row in failed[:_NAMES_SHOWN])
+        more = f" and {len(failed) - _NAMES_SHOWN} more" if len(failed) > _NAMES_SHOWN else ""
+        yield f"remora: {names}{more}: {message}"
+        yield from (f"  seen:  {line}" for line in seen.splitlines())
+        yield f"  next:  {failed[0].error.next if failed[0].error else ''}"
+
+
+def _cells(row: "HostRow") -> list[str]:
+    place = f"{short_path(row.file)}:{row.line}"
+    if row.error is not None:
+        return [row.alias, f"({row.error.code})", place]
+    if row.hostname is None:
+        return [row.alias, place]
+    target = f"{row.user}@{row.hostname}:{row.port}" + (f" via {row.jump}" if row.jump else "")
+    return [row.alias, target, place]
+
+
+def _table(rows: list[list[str]]) -> Iterator[str]:
+    """Columns as wide as their widest cell; the last one is not padded."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+        yield "  ".join([*padded, row[-1]])

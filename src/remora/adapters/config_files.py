@@ -1,0 +1,122 @@
+"""The SSH config files of this machine, found where OpenSSH finds them.
+
+Reading opens files and nothing else: no command runs, and no pipe or device is waited for, except a file
+that the user named.
+"""
+
+import errno
+import glob
+import os
+import pwd
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from remora.core.aliases import Listing
+from remora.core.config_tree import FileText, Root, read_tree
+from remora.core.errors import Code, ConfigProblem
+
+SYSTEM_FOLDER: Final = "/etc/ssh"
+NO_FILE: Final = "none"
+"""The name that stands for no file at all, as in ``ssh -F none``."""
+
+_SIZE_LIMIT: Final = 32 * 1024 * 1024
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class ConfigFiles:
+    """Reads the user's and the system's config, or the one file named with ``--ssh-config``.
+
+    `system_folder` is where the system's config and its relative includes are.
+    """
+
+    def __init__(self, ssh_config: str | None = None, *, system_folder: str = SYSTEM_FOLDER) -> None:
+        self._ssh_config = ssh_config if ssh_config in (None, NO_FILE) else os.path.abspath(ssh_config)  # noqa: PTH100
+        self._system_folder = system_folder
+
+    def read(self) -> Listing:
+        """Everything the files say about names.
+
+        Missing files are no files. Raises :class:`ConfigProblem` when the file named by the user cannot be read.
+        """
+        if self._ssh_config is not None and self._ssh_config != NO_FILE:
+            self._require(self._ssh_config)
+        return read_tree(self._roots(), _Files(self._system_folder, named=self._ssh_config))
+
+    def _roots(self) -> tuple[Root, ...]:
+        if self._ssh_config is None:
+            return (
+                Root(f"{account_home()}/.ssh/config"),
+                Root(f"{self._system_folder}/ssh_config", system=True),
+            )
+        return () if self._ssh_config == NO_FILE else (Root(self._ssh_config),)
+
+    def _require(self, path: str) -> None:
+        if os.access(path, os.R_OK):
+            return
+        reason = "it cannot be read" if Path(path).exists() else "there is no such file"
+        raise ConfigProblem(
+            Code.CONFIG_UNREADABLE,
+            f"The SSH config {path} cannot be used: {reason}.",
+            next_step="Name a readable file with --ssh-config, or leave the option (and REMORA_SSH_CONFIG) out.",
+        )
+
+
+def account_home() -> str:
+    """The home folder in the password database, where OpenSSH looks for its files whatever ``$HOME`` says."""
+    return pwd.getpwuid(os.getuid()).pw_dir
+
+
+class _Files:
+    """The real files; see :class:`remora.core.config_tree.FileSource`."""
+
+    def __init__(self, system_folder: str, *, named: str | None) -> None:
+        self._system_folder = system_folder
+        self._named = named
+
+    def read(self, path: str, *, root: bool) -> FileText | None:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if path == self._named else os.O_NONBLOCK))
+        except FileNotFoundError:
+            return None
+        with open(descriptor, "rb") as file:  # noqa: PTH123
+            status = os.fstat(descriptor)
+            if stat.S_ISDIR(status.st_mode):
+                return FileText("", (status.st_dev, status.st_ino))
+            if not stat.S_ISREG(status.st_mode) and path not in (self._named, os.devnull):
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            data = file.read(_SIZE_LIMIT + 1)
+        if len(data) > _SIZE_LIMIT:
+            raise OSError(errno.EFBIG, "it is larger than 32 MiB")
+        complaints = []
+        if data.startswith(_BYTE_ORDER_MARK):
+            data = data.removeprefix(_BYTE_ORDER_MARK)
+            complaints.append("The file starts with a byte-order mark, which OpenSSH refuses; save it without one.")
+        if self._checks_owner(path, root=root) and _writable_by_others(status):
+            complaints.append("Somebody else owns the file or may write to it, which OpenSSH refuses.")
+        text = data.decode("utf-8", "surrogateescape")
+        return FileText(text, (status.st_dev, status.st_ino), tuple(complaints))
+
+    def expand(self, argument: str, *, system: bool) -> Sequence[str]:
+        if argument.startswith("~"):
+            if system:
+                raise ValueError(f"A system file may not include {argument}: it begins with a tilde.")
+            path = _expand_tilde(argument)
+        elif argument.startswith("/"):
+            path = argument
+        else:
+            path = f"{self._system_folder}/{argument}" if system else _expand_tilde(f"~/.ssh/{argument}")
+        return sorted(glob.glob(path), key=os.fsencode)  # noqa: PTH207
+
+    def _checks_owner(self, path: str, *, root: bool) -> bool:
+        return not root or (self._named is None and not path.startswith(f"{self._system_folder}/"))
+
+
+def _expand_tilde(path: str) -> str:
+    """As OpenSSH's own globbing does: here, unlike for its config file, ``$HOME`` comes first."""
+    return os.path.expanduser(path)  # noqa: PTH111
+
+
+def _writable_by_others(status: os.stat_result) -> bool:
+    return status.st_uid not in (0, os.getuid()) or bool(status.st_mode & 0o022)

@@ -1,0 +1,193 @@
+"""The aliases of an SSH config, each with the place where it is written.
+
+Names are found as OpenSSH would find them: through every ``Include``, and only where a block can be in
+force for the name. Nothing is executed and nothing is asked of the network: what ``Match`` lines would
+decide stays open.
+"""
+
+import functools
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from remora.core.errors import Code, ConfigProblem
+from remora.core.hosts import is_safe_alias
+
+EXECUTES: Final = frozenset({"exec", "!exec"})
+"""Criteria of a ``Match`` line that run a command."""
+
+
+class Alias(NamedTuple):
+    """A concrete name on a ``Host`` line."""
+
+    name: str
+    file: str
+    line: int
+
+
+class Problem(NamedTuple):
+    """A place that could not be read as OpenSSH wants it; the rest was read."""
+
+    file: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+Patterns = tuple[str, ...]
+"""The patterns of a ``Host`` line. Empty for a ``Match`` line, which may or may not be in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostLine:
+    """A ``Host`` line and the blocks that include its file, outermost first."""
+
+    file: str
+    line: int
+    patterns: Patterns
+    within: tuple[Patterns, ...]
+
+    def in_force(self, name: str) -> bool:
+        """Whether the block applies to `name`, as far as can be known without executing anything."""
+        return matches(self.patterns, name) and self.reachable(name)
+
+    def reachable(self, name: str) -> bool:
+        """Whether the blocks around it let `name` in."""
+        return all(matches(patterns, name) for patterns in self.within if patterns)
+
+
+@dataclass(frozen=True, slots=True)
+class MatchLine:
+    """A ``Match`` line, in words."""
+
+    file: str
+    line: int
+    words: tuple[str, ...]
+
+    @property
+    def executes(self) -> bool:
+        """Whether asking OpenSSH about a name may run a command because of this line."""
+        return any(word.lower().partition("=")[0] in EXECUTES for word in self.words)
+
+    def names(self) -> Iterator[str]:
+        """The host patterns that it mentions."""
+        words = [part for word in self.words for part in word.split("=", 1)]
+        for criterion, value in pairwise(words):
+            if criterion.lower() in ("host", "originalhost"):
+                yield from value.split(",")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """All that was read, in the order of reading. `files` are the ones reading began with."""
+
+    files: tuple[str, ...]
+    aliases: tuple[Alias, ...]
+    host_lines: tuple[HostLine, ...]
+    match_lines: tuple[MatchLine, ...]
+    problems: tuple[Problem, ...]
+
+
+def list_aliases(host_lines: Sequence[HostLine]) -> tuple[tuple[Alias, ...], tuple[Problem, ...]]:
+    """The concrete names, each once, at the first line that is in force for it.
+
+    A name that no ``ssh`` command line should carry, or that its surroundings never let in, is a problem.
+    """
+    found: dict[str, Alias] = {}
+    shut_out: dict[str, HostLine] = {}
+    problems: list[Problem] = []
+    for line in host_lines:
+        for name in line.patterns:
+            if name in found or name[:1] == "!" or not name or is_pattern(name):
+                continue
+            if not is_safe_alias(name):
+                problems.append(Problem(line.file, line.line, f"{name!r} is not usable as a host name; it is skipped."))
+            elif line.in_force(name):
+                found[name] = Alias(name, line.file, line.line)
+            elif not line.reachable(name):
+                shut_out.setdefault(name, line)
+    problems += [
+        Problem(
+            line.file,
+            line.line,
+            f"{name!r} is never in force: this file is included inside a Host block that does not match it.",
+        )
+        for name, line in shut_out.items()
+        if name not in found
+    ]
+    return tuple(found.values()), tuple(problems)
+
+
+def explain_unknown(alias: str, listing: Listing) -> ConfigProblem | None:
+    """Why `alias` is no host of this configuration, or `None` when it is one.
+
+    ``ssh -G`` answers for any word, so a typing error would become a host. A name is known when a ``Host``
+    line other than ``*`` is in force for it, or a ``Match`` line mentions it.
+    """
+    if any(line.in_force(alias) and not _matches_all(line.patterns, alias) for line in listing.host_lines):
+        return None
+    mentioned = [name for line in listing.match_lines for name in line.names() if name.strip("*")]
+    if any(name[:1] != "!" and _match(name, alias) for name in mentioned):
+        return None
+    near = near_aliases(alias, listing)
+    if near:
+        next_step = f"Did you mean {' or '.join(near)}? List the aliases with: remora hosts"
+    else:
+        place = f" to {listing.files[0]}" if listing.files else " to your SSH config"
+        next_step = f"Add a Host block for {alias}{place}; list the aliases with: remora hosts"
+    return ConfigProblem(
+        Code.ALIAS_UNKNOWN,
+        f"No Host line of the SSH config matches {alias!r}.",
+        seen="\n".join(map(str, listing.problems)),
+        next_step=next_step,
+        host=alias,
+    )
+
+
+def near_aliases(alias: str, listing: Listing) -> list[str]:
+    """At most three aliases that look like `alias`."""
+    from difflib import get_close_matches
+
+    return get_close_matches(alias, [known.name for known in listing.aliases], n=3)
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a word of a ``Host`` line stands for many names."""
+    return "*" in name or "?" in name
+
+
+def matches(patterns: Patterns, name: str) -> bool:
+    """Whether a ``Host`` line applies: one pattern fits, and no negated one does."""
+    hit = False
+    for pattern in patterns:
+        if pattern[:1] == "!":
+            if _match(pattern[1:], name):
+                return False
+        else:
+            hit = hit or _match(pattern, name)
+    return hit
+
+
+def _matches_all(patterns: Patterns, alias: str) -> bool:
+    """Whether only a bare ``*`` brought `alias` in."""
+    return not any(_match(pattern, alias) for pattern in patterns if pattern[:1] != "!" and pattern.strip("*"))
+
+
+def _match(pattern: str, name: str) -> bool:
+    if not is_pattern(pattern):
+        return pattern == name
+    return _compiled(pattern).fullmatch(name) is not None
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts = [".*" if part[0] == "*" else "." if part == "?" else re.escape(part) for part in _parts(pattern)]
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def _parts(pattern: str) -> list[str]:
+    return re.findall(r"\*+|\?|[^*?]+", pattern)

@@ -1,0 +1,146 @@
+"""From the first file through every ``Include`` to one listing, as OpenSSH reads it.
+
+The files themselves are brought by a :class:`FileSource`; this module decides which, in what order, and
+what their blocks mean for each other.
+"""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+from remora.core.aliases import HostLine, Listing, MatchLine, Patterns, Problem, list_aliases
+from remora.core.config_text import BadLine, Line, read_lines
+
+DEPTH_LIMIT: Final = 16
+"""How deep OpenSSH follows includes."""
+FILE_LIMIT: Final = 10_000
+"""How many files one listing reads: files that include each other many times over end here."""
+
+
+class Root(NamedTuple):
+    """A file with which reading begins. `system` changes what a relative ``Include`` is relative to."""
+
+    path: str
+    system: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileText:
+    """A file's text. `identity` is the same for the same file under another name."""
+
+    text: str
+    identity: Hashable
+    complaints: tuple[str, ...] = ()
+    """What OpenSSH would not accept about the file as a whole."""
+
+
+class FileSource(Protocol):
+    """Brings files and expands ``Include`` arguments. It never executes and never waits for a writer."""
+
+    def read(self, path: str, *, root: bool) -> FileText | None:
+        """The file, or `None` when there is none. Raises :class:`OSError` when it cannot be read."""
+        ...
+
+    def expand(self, argument: str, *, system: bool) -> Sequence[str]:
+        """The paths that one argument names, sorted. Raises :class:`ValueError` when it may not be used."""
+        ...
+
+
+def read_tree(roots: Sequence[Root], source: FileSource) -> Listing:
+    """Read everything that the roots lead to. No line and no file keeps the rest from being read."""
+    reading = _Reading(source)
+    for root in roots:
+        reading.read_root(root)
+    aliases, problems = list_aliases(reading.host_lines)
+    return Listing(
+        files=tuple(root.path for root in roots),
+        aliases=aliases,
+        host_lines=tuple(reading.host_lines),
+        match_lines=tuple(reading.match_lines),
+        problems=(*reading.problems, *problems),
+    )
+
+
+@dataclass(slots=True)
+class _File:
+    """A file while it is read: `block` is the pattern list in force at the current line, `None` before the first."""
+
+    path: str
+    system: bool
+    within: tuple[Patterns, ...]
+    open_files: tuple[Hashable, ...]
+    block: Patterns | None = None
+
+
+@dataclass(slots=True)
+class _Reading:
+    source: FileSource
+    host_lines: list[HostLine] = field(default_factory=list)
+    match_lines: list[MatchLine] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    files_read: int = 0
+
+    def read_root(self, root: Root) -> None:
+        try:
+            text = self.source.read(root.path, root=True)
+        except OSError as error:
+            self.problems.append(Problem(root.path, 1, f"The file cannot be read: {_reason(error)}."))
+            return
+        if text is not None:
+            self._read_file(_File(root.path, root.system, (), (text.identity,)), text)
+
+    def _read_file(self, file: _File, text: FileText) -> None:
+        self.files_read += 1
+        self.problems += [Problem(file.path, 1, complaint) for complaint in text.complaints]
+        for line in read_lines(text.text):
+            if isinstance(line, BadLine):
+                self.problems.append(Problem(file.path, line.number, line.message))
+            elif line.keyword == "host":
+                self._start_host(file, line)
+            elif line.keyword == "match":
+                file.block = ()
+                self.match_lines.append(MatchLine(file.path, line.number, line.arguments))
+            elif line.keyword == "include":
+                self._include(file, line)
+
+    def _start_host(self, file: _File, line: Line) -> None:
+        if "" in line.arguments:
+            self.problems.append(Problem(file.path, line.number, "A name on this Host line is empty."))
+        file.block = line.arguments
+        self.host_lines.append(HostLine(file.path, line.number, line.arguments, file.within))
+
+    def _include(self, file: _File, line: Line) -> None:
+        for argument in line.arguments:
+            try:
+                if not argument:
+                    raise ValueError("A file name on this Include line is empty.")
+                paths = self.source.expand(argument, system=file.system)
+            except ValueError as error:
+                self.problems.append(Problem(file.path, line.number, str(error)))
+                continue
+            for path in paths:
+                trouble = self._include_file(file, path)
+                if trouble is not None:
+                    self.problems.append(Problem(file.path, line.number, trouble))
+
+    def _include_file(self, file: _File, path: str) -> str | None:
+        """Read one included file, or say why not."""
+        if len(file.open_files) > DEPTH_LIMIT:
+            return f"{path} is not read: includes are nested more than {DEPTH_LIMIT} deep, which OpenSSH refuses."
+        if self.files_read >= FILE_LIMIT:
+            return f"{path} is not read: more than {FILE_LIMIT} files are included."
+        try:
+            text = self.source.read(path, root=False)
+        except OSError as error:
+            return f"{path} cannot be read: {_reason(error)}."
+        if text is None:
+            return None
+        if text.identity in file.open_files:
+            return f"{path} includes itself, directly or through other files; OpenSSH refuses such a cycle."
+        within = file.within if file.block is None else (*file.within, file.block)
+        self._read_file(_File(path, file.system, within, (*file.open_files, text.identity)), text)
+        return None
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
