@@ -1,0 +1,200 @@
+"""Byte streams inside one SSH connection."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable
+from typing import Final
+
+import asyncssh
+from asyncssh.channel import SSHChannel
+
+from remora.core.errors import Code, RemoraError, Unreachable
+from remora.ports import ExitStatus
+
+RECEIVE_WINDOW: Final = 4 * 1024 * 1024
+"""What the far side may send ahead of the reader; with it a long round trip still fills a fast line."""
+
+_INBOX_HIGH: Final = 1024 * 1024
+_INBOX_LOW: Final = 256 * 1024
+_WRITE_PIECE: Final = 256 * 1024
+_WRITE_HIGH: Final = 512 * 1024
+
+
+class _Inbox:
+    """Received bytes that wait for their reader."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._pieces: deque[bytes] = deque()
+        self._ended = False
+        self._arrived = asyncio.Event()
+
+    def put(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self.size += len(data)
+        self._arrived.set()
+
+    def end(self) -> None:
+        self._ended = True
+        self._arrived.set()
+
+    async def wait(self) -> None:
+        """Wait until there are bytes or there will be no more."""
+        while not self._pieces and not self._ended:
+            self._arrived.clear()
+            await self._arrived.wait()
+
+    def take(self, limit: int) -> bytes:
+        if not self._pieces:
+            return b""
+        piece = self._pieces.popleft()
+        if len(piece) < limit and self._pieces:
+            parts, size = [piece], len(piece)
+            while self._pieces and size + len(self._pieces[0]) <= limit:
+                parts.append(self._pieces.popleft())
+                size += len(parts[-1])
+            piece = b"".join(parts)
+        elif len(piece) > limit:
+            self._pieces.appendleft(piece[limit:])
+            piece = piece[:limit]
+        self.size -= len(piece)
+        return piece
+
+
+class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[bytes]):
+    """One channel as a :class:`remora.ports.RemoteProcess`; a unix socket channel leaves half of that unused.
+
+    `explain` turns the end of the channel into an error, or `None` when the end is an orderly one. Standard output and
+    standard error share the channel's window, so a reader that leaves one of them unread holds up both.
+    """
+
+    def __init__(self, explain: Callable[[Exception | None], RemoraError | None]) -> None:
+        self._explain = explain
+        self._channel: SSHChannel[bytes] | None = None
+        self._output = _Inbox()
+        self._errors = _Inbox()
+        self._held = False
+        self._eof_sent = False
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._over = asyncio.Event()
+        self._closed = False
+        self._status = ExitStatus()
+        self._failure: RemoraError | None = None
+
+    async def read(self, limit: int = 65536) -> bytes:
+        """See :class:`remora.ports.ByteStream`."""
+        return await self._read_from(self._output, limit)
+
+    async def read_error(self, limit: int = 65536) -> bytes:
+        """See :class:`remora.ports.RemoteProcess`."""
+        return await self._read_from(self._errors, limit)
+
+    async def write(self, data: bytes) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        for start in range(0, len(data), _WRITE_PIECE):
+            self._send(data[start : start + _WRITE_PIECE])
+            await self._writable.wait()
+        self._raise_failure()
+
+    async def write_eof(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        self._raise_failure()
+        if not self._eof_sent and not self._closed and self._channel is not None:
+            self._eof_sent = True
+            with contextlib.suppress(OSError):
+                self._channel.write_eof()
+
+    async def wait(self) -> ExitStatus:
+        """See :class:`remora.ports.RemoteProcess`."""
+        await self._over.wait()
+        if self._status == ExitStatus():
+            self._raise_failure()
+        return self._status
+
+    async def close(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close without waiting; for a channel that came too late."""
+        if not self._closed and self._channel is not None:
+            self._channel.abort()
+        self._end(None)
+
+    def connection_made(self, chan: SSHChannel[bytes]) -> None:
+        """The channel stands."""
+        self._channel = chan
+        chan.set_write_buffer_limits(high=_WRITE_HIGH)
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        """Keep what came; beyond the high mark the channel holds the rest back and so does the far side."""
+        inbox = self._output if datatype is None else self._errors
+        inbox.put(data)
+        if not self._held and inbox.size > _INBOX_HIGH and self._channel is not None:
+            self._held = True
+            self._channel.pause_reading()
+
+    def eof_received(self) -> bool:
+        """The far side has ended; ours stays open."""
+        self._output.end()
+        self._errors.end()
+        return True
+
+    def exit_status_received(self, status: int) -> None:
+        """The process ended by itself."""
+        self._status = ExitStatus(status=status)
+        self._over.set()
+
+    def exit_signal_received(self, signal: str, core_dumped: bool, msg: str, lang: str) -> None:
+        """A signal ended the process."""
+        self._status = ExitStatus(signal=signal)
+        self._over.set()
+
+    def pause_writing(self) -> None:
+        """The far end takes no more for now."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """The far end takes more."""
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The channel is gone, orderly or not."""
+        self._end(None if self._closed else self._explain(exc))
+
+    def _end(self, failure: RemoraError | None) -> None:
+        self._closed = True
+        self._failure = self._failure or failure
+        self._output.end()
+        self._errors.end()
+        self._writable.set()
+        self._over.set()
+
+    async def _read_from(self, inbox: _Inbox, limit: int) -> bytes:
+        await inbox.wait()
+        data = inbox.take(limit)
+        if self._held and max(self._output.size, self._errors.size) <= _INBOX_LOW and self._channel is not None:
+            self._held = False
+            self._channel.resume_reading()
+        if not data:
+            self._raise_failure()
+        return data
+
+    def _send(self, data: bytes) -> None:
+        self._raise_failure()
+        try:
+            if self._channel is None or self._closed:
+                raise BrokenPipeError
+            self._channel.write(data)
+        except OSError:
+            raise Unreachable(
+                Code.CONNECTION_LOST,
+                "The other side has closed this channel; nothing more can be sent to it.",
+                next_step="Start the remote command again.",
+            ) from None
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure

@@ -1,0 +1,126 @@
+"""One authenticated connection as a :class:`remora.ports.RemoteHost`."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+
+import asyncssh
+
+from remora.adapters.asyncssh_host import failures
+from remora.adapters.asyncssh_host.channels import RECEIVE_WINDOW, ChannelStream
+from remora.core.errors import RemoraError
+from remora.core.hosts import Host
+from remora.core.settings import Limits
+from remora.core.shells import quote_words
+from remora.ports import ByteStream, ConnectionFacts, RemoteProcess
+
+
+class Lifetime:
+    """Whether a connection stands, and why it no longer does."""
+
+    def __init__(self) -> None:
+        self.leaving = False
+        self.error: Exception | None = None
+        self._ended = asyncio.Event()
+
+    def end(self, error: Exception | None) -> None:
+        """The connection is gone; the first reason counts."""
+        self.error = self.error or error
+        self._ended.set()
+
+    @property
+    def ended(self) -> bool:
+        return self._ended.is_set()
+
+    async def wait(self) -> None:
+        """Return when the connection is gone."""
+        await self._ended.wait()
+
+
+class AsyncsshHost:
+    """Everything multiplexed inside one connection."""
+
+    def __init__(
+        self,
+        host: Host,
+        connection: asyncssh.SSHClientConnection,
+        lifetime: Lifetime,
+        *,
+        facts: ConnectionFacts,
+        environment: Mapping[str, str],
+        limits: Limits,
+    ) -> None:
+        self._host = host
+        self._connection = connection
+        self._lifetime = lifetime
+        self._facts = facts
+        self._environment: dict[bytes | str, bytes | str] = dict(environment.items())
+        self._limits = limits
+
+    @property
+    def facts(self) -> ConnectionFacts:
+        """See :class:`remora.ports.RemoteHost`."""
+        return self._facts
+
+    async def start(self, words: Sequence[str]) -> RemoteProcess:
+        """See :class:`remora.ports.RemoteHost`."""
+        line = quote_words(words)
+        stream = ChannelStream(self._explain)
+        opening = self._connection.create_session(
+            lambda: stream,
+            line,
+            env=self._environment,
+            request_pty=False,
+            encoding=None,
+            window=RECEIVE_WINDOW,
+        )
+        await self._open(opening, stream, what="a session for a command")
+        return stream
+
+    async def open_unix_socket(self, path: str) -> ByteStream:
+        """See :class:`remora.ports.RemoteHost`."""
+        stream = ChannelStream(self._explain)
+        opening = self._connection.create_unix_connection(lambda: stream, path, encoding=None, window=RECEIVE_WINDOW)
+        await self._open(opening, stream, what=f"a channel to the socket {path}")
+        return stream
+
+    async def wait_lost(self) -> None:
+        """See :class:`remora.ports.RemoteHost`."""
+        await self._lifetime.wait()
+
+    async def _open(self, opening: Coroutine[object, object, object], stream: ChannelStream, *, what: str) -> None:
+        """Wait for the host's answer; a channel that comes too late is closed when it comes."""
+        task = asyncio.ensure_future(opening)
+        try:
+            async with asyncio.timeout(self._limits.channel):
+                await asyncio.shield(task)
+        except TimeoutError:
+            self._close_when_open(task, stream)
+            raise failures.channel_too_slow(self._host, what, self._limits.channel) from None
+        except asyncio.CancelledError:
+            self._close_when_open(task, stream)
+            raise
+        except asyncssh.ChannelOpenError as error:
+            raise self._broken() or failures.channel_refused(self._host, what, error) from None
+        except (asyncssh.Error, OSError) as error:
+            raise self._broken() or failures.connection_lost(self._host, error) from None
+
+    def _close_when_open(self, task: "asyncio.Future[object]", stream: ChannelStream) -> None:
+        def close(done: "asyncio.Future[object]") -> None:
+            if not done.cancelled() and done.exception() is None:
+                stream.abandon()
+
+        task.add_done_callback(close)
+
+    def _broken(self) -> RemoraError | None:
+        if not self._connection.is_closed() and not self._lifetime.ended:
+            return None
+        return failures.connection_lost(self._host, self._lifetime.error)
+
+    def _explain(self, error: Exception | None) -> RemoraError | None:
+        """A channel that ends while the connection stands, or because we leave, ends in order."""
+        if self._lifetime.leaving:
+            return None
+        # asyncssh has taken its transport away before it tells the channels, but says so publicly only afterwards.
+        if error is None and self._connection.get_extra_info("socket") is not None and not self._lifetime.ended:
+            return None
+        return failures.connection_lost(self._host, error)

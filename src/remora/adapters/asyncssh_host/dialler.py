@@ -1,0 +1,238 @@
+"""Dialling a route with asyncssh: jumps first, every hop with its own keys and its own host key check."""
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Final
+
+import asyncssh
+
+from remora.adapters.asyncssh_host import failures
+from remora.adapters.asyncssh_host.connection import AsyncsshHost, Lifetime
+from remora.adapters.asyncssh_host.host_keys import (
+    certificate_problem,
+    first_known_hosts_file,
+    read_known_keys,
+    record_key,
+    refused_key_problem,
+    unknown_key_problem,
+)
+from remora.adapters.asyncssh_host.login import Login
+from remora.adapters.asyncssh_host.options import connection_options, notices_for, session_environment
+from remora.adapters.asyncssh_host.transport import Proxy, connect_tcp, run_proxy
+from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable, Verdict
+from remora.core.hosts import Host, Notice, Route, StrictHostKeyChecking
+from remora.core.known_hosts import KeyJudgement, KnownKey, KnownKeys, fingerprint
+from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.ports import ConnectionFacts, Dialogue, HostKeyAnswer, HostKeyQuestion, RemoteHost
+
+_CLOSE_LIMIT: Final = 2.0
+_LAST_WORDS: Final = 0.5
+
+
+class AsyncsshDialler:
+    """The :class:`remora.ports.Dialler` of this package. It reads no SSH configuration: the route says everything."""
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+
+    @contextlib.asynccontextmanager
+    async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
+        """See :class:`remora.ports.Dialler`."""
+        async with contextlib.AsyncExitStack() as stack:
+            tunnel: asyncssh.SSHClientConnection | None = None
+            notices = list(route.notices)
+            for jump in route.jumps:
+                try:
+                    hop = await stack.enter_async_context(_Hop(jump, dialogue, self._limits).connect(tunnel))
+                except RemoraError as error:
+                    raise _jump_problem(route, jump, error) from error
+                tunnel = hop.connection
+                notices += hop.notices
+            hop = await stack.enter_async_context(_Hop(route.target, dialogue, self._limits).connect(tunnel))
+            yield hop.remote_host(notices)
+
+
+class _Hop:
+    """The way to one host of the route, over the connection to the one before it."""
+
+    def __init__(self, host: Host, dialogue: Dialogue, limits: Limits) -> None:
+        self.notices: list[Notice] = list(notices_for(host))
+        self.connection: asyncssh.SSHClientConnection
+        self._host = host
+        self._dialogue = dialogue
+        self._limits = limits
+        self._lifetime = Lifetime()
+        self._login: Login
+
+    @contextlib.asynccontextmanager
+    async def connect(self, tunnel: asyncssh.SSHClientConnection | None) -> AsyncIterator["_Hop"]:
+        """Log in; a second time when the first showed a key that was then accepted."""
+        known = await asyncio.to_thread(read_known_keys, self._host)
+        accepted: bytes | None = None
+        while True:
+            async with contextlib.AsyncExitStack() as stack:
+                try:
+                    self.connection = await self._log_in(stack, tunnel, known, accepted)
+                except asyncssh.HostKeyNotVerifiable as error:
+                    reason = str(error)
+                else:
+                    stack.push_async_callback(self._leave)
+                    yield self
+                    return
+            shown = self._login.shown
+            if shown is None:
+                raise certificate_problem(self._host, known, reason)
+            if self._login.shown_authority:
+                known = replace(known, authorities=())  # as OpenSSH: no such authority, so ask for a plain key
+            elif accepted is not None:
+                raise unknown_key_problem(
+                    self._host, shown.get_algorithm(), shown.public_data, reason="it is not the key shown before"
+                )
+            else:
+                accepted = await self._accept(known, shown)
+
+    def remote_host(self, notices: list[Notice]) -> AsyncsshHost:
+        """The established connection, with what is known about it."""
+        connection = self.connection
+        key = connection.get_server_host_key()
+        facts = ConnectionFacts(
+            user=self._host.user,
+            hostname=self._host.hostname,
+            port=self._host.port,
+            host_key_fingerprint=fingerprint(key.public_data) if key is not None else "",
+            server_version=str(connection.get_extra_info("server_version", "")),
+            cipher=str(connection.get_extra_info("send_cipher", "")),
+            authentication=self._login.methods[-1] if self._login.methods else "none",
+            notices=(*notices, *self.notices, *self._login.identities.notices),
+        )
+        return AsyncsshHost(
+            self._host,
+            connection,
+            self._lifetime,
+            facts=facts,
+            environment=session_environment(self._host),
+            limits=self._limits,
+        )
+
+    async def _log_in(
+        self,
+        stack: contextlib.AsyncExitStack,
+        tunnel: asyncssh.SSHClientConnection | None,
+        known: KnownKeys,
+        accepted: bytes | None,
+    ) -> asyncssh.SSHClientConnection:
+        host, connect_limit = self._host, self._host.connect_timeout or self._limits.connect
+        options = connection_options(host, known, self._limits)
+        proxy: Proxy | None = None
+        if tunnel is not None:
+            options["tunnel"] = tunnel
+        elif host.proxy_command is not None:
+            options["sock"], proxy = await stack.enter_async_context(run_proxy(host, host.proxy_command))
+        else:
+            options["sock"] = await connect_tcp(host, limit=connect_limit)
+            stack.callback(options["sock"].close)
+        deadline = asyncio.timeout(connect_limit)
+        self._login = Login(
+            host,
+            self._dialogue,
+            known=known,
+            accepted=accepted,
+            key_proven=lambda: deadline.reschedule(asyncio.get_running_loop().time() + self._limits.login),
+            lost=self._lifetime.end,
+        )
+        try:
+            async with deadline:
+                return await asyncssh.connect(
+                    host.hostname,
+                    host.port,
+                    client_factory=lambda: self._login,
+                    known_hosts=([], [], [_as_key(entry) for entry in known.revoked]),
+                    host_key_alias=host.host_key_alias,
+                    **options,
+                )
+        except TimeoutError:
+            limit = self._limits.login if self._login.proven else connect_limit
+            raise failures.login_too_slow(host, self._login, limit) from None
+        except asyncssh.HostKeyNotVerifiable:
+            raise
+        except asyncssh.ChannelOpenError as error:
+            raise failures.tunnel_failure(host, error) from None
+        except (asyncssh.Error, OSError, ValueError) as error:
+            if proxy is not None:
+                await proxy.settle(_LAST_WORDS)
+            raise failures.login_failure(
+                host, self._login, error, proxy_said=proxy.said if proxy is not None else None
+            ) from None
+
+    async def _accept(self, known: KnownKeys, shown: asyncssh.SSHKey) -> bytes:
+        """Decide about a key that is not on record, as StrictHostKeyChecking says."""
+        host, key, key_type = self._host, shown.public_data, shown.get_algorithm()
+        if known.judge(key) is not KeyJudgement.UNKNOWN:
+            raise refused_key_problem(host, known, key_type, key)
+        policy = host.strict_host_key_checking
+        if policy is StrictHostKeyChecking.YES:
+            raise unknown_key_problem(host, key_type, key, reason="StrictHostKeyChecking is yes")
+        if policy is StrictHostKeyChecking.ASK:
+            if not await self._ask(key_type, key):
+                return key
+        else:
+            self.notices.append(
+                Notice(
+                    "host-key-accepted",
+                    f"The unknown {key_type} key of {host.alias}, {fingerprint(key)}, was accepted unseen, "
+                    f"because StrictHostKeyChecking is {policy.value}.",
+                )
+            )
+        await asyncio.to_thread(record_key, host, key_type, key)
+        return key
+
+    async def _ask(self, key_type: str, key: bytes) -> bool:
+        """Ask a person; whether the key shall be recorded. Raises HostKeyProblem when it is not accepted."""
+        host = self._host
+        if host.batch_mode:
+            raise unknown_key_problem(host, key_type, key, reason="BatchMode is set, so nobody was asked")
+        question = HostKeyQuestion(
+            alias=host.alias,
+            hostname=host.hostname,
+            port=host.port,
+            key_type=key_type,
+            fingerprint=fingerprint(key),
+            known_hosts_file=first_known_hosts_file(host) or "",
+        )
+        try:
+            answer = await self._dialogue.accept_host_key(question)
+        except NeedsPerson:
+            raise unknown_key_problem(host, key_type, key, reason="nobody is there to confirm it") from None
+        if answer is HostKeyAnswer.REFUSE:
+            raise unknown_key_problem(host, key_type, key, reason="it was refused")
+        return answer is HostKeyAnswer.RECORD
+
+    async def _leave(self) -> None:
+        self._lifetime.leaving = True
+        self.connection.close()
+        try:
+            async with asyncio.timeout(_CLOSE_LIMIT):
+                await self.connection.wait_closed()
+        except TimeoutError:
+            self.connection.abort()
+
+
+def _as_key(entry: KnownKey) -> asyncssh.SSHKey:
+    return asyncssh.import_public_key(entry.key_type.encode() + b" " + base64.b64encode(entry.key))
+
+
+def _jump_problem(route: Route, jump: Host, error: RemoraError) -> RemoraError:
+    """Say which hop failed. What only needs another try is the route's failure; all else stays what it is."""
+    code = Code.JUMP_FAILED if isinstance(error, Unreachable) and error.verdict is Verdict.RETRY else error.code
+    return type(error)(
+        code,
+        f"On the way to {route.target.alias}, jump host {jump.alias} ({route.jumps.index(jump) + 1} of "
+        f"{len(route.jumps)}): {error.message}",
+        next_step=error.next_step,
+        seen=error.seen,
+        host=route.target.alias,
+        stage=error.stage,
+    )

@@ -1,0 +1,148 @@
+"""How a login or a connection failed, told from what asyncssh raised."""
+
+import asyncssh
+
+from remora.adapters.asyncssh_host.login import Login
+from remora.core.errors import (
+    AuthenticationProblem,
+    Code,
+    RemoraError,
+    ShellProblem,
+    Stage,
+    TimeLimit,
+    Unreachable,
+)
+from remora.core.hosts import Host
+
+_TOO_MANY = "too many authentication failures"
+
+
+def login_failure(host: Host, login: Login, error: Exception, *, proxy_said: str | None) -> RemoraError:
+    """Classify what ended a login after the host's key was no longer the question."""
+    if isinstance(error, asyncssh.PermissionDenied):
+        return _refused(host, login, str(error))
+    if isinstance(error, asyncssh.KeyExchangeFailed):
+        return Unreachable(
+            Code.KEY_EXCHANGE_FAILED,
+            f"{host.alias} and remora have no algorithm in common.",
+            next_step="Compare KexAlgorithms, Ciphers, MACs and HostKeyAlgorithms of the host with the lists above.",
+            seen=str(error),
+            host=host.alias,
+        )
+    if isinstance(error, asyncssh.DisconnectError) and _TOO_MANY in error.reason.lower():
+        return _too_many_keys(host, login, error.reason)
+    if login.attempted:
+        return _refused(host, login, str(error))
+    if proxy_said is not None and not login.proven:
+        return Unreachable(
+            Code.PROXY_FAILED,
+            f"The ProxyCommand of {host.alias} ended before the host answered.",
+            next_step="Run the ProxyCommand by hand to see what it needs.",
+            seen=proxy_said or str(error),
+            host=host.alias,
+        )
+    return Unreachable(
+        Code.CONNECTION_CLOSED,
+        f"{host.alias} closed the connection before the login: too many connections at once, a ban, or no SSH server.",
+        next_step="Try again in a moment; if it stays, look into the host's sshd log (MaxStartups, deny lists).",
+        seen=str(error),
+        host=host.alias,
+    )
+
+
+def tunnel_failure(host: Host, error: asyncssh.ChannelOpenError) -> Unreachable:
+    """The jump host could not, or may not, reach the next host."""
+    if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
+        message = f"The jump host before {host.alias} does not allow forwarding to {host.hostname} port {host.port}."
+        next_step = "Ask for AllowTcpForwarding and PermitOpen on the jump host, or use another way."
+    else:
+        message = f"The jump host before {host.alias} could not reach {host.hostname} port {host.port}."
+        next_step = "Check from the jump host that this name and port answer."
+    return Unreachable(Code.JUMP_FAILED, message, next_step=next_step, seen=error.reason, host=host.alias)
+
+
+def login_too_slow(host: Host, login: Login, limit: float) -> RemoraError:
+    """The limit for connecting or for logging in is reached."""
+    if login.proven:
+        return TimeLimit(
+            Code.TIME_LIMIT,
+            f"The login to {host.alias} was not done after {limit:g} seconds; last tried: "
+            f"{', '.join(login.methods) or 'nothing yet'}.",
+            next_step="If a key or agent waits for a touch or a confirmation, give it and try again.",
+            host=host.alias,
+            stage=Stage.AUTHENTICATION,
+        )
+    return Unreachable(
+        Code.CONNECT_TIMEOUT,
+        f"{host.alias} accepted the connection but did not answer as an SSH server within {limit:g} seconds.",
+        next_step="Check that HostName and Port lead to sshd and that the machine is not overloaded.",
+        host=host.alias,
+    )
+
+
+def connection_lost(host: Host, error: Exception | None) -> Unreachable:
+    """The connection stood and is gone."""
+    return Unreachable(
+        Code.CONNECTION_LOST,
+        f"The SSH connection to {host.alias} was lost.",
+        next_step="Check the network and whether the host still runs, then connect again.",
+        seen=str(error or ""),
+        host=host.alias,
+    )
+
+
+def channel_refused(host: Host, what: str, error: asyncssh.ChannelOpenError) -> ShellProblem:
+    """The connection stands, but the host refuses another channel."""
+    return ShellProblem(
+        Code.CHANNEL_REFUSED,
+        f"{host.alias} refused {what}.",
+        next_step="Check MaxSessions, AllowStreamLocalForwarding and DisableForwarding in the host's sshd_config.",
+        seen=error.reason,
+        host=host.alias,
+    )
+
+
+def channel_too_slow(host: Host, what: str, limit: float) -> TimeLimit:
+    """The host did not answer the request for a channel."""
+    return TimeLimit(
+        Code.TIME_LIMIT,
+        f"{host.alias} did not answer within {limit:g} seconds when asked for {what}.",
+        next_step="Check that the host is not overloaded, then try again.",
+        host=host.alias,
+        stage=Stage.SHELL,
+    )
+
+
+def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
+    problems = login.identities.problems
+    offered = login.identities.offered
+    tried = ", ".join(login.methods) or "no method that the host allows"
+    if problems and not login.answered:
+        return AuthenticationProblem(
+            Code.KEY_UNUSABLE,
+            f"{host.alias} refused the login of {host.user}, and a configured key could not be used: {problems[0]}.",
+            next_step="Make that key usable: correct its permissions, or load it with ssh-add.",
+            seen=_seen(login, "\n".join(problems)),
+            host=host.alias,
+        )
+    return AuthenticationProblem(
+        Code.AUTHENTICATION_REFUSED,
+        f"{host.alias} refused the login of {host.user}; tried: {tried}; keys offered: {offered}.",
+        next_step=f"Check User and IdentityFile, and the authorized_keys of {host.user} on the host.",
+        seen=_seen(login, reason),
+        host=host.alias,
+    )
+
+
+def _too_many_keys(host: Host, login: Login, reason: str) -> AuthenticationProblem:
+    return AuthenticationProblem(
+        Code.TOO_MANY_KEYS,
+        f"{host.alias} ended the login after {login.identities.offered} keys were offered and none was right.",
+        next_step=f"Set 'IdentitiesOnly yes' and the right IdentityFile for {host.alias} in the SSH configuration.",
+        seen=_seen(login, reason),
+        host=host.alias,
+    )
+
+
+def _seen(login: Login, reason: str) -> str:
+    return f"{login.banner.strip()}\n{reason}".strip()

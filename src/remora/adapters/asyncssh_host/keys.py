@@ -1,0 +1,274 @@
+"""The user's keys: which are offered, in which order, and unlocking one only when the host would take it."""
+
+import asyncio
+import base64
+import copy
+import os
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import asyncssh
+
+from remora.core.hosts import Host, Notice
+from remora.ports import Dialogue, SecretQuestion
+
+_OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
+_DEFAULT_NAMES: Final = frozenset(
+    {"id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_xmss", "id_dsa"}
+)
+_OTHERS_MAY_READ: Final = 0o077
+_PASSPHRASE_TRIES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _KeyFile:
+    """An identity file whose public half is known; `private` is `None` when there is only that half."""
+
+    path: str
+    public: asyncssh.SSHKey
+    private: asyncssh.SSHKey | None
+    encrypted: bool
+
+
+class _FileKeyPair(asyncssh.SSHKeyPair):
+    """A key from a file that is unlocked at the moment it must sign."""
+
+    def __init__(
+        self,
+        public: asyncssh.SSHKey,
+        certificate: asyncssh.SSHCertificate | None,
+        unlock: Callable[[], Awaitable[asyncssh.SSHKey]],
+    ) -> None:
+        super().__init__(
+            public.algorithm,
+            public.algorithm,
+            public.sig_algorithms,
+            public.sig_algorithms,
+            public.public_data,
+            None,
+            certificate,
+        )
+        self._unlock = unlock
+
+    async def sign_async(self, data: bytes) -> bytes:
+        """Sign; asyncssh calls this only after the host said that it would take the key."""
+        key = await self._unlock()
+        return await asyncio.get_running_loop().run_in_executor(None, key.sign, data, self.sig_algorithm)
+
+
+class Identities:
+    """Everything that may be offered to one host, in OpenSSH's order.
+
+    Certificates first, then agent keys that the configuration lists, other agent keys unless IdentitiesOnly, then the
+    remaining files. `offered` counts what the host was shown, `problems` says why a key could not be used.
+    """
+
+    def __init__(self, host: Host, dialogue: Dialogue) -> None:
+        self._host = host
+        self._dialogue = dialogue
+        self._agent: asyncssh.SSHAgentClient | None = None
+        self._unlocked: dict[str, asyncssh.SSHKey] = {}
+        self._offers: AsyncIterator[asyncssh.SSHKeyPair] | None = None
+        self.offered = 0
+        self.problems: list[str] = []
+        self.notices: list[Notice] = []
+
+    async def next(self) -> asyncssh.SSHKeyPair | None:
+        """The next key to offer."""
+        if self._offers is None:
+            self._offers = self._all_offers()
+        async for pair in self._offers:
+            self.offered += 1
+            return pair
+        return None
+
+    def close(self) -> None:
+        """Let go of the agent and of unlocked keys."""
+        if self._agent is not None:
+            self._agent.close()
+        self._unlocked.clear()
+
+    async def _all_offers(self) -> AsyncIterator[asyncssh.SSHKeyPair]:
+        files = await asyncio.to_thread(self._read_key_files)
+        certificates = await asyncio.to_thread(self._read_certificates, [file.path for file in files])
+        agent_keys = await self._read_agent_keys()
+        listed = {file.public.public_data for file in files}
+        in_agent = {pair.public_data for pair in agent_keys}
+        listed_in_agent = [pair for pair in agent_keys if pair.public_data in listed]
+        agent_order = listed_in_agent + [pair for pair in agent_keys if pair.public_data not in listed]
+        if self._host.identities_only:
+            agent_order = [pair for pair in agent_order if pair.public_data in listed or _is_listed(pair, certificates)]
+        file_order = [file for file in files if file.public.public_data not in in_agent]
+        for certificate in certificates:
+            for pair in agent_order:
+                if pair.key_public_data == certificate.key.public_data and not pair.has_cert:
+                    yield _with_certificate(pair, certificate)
+            for file in file_order:
+                if file.public.public_data == certificate.key.public_data and self._can_sign(file):
+                    yield self._file_pair(file, certificate)
+        for pair in agent_order:
+            yield pair
+        for file in file_order:
+            if self._can_sign(file):
+                yield self._file_pair(file, None)
+
+    async def _read_agent_keys(self) -> Sequence[asyncssh.SSHKeyPair]:
+        path = _agent_path(self._host)
+        if path is None:
+            return []
+        try:
+            self._agent = await asyncssh.connect_agent(path)
+            return await self._agent.get_keys()
+        except (OSError, ValueError) as error:
+            self.notices.append(Notice("agent-unreachable", f"The SSH agent at {path} does not answer: {error}"))
+            return []
+
+    def _read_key_files(self) -> list[_KeyFile]:
+        found = []
+        for path in dict.fromkeys(self._host.identity_files):
+            try:
+                file = _read_key_file(path)
+            except FileNotFoundError:
+                if Path(path).name not in _DEFAULT_NAMES:
+                    self.notices.append(Notice("identity-file-missing", f"The identity file {path} does not exist."))
+            except (OSError, ValueError) as error:
+                self.problems.append(f"{path}: {error}")
+            else:
+                found.append(file)
+        return found
+
+    def _read_certificates(self, key_paths: Sequence[str]) -> list[asyncssh.SSHCertificate]:
+        found = []
+        for path in dict.fromkeys((*self._host.certificate_files, *(f"{path}-cert.pub" for path in key_paths))):
+            try:
+                found.append(asyncssh.read_certificate(path))
+            except FileNotFoundError:
+                if path in self._host.certificate_files:
+                    self.notices.append(Notice("certificate-missing", f"The certificate file {path} does not exist."))
+            except (OSError, ValueError) as error:
+                self.problems.append(f"{path}: {error}")
+        return found
+
+    def _can_sign(self, file: _KeyFile) -> bool:
+        return file.private is not None or file.encrypted
+
+    def _file_pair(self, file: _KeyFile, certificate: asyncssh.SSHCertificate | None) -> asyncssh.SSHKeyPair:
+        async def unlock() -> asyncssh.SSHKey:
+            return file.private or await self._unlock(file.path)
+
+        return _FileKeyPair(file.public, certificate, unlock)
+
+    async def _unlock(self, path: str) -> asyncssh.SSHKey:
+        """Ask for the passphrase. A plain ValueError makes asyncssh go on to the next key."""
+        if path in self._unlocked:
+            return self._unlocked[path]
+        if self._host.batch_mode:
+            self.problems.append(f"{path}: its passphrase is not asked for, because BatchMode is set")
+            raise ValueError("no passphrase in batch mode")
+        for _ in range(_PASSPHRASE_TRIES):
+            question = SecretQuestion(alias=self._host.alias, prompt=f"Passphrase for key {path}: ")
+            secret = await self._dialogue.secret(question)
+            if secret is None:
+                self.problems.append(f"{path}: no passphrase was given")
+                raise ValueError("no passphrase given")
+            try:
+                key = await asyncio.to_thread(asyncssh.read_private_key, path, secret.reveal())
+            except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError):
+                continue
+            self._unlocked[path] = key
+            return key
+        self.problems.append(f"{path}: the passphrase was wrong")
+        raise ValueError("wrong passphrase")
+
+
+def _read_key_file(path: str) -> _KeyFile:
+    """Read what can be read without a passphrase. Raises OSError, or ValueError with the reason."""
+    status = Path(path).stat()
+    data = Path(path).read_bytes()
+    if b"PRIVATE KEY" not in data:
+        return _KeyFile(path, asyncssh.import_public_key(data), None, encrypted=False)
+    if status.st_uid == os.getuid() and status.st_mode & _OTHERS_MAY_READ:
+        raise ValueError(f"others may read it (mode {status.st_mode & 0o777:04o}), so it is not used; chmod 600 it")
+    try:
+        private = asyncssh.import_private_key(data)
+    except asyncssh.KeyImportError as error:
+        public = _public_half(path, data)
+        if public is None or not _is_encrypted(data):
+            raise ValueError(_why_unreadable(path, data, error)) from None
+        return _KeyFile(path, public, None, encrypted=True)
+    return _KeyFile(path, private.convert_to_public(), private, encrypted=False)
+
+
+def _public_half(path: str, data: bytes) -> asyncssh.SSHKey | None:
+    """The public key beside the file, or the one that OpenSSH's own format carries in the clear."""
+    try:
+        return asyncssh.read_public_key(f"{path}.pub")
+    except (OSError, ValueError):
+        pass
+    blob = _openssh_header(data)
+    if blob is None:
+        return None
+    fields = []
+    position = len(_OPENSSH_MAGIC)
+    for _ in range(3):
+        size = int.from_bytes(blob[position : position + 4], "big")
+        fields.append(blob[position + 4 : position + 4 + size])
+        position += 4 + size
+    size = int.from_bytes(blob[position + 4 : position + 8], "big")
+    key = blob[position + 8 : position + 8 + size]
+    name_size = int.from_bytes(key[:4], "big")
+    try:
+        return asyncssh.import_public_key(key[4 : 4 + name_size] + b" " + base64.b64encode(key))
+    except ValueError:
+        return None
+
+
+def _is_encrypted(data: bytes) -> bool:
+    blob = _openssh_header(data)
+    if blob is None:
+        return b"ENCRYPTED" in data
+    start = len(_OPENSSH_MAGIC)
+    size = int.from_bytes(blob[start : start + 4], "big")
+    return blob[start + 4 : start + 4 + size] != b"none"
+
+
+def _openssh_header(data: bytes) -> bytes | None:
+    match = re.search(rb"-----BEGIN OPENSSH PRIVATE KEY-----(.+?)-----END", data, re.DOTALL)
+    if match is None:
+        return None
+    try:
+        blob = base64.b64decode(match[1])
+    except ValueError:
+        return None
+    return blob if blob.startswith(_OPENSSH_MAGIC) else None
+
+
+def _why_unreadable(path: str, data: bytes, error: Exception) -> str:
+    if _is_encrypted(data):
+        return f"it is encrypted and its public half is missing; write it with: ssh-keygen -y -f {path} > {path}.pub"
+    return str(error)
+
+
+def _agent_path(host: Host) -> str | None:
+    named = host.identity_agent
+    if named is None or named == "SSH_AUTH_SOCK":
+        return os.environ.get("SSH_AUTH_SOCK") or None
+    if named.startswith("$"):
+        return os.environ.get(named[1:].strip("{}")) or None
+    return None if named == "none" else named
+
+
+def _with_certificate(pair: asyncssh.SSHKeyPair, certificate: asyncssh.SSHCertificate) -> asyncssh.SSHKeyPair:
+    certified = copy.copy(pair)
+    certified.set_certificate(certificate)
+    return certified
+
+
+def _is_listed(pair: asyncssh.SSHKeyPair, certificates: Sequence[asyncssh.SSHCertificate]) -> bool:
+    return any(
+        pair.key_public_data == certificate.key.public_data or pair.public_data == certificate.public_data
+        for certificate in certificates
+    )

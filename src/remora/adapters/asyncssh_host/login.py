@@ -1,0 +1,125 @@
+"""One login: proving the host's key, then offering keys and answering the host's questions."""
+
+from collections.abc import Callable, Sequence
+
+import asyncssh
+
+from remora.adapters.asyncssh_host.keys import Identities
+from remora.core.hosts import Host
+from remora.core.known_hosts import KeyJudgement, KnownKeys
+from remora.ports import Dialogue, SecretQuestion
+
+
+class Login(asyncssh.SSHClient):
+    """What asyncssh asks us while it logs in, and a record of how it went.
+
+    The host key is judged before anything is sent, not even a user name. `shown` is the key that was not trusted (the
+    authority's, if `shown_authority`); a caller that lets a person accept it logs in again with it as `accepted`, so
+    that no login timer of the host runs while the person decides.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        dialogue: Dialogue,
+        *,
+        known: KnownKeys,
+        accepted: bytes | None,
+        key_proven: Callable[[], None],
+        lost: Callable[[Exception | None], None],
+    ) -> None:
+        self.identities = Identities(host, dialogue)
+        self.shown: asyncssh.SSHKey | None = None
+        self.shown_authority = False
+        self.proven = False
+        self.answered = False
+        self.methods: list[str] = []
+        self.banner = ""
+        self._host = host
+        self._dialogue = dialogue
+        self._known = known
+        self._accepted = accepted
+        self._key_proven = key_proven
+        self._lost = lost
+        self._declined = False
+
+    @property
+    def attempted(self) -> bool:
+        """Whether the host saw a key or an answer, so that another try counts against the user."""
+        return self.identities.offered > 0 or self.answered
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End of the connection."""
+        self.identities.close()
+        self._lost(exc)
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Judge a plain host key."""
+        trusted = self._known.judge(key.public_data) is KeyJudgement.TRUSTED or key.public_data == self._accepted
+        return self._conclude(key, trusted=trusted)
+
+    def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
+        """Judge the authority behind a host certificate; asyncssh then checks the certificate itself."""
+        trusted = self._known.judge_authority(key.public_data) is KeyJudgement.TRUSTED
+        self.shown_authority = not trusted
+        return self._conclude(key, trusted=trusted)
+
+    def auth_banner_received(self, msg: str, lang: str) -> None:
+        """Keep the banner: it often says why a login is refused."""
+        self.banner = (self.banner + msg)[-2000:]
+
+    async def public_key_auth_requested(self) -> asyncssh.SSHKeyPair | None:
+        """Offer the next key."""
+        self._tried("publickey")
+        return await self.identities.next()
+
+    async def kbdint_auth_requested(self) -> str | None:
+        """Take part in keyboard-interactive once."""
+        return "" if self._may_ask("keyboard-interactive") else None
+
+    async def kbdint_challenge_received(
+        self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
+    ) -> list[str] | None:
+        """Ask the host's questions in their order."""
+        heading = "\n".join(text for text in (name, instructions) if text)
+        answers = []
+        for position, (prompt, echo) in enumerate(prompts):
+            text = f"{heading}\n{prompt}" if heading and position == 0 else prompt
+            answer = await self._ask(text, echo=echo)
+            if answer is None:
+                return None
+            answers.append(answer)
+        return answers
+
+    async def password_auth_requested(self) -> str | None:
+        """Ask for the account's password once."""
+        if not self._may_ask("password"):
+            return None
+        return await self._ask(f"Password for {self._host.user}@{self._host.hostname}: ", echo=False)
+
+    def _conclude(self, key: asyncssh.SSHKey, *, trusted: bool) -> bool:
+        if trusted:
+            self.proven = True
+            self._key_proven()
+        else:
+            self.shown = key
+        return trusted
+
+    def _may_ask(self, method: str) -> bool:
+        """A method that asks a person has one try, and none after the person declined."""
+        if self._host.batch_mode or self._declined or method in self.methods:
+            return False
+        self._tried(method)
+        return True
+
+    def _tried(self, method: str) -> None:
+        if method not in self.methods:
+            self.methods.append(method)
+
+    async def _ask(self, prompt: str, *, echo: bool) -> str | None:
+        secret = await self._dialogue.secret(SecretQuestion(alias=self._host.alias, prompt=prompt, echo=echo))
+        self._declined = secret is None
+        if secret is None:
+            return None
+        self.answered = True
+        return secret.reveal()

@@ -1,0 +1,225 @@
+"""The bytes below SSH: a TCP connection or the user's ProxyCommand, always as one connected socket."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+from collections.abc import AsyncIterator
+from typing import Final, TypeAlias
+
+from remora.core.errors import Code, ConfigProblem, Unreachable
+from remora.core.hosts import AddressFamily, Host
+from remora.core.text import decode
+
+_Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]
+_AddressInfo: TypeAlias = tuple[int, int, int, str, _Address]
+_FAMILIES: Final = {
+    AddressFamily.ANY: socket.AF_UNSPEC,
+    AddressFamily.IPV4: socket.AF_INET,
+    AddressFamily.IPV6: socket.AF_INET6,
+}
+_SHELL_TEXT: Final = frozenset("'`\"$\\;&<>|(){}")
+_STDERR_KEPT: Final = 8192
+_STOP_GRACE: Final = 1.0
+
+
+class Proxy:
+    """A running ProxyCommand: its own process group, and the last it said on standard error."""
+
+    def __init__(self, process: asyncio.subprocess.Process, errors: asyncio.StreamReader) -> None:
+        self._process = process
+        self._said = bytearray()
+        self._listening = asyncio.create_task(self._listen(errors))
+
+    @property
+    def said(self) -> str:
+        """The end of its standard error; remote or local text, not yet neutralised."""
+        return decode(bytes(self._said))
+
+    async def settle(self, limit: float) -> None:
+        """Wait a little for last words, when the command has broken the connection."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._listening), limit)
+
+    async def stop(self) -> None:
+        """End the whole process group, gently first; nothing of it is left when this returns."""
+        for number, limit in ((signal.SIGTERM, _STOP_GRACE), (signal.SIGKILL, None)):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._process.wait(), limit)
+        self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
+
+    async def _listen(self, errors: asyncio.StreamReader) -> None:
+        while data := await errors.read(4096):
+            self._said += data
+            del self._said[:-_STDERR_KEPT]
+
+
+async def connect_tcp(host: Host, *, limit: float) -> socket.socket:
+    """Connect to the first address that answers, in the resolver's order.
+
+    Raises :class:`Unreachable`: ``name-not-found``, ``connection-refused``, ``network-unreachable`` or
+    ``connect-timeout``.
+    """
+    loop = asyncio.get_running_loop()
+    failures: list[OSError] = []
+    try:
+        async with asyncio.timeout(limit):
+            addresses = await _look_up(host)
+            local = await _look_up_bind_address(host)
+            for family, kind, protocol, _, address in addresses:
+                connection = socket.socket(family, kind, protocol)
+                try:
+                    connection.setblocking(False)
+                    if local is not None:
+                        connection.bind(local)
+                    await loop.sock_connect(connection, address)
+                except OSError as error:
+                    connection.close()
+                    failures.append(error)
+                except BaseException:
+                    connection.close()
+                    raise
+                else:
+                    return connection
+    except TimeoutError:
+        raise Unreachable(
+            Code.CONNECT_TIMEOUT,
+            f"{_where(host)} did not answer within {limit:g} seconds.",
+            next_step="Check that the machine is on and that no firewall is in the way, or raise ConnectTimeout.",
+            seen="; ".join(map(str, failures)),
+            host=host.alias,
+        ) from None
+    raise _connect_failure(host, failures)
+
+
+@contextlib.asynccontextmanager
+async def run_proxy(host: Host, command: str) -> AsyncIterator[tuple[socket.socket, Proxy]]:
+    """Run the ProxyCommand through the user's shell, as OpenSSH does, with a socket for its input and output."""
+    near, far = socket.socketpair()
+    shell = os.environ.get("SHELL") or "/bin/sh"
+    try:
+        with far:
+            process = await asyncio.create_subprocess_exec(
+                shell,
+                "-c",
+                f"exec {_expand(command, host)}",
+                stdin=far.fileno(),
+                stdout=far.fileno(),
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+    except OSError as error:
+        near.close()
+        raise Unreachable(
+            Code.PROXY_FAILED,
+            f"The ProxyCommand of {host.alias} could not be started.",
+            next_step="Check that the shell in SHELL exists and can run.",
+            seen=str(error),
+            host=host.alias,
+        ) from None
+    errors = process.stderr
+    if errors is None:
+        raise RuntimeError("a child that was given a pipe has none")
+    proxy = Proxy(process, errors)
+    try:
+        near.setblocking(False)
+        yield near, proxy
+    finally:
+        near.close()
+        await proxy.stop()
+
+
+async def _look_up(host: Host) -> list[_AddressInfo]:
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(
+            host.hostname, host.port, family=_FAMILIES[host.address_family], type=socket.SOCK_STREAM
+        )
+        return list(found)
+    except (socket.gaierror, UnicodeError) as error:
+        raise Unreachable(
+            Code.NAME_NOT_FOUND,
+            f"The name {host.hostname!r} of {host.alias} has no address.",
+            next_step="Check HostName in the SSH configuration, and the VPN or DNS that knows this name.",
+            seen=str(error),
+            host=host.alias,
+        ) from None
+
+
+async def _look_up_bind_address(host: Host) -> _Address | None:
+    if host.bind_address is None or host.bind_address == "*":
+        return None
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(
+            host.bind_address, 0, family=_FAMILIES[host.address_family], type=socket.SOCK_STREAM
+        )
+    except socket.gaierror as error:
+        raise Unreachable(
+            Code.NETWORK_UNREACHABLE,
+            f"BindAddress {host.bind_address!r} of {host.alias} is no address of this machine.",
+            next_step="Correct BindAddress in the SSH configuration.",
+            seen=str(error),
+            host=host.alias,
+        ) from None
+    return found[0][4]
+
+
+def _connect_failure(host: Host, failures: list[OSError]) -> Unreachable:
+    seen = "; ".join(dict.fromkeys(map(str, failures)))
+    if any(isinstance(failure, ConnectionRefusedError) for failure in failures):
+        return Unreachable(
+            Code.CONNECTION_REFUSED,
+            f"{_where(host)} refused the connection.",
+            next_step="Check that sshd runs there and that Port in the SSH configuration is right.",
+            seen=seen,
+            host=host.alias,
+        )
+    if any(isinstance(failure, TimeoutError) for failure in failures):
+        return Unreachable(
+            Code.CONNECT_TIMEOUT,
+            f"{_where(host)} did not answer.",
+            next_step="Check that the machine is on and that no firewall is in the way.",
+            seen=seen,
+            host=host.alias,
+        )
+    return Unreachable(
+        Code.NETWORK_UNREACHABLE,
+        f"There is no way to {_where(host)} from here.",
+        next_step="Check the network or VPN of this machine, and BindAddress and AddressFamily if they are set.",
+        seen=seen,
+        host=host.alias,
+    )
+
+
+def _where(host: Host) -> str:
+    return f"{host.hostname} port {host.port}"
+
+
+def _expand(command: str, host: Host) -> str:
+    """Fill in the tokens OpenSSH allows in a ProxyCommand; what it does not know stays as it is."""
+    values = {"%": "%", "h": host.hostname, "n": host.alias, "p": str(host.port), "r": host.user}
+
+    def replace(match: re.Match[str]) -> str:
+        token = match[1]
+        if token in {"h", "n", "r"}:
+            _refuse_shell_text(values[token], host)
+        return values.get(token, match[0])
+
+    return re.sub(r"%(.)", replace, command, flags=re.DOTALL)
+
+
+def _refuse_shell_text(value: str, host: Host) -> None:
+    """The shell reads the ProxyCommand after the names are filled in, so a name must not be able to say anything."""
+    if value.startswith("-") or any(character in _SHELL_TEXT or character.isspace() for character in value):
+        raise ConfigProblem(
+            Code.ALIAS_UNSAFE,
+            f"{value!r} cannot go into the ProxyCommand of {host.alias}: a shell would read it as more than a name.",
+            next_step="Correct HostName or User in the SSH configuration.",
+            host=host.alias,
+        )

@@ -1,0 +1,16 @@
+"""Real time."""
+
+import asyncio
+import time
+
+
+class SystemClock:
+    """The :class:`remora.ports.Clock` of this machine."""
+
+    def monotonic(self) -> float:
+        """See :class:`remora.ports.Clock`."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """See :class:`remora.ports.Clock`."""
+        await asyncio.sleep(seconds)
