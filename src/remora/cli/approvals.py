@@ -83,7 +83,7 @@ class TerminalApprovals:
                     return await self._answers(request)
                 return Decision(await self._choice(request), "person")
             except asyncio.CancelledError:
-                self._page.line(Text("withdrawn: no answer is needed any more", style="yellow"))
+                self._page.line(Text("this question is withdrawn", style="yellow"))
                 raise
 
     async def _choice(self, request: ApprovalRequest) -> Choice:

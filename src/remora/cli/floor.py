@@ -48,7 +48,7 @@ class Floor:
             async with self._one_at_a_time:
                 yield
         finally:
-            self._leave()
+            self._leave(topic)
 
     async def _announcement(self, topic: object) -> None:
         waiting = asyncio.get_running_loop().create_future()
@@ -57,14 +57,15 @@ class Floor:
             await waiting
         except asyncio.CancelledError:
             if waiting.done() and not waiting.cancelled():
-                self._leave()
+                self._leave(topic)
             raise
 
     def _take(self) -> None:
         self._asking += 1
         self._free.clear()
 
-    def _leave(self) -> None:
+    def _leave(self, topic: object) -> None:
+        self._announced.discard(topic)  # after a reconnect the same request is shown, and asked, again
         self._asking -= 1
         if not self._asking:
             self._free.set()

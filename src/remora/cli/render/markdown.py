@@ -14,6 +14,7 @@ from rich.markdown import Heading, Markdown
 from rich.segment import Segment
 from rich.text import Text
 
+from remora.cli.render.page import without_trailing_space
 from remora.core.text import neutralise
 
 _FENCE: Final = re.compile(r"^(\s*)(`{3,}|~{3,})")
@@ -58,7 +59,7 @@ class AgentMarkdown:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         rendered = console.render_lines(self._document, options.update(height=None), pad=False)
-        lines = [_without_trailing_space(line) for line in rendered]
+        lines = [without_trailing_space(line) for line in rendered]
         while lines and not lines[0]:
             del lines[0]
         while lines and not lines[-1]:
@@ -66,15 +67,6 @@ class AgentMarkdown:
         for line in lines:
             yield from line
             yield Segment.line()
-
-
-def _without_trailing_space(line: list[Segment]) -> list[Segment]:
-    kept = list(line)
-    while kept and not kept[-1].text.strip():
-        del kept[-1]
-    if kept:
-        kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style)
-    return kept
 
 
 def _neutralise_tokens(tokens: list[Token]) -> None:

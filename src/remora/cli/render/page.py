@@ -5,21 +5,22 @@ dumb one, a pipe and a locale without UTF-8 is known, so that no view has to ask
 """
 
 import codecs
+import os
 from collections.abc import Mapping
 from typing import IO, Final, Protocol
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
 from remora.core.text import neutralise
 
 _PLAIN: Final = {
     "•": "*", "·": "-", "…": "...", "—": "-", "–": "-", "─": "-", "━": "=", "│": "|", "▌": "|", "✓": "+", "✗": "x",
-    "→": "->", "›": ">", "“": '"', "”": '"', "‘": "'", "’": "'", "█": "#", "⠿": "*",
+    "→": "->", "›": ">", "“": '"', "”": '"', "‘": "'", "’": "'", "±": "~",
 }  # fmt: skip
+_DUMB: Final = ("dumb", "unknown")
 _DECORATION: Final = "remora-decoration"
 
 
@@ -75,15 +76,28 @@ class _Encoded:
         return self._stream.fileno()
 
 
+def _size(stream: IO[str]) -> os.terminal_size:
+    try:
+        return os.get_terminal_size(stream.fileno())
+    except OSError:
+        return os.terminal_size((80, 25))
+
+
 class Page:
     """What views print on. `live` says whether a line may be drawn again."""
 
     def __init__(self, stream: IO[str], environment: Mapping[str, str], *, width: int | None = None) -> None:
         encoding = "utf-8" if speaks_unicode(environment) else "ascii"
         encoded: _Stream = _Encoded(stream, encoding)
+        height = None
+        if environment.get("TERM") in _DUMB:
+            # rich takes every dumb terminal for one of 80 columns unless it is told both sizes.
+            size = _size(stream)
+            width, height = width or size.columns, size.lines
         self.console = Console(
             file=encoded,  # type: ignore[arg-type]  # rich asks for all of IO[str] and uses these four
             width=width,
+            height=height,
             markup=False,
             emoji=False,
             highlight=False,
@@ -108,10 +122,8 @@ class Page:
                 whole.rstrip()
                 self.console.print(whole, soft_wrap=True)
                 head = Text(" " * head.cell_len)
-        elif not head.plain:
-            self.console.print(body, overflow="fold")
         else:
-            self.console.print(hanging(head, body))
+            self.console.print(_Hanging(head, body))
 
     def prompt(self, text: Text) -> None:
         """Print words after which the person types."""
@@ -156,13 +168,32 @@ class Page:
             region.stop()
 
 
-def hanging(head: Text, body: RenderableType) -> Table:
-    """`body` wrapped to the right of `head`."""
-    grid = Table.grid(padding=0)
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
-    grid.add_row(head, body)
-    return grid
+def without_trailing_space(line: list[Segment]) -> list[Segment]:
+    """A rendered line that can be copied as it looks."""
+    kept = list(line)
+    while kept and not kept[-1].text.strip():
+        del kept[-1]
+    if kept:
+        kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style)
+    return kept
+
+
+class _Hanging:
+    """A body wrapped to the right of a head."""
+
+    def __init__(self, head: Text, body: Text) -> None:
+        self._head = head
+        self._body = body
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        width = self._head.cell_len
+        inner = options.update(width=max(8, options.max_width - width), height=None, overflow="fold")
+        head = self._head
+        for line in console.render_lines(self._body, inner, pad=False):
+            yield from head.render(console)
+            yield from without_trailing_space(line)
+            yield Segment.line()
+            head = Text(" " * width)
 
 
 class _Tail:

@@ -1,0 +1,167 @@
+"""What a person sees of a run: on terminals of three widths, without colour, dumb, and on a pipe."""
+
+import io
+import re
+from collections.abc import Iterable
+
+import pytest
+from tests.support.golden import assert_golden
+from tests.support.pseudo_terminal import PseudoTerminal
+from tests.support.run_events import ANSWER, HOSTILE, THREAD, hostile_run, pieces, whole_run
+
+from remora.cli.render.page import Page, speaks_unicode
+from remora.cli.render.run import PlainAnswer, RunView
+from remora.wire.reports.run import CommandCompleted, CommandOutput, CommandStarted, Message, RunEvent, ThreadReady
+
+COLOUR = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+_OUR_ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\??\d*[hlAGK]|\r")
+
+
+class TerminalText(io.StringIO):
+    """A text stream that says it is a terminal."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+def on_terminal(events: Iterable[RunEvent], environment: dict[str, str], *, width: int) -> str:
+    out = TerminalText()
+    view = RunView(Page(out, environment, width=width))
+    for event in events:
+        view.show(event)
+        view.redraw()
+    return out.getvalue()
+
+
+def on_pipe(events: Iterable[RunEvent], *, quiet: bool = False) -> tuple[str, str]:
+    answer, activity = io.StringIO(), io.StringIO()
+    view = RunView(Page(activity, COLOUR), PlainAnswer(answer), quiet=quiet)
+    for event in events:
+        view.show(event)
+        view.redraw()
+    return answer.getvalue(), activity.getvalue()
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_dumb_terminal_shows_the_whole_run_in_plain_text(width: int) -> None:
+    text = on_terminal(whole_run(), {**COLOUR, "TERM": "dumb"}, width=width)
+    assert "\x1b" not in text
+    broken_by_us = [line for line in text.splitlines() if "remora run --thread" not in line]
+    assert max(map(len, broken_by_us)) <= width
+    assert_golden(f"run_dumb_{width}.txt", text)
+
+
+def test_a_terminal_without_colour_still_has_no_colour_codes() -> None:
+    text = on_terminal(whole_run(), {**COLOUR, "NO_COLOR": "1"}, width=80)
+    codes = {code for found in re.findall(r"\x1b\[([0-9;]*)m", text) for code in found.split(";")}
+    assert codes <= {"", "0", "1", "2", "3", "4"}
+
+
+def test_colour_marks_exit_codes_and_diff_lines() -> None:
+    text = on_terminal(whole_run(), COLOUR, width=80)
+    assert "\x1b[31mexit 1" in text
+    assert "\x1b[32m+    return first + second" in text
+    assert "\x1b[31m-    return first - second" in text
+
+
+def test_a_locale_without_utf8_gets_ascii() -> None:
+    text = on_terminal(whole_run(), {"TERM": "dumb", "LANG": "C"}, width=80)
+    assert text.isascii()
+    assert_golden("run_ascii_80.txt", text)
+    assert not speaks_unicode({"LC_ALL": "C", "LANG": "de_DE.UTF-8"})
+    assert speaks_unicode({"LANG": "de_DE.utf8"})
+
+
+def test_on_a_pipe_standard_output_has_the_agents_messages_and_nothing_else() -> None:
+    answer, activity = on_pipe(whole_run())
+    assert answer == f"{ANSWER}\n\nAll tests pass.\n"
+    assert "\x1b" not in activity
+    assert_golden("run_pipe.txt", activity)
+
+
+def test_quiet_leaves_the_answer_the_requests_and_the_report() -> None:
+    answer, activity = on_pipe(whole_run(), quiet=True)
+    assert answer.startswith("I looked at")
+    assert "pytest -q\n" not in activity.partition("completed in")[0]
+    assert "git push origin main" in activity
+    assert "sandbox workspace-write" in activity
+
+
+@pytest.mark.parametrize("environment", [COLOUR, {**COLOUR, "TERM": "dumb"}])
+def test_nothing_of_the_host_reaches_the_terminal_as_a_control_sequence(environment: dict[str, str]) -> None:
+    text = _OUR_ESCAPES.sub("", on_terminal(hostile_run(), environment, width=80))
+    hidden = {character for character in text if not (character.isprintable() or character in "\n\t")}
+    assert hidden == set()
+    assert "[bold]markup[/bold]" in text
+
+
+def test_nothing_of_the_host_reaches_a_pipe_as_a_control_sequence() -> None:
+    for text in on_pipe(hostile_run()):
+        assert {character for character in text if not (character.isprintable() or character in "\n\t")} == set()
+
+
+def test_hostile_text_keeps_no_colour_of_its_own() -> None:
+    assert "\x1b[31mred" not in on_terminal([Message(item_id="m", text=HOSTILE)], COLOUR, width=80)
+
+
+def test_a_finished_block_is_never_printed_again() -> None:
+    with PseudoTerminal(columns=60, rows=10) as screen:
+        view = RunView(Page(screen.out, COLOUR, width=60))
+        for event in pieces("m", ANSWER, size=3):
+            view.show(event)
+            view.redraw()
+        before = screen.drain()
+        assert "subtracts" in before
+        view.show(Message(item_id="m", text=ANSWER))
+        view.settle()
+        after = screen.drain()[len(before) :]
+        assert "subtracts" not in after
+        assert "guide" in after
+
+
+def test_a_message_whose_beginning_was_missed_is_shown_whole_and_one_that_was_seen_only_to_its_end() -> None:
+    answer, _ = on_pipe([*pieces("m", "Hello wo"), Message(item_id="m", text="Hello world")])
+    assert answer == "Hello world\n"
+    answer, _ = on_pipe([*pieces("m", "lo wor"), Message(item_id="m", text="Hello world")])
+    assert answer == "lo wor\n\nHello world\n"
+
+
+def test_long_output_is_capped_on_screen_with_a_count_and_its_end() -> None:
+    events: list[RunEvent] = [
+        ThreadReady(thread_id=THREAD, folder="/srv", resumed=False),
+        CommandStarted(item_id="c", command="make", folder="/srv"),
+        CommandOutput(item_id="c", text="".join(f"row {number}\n" for number in range(1_000))),
+        CommandCompleted(item_id="c", command="make", folder="/srv", status="completed", exit_code=0),
+    ]
+    _, activity = on_pipe(events)
+    assert "row 19\n  │ … 975 lines\n  │ row 995\n" in activity
+    assert activity.endswith("row 999\n  exit 0\n")
+
+
+def test_a_progress_bar_shows_its_last_state_only() -> None:
+    events: list[RunEvent] = [
+        CommandStarted(item_id="c", command="fetch", folder="/srv"),
+        CommandOutput(item_id="c", text="10%\r"),
+        CommandOutput(item_id="c", text="20%\r90"),
+        CommandOutput(item_id="c", text="%\n"),
+    ]
+    _, activity = on_pipe(events)
+    assert activity.endswith("  │ 90%\n")
+
+
+def test_output_of_two_commands_at_once_names_its_command() -> None:
+    events: list[RunEvent] = [
+        CommandStarted(item_id="a", command="first", folder="/srv"),
+        CommandOutput(item_id="a", text="one\n"),
+        CommandStarted(item_id="b", command="second", folder="/srv"),
+        CommandOutput(item_id="a", text="two\n"),
+    ]
+    _, activity = on_pipe(events)
+    assert activity.rpartition("$ ")[2] == "first  in /srv  (goes on)\n  │ two\n"
+
+
+def test_a_multi_line_command_cannot_write_at_the_edge_where_remora_writes() -> None:
+    _, activity = on_pipe([CommandStarted(item_id="c", command="true\n→ accept by you", folder="")])
+    assert "\n→" not in activity
