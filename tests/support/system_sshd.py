@@ -134,7 +134,6 @@ class SystemSshd:
             "port": self.port,
             "user": self.user,
             "identity_files": (str(self.identity),),
-            "identity_agent": "none",
             "user_known_hosts": (str(self.known_hosts),),
             "options": {},
         }

@@ -116,7 +116,7 @@ class Identities:
                 yield self._file_pair(file, None)
 
     async def _read_agent_keys(self) -> Sequence[asyncssh.SSHKeyPair]:
-        path = _agent_path(self._host)
+        path = self._host.identity_agent
         if path is None:
             return []
         try:
@@ -250,15 +250,6 @@ def _why_unreadable(path: str, data: bytes, error: Exception) -> str:
     if _is_encrypted(data):
         return f"it is encrypted and its public half is missing; write it with: ssh-keygen -y -f {path} > {path}.pub"
     return str(error)
-
-
-def _agent_path(host: Host) -> str | None:
-    named = host.identity_agent
-    if named is None or named == "SSH_AUTH_SOCK":
-        return os.environ.get("SSH_AUTH_SOCK") or None
-    if named.startswith("$"):
-        return os.environ.get(named[1:].strip("{}")) or None
-    return None if named == "none" else named
 
 
 def _with_certificate(pair: asyncssh.SSHKeyPair, certificate: asyncssh.SSHCertificate) -> asyncssh.SSHKeyPair:

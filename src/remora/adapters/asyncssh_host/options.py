@@ -64,7 +64,7 @@ def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str
         "x509_trusted_certs": None,
         "gss_host": None,
         "login_timeout": 0,
-        "agent_forwarding": host.forward_agent or False,
+        "agent_forwarding": _forwarded_agent(host) or False,
     }
     for keyword, argument, supported in (
         ("kexalgorithms", "kex_algs", get_kex_algs()),
@@ -120,6 +120,14 @@ def _host_key_algorithms(host: Host, known: KnownKeys) -> list[str]:
     if not known.authorities:
         return order
     return (_allowed(host, "hostkeyalgorithms", get_certificate_algs()) or _names(get_certificate_algs())) + order
+
+
+def _forwarded_agent(host: Host) -> str | None:
+    """The socket of the agent to hand on: ForwardAgent is a yes, a path or the name of a variable."""
+    wanted = host.forward_agent
+    if wanted in {"yes", "true"}:
+        return host.identity_agent
+    return os.environ.get(wanted[1:]) if wanted is not None and wanted.startswith("$") else wanted
 
 
 def _slowness(cipher: str) -> int:

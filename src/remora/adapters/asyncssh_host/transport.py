@@ -3,13 +3,12 @@
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import socket
 from collections.abc import AsyncIterator
 from typing import Final, TypeAlias
 
-from remora.core.errors import Code, ConfigProblem, Unreachable
+from remora.core.errors import Code, Unreachable
 from remora.core.hosts import AddressFamily, Host
 from remora.core.text import decode
 
@@ -20,7 +19,6 @@ _FAMILIES: Final = {
     AddressFamily.IPV4: socket.AF_INET,
     AddressFamily.IPV6: socket.AF_INET6,
 }
-_SHELL_TEXT: Final = frozenset("'`\"$\\;&<>|(){}")
 _STDERR_KEPT: Final = 8192
 _STOP_GRACE: Final = 1.0
 
@@ -107,7 +105,7 @@ async def run_proxy(host: Host, command: str) -> AsyncIterator[tuple[socket.sock
             process = await asyncio.create_subprocess_exec(
                 shell,
                 "-c",
-                f"exec {_expand(command, host)}",
+                f"exec {command}",
                 stdin=far.fileno(),
                 stdout=far.fileno(),
                 stderr=asyncio.subprocess.PIPE,
@@ -199,27 +197,3 @@ def _connect_failure(host: Host, failures: list[OSError]) -> Unreachable:
 
 def _where(host: Host) -> str:
     return f"{host.hostname} port {host.port}"
-
-
-def _expand(command: str, host: Host) -> str:
-    """Fill in the tokens OpenSSH allows in a ProxyCommand; what it does not know stays as it is."""
-    values = {"%": "%", "h": host.hostname, "n": host.alias, "p": str(host.port), "r": host.user}
-
-    def replace(match: re.Match[str]) -> str:
-        token = match[1]
-        if token in {"h", "n", "r"}:
-            _refuse_shell_text(values[token], host)
-        return values.get(token, match[0])
-
-    return re.sub(r"%(.)", replace, command, flags=re.DOTALL)
-
-
-def _refuse_shell_text(value: str, host: Host) -> None:
-    """The shell reads the ProxyCommand after the names are filled in, so a name must not be able to say anything."""
-    if value.startswith("-") or any(character in _SHELL_TEXT or character.isspace() for character in value):
-        raise ConfigProblem(
-            Code.ALIAS_UNSAFE,
-            f"{value!r} cannot go into the ProxyCommand of {host.alias}: a shell would read it as more than a name.",
-            next_step="Correct HostName or User in the SSH configuration.",
-            host=host.alias,
-        )

@@ -1,0 +1,70 @@
+"""The way to a host: what its name and the names of its jumps mean."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from remora.core.errors import Code, ConfigProblem
+from remora.core.hosts import Host, Route
+from remora.ports import HostResolver
+
+
+async def find_route(alias: str, resolver: HostResolver) -> Route:
+    """Resolve a host and every jump before it, as OpenSSH would: each jump is a host with its own configuration.
+
+    The first jump of a chain may itself have a ProxyJump or ProxyCommand; for the later ones the chain replaces theirs.
+    A user or port written with the jump wins over what its name resolves to. Raises :class:`ConfigProblem` for a jump
+    that cannot be read or that leads back to a host on the same way.
+    """
+    target = await resolver.resolve(alias)
+    return Route(target, await _find_jumps(target, resolver, way=(alias,)))
+
+
+async def _find_jumps(host: Host, resolver: HostResolver, *, way: tuple[str, ...]) -> tuple[Host, ...]:
+    if not host.proxy_jump or host.proxy_jump == ("none",):
+        return ()
+    chain = [_read_jump(text, host) for text in host.proxy_jump]
+    for jump in chain:
+        if jump.name in way:
+            raise ConfigProblem(
+                Code.CONFIG_REJECTED,
+                f"The ProxyJump of {host.alias} leads in a circle: {' > '.join((*way, jump.name))}.",
+                next_step=f"Give {jump.name} 'ProxyJump none' in the SSH configuration.",
+                host=way[0],
+            )
+    first, *later = await asyncio.gather(*(_resolve(jump, resolver) for jump in chain))
+    before = await _find_jumps(first, resolver, way=(*way, chain[0].name))
+    return (*before, first, *(replace(jump, proxy_jump=(), proxy_command=None) for jump in later))
+
+
+@dataclass(frozen=True, slots=True)
+class _Jump:
+    """One element of a ProxyJump: ``[user@]host[:port]`` or ``ssh://[user@]host[:port]``."""
+
+    name: str
+    user: str | None
+    port: int | None
+
+
+async def _resolve(jump: _Jump, resolver: HostResolver) -> Host:
+    host = await resolver.resolve(jump.name)
+    return replace(host, user=jump.user or host.user, port=jump.port or host.port)
+
+
+def _read_jump(text: str, host: Host) -> _Jump:
+    user, at, rest = text.removeprefix("ssh://").rstrip("/").rpartition("@")
+    if rest.startswith("["):
+        name, bracket, port = rest[1:].partition("]")
+        port_text = port.removeprefix(":") if bracket and (not port or port.startswith(":")) else "?"
+    elif rest.count(":") > 1:
+        name, port_text = rest, ""
+    else:
+        name, _, port_text = rest.partition(":")
+    usable_port = not port_text or (port_text.isascii() and port_text.isdecimal() and 0 < int(port_text) < 65536)
+    if not name or not usable_port or (at and not user):
+        raise ConfigProblem(
+            Code.CONFIG_REJECTED,
+            f"The ProxyJump {text!r} of {host.alias} is not [user@]host[:port].",
+            next_step="Correct ProxyJump in the SSH configuration.",
+            host=host.alias,
+        )
+    return _Jump(name, user or None, int(port_text) if port_text else None)
