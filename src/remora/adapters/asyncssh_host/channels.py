@@ -120,6 +120,13 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
                 self._channel.kill()
         self.abandon()
 
+    async def kill(self) -> None:
+        """See :class:`remora.ports.RemoteProcess`. sshd refuses signals to a forced command; closing remains."""
+        if not self._closed and isinstance(self._channel, asyncssh.SSHClientChannel):
+            with contextlib.suppress(OSError):
+                self._channel.kill()
+        self.abandon()
+
     async def close(self) -> None:
         """See :class:`remora.ports.ByteStream`."""
         self.abandon()

@@ -1,0 +1,315 @@
+"""A remote host without a network: programs are Python functions, streams are bounded queues in memory."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from remora.core.errors import Code, RemoraError, ShellProblem, Unreachable
+from remora.core.hosts import Route
+from remora.core.shells import quote_words
+from remora.ports import ByteStream, ConnectionFacts, Dialogue, ExitStatus, RemoteHost, RemoteProcess
+
+PIPE_CAPACITY: Final = 256 * 1024
+"""What one direction of a stream holds before its writer waits."""
+
+
+class _Pipe:
+    """One direction of bytes, bounded."""
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+        self._ended = False
+        self._error: RemoraError | None = None
+        self._changed = asyncio.Event()
+
+    async def read(self, limit: int) -> bytes:
+        while not self._data and not self._ended and self._error is None:
+            await self._wait()
+        if not self._data:
+            self._raise_error()
+        data = bytes(self._data[:limit])
+        del self._data[:limit]
+        self._wake()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            room = PIPE_CAPACITY - len(self._data)
+            self._raise_error()
+            if self._ended:
+                raise Unreachable(
+                    Code.CONNECTION_LOST,
+                    "The other side has closed this channel; nothing more can be sent to it.",
+                    next_step="Start the remote command again.",
+                )
+            self._data += view[:room]
+            view = view[room:]
+            self._wake()
+            if view:
+                await self._wait()
+
+    def end(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def discard(self) -> None:
+        self._data.clear()
+        self.end()
+
+    def fail(self, error: RemoraError) -> None:
+        self._error = error
+        self._wake()
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _wait(self) -> None:
+        await self._changed.wait()
+
+
+class MemoryStream:
+    """One end of a stream pair, as a :class:`remora.ports.ByteStream`."""
+
+    def __init__(self, incoming: _Pipe, outgoing: _Pipe) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+
+    async def read(self, limit: int = 65536) -> bytes:
+        """See :class:`remora.ports.ByteStream`."""
+        return await self._incoming.read(limit)
+
+    async def write(self, data: bytes) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        await self._outgoing.write(data)
+
+    async def write_eof(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        self._outgoing.end()
+
+    async def close(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        self._incoming.discard()
+        self._outgoing.end()
+
+    def fail(self, error: RemoraError) -> None:
+        """Break the stream: every wait on it raises `error`."""
+        self._incoming.fail(error)
+        self._outgoing.fail(error)
+
+
+def memory_stream_pair() -> tuple[MemoryStream, MemoryStream]:
+    """Two ends of one stream: what is written to one is read from the other."""
+    there, back = _Pipe(), _Pipe()
+    return MemoryStream(back, there), MemoryStream(there, back)
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramEnd:
+    """What a program sees: its standard input and output as one stream, its standard error as another."""
+
+    words: tuple[str, ...]
+    stream: MemoryStream
+    errors: MemoryStream
+
+
+Program: TypeAlias = Callable[[ProgramEnd], Awaitable[ExitStatus]]
+SocketServer: TypeAlias = Callable[[MemoryStream], Awaitable[None]]
+
+
+class MemoryProcess(MemoryStream):
+    """A running program, as a :class:`remora.ports.RemoteProcess`."""
+
+    def __init__(self, incoming: _Pipe, outgoing: _Pipe, errors: _Pipe, work: "asyncio.Task[ExitStatus]") -> None:
+        super().__init__(incoming, outgoing)
+        self._errors = errors
+        self._work = work
+        self._broken = asyncio.Event()
+        self._error: RemoraError | None = None
+
+    async def read_error(self, limit: int = 65536) -> bytes:
+        """See :class:`remora.ports.RemoteProcess`."""
+        return await self._errors.read(limit)
+
+    async def wait(self) -> ExitStatus:
+        """See :class:`remora.ports.RemoteProcess`."""
+        watching = asyncio.create_task(self._broken.wait())
+        await asyncio.wait({self._work, watching}, return_when=asyncio.FIRST_COMPLETED)
+        watching.cancel()
+        if self._error is not None:
+            raise self._error
+        return ExitStatus() if self._work.cancelled() else self._work.result()
+
+    async def kill(self) -> None:
+        """See :class:`remora.ports.RemoteProcess`."""
+        await self.close()
+
+    async def close(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        await super().close()
+        self._errors.discard()
+        self._work.cancel()
+
+    def fail(self, error: RemoraError) -> None:
+        """Break the process's streams and whoever waits for its end."""
+        super().fail(error)
+        self._errors.fail(error)
+        self._error = error
+        self._broken.set()
+
+
+class MemoryHost:
+    """The in-memory twin of :class:`remora.ports.RemoteHost`.
+
+    `run` is asked for every command; it gives the program or `None`, which ends with status 127 as a shell would.
+    `sockets` are the unix sockets that something listens on. `sessions` limits how many programs run at once.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[str]], Program | None],
+        *,
+        sockets: Mapping[str, SocketServer] | None = None,
+        sessions: int = 10,
+        facts: ConnectionFacts | None = None,
+    ) -> None:
+        self._run = run
+        self._sockets = dict(sockets or {})
+        self._sessions = sessions
+        self._facts = facts or _FACTS
+        self._work: set[asyncio.Task[ExitStatus]] = set()
+        self._serving: set[asyncio.Task[None]] = set()
+        self._streams: list[MemoryStream] = []
+        self._lost = asyncio.Event()
+
+    @property
+    def facts(self) -> ConnectionFacts:
+        """See :class:`remora.ports.RemoteHost`."""
+        return self._facts
+
+    async def start(self, words: Sequence[str]) -> RemoteProcess:
+        """See :class:`remora.ports.RemoteHost`."""
+        quote_words(words)  # refuses what a real host could not be told
+        self._require_connection()
+        if len(self._work) >= self._sessions:
+            raise _refused("a session for a command")
+        given, output, errors = _Pipe(), _Pipe(), _Pipe()
+        end = ProgramEnd(tuple(words), MemoryStream(given, output), MemoryStream(_Pipe(), errors))
+        work = asyncio.create_task(_perform(self._run(words) or _not_found, end))
+        self._work.add(work)
+        work.add_done_callback(self._work.discard)
+        process = MemoryProcess(output, given, errors, work)
+        self._streams.append(process)
+        return process
+
+    async def open_unix_socket(self, path: str) -> ByteStream:
+        """See :class:`remora.ports.RemoteHost`."""
+        self._require_connection()
+        server = self._sockets.get(path)
+        if server is None:
+            raise _refused(f"a channel to the socket {path}")
+        near, far = memory_stream_pair()
+        serving = asyncio.create_task(_serve(server, far))
+        self._serving.add(serving)
+        serving.add_done_callback(self._serving.discard)
+        self._streams.append(near)
+        return near
+
+    async def wait_lost(self) -> None:
+        """See :class:`remora.ports.RemoteHost`."""
+        await self._lost.wait()
+
+    def lose_connection(self) -> None:
+        """The network breaks: every wait raises ``connection-lost``."""
+        self._lost.set()
+        for stream in self._streams:
+            stream.fail(_lost())
+
+    async def aclose(self) -> None:
+        """End all programs and streams."""
+        tasks = [*self._work, *self._serving]
+        for task in tasks:
+            task.cancel()
+        for stream in self._streams:
+            await stream.close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._lost.set()
+
+    def _require_connection(self) -> None:
+        if self._lost.is_set():
+            raise _lost()
+
+
+class MemoryDialler:
+    """The in-memory twin of :class:`remora.ports.Dialler`: makes a new host for every dial, or raises."""
+
+    def __init__(self, make: Callable[[Route], MemoryHost]) -> None:
+        self._make = make
+        self.dialled: list[Route] = []
+
+    @contextlib.asynccontextmanager
+    async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
+        """See :class:`remora.ports.Dialler`."""
+        self.dialled.append(route)
+        host = self._make(route)
+        try:
+            yield host
+        finally:
+            await host.aclose()
+
+
+_FACTS: Final = ConnectionFacts(
+    user="user",
+    hostname="memory",
+    port=22,
+    host_key_fingerprint="SHA256:memory",
+    server_version="SSH-2.0-memory",
+    cipher="none",
+    authentication="none",
+)
+
+
+async def _perform(program: Program, end: ProgramEnd) -> ExitStatus:
+    try:
+        return await program(end)
+    except Unreachable:
+        return ExitStatus(signal="PIPE")
+    finally:
+        await end.stream.write_eof()
+        await end.errors.write_eof()
+
+
+async def _serve(server: SocketServer, stream: MemoryStream) -> None:
+    try:
+        with contextlib.suppress(Unreachable):
+            await server(stream)
+    finally:
+        await stream.write_eof()
+
+
+async def _not_found(end: ProgramEnd) -> ExitStatus:
+    await end.errors.write(f"{end.words[0]}: not found\n".encode())
+    return ExitStatus(status=127)
+
+
+def _refused(what: str) -> ShellProblem:
+    return ShellProblem(
+        Code.CHANNEL_REFUSED,
+        f"The host refused {what}.",
+        next_step="Give the memory host what the test needs.",
+    )
+
+
+def _lost() -> Unreachable:
+    return Unreachable(
+        Code.CONNECTION_LOST,
+        "The SSH connection was lost.",
+        next_step="Check the network and whether the host still runs, then connect again.",
+    )
