@@ -4,6 +4,7 @@ Nothing here grants anything unless a person typed it in answer to the question 
 """
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
@@ -18,6 +19,7 @@ from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.ports import ApprovalHandler
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+")
+_CANCELS: Final = ("cancel", "abort")
 _NOBODY: Final = (
     "Nobody is at the terminal to decide this request, so it was declined. "
     "Go on without it, or finish and say what a person has to approve."
@@ -59,7 +61,7 @@ class DeclineByRule:
 
     async def decide(self, request: ApprovalRequest) -> Decision:
         """Decline or cancel."""
-        cancels = [choice for choice in request.choices if choice.name == "cancel" and not choice.grants]
+        cancels = [choice for choice in request.choices if choice.name in _CANCELS and not choice.grants]
         choice = cancels[0] if self._cancel and cancels else request.refusal
         return Decision(choice, "rule", note=_RULE)
 
@@ -79,12 +81,25 @@ class TerminalApprovals:
         async with self._questioner.floor.ask(request.request_id):
             self._questioner.settle()
             try:
-                if request.kind is RequestKind.USER_INPUT and request.questions:
-                    return await self._answers(request)
-                return Decision(await self._choice(request), "person")
+                self._show_permissions(request)
+                return await self._decision(request)
             except asyncio.CancelledError:
                 self._page.line(Text("this question is withdrawn", style="yellow"))
                 raise
+
+    def _show_permissions(self, request: ApprovalRequest) -> None:
+        """What a yes would permit beyond the command itself; the events do not carry it."""
+        for name in ("permissions", "additionalPermissions"):
+            wanted = request.detail.get(name)
+            if wanted:
+                self._page.line(remote(json.dumps(wanted, indent=2, ensure_ascii=True)), prefix="  permits  ")
+
+    async def _decision(self, request: ApprovalRequest) -> Decision:
+        if request.kind is RequestKind.USER_INPUT:
+            given = next((choice for choice in request.choices if choice.grants), request.refusal)
+            return await self._answered(request, given)
+        choice = await self._choice(request)
+        return await self._answered(request, choice) if choice.grants else Decision(choice, "person")
 
     async def _choice(self, request: ApprovalRequest) -> Choice:
         keys = choice_keys(request.choices)
@@ -101,15 +116,14 @@ class TerminalApprovals:
                 return chosen
             self._page.line(Text("Type one of the keys above; nothing is chosen for you.", style="yellow"))
 
-    async def _answers(self, request: ApprovalRequest) -> Decision:
+    async def _answered(self, request: ApprovalRequest, choice: Choice) -> Decision:
         answers: dict[str, tuple[str, ...]] = {}
         for question in request.questions:
             answer = await self._answer(question)
             if answer is None:
                 return Decision(request.refusal, "person")
             answers[str(question["id"])] = (answer,)
-        given = next((choice for choice in request.choices if choice.grants), request.choices[0])
-        return Decision(given, "person", answers=answers)
+        return Decision(choice, "person", answers=answers)
 
     async def _answer(self, question: Mapping[str, Any]) -> str | None:
         self._page.line(remote(str(question.get("question", "")), "bold"), prefix=Text("? ", style="bold yellow"))

@@ -87,6 +87,10 @@ class CommandView:
         output = self._running.pop(event.item_id).output
         if output.empty and event.output:
             self._lines(output.feed(event.output))
+        elif event.output and not event.pieces_whole:
+            self._page.line(Text("… some output was missed; it ends with:", style="dim"), prefix=_BAR)
+            output = OutputCap(head=0)
+            output.feed(event.output)
         ready, left_out, last = output.finish()
         self._lines(ready)
         if left_out > 0:

@@ -11,7 +11,8 @@ LINE_WIDTH: Final = 2_000
 class OutputCap:
     """Decides which lines of an output are shown. Holds no more than :data:`TAIL` lines and one under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, head: int = HEAD) -> None:
+        self._head = head
         self._shown = 0
         self._held: deque[str] = deque(maxlen=TAIL)
         self._beyond = 0
@@ -56,7 +57,7 @@ class OutputCap:
 
     def _complete(self) -> list[str]:
         line, self._line = self._line.rstrip("\r"), ""
-        if self._shown < HEAD:
+        if self._shown < self._head:
             self._shown += 1
             return [line]
         self._beyond += 1

@@ -108,6 +108,8 @@ class RunView:
         """Show one event."""
         if isinstance(event, events.ThreadReady):
             self._thread = event
+        if isinstance(event, events.Connected):
+            self._where, self._moving = f"{event.user}@{event.hostname} ({event.host})", None
         if self._quiet and isinstance(event, _LEFT_OUT_WHEN_QUIET):
             return
         if not isinstance(event, events.TextDelta | events.Message | events.TokenUsage):
@@ -124,6 +126,11 @@ class RunView:
         parts = [part for part in (pending, self._commands.moving, self._moving) if part is not None]
         self._page.draw(Group(*parts) if parts else None)
 
+    def wait_for(self, what: str) -> None:
+        """Something is under way that has no events yet."""
+        self._moving = remote(f"… {what}", "dim", one_line=True)
+        self._changed = True
+
     def say(self, text: Text) -> None:
         """Show a line of our own, such as the answer to Ctrl-C."""
         self._end_message()
@@ -135,7 +142,6 @@ class RunView:
         self._changed = True
 
     def _connected(self, event: events.Connected) -> None:
-        self._where = f"{event.user}@{event.hostname} ({event.host})"
         server = f"codex {event.server_version}" if event.server_version else "app server"
         mode = event.launch_mode + (f" from {event.server_owner}" if event.server_owner else "")
         self._page.line(remote(f"{self._where} · {server} · {mode} · {event.byte_path}", "dim", one_line=True))
