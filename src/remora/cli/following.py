@@ -1,0 +1,122 @@
+"""Following a run from its first event to its report."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, contextmanager
+from typing import Final, Protocol
+
+from rich.text import Text
+
+from remora.cli.floor import Floor
+from remora.core.errors import Code, ExitCode, ProtocolProblem
+from remora.wire.reports.run import ApprovalRequested, RunEvent, RunReport, ThreadReady
+
+_FRAME_SECONDS: Final = 1 / 12
+
+
+class View(Protocol):
+    """What shows the events."""
+
+    def show(self, event: RunEvent) -> None: ...
+    def redraw(self) -> None: ...
+    def settle(self) -> None: ...
+    def say(self, text: Text) -> None: ...
+
+
+class Interruptible(Protocol):
+    """What Ctrl-C tells: the first time to stop the turn, the second time to leave."""
+
+    def interrupt(self) -> None: ...
+
+
+async def follow(
+    events: AsyncIterator[RunEvent], view: View, floor: Floor, interrupts: Interruptible, *, alias: str
+) -> int:
+    """Show `events` as they come and return the exit code of the report.
+
+    Until the thread is open, Ctrl-C ends the command at once; afterwards the first one stops the turn on the
+    host and the second one leaves it running there.
+    """
+    report: RunReport | None = None
+    thread_id = ""
+    with _drawing(view, floor), _signals() as listen:
+        async with aclosing(events):  # type: ignore[type-var]  # every such iterator here is a generator
+            async for event in events:
+                await floor.free()
+                view.show(event)
+                if isinstance(event, ThreadReady):
+                    thread_id = event.thread_id
+                    listen(_CtrlC(view, floor, interrupts, alias, thread_id).pressed)
+                elif isinstance(event, ApprovalRequested):
+                    floor.announce(event.request_id)
+                elif isinstance(event, RunReport):
+                    report = event
+    if report is None:
+        raise ProtocolProblem(Code.INTERNAL, "The run ended without a report.", next_step="Report this.", host=alias)
+    return int(ExitCode(report.exit_code))
+
+
+class _CtrlC:
+    def __init__(self, view: View, floor: Floor, interrupts: Interruptible, alias: str, thread_id: str) -> None:
+        self._view = view
+        self._floor = floor
+        self._interrupts = interrupts
+        self._alias = alias
+        self._thread_id = thread_id
+        self._times = 0
+        self._task = asyncio.current_task()
+
+    def pressed(self) -> None:
+        """One more Ctrl-C."""
+        self._times += 1
+        if self._times == 1:
+            self._say(f"stopping the turn on {self._alias} … Ctrl-C again leaves it running there")
+        elif self._times == 2:
+            self._say(f"leaving; what runs on {self._alias} goes on there, in thread {self._thread_id}")
+        elif self._task is not None:
+            self._task.cancel()
+            return
+        self._interrupts.interrupt()
+
+    def _say(self, text: str) -> None:
+        if not self._floor.taken:
+            self._view.settle()
+        self._view.say(Text(text, style="bold yellow"))
+
+
+@contextmanager
+def _drawing(view: View, floor: Floor) -> Iterator[None]:
+    task = asyncio.get_running_loop().create_task(_draw(view, floor))
+    try:
+        yield
+    finally:
+        task.cancel()
+        view.settle()
+
+
+async def _draw(view: View, floor: Floor) -> None:
+    while True:
+        if not floor.taken:
+            view.redraw()
+        await asyncio.sleep(_FRAME_SECONDS)
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[Callable[[], None]], None]]:
+    """Give a function that lets Ctrl-C call something; until it is used, and after the end, Ctrl-C is as before."""
+    before = signal.getsignal(signal.SIGINT)
+    loop = asyncio.get_running_loop()
+    listening = False
+
+    def listen(pressed: Callable[[], None]) -> None:
+        nonlocal listening
+        listening = True
+        loop.add_signal_handler(signal.SIGINT, pressed)
+
+    try:
+        yield listen
+    finally:
+        if listening:
+            loop.remove_signal_handler(signal.SIGINT)
+            signal.signal(signal.SIGINT, before)
