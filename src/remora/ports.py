@@ -59,6 +59,10 @@ class RemoteProcess(ByteStream, Protocol):
         """Wait for the end of the process. Output not yet read stays readable."""
         ...
 
+    async def kill(self) -> None:
+        """Ask the host to kill the process and its process group, and close. Harmless when it has ended."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionFacts:
