@@ -50,12 +50,16 @@ class ApprovalRequest:
     questions: tuple[Mapping[str, Any], ...] = ()
     choices: tuple[Choice, ...] = ()
     detail: Mapping[str, Any] = field(default_factory=dict)
+    unlisted_decline: Choice | None = None
+    """A plain decline that every server takes for this kind of request, even when it lists only cancel.
+    It is never shown to a person; nobody being there must not end the whole turn."""
 
     @property
     def refusal(self) -> Choice:
-        """The offered choice that grants nothing and lets the turn go on: decline before cancel."""
+        """The choice that grants nothing and lets the turn go on: decline before cancel."""
         refusals = [choice for choice in self.choices if not choice.grants]
-        return next((choice for choice in refusals if choice.name == "decline"), refusals[0])
+        listed = next((choice for choice in refusals if choice.name == "decline"), None)
+        return listed or self.unlisted_decline or refusals[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ class RpcClient:
             raise self._lost(call, error) from None
         finally:
             self._calls.pop(request_id, None)
+            call.answer.cancel()
         return msgspec.json.decode(raw)
 
     def _lost(self, call: _Call, error: RemoraError) -> RemoraError:
@@ -160,6 +161,8 @@ class RpcClient:
                     await self._transport.flush()
                     continue
                 if current.call is not None:
+                    if current.call.answer.done():
+                        continue  # nobody waits any more and nothing of it has left: it stays here
                     current.call.started = True
                 await self._transport.send(current.message)
                 if not current.sent.done():

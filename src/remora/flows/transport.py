@@ -18,8 +18,10 @@ _READ = 256 * 1024
 class Transport(Protocol):
     """Messages in order, both ways. One task sends, another receives."""
 
-    has_pending: bool
-    """Something of the framing's own (an answer to a ping) waits for :meth:`flush`."""
+    @property
+    def has_pending(self) -> bool:
+        """Something of the framing's own (an answer to a ping) waits for :meth:`flush`."""
+        ...
 
     async def open(self) -> None: ...
 

@@ -100,6 +100,8 @@ class CommandCompleted(Document, kw_only=True):
     exit_code: int | None = None
     duration_ms: int | None = None
     output: str | None = None
+    pieces_whole: bool = True
+    """False: the pieces that came before are not the whole output; `output` is."""
 
 
 class FileChangeEntry(msgspec.Struct, kw_only=True):

@@ -1,0 +1,183 @@
+"""The desk where the agent's requests wait for a decision. Nothing here ever says yes by itself."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+
+from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.errors import RemoraError
+from remora.flows.rpc import RpcClient
+from remora.flows.waiting import dismiss
+from remora.ports import ApprovalHandler
+from remora.wire import approvals, appserver, jsonrpc
+from remora.wire.jsonrpc import RequestId
+from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, ChoiceBody, RunEvent, Warned
+from remora.wire.summary import UNATTENDED
+
+ELSEWHERE: Final = "elsewhere"
+_WITHDRAWN: Final = "withdrawn"
+
+
+@dataclass(slots=True)
+class _Pending:
+    method: str
+    request: ApprovalRequest
+    deciding: "asyncio.Task[Decision] | None" = None
+    decision: Decision | None = None
+    """What was sent; the server has not confirmed it yet."""
+
+
+class ApprovalDesk:
+    """Presents each request once to the handler, sends the decision, and says what became of it.
+
+    A request is known by its id together with its item: ids begin anew when a server restarts. A handler
+    that fails, is cancelled or chooses what was not offered means a decline. Use from one task.
+    """
+
+    def __init__(self, handler: ApprovalHandler, diff_of: Callable[[str | None], str | None]) -> None:
+        self._handler = handler
+        self._diff_of = diff_of
+        self._pending: dict[RequestId, _Pending] = {}
+        self._stale: dict[RequestId, _Pending] = {}
+        self._notes: set[asyncio.Task[None]] = set()
+
+    @property
+    def deciding(self) -> "set[asyncio.Task[Decision]]":
+        """The handlers that are at work; when one is done, call :meth:`conclude`."""
+        return {pending.deciding for pending in self._pending.values() if pending.deciding is not None}
+
+    async def present(self, rpc: RpcClient, message: jsonrpc.Request) -> list[RunEvent]:
+        """A request of the server has come, for the first time or again after a reconnect."""
+        params = appserver.mapping(msgspec.json.decode(message.params))
+        request = approvals.read_request(message.id, message.method, params)
+        if request is None:
+            await rpc.refuse(message.id, jsonrpc.METHOD_NOT_FOUND, f"remora does not answer {message.method[:100]}.")
+            return []
+        if message.id in self._pending:
+            return []
+        if request.diff is None:
+            request = replace(request, diff=self._diff_of(request.item_id))
+        before = self._stale.get(message.id)
+        again = before is not None and before.request.item_id == request.item_id and before.method == message.method
+        if again:
+            del self._stale[message.id]
+        pending = _Pending(message.method, request)
+        pending.deciding = asyncio.create_task(_decide(self._handler, request))
+        self._pending[message.id] = pending
+        return [_requested(request, again=again)]
+
+    async def conclude(self, rpc: RpcClient) -> list[RunEvent]:
+        """Send the decisions that were made. They count as delivered once the server confirms them."""
+        events: list[RunEvent] = []
+        for pending in list(self._pending.values()):
+            if pending.deciding is None or not pending.deciding.done():
+                continue
+            task, pending.deciding = pending.deciding, None
+            decision, problem = _outcome(task, pending)
+            if problem:
+                events.append(Warned(message=problem))
+            pending.decision = decision
+            self._tell_why(rpc, pending.request, decision)
+            await rpc.respond(pending.request.request_id, approvals.answer(pending.method, pending.request, decision))
+        return events
+
+    async def resolved(self, request_id: RequestId) -> list[RunEvent]:
+        """The server says that a request is answered, by us or by another client."""
+        pending = self._pending.pop(request_id, None) or self._stale.pop(request_id, None)
+        if pending is None:
+            return []
+        if pending.deciding is not None:
+            await dismiss(pending.deciding)
+        return [_resolved(pending, delivered=True)]
+
+    async def cut(self) -> None:
+        """The connection broke: prompts vanish; what is still open will be presented again."""
+        await dismiss(*(pending.deciding for pending in self._pending.values() if pending.deciding is not None))
+        for pending in self._pending.values():
+            pending.deciding = None
+        self._stale |= self._pending
+        self._pending = {}
+        await self._drop_notes()
+
+    def gone(self) -> list[RunEvent]:
+        """After a reconnect the server waits for nothing: what was open is answered or withdrawn."""
+        events: list[RunEvent] = [_resolved(pending, delivered=None) for pending in self._stale.values()]
+        self._stale = {}
+        return events
+
+    async def finish(self) -> list[RunEvent]:
+        """The turn has ended: nothing is asked any more."""
+        await dismiss(*self.deciding)
+        events: list[RunEvent] = [_resolved(pending, delivered=True) for pending in self._pending.values()]
+        self._pending = {}
+        return events + self.gone()
+
+    async def close(self) -> None:
+        """Let go of everything, without an answer: the requests stay with the server."""
+        await dismiss(*self.deciding)
+        await self._drop_notes()
+
+    def _tell_why(self, rpc: RpcClient, request: ApprovalRequest, decision: Decision) -> None:
+        """Say the reason of a decline to the agent, ahead of it: answers have no room for a text."""
+        if decision.note and decision.choice.name == "decline" and request.turn_id is not None:
+            work = _steer(rpc, appserver.turn_steer(request.thread_id, request.turn_id, decision.note))
+            task = asyncio.create_task(work)
+            self._notes.add(task)
+            task.add_done_callback(self._notes.discard)
+
+    async def _drop_notes(self) -> None:
+        await dismiss(*self._notes)
+
+
+async def _decide(handler: ApprovalHandler, request: ApprovalRequest) -> Decision:
+    return await handler.decide(request)
+
+
+async def _steer(rpc: RpcClient, params: dict[str, object]) -> None:
+    try:
+        await rpc.request("turn/steer", params)
+    except RemoraError:
+        pass  # the note is a courtesy; the decision itself is what counts
+
+
+def _outcome(task: "asyncio.Task[Decision]", pending: _Pending) -> tuple[Decision, str | None]:
+    request = pending.request
+    refusal = Decision(request.refusal, UNATTENDED)
+    if task.cancelled():
+        return refusal, "The approval prompt was cancelled; the request is declined."
+    failure = task.exception()
+    if failure is not None:
+        return refusal, f"The approval prompt failed ({type(failure).__name__}); the request is declined."
+    decision = task.result()
+    try:
+        approvals.answer(pending.method, request, decision)
+    except (ValueError, TypeError) as error:
+        return refusal, f"The decision cannot be sent ({error}); the request is declined."
+    return decision, None
+
+
+def _requested(request: ApprovalRequest, *, again: bool) -> ApprovalRequested:
+    return ApprovalRequested(
+        request_id=request.request_id,
+        request=request.kind.value,
+        item_id=request.item_id,
+        command=request.command,
+        folder=request.folder,
+        diff=request.diff,
+        reason=request.reason,
+        choices=[ChoiceBody(name=item.name, label=item.label, grants=item.grants) for item in request.choices],
+        again=again,
+    )
+
+
+def _resolved(pending: _Pending, *, delivered: bool | None) -> ApprovalResolved:
+    decision = pending.decision
+    return ApprovalResolved(
+        request_id=pending.request.request_id,
+        decision=decision.choice.name if decision else _WITHDRAWN,
+        decided_by=decision.decided_by if decision else ELSEWHERE,
+        delivered=delivered if decision else True,
+    )

@@ -1,0 +1,32 @@
+"""The user's wish to stop, first politely and then at once."""
+
+import asyncio
+from typing import Final
+
+_TIMES: Final = 2
+
+
+class InterruptSwitch:
+    """Counts interrupts: the first stops the turn on the host, the second leaves without waiting.
+
+    :meth:`interrupt` may be called from a signal handler of the running loop, any number of times.
+    """
+
+    def __init__(self) -> None:
+        self._reached = [asyncio.Event() for _ in range(_TIMES)]
+
+    def interrupt(self) -> None:
+        """The user wants to stop, or wants it even more."""
+        for event in self._reached:
+            if not event.is_set():
+                event.set()
+                return
+
+    @property
+    def count(self) -> int:
+        """How often it was wished, at most twice."""
+        return sum(event.is_set() for event in self._reached)
+
+    async def wait(self, times: int) -> None:
+        """Return when it was wished `times` times."""
+        await self._reached[times - 1].wait()

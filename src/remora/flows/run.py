@@ -1,0 +1,297 @@
+"""One prompt, from connecting to the true outcome, across lost connections."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from dataclasses import dataclass
+from enum import StrEnum
+from random import Random
+from typing import Any, Final, Protocol, TypeVar
+
+from remora.core.backoff import Backoff, may_retry
+from remora.core.errors import RemoraError
+from remora.core.hosts import Notice
+from remora.core.launching import LaunchMode
+from remora.core.settings import Limits
+from remora.flows.holding import Holder
+from remora.flows.interrupting import InterruptSwitch
+from remora.flows.rpc import RpcClient
+from remora.flows.run_request import RunRequest
+from remora.flows.turn import End, Turn
+from remora.flows.waiting import dismiss
+from remora.ports import ApprovalHandler, Clock, EventSpool
+from remora.wire.reports import NoticeBody, error_body
+from remora.wire.reports.run import Connected, LinkLost, Reconnected, Reconnecting, RunEvent
+from remora.wire.summary import Summary
+
+T = TypeVar("T")
+
+_STEADY_SECONDS: Final = 60.0
+"""A connection that held so long was no failed attempt: pauses start short again."""
+
+
+class RunServer(Protocol):
+    """What a run needs of a connected app server; :class:`remora.flows.launch.AppServer` has it."""
+
+    @property
+    def rpc(self) -> RpcClient: ...
+    @property
+    def user(self) -> str: ...
+    @property
+    def hostname(self) -> str: ...
+    @property
+    def mode(self) -> LaunchMode: ...
+    @property
+    def byte_path(self) -> StrEnum: ...
+    @property
+    def version(self) -> str | None: ...
+    @property
+    def owner(self) -> str | None: ...
+    @property
+    def codex_path(self) -> str | None: ...
+    @property
+    def folder(self) -> str | None: ...
+    @property
+    def notices(self) -> Sequence[Notice]: ...
+
+
+Connect = Callable[[], AbstractAsyncContextManager[RunServer]]
+
+
+class _Stopped(Exception):
+    """The user wants to stop, and what we wait for is not worth finishing."""
+
+
+@dataclass(slots=True)
+class _Link:
+    """One connection and what is open on it."""
+
+    server: RunServer
+    holder: Holder[RunServer]
+    spool: EventSpool
+    since: float
+
+
+async def run_thread(
+    connect: Connect,
+    request: RunRequest,
+    *,
+    alias: str,
+    approvals: ApprovalHandler,
+    interrupt: InterruptSwitch,
+    clock: Clock,
+    random: Random,
+    limits: Limits,
+    spool: Callable[[], EventSpool],
+) -> AsyncGenerator[RunEvent, None]:
+    """Run `request` and tell what happens; the last document is the report.
+
+    Order: as in :mod:`remora.wire.reports.run`. Before the server has taken the prompt, failures are
+    raised as they are; afterwards they are in the report, whose outcome is the truth as far as it is known.
+    When the link breaks, `connect` is called again, with pauses, within ``limits.reconnect_total``. Close
+    the iterator (``contextlib.aclosing``) to let go early: the turn then goes on at the host.
+    """
+    began = clock.monotonic()
+    turn = Turn(request, approvals, clock=clock)
+    summary = Summary(alias)
+    run = _Run(connect, turn, alias=alias, interrupt=interrupt, clock=clock, random=random, limits=limits, spool=spool)
+    try:
+        async with aclosing(run.events()) as events:
+            async for event in events:
+                summary.note(event)
+                yield event
+        end = turn.end or End("unknown", goes_on=turn.survives)
+        yield summary.report(
+            end.outcome,
+            goes_on=end.goes_on,
+            seconds=round(clock.monotonic() - began, 3),
+            error=end.error,
+            interrupted=interrupt.count > 0,
+        )
+    finally:
+        await run.close()
+
+
+class _Run:
+    """The loop over connections. :class:`Turn` knows the rest."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        turn: Turn,
+        *,
+        alias: str,
+        interrupt: InterruptSwitch,
+        clock: Clock,
+        random: Random,
+        limits: Limits,
+        spool: Callable[[], EventSpool],
+    ) -> None:
+        self._connect = connect
+        self._turn = turn
+        self._alias = alias
+        self._interrupt = interrupt
+        self._clock = clock
+        self._random = random
+        self._backoff = Backoff(total=limits.reconnect_total)
+        self._new_spool = spool
+        self._link: _Link | None = None
+        self._wishes = [asyncio.ensure_future(interrupt.wait(times)) for times in (1, 2)]
+
+    async def events(self) -> AsyncGenerator[RunEvent, None]:
+        """Everything but the report."""
+        try:
+            async with aclosing(self._across_breaks()) as events:
+                async for event in events:
+                    yield event
+        except _Stopped:
+            self._turn.stopped()
+        for event in await self._turn.desk.finish():
+            yield event
+
+    async def close(self) -> None:
+        """Let go of the connection and of everything under way. Idempotent."""
+        await dismiss(*self._wishes)
+        await self._turn.close()
+        await self._unlink()
+
+    async def _across_breaks(self) -> AsyncGenerator[RunEvent, None]:
+        link = await self._open_link()
+        yield self._connected(link.server)
+        attempt = 0
+        while True:
+            cause = None
+            try:
+                async with aclosing(self._linked(link)) as events:
+                    async for event in events:
+                        yield event
+            except RemoraError as error:
+                cause = self._break_behind(error, link)
+            if cause is None:
+                return
+            await self._unlink()
+            await self._turn.cut()
+            yield LinkLost(error=error_body(cause))
+            broken_at = self._clock.monotonic()
+            attempt = 0 if broken_at - link.since >= _STEADY_SECONDS else attempt
+            while self._link is None:
+                attempt += 1
+                delay = self._pause(attempt, broken_at, cause)
+                if delay is None:
+                    return
+                yield Reconnecting(attempt=attempt, delay=round(delay, 3))
+                await self._unless_stopped(self._clock.sleep(delay))
+                cause = await self._try_link() or cause
+            link = self._link
+            yield Reconnected(launch_mode=link.server.mode.value, byte_path=link.server.byte_path.value)
+
+    def _pause(self, attempt: int, broken_at: float, cause: RemoraError) -> float | None:
+        """How long to wait before the next attempt; `None`, and the end is set, when there is none."""
+        elapsed = self._clock.monotonic() - broken_at
+        delay = self._backoff.delay(attempt, elapsed=elapsed, chance=self._random.random())
+        if delay is None or not may_retry(cause):
+            self._turn.end = End("unknown", goes_on=self._turn.survives, error=cause)
+            return None
+        return delay
+
+    def _break_behind(self, error: RemoraError, link: _Link) -> RemoraError | None:
+        """The broken link behind `error`. Other errors are raised, or are the end of a prompt that is out."""
+        failure = link.server.rpc.failure
+        if failure is not None and may_retry(failure):
+            return failure
+        if not self._turn.prompt_sent:
+            raise error
+        self._turn.end = End("unknown", goes_on=self._turn.survives, error=failure or error)
+        return None
+
+    # -- one connection
+
+    async def _open_link(self) -> _Link:
+        holder = Holder(self._connect)
+        try:
+            server = await self._unless_stopped(holder.opened())
+        except BaseException:
+            await holder.close()
+            raise
+        spool = self._new_spool()
+        server.rpc.deliver_to(spool)
+        self._turn.survives = server.mode is not LaunchMode.ATTACHED
+        self._link = _Link(server, holder, spool, self._clock.monotonic())
+        return self._link
+
+    async def _try_link(self) -> RemoraError | None:
+        try:
+            await self._open_link()
+        except RemoraError as error:
+            return error
+        return None
+
+    async def _unlink(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            await link.holder.close()
+            link.spool.close()
+
+    async def _linked(self, link: _Link) -> AsyncGenerator[RunEvent, None]:
+        turn, rpc = self._turn, link.server.rpc
+        for event in await self._unless_stopped(turn.open_thread(rpc, link.server.folder)):
+            yield event
+        for event in await self._unless_stopped(turn.open_turn(rpc)):
+            yield event
+        record = asyncio.ensure_future(link.spool.get())
+        try:
+            while turn.end is None:
+                await self._something(record, rpc)
+                for event in await turn.desk.conclude(rpc):
+                    yield event
+                if record.done():
+                    message = record.result()
+                    if message is None:
+                        await rpc.wait_closed()
+                        raise rpc.failure or RuntimeError("a connection ends with a reason")
+                    for event in await turn.take(rpc, message):
+                        yield event
+                    record = asyncio.ensure_future(link.spool.get())
+        finally:
+            await dismiss(record)
+
+    async def _something(self, record: "asyncio.Future[bytes | None]", rpc: RpcClient) -> None:
+        """Wait for a message, a decision, or the user's wish to stop."""
+        once, twice = self._wishes
+        awaited: set[asyncio.Future[Any]] = {record, twice, *self._turn.desk.deciding}
+        if once.done():
+            self._turn.interrupt(rpc)
+        else:
+            awaited.add(once)
+        await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+        if twice.done():
+            raise _Stopped
+        if once.done():
+            self._turn.interrupt(rpc)
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run `work`; leave it when the user wants to stop: at the first wish while nothing is at stake."""
+        once, twice = self._wishes
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                if twice.done() or (once.done() and not self._turn.prompt_sent):
+                    raise _Stopped
+                wish: asyncio.Future[Any] = twice if once.done() else once
+                await asyncio.wait({task, wish}, return_when=asyncio.FIRST_COMPLETED)
+            return task.result()
+        finally:
+            await dismiss(task)
+
+    def _connected(self, server: RunServer) -> Connected:
+        return Connected(
+            host=self._alias,
+            user=server.user,
+            hostname=server.hostname,
+            launch_mode=server.mode.value,
+            byte_path=server.byte_path.value,
+            server_version=server.version,
+            server_owner=server.owner,
+            codex_path=server.codex_path,
+            notices=[NoticeBody(code=notice.code, message=notice.message) for notice in server.notices],
+        )

@@ -1,0 +1,33 @@
+"""What to run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from remora.wire.appserver import ApprovalPolicy, SandboxMode, image_input, remote_image_input, text_input
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """One prompt, and what it shall run with. What is `None` is left to the configuration on the host.
+
+    `thread` continues that thread. `images` are data URLs or web addresses, `remote_images` paths on the
+    host. `message_id` is a name for this prompt that nobody else uses: it proves whether it arrived.
+    """
+
+    prompt: str
+    message_id: str
+    folder: str | None = None
+    thread: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    sandbox: SandboxMode | None = None
+    approval_policy: ApprovalPolicy | None = None
+    images: Sequence[str] = ()
+    remote_images: Sequence[str] = ()
+
+    @property
+    def inputs(self) -> list[dict[str, Any]]:
+        """The prompt as the server takes it."""
+        pictures = [*map(image_input, self.images), *map(remote_image_input, self.remote_images)]
+        return [text_input(self.prompt), *pictures]

@@ -1,0 +1,98 @@
+"""Driving threads of one app server."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from remora.core.errors import RemoraError
+from remora.flows.rpc import RpcClient
+from remora.wire import appserver
+from remora.wire.appserver import ApprovalPolicy, SandboxMode, ThreadState
+from remora.wire.turns import TurnState, read_turn
+
+_TURNS_PER_PAGE: Final = 10
+_ITEMS_PER_PAGE: Final = 50
+_PAGES: Final = 10_000
+
+
+class ThreadClient:
+    """What can be done with threads over one connection; errors as in :meth:`RpcClient.request`."""
+
+    def __init__(self, rpc: RpcClient) -> None:
+        self._rpc = rpc
+
+    async def start(
+        self,
+        *,
+        folder: str | None,
+        model: str | None = None,
+        sandbox: SandboxMode | None = None,
+        approval_policy: ApprovalPolicy | None = None,
+    ) -> ThreadState:
+        """Begin a thread. The server does not check that `folder` exists; that is proven before."""
+        params = appserver.thread_start(folder=folder, model=model, sandbox=sandbox, approval_policy=approval_policy)
+        return appserver.read_thread(await self._rpc.request("thread/start", params))
+
+    async def resume(
+        self,
+        thread_id: str,
+        *,
+        exclude_turns: bool = True,
+        folder: str | None = None,
+        model: str | None = None,
+        sandbox: SandboxMode | None = None,
+        approval_policy: ApprovalPolicy | None = None,
+    ) -> ThreadState:
+        """Open a thread again and subscribe to it; pending approvals are then sent again by the server."""
+        params = appserver.thread_resume(
+            thread_id,
+            exclude_turns=exclude_turns,
+            folder=folder,
+            model=model,
+            sandbox=sandbox,
+            approval_policy=approval_policy,
+        )
+        return appserver.read_thread(await self._rpc.request("thread/resume", params))
+
+    async def start_turn(
+        self, thread_id: str, inputs: Sequence[Mapping[str, Any]], *, message_id: str, effort: str | None = None
+    ) -> TurnState:
+        """Send a prompt. On a thread that works already, servers add it to the running turn."""
+        params = appserver.turn_start(thread_id, inputs, message_id=message_id, effort=effort)
+        return read_turn(
+            appserver.mapping(appserver.mapping(await self._rpc.request("turn/start", params)).get("turn"))
+        )
+
+    async def interrupt(self, thread_id: str, turn_id: str) -> None:
+        """Ask the server to stop a turn; it ends with ``turn/completed``."""
+        await self._rpc.request("turn/interrupt", appserver.turn_interrupt(thread_id, turn_id))
+
+    async def steer(self, thread_id: str, turn_id: str, sentence: str) -> None:
+        """Say something to a turn that runs."""
+        await self._rpc.request("turn/steer", appserver.turn_steer(thread_id, turn_id, sentence))
+
+    async def latest_turns(self, thread: ThreadState, *, items: bool) -> list[TurnState]:
+        """The newest turns, newest first: from `thread` itself where the server sent all of them."""
+        if thread.turns:
+            return [read_turn(turn) for turn in reversed(thread.turns)]
+        params = appserver.turns_list(thread.thread_id, limit=_TURNS_PER_PAGE, items=items)
+        try:
+            page = appserver.mapping(await self._rpc.request("thread/turns/list", params))
+        except RemoraError as error:
+            if appserver.is_unknown_method(error):
+                return []
+            raise
+        return [read_turn(appserver.mapping(turn)) for turn in appserver.sequence(page.get("data"))]
+
+    async def items(self, thread_id: str, turn_id: str) -> list[Mapping[str, Any]]:
+        """All items of a turn, oldest first, read in pages."""
+        found: list[Mapping[str, Any]] = []
+        cursor: Any = None
+        for _ in range(_PAGES):
+            params = appserver.items_list(thread_id, turn_id, limit=_ITEMS_PER_PAGE, cursor=cursor)
+            page = appserver.mapping(await self._rpc.request("thread/items/list", params))
+            entries = map(appserver.mapping, appserver.sequence(page.get("data")))
+            found += [appserver.mapping(entry.get("item")) for entry in entries]
+            cursor = page.get("nextCursor")
+            if not cursor:
+                break
+        return found

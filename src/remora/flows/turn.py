@@ -1,0 +1,266 @@
+"""One prompt on one thread: what is known of it, whatever connection it is seen through."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from remora.core.errors import Code, ProtocolProblem, RemoraError, TaskFailed
+from remora.flows.approvals import ApprovalDesk
+from remora.flows.rpc import RpcClient
+from remora.flows.run_request import RunRequest
+from remora.flows.threads import ThreadClient
+from remora.flows.waiting import dismiss
+from remora.ports import ApprovalHandler, Clock
+from remora.wire import appserver, jsonrpc
+from remora.wire.appserver import ThreadState
+from remora.wire.items import Narrator
+from remora.wire.reports.run import RunEvent, ThreadReady, TurnStarted, Warned
+from remora.wire.turns import TurnState, find_by_message, read_turn
+
+_GRACE_SECONDS: Final = 2.0
+"""A prompt written into a dying connection may still be on its way on the host for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How it ended, in the words of :class:`~remora.wire.reports.run.RunReport`."""
+
+    outcome: str
+    goes_on: bool = False
+    error: RemoraError | None = None
+
+
+class Turn:
+    """The thread, the prompt, and what was shown of its turn. Use from one task; lives across connections."""
+
+    def __init__(self, request: RunRequest, approvals: ApprovalHandler, *, clock: Clock) -> None:
+        self._request = request
+        self._clock = clock
+        self._narrator = Narrator("")
+        self.desk = ApprovalDesk(approvals, lambda item_id: self._narrator.diff(item_id))
+        self._thread: ThreadState | None = None
+        self._thread_asked = False
+        self._known_turns: frozenset[str] = frozenset()
+        self._turn_id: str | None = None
+        self._interrupting: asyncio.Task[None] | None = None
+        self.prompt_sent = False
+        """The prompt has left, or may have."""
+        self.survives = True
+        """Whether the server lives on without our connection."""
+        self.end: End | None = None
+
+    # -- opening, on every connection
+
+    async def open_thread(self, rpc: RpcClient, folder: str | None) -> list[RunEvent]:
+        """Start the thread or open it again, so that its events come to this connection."""
+        threads = ThreadClient(rpc)
+        if self._thread is None:
+            return await self._open_first(threads, folder)
+        try:
+            self._thread = await threads.resume(self._thread.thread_id, exclude_turns=self._thread.paginated)
+        except RemoraError as error:
+            never_used = not self.prompt_sent and self._request.thread is None
+            if error.code is not Code.THREAD_MISSING or not never_used:
+                raise
+            return await self._open_first(threads, folder)
+        return []
+
+    async def open_turn(self, rpc: RpcClient) -> list[RunEvent]:
+        """Send the prompt; if that was done before, find out what became of it and tell what was missed."""
+        threads = ThreadClient(rpc)
+        if not self.prompt_sent:
+            return await self._send_prompt(threads)
+        turn = await self._find(threads)
+        if turn is None:
+            self.end = End("unknown", goes_on=self.survives, error=self._prompt_unknown())
+            return []
+        return [*self._known_as(turn.turn_id), *await self._catch_up(threads, turn)]
+
+    async def take(self, rpc: RpcClient, record: bytes) -> list[RunEvent]:
+        """Take one message that the server sent by itself."""
+        message = jsonrpc.decode(record)
+        if isinstance(message, jsonrpc.Request):
+            return await self.desk.present(rpc, message)
+        if not isinstance(message, jsonrpc.Notification):
+            return []
+        params = appserver.mapping(msgspec.json.decode(message.params))
+        if message.method == "serverRequest/resolved":
+            return await self.desk.resolved(params.get("requestId", ""))
+        if message.method == "turn/completed":
+            turn = read_turn(appserver.mapping(params.get("turn")))
+            if turn.turn_id == self._turn_id:
+                self._ended(turn)
+            return []
+        return self._narrator.notification(message.method, params)
+
+    def interrupt(self, rpc: RpcClient) -> None:
+        """Ask the server to stop the turn, once per connection; its end comes as an event."""
+        if self._interrupting is None and self._thread is not None and self._turn_id is not None:
+            work = _interrupt(ThreadClient(rpc), self._thread.thread_id, self._turn_id)
+            self._interrupting = asyncio.create_task(work)
+
+    def stopped(self) -> None:
+        """The user left without waiting for the end."""
+        if self.prompt_sent:
+            self.end = End("left", goes_on=self.survives)
+        else:
+            self.end = End("interrupted")
+
+    async def cut(self) -> None:
+        """The connection broke."""
+        self._narrator.cut()
+        await self.desk.cut()
+        await self._drop_interrupt()
+
+    async def close(self) -> None:
+        """Let go of everything under way. Idempotent."""
+        await self.desk.close()
+        await self._drop_interrupt()
+
+    # -- the steps
+
+    async def _open_first(self, threads: ThreadClient, folder: str | None) -> list[RunEvent]:
+        request = self._request
+        events: list[RunEvent] = []
+        if request.thread is not None:
+            thread = await threads.resume(
+                request.thread,
+                folder=folder if request.folder is not None else None,
+                model=request.model,
+                sandbox=request.sandbox,
+                approval_policy=request.approval_policy,
+            )
+            await self._note_turns_before(threads, thread)
+        else:
+            if self._thread_asked:
+                events.append(Warned(message="The first thread was lost with the connection; this is another one."))
+            self._thread_asked = True
+            thread = await threads.start(
+                folder=folder, model=request.model, sandbox=request.sandbox, approval_policy=request.approval_policy
+            )
+        self._thread = thread
+        self._narrator.thread_id = thread.thread_id
+        return [*events, self._ready(thread)]
+
+    async def _note_turns_before(self, threads: ThreadClient, thread: ThreadState) -> None:
+        if thread.active:
+            raise ProtocolProblem(
+                Code.THREAD_BUSY,
+                "The thread is working on another prompt; a second one would be added to that turn.",
+                next_step="Wait until it has ended, or interrupt it in the client that started it.",
+            )
+        if not thread.paginated:
+            turns = await threads.latest_turns(thread, items=False)
+            self._known_turns = frozenset(turn.turn_id for turn in turns)
+
+    def _ready(self, thread: ThreadState) -> ThreadReady:
+        return ThreadReady(
+            thread_id=thread.thread_id,
+            folder=thread.folder,
+            resumed=self._request.thread is not None,
+            model=thread.model,
+            effort=self._request.effort or thread.effort,
+            sandbox=thread.sandbox,
+            approval_policy=thread.approval_policy,
+        )
+
+    async def _send_prompt(self, threads: ThreadClient) -> list[RunEvent]:
+        request, thread = self._request, self._open
+        self.prompt_sent = True
+        try:
+            turn = await threads.start_turn(
+                thread.thread_id, request.inputs, message_id=request.message_id, effort=request.effort
+            )
+        except RemoraError as error:
+            if error.code is not Code.REQUEST_UNKNOWN:
+                self.prompt_sent = False  # refused, or nothing of it has left
+            raise
+        return self._known_as(turn.turn_id)
+
+    async def _find(self, threads: ThreadClient) -> TurnState | None:
+        """The turn of our prompt in history; an unconfirmed prompt gets a moment to appear there."""
+        found = self._match(await threads.latest_turns(self._open, items=self._turn_id is None))
+        if found is None and self._turn_id is None:
+            await self._clock.sleep(_GRACE_SECONDS)
+            again = await threads.resume(self._open.thread_id, exclude_turns=self._open.paginated)
+            self._thread = again
+            found = self._match(await threads.latest_turns(again, items=True))
+        return found
+
+    def _match(self, turns: list[TurnState]) -> TurnState | None:
+        if self._turn_id is not None:
+            return next((turn for turn in turns if turn.turn_id == self._turn_id), None)
+        request = self._request
+        return find_by_message(turns, message_id=request.message_id, prompt=request.prompt, known=self._known_turns)
+
+    def _known_as(self, turn_id: str) -> list[RunEvent]:
+        if self._turn_id is not None:
+            return []
+        self._turn_id = self._narrator.turn_id = turn_id
+        return [TurnStarted(thread_id=self._open.thread_id, turn_id=turn_id)]
+
+    async def _catch_up(self, threads: ThreadClient, turn: TurnState) -> list[RunEvent]:
+        thread = self._open
+        items = await threads.items(thread.thread_id, turn.turn_id) if thread.paginated else turn.items
+        events = self._narrator.history(items, stable_ids=thread.paginated)
+        if not thread.waiting_for_approval:
+            events += self.desk.gone()
+        if turn.has_ended:
+            self._ended(turn)
+        elif not thread.active:
+            self.end = End("interrupted", error=_ended_with_server())
+        return events
+
+    def _ended(self, turn: TurnState) -> None:
+        if turn.status == "completed":
+            self.end = End("completed")
+        elif turn.status == "failed":
+            self.end = End("failed", error=_failed(turn))
+        else:
+            self.end = End("interrupted")
+
+    @property
+    def _open(self) -> ThreadState:
+        if self._thread is None:
+            raise RuntimeError("the thread is opened before it is used")
+        return self._thread
+
+    def _prompt_unknown(self) -> RemoraError:
+        return ProtocolProblem(
+            Code.REQUEST_UNKNOWN,
+            "The connection broke while the prompt was on its way, and the thread does not show whether it arrived."
+            if self._turn_id is None
+            else "The thread's history does not show the turn any more; how it ended is not known.",
+            next_step="Look at the thread before asking again, so that nothing is done twice.",
+        )
+
+    async def _drop_interrupt(self) -> None:
+        if self._interrupting is not None:
+            await dismiss(self._interrupting)
+            self._interrupting = None
+
+
+async def _interrupt(threads: ThreadClient, thread_id: str, turn_id: str) -> None:
+    try:
+        await threads.interrupt(thread_id, turn_id)
+    except RemoraError:
+        pass  # it has ended already, or the link is gone: either shows by itself
+
+
+def _failed(turn: TurnState) -> TaskFailed:
+    return TaskFailed(
+        Code.TURN_FAILED,
+        f"The turn failed: {turn.error or 'the server gave no reason'}",
+        seen=turn.error_details or "",
+        next_step="Read the reason above; the thread keeps what was done, and can be continued.",
+    )
+
+
+def _ended_with_server() -> TaskFailed:
+    return TaskFailed(
+        Code.TURN_FAILED,
+        "The app server that ran the turn has ended, and the turn with it.",
+        next_step="Continue the thread to let the agent take it up again.",
+    )

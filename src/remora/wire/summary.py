@@ -1,0 +1,117 @@
+"""The closing report, gathered from the events as they pass."""
+
+from remora.core.errors import ExitCode, RemoraError
+from remora.wire.reports import NoticeBody, error_body
+from remora.wire.reports.run import (
+    ApprovalResolved,
+    CommandCompleted,
+    CommandSummary,
+    Connected,
+    FileChange,
+    Message,
+    Reconnected,
+    RunEvent,
+    RunReport,
+    ThreadReady,
+    TokenUsage,
+    TurnStarted,
+)
+
+UNATTENDED = "unattended"
+
+_EXIT_CODES = {
+    "completed": ExitCode.DONE,
+    "failed": ExitCode.TASK_FAILED,
+    "interrupted": ExitCode.INTERRUPTED,
+    "left": ExitCode.INTERRUPTED,
+    "unknown": ExitCode.PROTOCOL,
+}
+
+
+class Summary:
+    """Remembers what the report needs; every event passes :meth:`note` once."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._connected: Connected | None = None
+        self._thread: ThreadReady | None = None
+        self._way: tuple[str, str] | None = None
+        self._turn_id: str | None = None
+        self._message: str | None = None
+        self._files: dict[str, None] = {}
+        self._commands: list[CommandSummary] = []
+        self._approvals: list[ApprovalResolved] = []
+        self._usage: TokenUsage | None = None
+        self._reconnects = 0
+
+    def note(self, event: RunEvent) -> None:
+        """Take what the report needs from `event`."""
+        match event:
+            case Connected():
+                self._connected = event
+                self._way = (event.launch_mode, event.byte_path)
+            case Reconnected():
+                self._reconnects += 1
+                self._way = (event.launch_mode, event.byte_path)
+            case ThreadReady():
+                self._thread = event
+            case TurnStarted():
+                self._turn_id = event.turn_id
+            case Message():
+                self._message = event.text
+            case FileChange(status="completed"):
+                self._files |= dict.fromkeys(entry.path for entry in event.changes)
+            case CommandCompleted():
+                self._commands.append(
+                    CommandSummary(
+                        command=event.command, folder=event.folder, status=event.status, exit_code=event.exit_code
+                    )
+                )
+            case ApprovalResolved():
+                self._approvals.append(event)
+            case TokenUsage():
+                self._usage = event
+
+    def report(
+        self, outcome: str, *, goes_on: bool, seconds: float, error: RemoraError | None, interrupted: bool
+    ) -> RunReport:
+        """The last document. `interrupted` says that the user asked to stop, which decides the exit code."""
+        mode, path = self._way or (None, None)
+        thread = self._thread
+        return RunReport(
+            host=self._alias,
+            outcome=outcome,
+            exit_code=self._exit_code(outcome, error, interrupted=interrupted),
+            goes_on=goes_on,
+            thread_id=thread.thread_id if thread else None,
+            turn_id=self._turn_id,
+            folder=thread.folder if thread else None,
+            launch_mode=mode,
+            byte_path=path,
+            final_message=self._message,
+            changed_files=list(self._files),
+            commands=self._commands,
+            approvals=self._approvals,
+            token_usage=self._usage,
+            reconnects=self._reconnects,
+            seconds=seconds,
+            continue_with=f"remora run {self._alias} --thread {thread.thread_id} PROMPT" if thread else None,
+            notices=self._notices(),
+            error=error_body(error) if error else None,
+        )
+
+    def _notices(self) -> list[NoticeBody]:
+        return list(self._connected.notices) if self._connected else []
+
+    def _exit_code(self, outcome: str, error: RemoraError | None, *, interrupted: bool) -> int:
+        if outcome == "unknown" and error is not None:
+            return int(error.exit_code)
+        unattended = any(approval.decided_by == UNATTENDED for approval in self._approvals)
+        if unattended and not interrupted and outcome in ("completed", "failed", "interrupted"):
+            return int(ExitCode.NEEDS_PERSON)
+        if outcome == "interrupted" and not interrupted and not self._cancelled_by_person():
+            return int(ExitCode.TASK_FAILED)
+        return int(_EXIT_CODES[outcome])
+
+    def _cancelled_by_person(self) -> bool:
+        return any(approval.decided_by == "person" and approval.decision == "cancel" for approval in self._approvals)
