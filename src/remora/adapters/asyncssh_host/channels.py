@@ -114,13 +114,6 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
         return self._status
 
     async def kill(self) -> None:
-        """See :class:`remora.ports.RemoteProcess`."""
-        if not self._closed and isinstance(self._channel, asyncssh.SSHClientChannel):
-            with contextlib.suppress(OSError):
-                self._channel.kill()
-        self.abandon()
-
-    async def kill(self) -> None:
         """See :class:`remora.ports.RemoteProcess`. sshd refuses signals to a forced command; closing remains."""
         if not self._closed and isinstance(self._channel, asyncssh.SSHClientChannel):
             with contextlib.suppress(OSError):
