@@ -1,0 +1,73 @@
+"""What became of a launch on the host, from the answers of launch.sh and owner.sh."""
+
+from typing import Final
+
+from remora.core.errors import AppServerProblem, Code, LaunchProblem, RemoraError
+from remora.core.probes import Answers, without_escapes
+
+STARTED: Final = "started"
+ADOPT: Final = "adopt"
+NO_FOLDER: Final = "refused"
+
+
+def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraError:
+    """Why launch.sh brought no server: its outcome is neither ``started`` nor ``adopt``."""
+    log = answers.one("log")
+    seen = without_escapes(answers.one("log.tail") or "")
+    look = f"Read the whole log on the host: {log}" if log else "Try again."
+    match answers.one("outcome"):
+        case "exited" if answers.one("status") == "0":
+            return AppServerProblem(
+                Code.CODEX_UNUSABLE,
+                f"{codex} app-server ended at once, with success, and serves nothing.",
+                seen=seen,
+                next_step=f"Run it by hand on the host to see what it is: {codex} app-server --help",
+            )
+        case "exited":
+            return LaunchProblem(
+                Code.LAUNCH_EXITED,
+                f"The app server ended with status {answers.one('status')} instead of serving.",
+                seen=seen,
+                next_step=look,
+            )
+        case "timeout":
+            return LaunchProblem(
+                Code.LAUNCH_TIMEOUT,
+                f"The app server did not open its socket within {seconds:g} seconds, and was stopped.",
+                seen=seen,
+                next_step=look,
+            )
+        case "blocked":
+            return LaunchProblem(
+                Code.LAUNCH_REFUSED,
+                "Where the app server's socket should be lies a file that is no socket; the server was stopped.",
+                seen=seen,
+                next_step="Remove that file on the host, if it is nothing you need.",
+            )
+        case "busy":
+            return LaunchProblem(
+                Code.LAUNCH_TIMEOUT,
+                f"Another launch on the host did not come to an end within {seconds:g} seconds.",
+                seen=f"It is process {(answers.one('holder') or '?').partition(' ')[0]}.",
+                next_step="Wait for it, or look at that process.",
+            )
+        case outcome:
+            return LaunchProblem(
+                Code.LAUNCH_REFUSED,
+                f"The host gave no place to start the app server from ({outcome}).",
+                seen=seen,
+                next_step="Set XDG_RUNTIME_DIR on the host to a folder of your own.",
+            )
+
+
+def mute_server(answers: Answers, *, socket: str, seconds: float) -> LaunchProblem:
+    """The refusal to displace a server that lives and does not answer. `answers` are those of owner.sh."""
+    pid, command = answers.one("owner.pid"), answers.one("owner.command") or ""
+    who = f"process {pid} ({command.strip()})" if pid else "a process that the host does not name"
+    return LaunchProblem(
+        Code.SERVER_MUTE,
+        f"{who[0].upper()}{who[1:]} listens on {socket} and did not answer initialize within {seconds:g} seconds; "
+        "it was left alone.",
+        seen=without_escapes(answers.one("log.tail") or ""),
+        next_step=f"If it hangs for good, end it on the host: kill {pid}" if pid else "Look who listens there.",
+    )

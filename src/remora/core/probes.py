@@ -1,0 +1,334 @@
+"""What our scripts say about a host: answers fenced by a random marker in any amount of noise, read into values."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from remora.core.text import decode
+
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+_ANSWER_LIMIT: Final = 1024 * 1024
+_KILLED: Final = 137
+_NOT_FOUND: Final = 127
+_NOT_EXECUTABLE: Final = 126
+_VERSION: Final = re.compile(r"\b(\d+\.\d+\.\d+[-.\w]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one script answered, in order; a key may come more than once."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    def one(self, key: str) -> str | None:
+        """The last value of `key`."""
+        return next((value for name, value in reversed(self.pairs) if name == key), None)
+
+    def all(self, key: str) -> tuple[str, ...]:
+        """Every value of `key`."""
+        return tuple(value for name, value in self.pairs if name == key)
+
+
+class AnswerReader:
+    """Takes output as it comes; keeps answers, and of everything else the newest `noise_limit` bytes.
+
+    An answer is ``<nonce>key=value`` or ``<nonce>key~hex`` on a line of its own. After the answer ``end``
+    nothing more is read: what follows stays in :attr:`rest`, for whoever gets the stream next.
+    """
+
+    def __init__(self, nonce: str, *, noise_limit: int) -> None:
+        self._prefix = f"\n<{nonce}>".encode()
+        self._noise_limit = noise_limit
+        self._buffer = b""
+        self._pairs: list[tuple[str, str]] = []
+        self._noise = b""
+        self.ended: str | None = None
+        """Which script said that it is done."""
+
+    @property
+    def answers(self) -> Answers:
+        """All answers since the last :meth:`begin`."""
+        return Answers(tuple(self._pairs))
+
+    @property
+    def noise(self) -> bytes:
+        """What was no answer."""
+        return self._noise + (b"" if self.ended else self._buffer)
+
+    def begin(self) -> None:
+        """Get ready for the next script."""
+        self.ended = None
+        self._pairs = []
+
+    def rest(self) -> bytes:
+        """Give up what came after the end, and forget it here."""
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of output."""
+        self._buffer += data
+        while self.ended is None:
+            start = self._buffer.find(self._prefix)
+            if start < 0:
+                kept = max(len(self._buffer) - len(self._prefix) + 1, 0)
+                self.add_noise(self._buffer[:kept])
+                self._buffer = self._buffer[kept:]
+                return
+            self.add_noise(self._buffer[:start])
+            end = self._buffer.find(b"\n", start + len(self._prefix))
+            if end < 0:
+                self._buffer = self._buffer[start : start + _ANSWER_LIMIT]
+                return
+            self._take(self._buffer[start + len(self._prefix) : end])
+            self._buffer = self._buffer[end + 1 :]
+
+    def add_noise(self, data: bytes) -> None:
+        """Keep what came by another way, such as standard error."""
+        self._noise = (self._noise + data)[-self._noise_limit :]
+
+    def _take(self, line: bytes) -> None:
+        match = re.match(rb"([a-z0-9.-]+)([=~])(.*)", line.rstrip(b"\r"), re.DOTALL)
+        if match is None:
+            return
+        key, kind, raw = match[1].decode(), match[2], match[3]
+        if kind == b"~":
+            try:
+                raw = bytes.fromhex(raw.decode("ascii", "replace"))
+            except ValueError:
+                return
+        self._pairs.append((key, decode(raw)))
+        if key == "end":
+            self.ended = self._pairs[-1][1]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CodexCandidate:
+    """One codex on the host. `source` is ``asked``, ``path`` or ``extra``; `problem` says why it cannot be used."""
+
+    path: str
+    real_path: str
+    source: str
+    version: str | None = None
+    problem: str | None = None
+    can_serve: bool = False
+    can_listen_on_socket: bool = False
+    has_proxy: bool = False
+    has_daemon: bool = False
+
+
+class FolderState(StrEnum):
+    """What the requested folder is."""
+
+    OK = "ok"
+    MISSING = "missing"
+    FILE = "file"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderFacts:
+    """The folder that was asked for, resolved on the host; `siblings` are folders beside a missing one."""
+
+    path: str
+    state: FolderState
+    siblings: tuple[str, ...] = ()
+
+
+class SocketKind(StrEnum):
+    """What lies at the path of the control socket."""
+
+    ABSENT = "absent"
+    SOCKET = "socket"
+    FILE = "file"
+    DANGLING = "dangling"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketFacts:
+    """The control socket. `listen` is the value for ``--listen``; `length` counts bytes of `path`.
+
+    `listening` is `None` where the host does not tell. `foreign` names a place that belongs to somebody
+    else: the socket, its folder, or the folder of what it points to.
+    """
+
+    path: str
+    real_path: str
+    listen: str
+    length: int
+    kind: SocketKind
+    listening: bool | None = None
+    foreign: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """A process beyond doubt: process ids come round again, together with a start time they do not."""
+
+    pid: int
+    start: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostFacts:
+    """All that one probe learned. `runtime_folder` is where our log, lock and records go; `None`: nowhere.
+
+    `path` is the PATH of the account's login shell, in which codex is looked for and started. `server` is
+    the app server that we started earlier, when it still runs. `login` holds ``auth-file``,
+    ``key-variable`` and ``provider``. `sandbox` is ``ok``, ``refused`` or ``unknown``.
+    """
+
+    os: str
+    architecture: str
+    library: str | None
+    account: str
+    user_id: str
+    home: str
+    login_shell: str
+    path: str
+    codex_home: str
+    machine_id: str
+    boot_id: str
+    process: int
+    runtime_folder: str | None
+    key: str
+    candidates: tuple[CodexCandidate, ...]
+    codex_asked: str | None
+    folder: FolderFacts
+    socket: SocketFacts
+    server: ProcessIdentity | None
+    login: frozenset[str]
+    sandbox: str
+    sandbox_detail: str
+    tools: frozenset[str]
+    kills_processes: bool
+    noise: str = ""
+
+
+def read_answers(output: bytes, nonce: str) -> Answers:
+    """The answers in the complete output of a script."""
+    reader = AnswerReader(nonce, noise_limit=0)
+    reader.feed(output)
+    return reader.answers
+
+
+def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
+    """Facts from the answers of entry.sh and probe.sh; what was not answered counts as absent."""
+
+    def text(key: str) -> str:
+        return answers.one(key) or ""
+
+    return HostFacts(
+        os=text("os"),
+        architecture=text("architecture"),
+        library=answers.one("library"),
+        account=text("entry.account"),
+        user_id=text("user"),
+        home=text("home"),
+        login_shell=text("entry.shell"),
+        path=text("path"),
+        codex_home=text("codex-home"),
+        machine_id=text("machine"),
+        boot_id=text("boot"),
+        process=_number(answers.one("process")),
+        runtime_folder=answers.one("runtime") or None,
+        key=text("key"),
+        candidates=_read_candidates(answers),
+        codex_asked=answers.one("codex.asked"),
+        folder=FolderFacts(
+            path=text("folder.path"),
+            state=FolderState(answers.one("folder.state") or FolderState.MISSING),
+            siblings=answers.all("folder.sibling"),
+        ),
+        socket=_read_socket(answers),
+        server=read_process(answers),
+        login=frozenset(answers.all("login")),
+        sandbox=answers.one("sandbox") or "unknown",
+        sandbox_detail="\n".join((*answers.all("sandbox.detail"), *answers.all("sandbox.setting"))),
+        tools=frozenset(answers.all("tool")),
+        kills_processes=answers.one("kills-processes") is not None,
+        noise=noise,
+    )
+
+
+def read_process(answers: Answers) -> ProcessIdentity | None:
+    """The server process that the answers name."""
+    pid, start = answers.one("server.pid"), answers.one("server.start")
+    return ProcessIdentity(int(pid), start) if pid and pid.isdigit() and start else None
+
+
+def foreign_place(owners: Sequence[str], user_id: str) -> str | None:
+    """Which of `owners` (``UID PATH``) belongs to somebody else, with whom."""
+    for owner in owners:
+        identity, _, place = owner.partition(" ")
+        if identity.isdigit() and identity != user_id:
+            return f"{place} (user id {identity})"
+    return None
+
+
+def without_escapes(text: str) -> str:
+    """Remote text without its terminal colours, for people to read."""
+    return _ESCAPES.sub("", text)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0
+
+
+def _read_socket(answers: Answers) -> SocketFacts:
+    path = answers.one("socket.path") or ""
+    listening = answers.one("socket.listening")
+    return SocketFacts(
+        path=path,
+        real_path=answers.one("socket.real") or path,
+        listen=answers.one("socket.listen") or "unix://",
+        length=_number(answers.one("socket.bytes")),
+        kind=SocketKind(answers.one("socket.kind") or SocketKind.ABSENT),
+        listening=None if listening is None else listening == "yes",
+        foreign=foreign_place(answers.all("socket.owner"), answers.one("user") or ""),
+    )
+
+
+def _read_candidates(answers: Answers) -> tuple[CodexCandidate, ...]:
+    count = sum(1 for name, _ in answers.pairs if re.fullmatch(r"codex\.\d+\.path", name))
+    return tuple(_read_candidate(answers, f"codex.{index}") for index in range(count))
+
+
+def _read_candidate(answers: Answers, key: str) -> CodexCandidate:
+    path = answers.one(f"{key}.path") or ""
+    can = frozenset(answers.all(f"{key}.can"))
+    said = without_escapes(answers.one(f"{key}.version") or "").strip()
+    problem = _PROBLEMS.get(answers.one(f"{key}.problem") or "") or _run_problem(answers.one(f"{key}.status"), said)
+    version = _VERSION.search(said) if problem is None else None
+    return CodexCandidate(
+        path=path,
+        real_path=answers.one(f"{key}.real") or path,
+        source=answers.one(f"{key}.source") or "path",
+        version=version[1] if version else None,
+        problem=problem,
+        can_serve="serve" in can,
+        can_listen_on_socket="unix" in can,
+        has_proxy="proxy" in can,
+        has_daemon="daemon" in can,
+    )
+
+
+_PROBLEMS: Final = {
+    "dangling": "is a symbolic link to nothing",
+    "directory": "is a folder",
+    "not-executable": "may not be executed",
+}
+
+
+def _run_problem(status: str | None, said: str) -> str | None:
+    if status is None:
+        return "did not answer --version"
+    if status == "0":
+        return None
+    if _number(status) == _KILLED:
+        return "did not answer --version in time"
+    if _number(status) in {_NOT_EXECUTABLE, _NOT_FOUND}:
+        return f"cannot run here: {said}"
+    return f"failed with status {status}: {said}"

@@ -1,0 +1,136 @@
+"""What went wrong in a login shell, told from what it said and left unsaid."""
+
+import re
+from enum import Enum
+from typing import Final
+
+from remora.core.errors import Code, ShellProblem
+from remora.core.probes import Answers
+
+RC_LINES: Final = (
+    "grep -nE '(^|[;&|( ])(exec +[a-z/]|read |cat *$|vared |sleep )' ~/.bashrc ~/.zshenv"
+    " ~/.config/fish/config.fish ~/.tcshrc ~/.cshrc ~/.profile /dev/null"
+)
+"""A command that every shell reads alike: lines of rc files that replace the shell, wait or never end."""
+
+_RC_LINE: Final = re.compile(r"^(/[^:\n]+):(\d+):(.*)$", re.MULTILINE)
+_WINDOWS: Final = re.compile(
+    r"is not recognized as (?:an internal|the name)|cannot find the path specified|CommandNotFoundException"
+)
+_USUAL_FILES: Final = "~/.bashrc (bash), ~/.zshenv (zsh), ~/.config/fish/config.fish (fish), ~/.tcshrc (tcsh)"
+
+
+class Silence(Enum):
+    """How a shell that had stopped moving took the end of its input."""
+
+    MOVED = "moved"
+    STAYED = "stayed"
+
+
+def suspects_in(text: str) -> tuple[str, ...]:
+    """Lines ``FILE:LINE:TEXT`` in the answer to :data:`RC_LINES`."""
+    return tuple(match[0].strip() for match in _RC_LINE.finditer(text))
+
+
+def entry_problem(answers: Answers, noise: str) -> ShellProblem | None:
+    """What is wrong with a shell that ran our script as far as ``end entry``; `None` when nothing is."""
+    if answers.one("end") != "entry":
+        return None
+    suspects = answers.all("suspect")
+    if (other := answers.one("entry.replaced")) is not None:
+        return _replaced(f"the shell that read our script is {other}", suspects, noise)
+    if answers.one("entry.swallowed") is not None:
+        return _waits(suspects, noise)
+    shell = answers.one("entry.shell")
+    if answers.one("env.stopped") is not None:
+        return _never_ends(f"{shell} as login and interactive shell sends nothing more", suspects, noise)
+    if suspects:
+        return _replaced(f"{shell} as login and interactive shell never came to our command", suspects, noise)
+    return ShellProblem(
+        Code.SHELL_FAILED,
+        f"The login shell {shell} ended with status {answers.one('env.status')} instead of running a command.",
+        seen=noise,
+        next_step=f"Log in with ssh and run: {shell} -l -i -c true",
+    )
+
+
+def ended_without_answer(status: int | None, suspects: tuple[str, ...], noise: str) -> ShellProblem:
+    """What is wrong with a shell that ended and never ran our script."""
+    if _WINDOWS.search(noise):
+        return ShellProblem(
+            Code.UNSUPPORTED_REMOTE_OS,
+            "The host answers like Windows; only Linux and macOS hosts can be used.",
+            seen=noise,
+            next_step="Use WSL on that machine with an SSH server of its own.",
+        )
+    replacing = tuple(suspect for suspect in suspects if re.search(r"\bexec\b", suspect))
+    if status == 0 or replacing:
+        return _replaced("our command was swallowed", replacing, noise)
+    return ShellProblem(
+        Code.SHELL_FAILED,
+        f"The login shell ended with status {status} and did not run our command"
+        " (a disabled account, /bin/false, nologin and restricted shells do that).",
+        seen=noise,
+        next_step="Give the account an ordinary login shell, for example: chsh -s /bin/bash",
+    )
+
+
+def went_silent(silence: Silence, suspects: tuple[str, ...], noise: str) -> ShellProblem:
+    """What is wrong with a shell that sends nothing and has not run our script."""
+    if silence is Silence.MOVED:
+        return _waits(tuple(line for line in suspects if not re.search(r"\bexec\b", line)) or suspects, noise)
+    return _never_ends("the login shell sends nothing more and never came to our command", suspects, noise)
+
+
+def talked_on(noise: str) -> ShellProblem:
+    """What is wrong with a shell that keeps sending and has not run our script."""
+    return _never_ends("the login shell keeps printing and never came to our command", (), noise)
+
+
+def _replaced(what: str, suspects: tuple[str, ...], noise: str) -> ShellProblem:
+    where = _place(suspects)
+    return ShellProblem(
+        Code.SHELL_REPLACED,
+        f"A start-up file puts another program in the place of the login shell: {what}.",
+        seen=_seen(suspects, noise),
+        next_step=f"Guard {where}, so that it runs on a terminal only: {_guard(suspects)}",
+    )
+
+
+def _waits(suspects: tuple[str, ...], noise: str) -> ShellProblem:
+    return ShellProblem(
+        Code.SHELL_WAITS_FOR_INPUT,
+        "A start-up file of the login shell waits for input, and took what was meant for our script.",
+        seen=_seen(suspects, noise),
+        next_step=f"Guard {_place(suspects)}, so that it asks on a terminal only: {_guard(suspects)}",
+    )
+
+
+def _never_ends(what: str, suspects: tuple[str, ...], noise: str) -> ShellProblem:
+    return ShellProblem(
+        Code.SHELL_NEVER_ENDS,
+        f"A start-up file of the login shell never ends: {what}.",
+        seen=_seen(suspects, noise),
+        next_step=f"Find what hangs in {_place(suspects)}, or let it run on a terminal only: {_guard(suspects)}",
+    )
+
+
+def _place(suspects: tuple[str, ...]) -> str:
+    if not suspects:
+        return f"the file of your login shell: {_USUAL_FILES}"
+    file, line, _ = suspects[0].split(":", 2)
+    return f"{file} line {line}"
+
+
+def _guard(suspects: tuple[str, ...]) -> str:
+    file, _, text = suspects[0].split(":", 2) if suspects else ("", "", "…")
+    text = text.strip()
+    if file.endswith(".fish"):
+        return f"isatty stdin; and {text}"
+    if file.endswith(("cshrc", ".login")):
+        return f"if ($?tty) {text}"
+    return f"[ -t 0 ] && {text}"
+
+
+def _seen(suspects: tuple[str, ...], noise: str) -> str:
+    return "\n".join((noise.strip(), *suspects)).strip()

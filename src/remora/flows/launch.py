@@ -1,0 +1,259 @@
+"""From an SSH connection to an app server that answered ``initialize``: probe, plan, launch or adopt, byte path."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Final
+
+from remora.core.errors import Code, RemoraError
+from remora.core.hosts import Notice
+from remora.core.launch_outcomes import ADOPT, NO_FOLDER, STARTED, launch_problem, mute_server
+from remora.core.launching import (
+    BytePath,
+    LaunchMode,
+    LaunchPlan,
+    LaunchRequest,
+    StartDetached,
+    foreign_socket,
+    plan_launch,
+)
+from remora.core.probes import Answers, HostFacts, ProcessIdentity, foreign_place, read_process
+from remora.core.settings import Limits
+from remora.flows.rpc import RpcClient, open_rpc
+from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
+from remora.flows.tunnel import open_tunnel
+from remora.ports import ByteStream, Clock, RemoteHost
+from remora.wire.jsonrpc import Framing
+
+__all__ = ["AppServer", "LaunchRequest", "open_app_server"]
+
+_MARGIN: Final = 5.0
+"""Seconds that a script with a limit of its own gets beyond it, to say how it ended."""
+_NOT_OURS_TO_SPEAK: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION, Code.SERVER_GONE})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppServer:
+    """An app server that answered ``initialize``, and how we came to it.
+
+    `owner` says in words whose it is; `codex_path` is the program when we started it, `None` when not.
+    """
+
+    rpc: RpcClient
+    facts: HostFacts
+    plan: LaunchPlan
+    mode: LaunchMode
+    byte_path: BytePath
+    version: str | None
+    owner: str
+    codex_path: str | None
+    folder: str
+    notices: tuple[Notice, ...]
+
+
+@asynccontextmanager
+async def open_app_server(
+    host: RemoteHost,
+    request: LaunchRequest,
+    *,
+    clock: Clock,
+    limits: Limits,
+    nonce: Callable[[], str],
+) -> AsyncIterator[AppServer]:
+    """Launch or adopt the app server on `host` and connect to it.
+
+    Order: when this yields, the server has answered ``initialize``. On leaving, our connection to it is
+    closed; an attached server ends with it, any other goes on. Raises what the probe, the plan and the
+    launch refuse, classified, each with its stage.
+    """
+    async with AsyncExitStack() as stack:
+        launch = _Launch(host, request, clock=clock, limits=limits, nonce=nonce, stack=stack)
+        yield await launch.run()
+
+
+class _Died(Exception):
+    """The server that we started ended together with the shell that started it."""
+
+
+class _Launch:
+    """One way from a connection to a server; each shell and stream that it opens is closed with `stack`."""
+
+    def __init__(
+        self,
+        host: RemoteHost,
+        request: LaunchRequest,
+        *,
+        clock: Clock,
+        limits: Limits,
+        nonce: Callable[[], str],
+        stack: AsyncExitStack,
+    ) -> None:
+        self._host = host
+        self._request = request
+        self._clock = clock
+        self._limits = limits
+        self._nonce = nonce
+        self._stack = stack
+        self._shells = AsyncExitStack()
+        self._facts: HostFacts
+        self._shell: RemoteShell
+
+    async def run(self) -> AppServer:
+        await self._stack.enter_async_context(self._shells)
+        await self._probe()
+        plan = plan_launch(self._facts, handshake_seconds=self._limits.handshake)
+        if plan.adopt is not None:
+            server = await self._adopt(plan)
+            if server is not None:
+                return server
+        if plan.start is not None:
+            try:
+                server = await self._start(plan, plan.start)
+            except _Died:
+                plan = _with_notice(
+                    plan,
+                    "The work ends with the connection: what is started on this host does not outlive its session.",
+                )
+                await self._probe()
+            else:
+                if server is not None:
+                    return server
+                plan = _with_notice(plan, "The work ends with the connection: no folder there may hold our log.")
+        return await self._attach(plan)
+
+    async def _probe(self) -> None:
+        """A new shell in the place of the old one, which may have become something else."""
+        await self._shells.aclose()
+        opening = open_shell(self._host, clock=self._clock, limits=self._limits, nonce=self._nonce)
+        self._shell = await self._shells.enter_async_context(opening)
+        self._facts = await self._shell.probe(ProbeRequest(folder=self._request.folder, codex=self._request.codex))
+
+    async def _adopt(self, plan: LaunchPlan) -> AppServer | None:
+        """The server on the control socket; `None` when it turns out that nobody listens there."""
+        try:
+            rpc, byte_path = await self._reach(plan, self._facts.socket.real_path)
+        except RemoraError as error:
+            if error.code not in {Code.CHANNEL_REFUSED, Code.SERVER_GONE} or plan.codex is None:
+                raise
+            await self._probe()
+            if self._facts.socket.listening is not False:
+                raise
+            return None
+        if byte_path is BytePath.UNIX_SOCKET:
+            await self._shells.aclose()
+        return self._result(plan, rpc, LaunchMode.ADOPTED, byte_path, self._facts.server)
+
+    async def _start(self, plan: LaunchPlan, step: StartDetached) -> AppServer | None:
+        """Our own server, detached, or the one that another launch started meanwhile; `None`: not possible here."""
+        answers = await self._shell.ask(
+            "launch",
+            {
+                "remora_codex": step.codex,
+                "remora_socket": step.socket,
+                "remora_listen": step.listen,
+                "remora_run": self._facts.runtime_folder or "",
+                "remora_key": self._facts.key,
+                "remora_limit": str(max(math.ceil(self._limits.launch), 1)),
+            },
+            limit=self._limits.launch + _MARGIN,
+        )
+        outcome = answers.one("outcome")
+        if outcome == NO_FOLDER:
+            return None
+        if outcome not in {STARTED, ADOPT}:
+            raise launch_problem(answers, codex=step.codex, seconds=self._limits.launch)
+        foreign = foreign_place(answers.all("socket.owner"), self._facts.user_id)
+        if foreign is not None:
+            raise foreign_socket(foreign)
+        socket = answers.one("socket.real") or step.socket
+        started = outcome == STARTED
+        rpc, byte_path = await self._reach(plan, socket, finish_shell=started)
+        mode = LaunchMode.DETACHED if started else LaunchMode.ADOPTED
+        return self._result(plan, rpc, mode, byte_path, read_process(answers) if started else self._facts.server)
+
+    async def _attach(self, plan: LaunchPlan) -> AppServer:
+        """A server on this very channel."""
+        if plan.attached is None or plan.codex is None:
+            raise AssertionError("a plan that starts anything has an attached step")
+        stream = await self._shell.become(plan.attached.codex, ("app-server", "--listen", "stdio://"))
+        rpc = await self._open_rpc(stream, Framing.LINES)
+        return self._result(plan, rpc, LaunchMode.ATTACHED, BytePath.STDIO, None)
+
+    async def _reach(self, plan: LaunchPlan, socket: str, *, finish_shell: bool = False) -> tuple[RpcClient, BytePath]:
+        """A handshake on `socket`. With `finish_shell` the server must outlive the shell that started it."""
+        tunnel = await open_tunnel(self._host, self._shell, socket, plan.codex)
+        on_channel = tunnel.byte_path is BytePath.UNIX_SOCKET
+        ending = asyncio.ensure_future(self._shell.finish()) if finish_shell and on_channel else None
+        try:
+            rpc = await self._open_rpc(tunnel.stream, Framing.WEBSOCKET)
+        except RemoraError as error:
+            if ending is not None and error.code is Code.SERVER_GONE:
+                await ending
+                raise _Died from error
+            if error.code is Code.TIME_LIMIT:
+                raise await self._mute(socket) from error
+            if error.code not in _NOT_OURS_TO_SPEAK or not on_channel:
+                raise
+            rpc = await self._speak_lines(socket, error)
+        finally:
+            if ending is not None:
+                await asyncio.wait({ending})
+        if ending is not None:
+            ending.result()
+            if rpc.failure is not None:
+                raise _Died
+        return rpc, tunnel.byte_path
+
+    async def _speak_lines(self, socket: str, error: RemoraError) -> RpcClient:
+        """Some servers speak bare lines on their socket; when this one does not either, the first `error` stands."""
+        try:
+            return await self._open_rpc(await self._host.open_unix_socket(socket), Framing.LINES)
+        except RemoraError:
+            raise error from None
+
+    async def _mute(self, socket: str) -> RemoraError:
+        await self._probe()
+        answers: Answers = await self._shell.ask(
+            "owner",
+            {
+                "remora_socket": socket,
+                "remora_run": self._facts.runtime_folder or "",
+                "remora_key": self._facts.key,
+            },
+            limit=self._limits.probe,
+        )
+        return mute_server(answers, socket=socket, seconds=self._limits.handshake)
+
+    async def _open_rpc(self, stream: ByteStream, framing: Framing) -> RpcClient:
+        opening = open_rpc(stream, framing, clock=self._clock, limits=self._limits)
+        return await self._stack.enter_async_context(opening)
+
+    def _result(
+        self, plan: LaunchPlan, rpc: RpcClient, mode: LaunchMode, byte_path: BytePath, ours: ProcessIdentity | None
+    ) -> AppServer:
+        account = self._facts.account
+        if mode is LaunchMode.ATTACHED:
+            owner = f"{account}, started by remora for this connection"
+        elif ours is not None:
+            owner = f"{account}, started by remora (process {ours.pid})"
+        else:
+            owner = f"{account}, started by another program"
+        started = mode is not LaunchMode.ADOPTED and plan.codex is not None
+        return AppServer(
+            rpc=rpc,
+            facts=self._facts,
+            plan=plan,
+            mode=mode,
+            byte_path=byte_path,
+            version=rpc.server.version,
+            owner=owner,
+            codex_path=plan.codex.path if started and plan.codex else None,
+            folder=plan.folder,
+            notices=plan.notices,
+        )
+
+
+def _with_notice(plan: LaunchPlan, message: str) -> LaunchPlan:
+    return replace(plan, notices=(*plan.notices, Notice("attached", message)))

@@ -1,0 +1,306 @@
+"""A conversation with one /bin/sh on the host, in the environment of the account's login shell."""
+
+import asyncio
+import math
+import shlex
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum, auto
+from importlib.resources import files
+from typing import Any, Final
+
+from remora.core import shell_faults
+from remora.core.errors import Code, RemoraError, ShellProblem, TimeLimit
+from remora.core.probes import AnswerReader, Answers, HostFacts, read_facts, without_escapes
+from remora.core.settings import Limits
+from remora.core.shell_faults import Silence
+from remora.core.text import decode
+from remora.flows.waiting import dismiss, within
+from remora.ports import ByteStream, Clock, RemoteHost, RemoteProcess
+
+_SACRIFICED_LINES: Final = 8
+_GRACE: Final = 2.0
+"""Seconds that a stuck shell gets to show that the end of its input moves it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRequest:
+    """What the probe looks for beyond the usual: the folder of the work and the codex to use, as typed."""
+
+    folder: str | None = None
+    codex: str | None = None
+
+
+class _Halt(Enum):
+    """Why collecting answers stopped."""
+
+    ANSWERED = auto()
+    ENDED = auto()
+    SILENT = auto()
+    LATE = auto()
+
+
+class RemoteShell:
+    """One exec channel: it answers the probe, takes follow-up scripts, and may become the byte path itself."""
+
+    def __init__(self, host: RemoteHost, process: RemoteProcess, nonce: str, *, clock: Clock, limits: Limits) -> None:
+        self._host = host
+        self._process = process
+        self._nonce = nonce
+        self._clock = clock
+        self._limits = limits
+        self._reader = AnswerReader(nonce, noise_limit=limits.noise)
+        self._noise_came = asyncio.Event()
+        self._finished = False
+
+    async def probe(self, request: ProbeRequest) -> HostFacts:
+        """Prove the shell, enter the login shell's environment, and read the facts. First, and once.
+
+        Raises, classified: ``shell-replaced``, ``shell-waits-for-input``, ``shell-never-ends``,
+        ``shell-failed``, ``unsupported-remote-os``, ``time-limit``.
+        """
+        text = _first_script(self._nonce, request, self._limits)
+        await self._process.write(text.encode("utf-8", "surrogateescape"))
+        limits = self._limits
+        halt = await self._collect(silence=limits.shell_silence, total=limits.shell_total, until="env")
+        if halt is _Halt.ANSWERED and self._reader.ended is None:
+            halt = await self._collect(silence=limits.probe, total=limits.probe, until="end")
+        answers = self._reader.answers
+        problem = shell_faults.entry_problem(answers, self._noise())
+        if problem is not None:
+            raise problem
+        if halt is not _Halt.ANSWERED:
+            raise await self._stuck(halt)
+        return read_facts(answers, noise=self._noise())
+
+    async def ask(self, script: str, variables: Mapping[str, str], *, limit: float) -> Answers:
+        """Run one of our scripts in the shell that probed, and give its answers.
+
+        Raises ``shell-failed`` when the shell ends instead, ``time-limit`` after `limit` seconds.
+        """
+        self._reader.begin()
+        await self._process.write(_compound(_assign(variables) + _script(script)).encode("utf-8", "surrogateescape"))
+        halt = await self._collect(silence=limit, total=limit, until="end")
+        if halt is _Halt.ANSWERED:
+            return self._reader.answers
+        if halt is _Halt.ENDED:
+            raise ShellProblem(
+                Code.SHELL_FAILED,
+                f"The shell on the host ended while it ran our {script} script.",
+                seen=self._noise(),
+                next_step="Try again; if it stays so, look at what ends processes on the host.",
+            )
+        raise TimeLimit(
+            Code.TIME_LIMIT,
+            f"The host did not finish our {script} script within {limit:g} seconds.",
+            seen=self._noise(),
+            next_step="Try again, or allow more time with --timeout.",
+        )
+
+    async def become(self, codex: str, words: tuple[str, ...]) -> ByteStream:
+        """Turn this very channel into `codex` with `words`: its standard input and output, nothing before it."""
+        self._reader.begin()
+        text = f"remora_emit end become\nPATH=$remora_path\nexport PATH\nexec {shlex.join((codex, *words))}\n"
+        await self._process.write(_compound(text).encode("utf-8", "surrogateescape"))
+        halt = await self._collect(silence=self._limits.channel, total=self._limits.channel, until="end")
+        if halt is not _Halt.ANSWERED:
+            raise ShellProblem(
+                Code.SHELL_FAILED,
+                "The shell on the host did not become the app server's byte path.",
+                seen=self._noise(),
+                next_step="Try again.",
+            )
+        self._finished = True
+        return _Handover(self._reader.rest(), self._process)
+
+    async def finish(self) -> None:
+        """End the shell and wait until the host says that it is gone; what it started detached goes on."""
+        if self._finished:
+            return
+        self._finished = True
+        late = TimeLimit(
+            Code.TIME_LIMIT,
+            f"The shell on the host did not end within {self._limits.channel:g} seconds.",
+            next_step="Look at what holds the session open on the host.",
+        )
+        await self._process.write_eof()
+        await within(self._clock, self._limits.channel, self._ended(), error=late)
+
+    async def drain_errors(self) -> None:
+        """Keep standard error flowing into the noise. Run by :func:`open_shell`."""
+        try:
+            while data := await self._process.read_error():
+                self._reader.add_noise(data)
+                self._noise_came.set()
+        except RemoraError:
+            pass  # whoever reads standard output learns the same
+
+    def _noise(self) -> str:
+        return without_escapes(decode(self._reader.noise))
+
+    async def _ended(self) -> None:
+        while await self._process.read():
+            pass
+        await self._process.wait()
+
+    async def _collect(self, *, silence: float, total: float, until: str) -> _Halt:
+        """Feed the reader until the answer `until` (or the end) is there; bytes of any kind reset `silence`."""
+        deadline = self._clock.monotonic() + total
+        reading: asyncio.Future[bytes] | None = None
+        noise: asyncio.Future[bool] | None = None
+        try:
+            while not self._has(until):
+                reading = reading or asyncio.ensure_future(self._process.read())
+                noise = noise or asyncio.ensure_future(self._noise_came.wait())
+                left = deadline - self._clock.monotonic()
+                alarm = asyncio.ensure_future(self._clock.sleep(max(min(silence, left), 0)))
+                try:
+                    waiting: tuple[asyncio.Future[Any], ...] = (reading, noise, alarm)
+                    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    await dismiss(alarm)
+                moved = False
+                if noise.done():
+                    self._noise_came.clear()
+                    noise, moved = None, True
+                if reading.done():
+                    data = reading.result()
+                    if not data:
+                        return _Halt.ENDED
+                    self._reader.feed(data)
+                    reading, moved = None, True
+                if self._clock.monotonic() >= deadline and not self._has(until):
+                    return _Halt.LATE if moved else _Halt.SILENT
+                if not moved:
+                    return _Halt.SILENT
+            return _Halt.ANSWERED
+        finally:
+            await dismiss(*(task for task in (reading, noise) if task is not None))
+
+    def _has(self, key: str) -> bool:
+        return self._reader.ended is not None or self._reader.answers.one(key) is not None
+
+    async def _stuck(self, halt: _Halt) -> RemoraError:
+        """Find out why the shell did not come to the end of our script. Leaves nothing running."""
+        answers = self._reader.answers
+        if answers.one("env") is not None:
+            return TimeLimit(
+                Code.TIME_LIMIT,
+                f"The probe on the host did not end within {self._limits.probe:g} seconds.",
+                seen=self._noise(),
+                next_step="Look at what hangs there: file systems, codex --version. Or allow more time with --timeout.",
+                stage=None,
+            )
+        if answers.one("entry.ready") is not None:
+            # Our script stands behind the login shell, ready to end it when our input ends.
+            await self._process.write(b"stop\n")
+            await self._process.write_eof()
+            await self._collect(silence=_GRACE, total=_GRACE, until="end")
+            problem = shell_faults.entry_problem(self._reader.answers, self._noise())
+            return problem or shell_faults.talked_on(self._noise())
+        if halt is _Halt.LATE:
+            await self._process.kill()
+            return shell_faults.talked_on(self._noise())
+        if halt is _Halt.SILENT:
+            await self._process.write_eof()
+            grace = min(_GRACE, self._limits.shell_silence)
+            after = await self._collect(silence=grace, total=grace, until="end")
+            await self._process.kill()
+            silence = Silence.STAYED if after is _Halt.SILENT else Silence.MOVED
+            suspects = await self._suspects() if silence is Silence.MOVED else ()
+            return shell_faults.went_silent(silence, suspects, self._noise())
+        status = (await self._process.wait()).status
+        await self._process.close()
+        return shell_faults.ended_without_answer(status, await self._suspects(), self._noise())
+
+    async def _suspects(self) -> tuple[str, ...]:
+        """Ask once more, in a way that survives a shell in the wrong place: any shell reads this command."""
+        limit = min(_GRACE, self._limits.shell_silence)
+        quiet = TimeLimit(Code.TIME_LIMIT, "The host did not tell its start-up files.", next_step="None.")
+        try:
+            process = await self._host.start(("exec", "/bin/sh", "-c", shell_faults.RC_LINES))
+        except RemoraError:
+            return ()
+        try:
+            return await within(self._clock, limit, _read_suspects(process), error=quiet)
+        except RemoraError:
+            return ()
+        finally:
+            await process.kill()
+
+
+@asynccontextmanager
+async def open_shell(
+    host: RemoteHost, *, clock: Clock, limits: Limits, nonce: Callable[[], str]
+) -> AsyncIterator[RemoteShell]:
+    """One exec for everything: /bin/sh reading our scripts from standard input.
+
+    `nonce` gives a random word of hexadecimal digits. On leaving, the channel is closed. Raises what
+    :meth:`RemoteHost.start` raises.
+    """
+    word = nonce()
+    process = await host.start(("exec", "/bin/sh", "-s", word))
+    shell = RemoteShell(host, process, word, clock=clock, limits=limits)
+    draining = asyncio.ensure_future(shell.drain_errors())
+    try:
+        yield shell
+    finally:
+        await dismiss(draining)
+        await process.close()
+
+
+class _Handover:
+    """A process whose first output was read already."""
+
+    def __init__(self, first: bytes, process: RemoteProcess) -> None:
+        self._first = first
+        self._process = process
+
+    async def read(self, limit: int = 65536) -> bytes:
+        if self._first:
+            data, self._first = self._first[:limit], self._first[limit:]
+            return data
+        return await self._process.read(limit)
+
+    async def write(self, data: bytes) -> None:
+        await self._process.write(data)
+
+    async def write_eof(self) -> None:
+        await self._process.write_eof()
+
+    async def close(self) -> None:
+        await self._process.close()
+
+
+def _first_script(nonce: str, request: ProbeRequest, limits: Limits) -> str:
+    """Lines that an rc file may swallow without harm, then one compound, which is parsed whole before it runs."""
+    sacrificed = "".join(f"remora_{number}=1\n" for number in range(1, _SACRIFICED_LINES + 1))
+    variables = {
+        "remora_nonce": nonce,
+        "remora_folder": request.folder or "",
+        "remora_codex": request.codex or "",
+        "remora_limit": str(max(math.ceil(limits.probe / 4), 1)),
+    }
+    return sacrificed + _compound(_assign(variables) + _script("prelude") + _script("entry") + _script("probe"))
+
+
+def _script(name: str) -> str:
+    return files("remora.remote").joinpath(f"{name}.sh").read_text("utf-8")
+
+
+def _assign(variables: Mapping[str, str]) -> str:
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+
+
+def _compound(text: str) -> str:
+    return "{\n" + text + "}\n"
+
+
+async def _read_suspects(process: RemoteProcess) -> tuple[str, ...]:
+    await process.write(shell_faults.RC_LINES.encode() + b"\n")
+    await process.write_eof()
+    output = b""
+    while data := await process.read():
+        output = (output + data)[-65536:]
+    return shell_faults.suspects_in(decode(output))

@@ -1,0 +1,132 @@
+# Start the app server so that it outlives this session, or find that one is there. Runs in the shell that probed,
+# with its functions and environment. Needs remora_codex, remora_socket, remora_listen, remora_run, remora_key and
+# remora_limit (seconds). Ends with outcome: started, adopt, exited, timeout, blocked, busy or refused.
+remora_lock=$remora_run/launch-$remora_key
+remora_log=$remora_run/server-$remora_key.log
+remora_record=$remora_run/server-$remora_key
+remora_boot=$(remora_boot_id)
+remora_me="$$ $(remora_start_time $$) $remora_boot"
+remora_deadline=$(($(date +%s) + remora_limit))
+remora_before=$(ls -di -- "$remora_socket" 2>/dev/null)
+
+remora_pause() { sleep 0.03 2>/dev/null || sleep 1; }
+
+remora_listens() {
+  [ -S "$remora_socket" ] || return 1
+  remora_listener "$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")" >/dev/null
+}
+
+# Where nobody can tell who listens, a socket that was not there before is the sign.
+remora_ready() {
+  remora_listens
+  case $? in
+    0) return 0 ;;
+    2) [ "$(ls -di -- "$remora_socket")" != "$remora_before" ] ;;
+    *) return 1 ;;
+  esac
+}
+
+# A process is the one that was meant when its start time and the boot fit too: process ids come round again.
+remora_lives() {
+  [ "$3" = "$remora_boot" ] && kill -0 "$1" 2>/dev/null && [ "$(remora_start_time "$1")" = "$2" ]
+}
+
+# A symbolic link is made with its content in one step, so a lock never stands without its owner.
+remora_take_lock() {
+  until ln -s "$remora_me" "$remora_lock" 2>/dev/null; do
+    remora_holder=$(readlink -- "$remora_lock")
+    # shellcheck disable=SC2086
+    if [ -n "$remora_holder" ] && ! remora_lives $remora_holder; then
+      if mv -- "$remora_lock" "$remora_lock.$$" 2>/dev/null; then
+        remora_moved=$(readlink -- "$remora_lock.$$")
+        [ "$remora_moved" = "$remora_holder" ] || ln -s "$remora_moved" "$remora_lock" 2>/dev/null
+        rm -f -- "$remora_lock.$$"
+        remora_emit healed lock
+      fi
+      continue
+    fi
+    ! remora_listens || return 1
+    [ "$(date +%s)" -lt "$remora_deadline" ] || return 2
+    remora_pause
+  done
+}
+
+remora_stop_ours() {
+  kill "-$remora_pid" 2>/dev/null || kill "$remora_pid" 2>/dev/null
+  remora_tries=0
+  while kill -0 "$remora_pid" 2>/dev/null && [ "$remora_tries" -lt 30 ]; do
+    remora_tries=$((remora_tries + 1))
+    remora_pause
+  done
+  kill -9 "-$remora_pid" 2>/dev/null || kill -9 "$remora_pid" 2>/dev/null
+  wait "$remora_pid" 2>/dev/null
+}
+
+remora_start() {
+  [ ! -S "$remora_socket" ] || remora_emit healed socket
+  (umask 077 && : >"$remora_log") || { remora_outcome=refused; return; }
+  remora_detach=$(command -v setsid)
+  {
+    (
+      trap '' HUP
+      cd -- "$HOME" || cd /
+      PATH=$remora_path
+      exec $remora_detach "$remora_codex" app-server --listen "$remora_listen"
+    ) </dev/null >>"$remora_log" 2>&1 &
+  }
+  remora_pid=$!
+  remora_emit log "$remora_log"
+  while :; do
+    if ! kill -0 "$remora_pid" 2>/dev/null; then
+      wait "$remora_pid"
+      remora_emit status "$?"
+      remora_outcome=exited
+      ! remora_listens || remora_outcome=adopt
+      return
+    elif remora_ready; then
+      remora_first=$(remora_start_time "$remora_pid")
+      (umask 077 && printf '%s %s %s\n' "$remora_pid" "$remora_first" "$remora_boot" >"$remora_record")
+      remora_emit server.pid "$remora_pid"
+      remora_emit server.start "$remora_first"
+      remora_outcome=started
+      return
+    elif [ -e "$remora_socket" ] && [ ! -S "$remora_socket" ]; then
+      remora_outcome=blocked
+      break
+    elif [ "$(date +%s)" -ge "$remora_deadline" ]; then
+      remora_outcome=timeout
+      break
+    fi
+    remora_pause
+  done
+  remora_stop_ours
+}
+
+remora_outcome=refused
+mkdir -p -- "${remora_run%/*}" 2>/dev/null
+mkdir -m 700 -- "$remora_run" 2>/dev/null
+if remora_is_own_folder "$remora_run"; then
+  remora_take_lock
+  case $? in
+    0)
+      if remora_listens; then remora_outcome=adopt; else remora_start; fi
+      rm -f -- "$remora_lock"
+      ;;
+    1) remora_outcome=adopt ;;
+    *)
+      remora_outcome=busy
+      remora_emit holder "$remora_holder"
+      ;;
+  esac
+fi
+case $remora_outcome in
+  started | adopt)
+    remora_emit socket.real "$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")"
+    for remora_place in "$remora_socket" "${remora_socket%/*}"; do
+      remora_emit socket.owner "$(remora_owner "$remora_place") $remora_place"
+    done
+    ;;
+  *) [ ! -s "$remora_log" ] || remora_emit log.tail "$(tail -c 3000 -- "$remora_log")" ;;
+esac
+remora_emit outcome "$remora_outcome"
+remora_emit end launch

@@ -1,0 +1,60 @@
+# Functions that every other script here uses. Needs remora_nonce. Plain POSIX sh; each answer is one line
+# "<nonce>key=value", or "<nonce>key~hex" when the value is not plain, with a newline of its own before it.
+[ -z "${ZSH_VERSION-}" ] || emulate sh
+remora_mark="<$remora_nonce>"
+
+remora_emit() {
+  case $2 in
+    *[!-_A-Za-z0-9/.:,=+@%\ ]*)
+      printf '\n%s%s~%s\n' "$remora_mark" "$1" "$(printf %s "$2" | od -An -v -tx1 | tr -d ' \n')"
+      ;;
+    *) printf '\n%s%s=%s\n' "$remora_mark" "$1" "$2" ;;
+  esac
+}
+
+# remora_suspects PATTERN FILE...: say which lines of rc files look like what went wrong.
+remora_suspects() {
+  remora_pattern=$1
+  shift
+  for remora_file in "$@"; do
+    [ -f "$remora_file" ] && [ -r "$remora_file" ] || continue
+    grep -nE -- "$remora_pattern" "$remora_file" 2>/dev/null | head -n 3 | while IFS= read -r remora_found; do
+      remora_emit suspect "$remora_file:$remora_found"
+    done
+  done
+}
+
+remora_start_time() {
+  if [ -r "/proc/$1/stat" ]; then
+    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+  else
+    ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '_'
+  fi
+}
+
+remora_boot_id() {
+  cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.bootsessionuuid 2>/dev/null
+}
+
+remora_owner() {
+  stat -L -c %u -- "$1" 2>/dev/null || stat -L -f %u -- "$1" 2>/dev/null
+}
+
+# remora_listener PATH: the inode of the socket that listens there; fails when none does or nobody can tell.
+remora_listener() {
+  [ -r /proc/net/unix ] || return 2
+  grep -F -- " $1" /proc/net/unix | {
+    while read -r _ _ _ remora_flags _ _ remora_inode remora_bound; do
+      if [ "$remora_flags" = 00010000 ] && [ "$remora_bound" = "$1" ]; then
+        echo "$remora_inode"
+        exit 0
+      fi
+    done
+    exit 1
+  }
+}
+
+# remora_is_own_folder FOLDER: it is a real folder, ours, and closed to others.
+remora_is_own_folder() {
+  [ -d "$1" ] && [ ! -L "$1" ] && [ "$(remora_owner "$1")" = "$(id -u)" ] && chmod 700 "$1" 2>/dev/null
+}

@@ -1,0 +1,217 @@
+# Facts about the host, read in the environment of the login shell. Changes nothing. Needs remora_folder,
+# remora_codex (a path given by the user, or nothing) and remora_limit (seconds for one codex --version).
+remora_path=$PATH
+[ -n "$remora_path" ] || remora_path=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+PATH=/usr/bin:/bin:/usr/sbin:/sbin:$remora_path
+remora_emit path "$remora_path"
+remora_home=${CODEX_HOME:-$HOME/.codex}
+remora_user=$(id -u)
+
+remora_bounded() {
+  if command -v timeout >/dev/null 2>&1; then
+    timeout -s KILL "$remora_limit" env "PATH=$remora_path" "$@"
+  elif command -v perl >/dev/null 2>&1; then
+    perl -e 'alarm shift; exec @ARGV' "$remora_limit" env "PATH=$remora_path" "$@"
+  else
+    env "PATH=$remora_path" "$@"
+  fi </dev/null 2>&1
+}
+
+remora_examine() {
+  remora_text=$(remora_bounded "$2" --version)
+  remora_emit "codex.$1.status" "$?"
+  remora_emit "codex.$1.version" "$(printf '%s' "$remora_text" | head -c 600)"
+  remora_text=$(remora_bounded "$2" app-server --help)
+  case $remora_text in *--listen*) remora_emit "codex.$1.can" serve ;; esac
+  case $remora_text in *unix://*) remora_emit "codex.$1.can" unix ;; esac
+  case $remora_text in *' proxy '*) remora_emit "codex.$1.can" proxy ;; esac
+  case $remora_text in *' daemon '*) remora_emit "codex.$1.can" daemon ;; esac
+}
+
+remora_count=0
+remora_known=:
+remora_candidate() {
+  case $remora_known in *":$2:"*) return ;; esac
+  [ -e "$2" ] || [ -L "$2" ] || return
+  [ "$remora_count" -lt 16 ] || return
+  remora_known=$remora_known$2:
+  remora_emit "codex.$remora_count.path" "$2"
+  remora_emit "codex.$remora_count.source" "$1"
+  remora_emit "codex.$remora_count.real" "$(readlink -f -- "$2" 2>/dev/null || printf %s "$2")"
+  if [ ! -e "$2" ]; then
+    remora_emit "codex.$remora_count.problem" dangling
+  elif [ -d "$2" ]; then
+    remora_emit "codex.$remora_count.problem" directory
+  elif [ ! -x "$2" ]; then
+    remora_emit "codex.$remora_count.problem" not-executable
+  else
+    remora_examine "$remora_count" "$2" &
+  fi
+  remora_count=$((remora_count + 1))
+}
+
+if [ -n "$remora_codex" ]; then
+  case $remora_codex in
+    '~/'*) remora_codex=$HOME/${remora_codex#'~/'} ;;
+    /*) ;;
+    */*) remora_codex=$HOME/$remora_codex ;;
+    *) remora_codex=$(PATH=$remora_path; command -v -- "$remora_codex" || printf %s "$remora_codex") ;;
+  esac
+  remora_emit codex.asked "$remora_codex"
+  remora_candidate asked "$remora_codex"
+else
+  remora_ifs=$IFS
+  IFS=:
+  set -f
+  for remora_place in $remora_path; do
+    case $remora_place in /*) remora_candidate path "${remora_place%/}/codex" ;; esac
+  done
+  set +f
+  IFS=$remora_ifs
+  for remora_place in "$HOME/.local/bin" /usr/local/bin "$HOME/bin" "$HOME/.npm-global/bin" "$HOME/.cargo/bin" \
+    "$HOME/.bun/bin" "$HOME/.volta/bin" /opt/homebrew/bin "$HOME"/.nvm/versions/node/*/bin \
+    "$remora_home/packages/standalone/current"; do
+    remora_candidate extra "$remora_place/codex"
+  done
+fi
+
+remora_emit os "$(uname -s)"
+remora_emit architecture "$(uname -m)"
+for remora_file in /lib/ld-musl-*; do [ ! -e "$remora_file" ] || remora_emit library musl; done
+remora_emit user "$remora_user"
+remora_emit home "$HOME"
+remora_emit process "$$"
+remora_emit codex-home "$remora_home"
+remora_emit machine "$(cat /etc/machine-id 2>/dev/null || sysctl -n kern.uuid 2>/dev/null || uname -n)"
+remora_emit boot "$(remora_boot_id)"
+
+# The folder, resolved here and nowhere else.
+remora_asked=$remora_folder
+case $remora_folder in
+  '' | '~') remora_folder=$HOME ;;
+  '~/'*) remora_folder=$HOME/${remora_folder#'~/'} ;;
+  '~'*)
+    remora_name=${remora_folder#'~'}
+    remora_rest=${remora_name#"${remora_name%%/*}"}
+    remora_name=$(getent passwd "${remora_name%%/*}" 2>/dev/null | cut -d : -f 6)
+    [ -z "$remora_name" ] || remora_folder=$remora_name$remora_rest
+    ;;
+  /*) ;;
+  *) remora_folder=$HOME/$remora_folder ;;
+esac
+if remora_text=$(cd -- "$remora_folder" 2>/dev/null && pwd); then
+  remora_folder=$remora_text
+  remora_emit folder.state ok
+elif [ -d "$remora_folder" ]; then
+  remora_emit folder.state closed
+elif [ -e "$remora_folder" ]; then
+  remora_emit folder.state file
+else
+  remora_emit folder.state missing
+  remora_parent=$remora_folder
+  while [ ! -d "$remora_parent" ] && [ -n "$remora_parent" ]; do remora_parent=${remora_parent%/*}; done
+  remora_emit folder.parent "${remora_parent:-/}"
+  for remora_place in "$remora_parent"/*/; do
+    [ -d "$remora_place" ] && printf '%s\n' "${remora_place%/}"
+  done | head -n 200 | { while IFS= read -r remora_place; do remora_emit folder.sibling "$remora_place"; done; }
+fi
+remora_emit folder.path "$remora_folder"
+
+# Where our log, lock and records go: on local disk, ours alone. Only looked at here, made at launch.
+remora_key=$(printf %s "$remora_home" | cksum | cut -d ' ' -f 1)
+for remora_run in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/remora}" "${TMPDIR:-/tmp}/remora-$remora_user" \
+  "${XDG_STATE_HOME:-$HOME/.local/state}/remora"; do
+  [ -n "$remora_run" ] || continue
+  if [ -e "$remora_run" ] || [ -L "$remora_run" ]; then
+    if [ -d "$remora_run" ] && [ ! -L "$remora_run" ] && [ "$(remora_owner "$remora_run")" = "$remora_user" ] &&
+      [ -w "$remora_run" ]; then
+      break
+    fi
+  else
+    remora_parent=${remora_run%/*}
+    while [ ! -d "$remora_parent" ] && [ -n "$remora_parent" ]; do remora_parent=${remora_parent%/*}; done
+    [ ! -w "${remora_parent:-/}" ] || break
+  fi
+  remora_run=
+done
+remora_emit runtime "$remora_run"
+remora_emit key "$remora_key"
+
+# The control socket. The newest servers bind elsewhere and leave a symbolic link here. A path beyond what a socket
+# address holds is replaced by a short one, unless somebody listens there all the same.
+remora_socket=$remora_home/app-server-control/app-server-control.sock
+remora_listen=unix://
+remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
+remora_bytes=$(printf %s "$remora_socket" | wc -c | tr -d ' ')
+remora_emit socket.default-bytes "$remora_bytes"
+if [ "$remora_bytes" -gt 103 ] && ! remora_listener "$remora_real" >/dev/null; then
+  remora_socket=$remora_run/$remora_key.sock
+  remora_listen=unix://$remora_socket
+  remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
+fi
+remora_emit socket.path "$remora_socket"
+remora_emit socket.listen "$remora_listen"
+remora_emit socket.real "$remora_real"
+remora_emit socket.bytes "$(printf %s "$remora_socket" | wc -c | tr -d ' ')"
+if [ -S "$remora_socket" ]; then
+  remora_emit socket.kind socket
+elif [ -e "$remora_socket" ]; then
+  remora_emit socket.kind file
+elif [ -L "$remora_socket" ]; then
+  remora_emit socket.kind dangling
+else
+  remora_emit socket.kind absent
+fi
+for remora_place in "$remora_socket" "${remora_socket%/*}" "${remora_real%/*}"; do
+  [ ! -e "$remora_place" ] || remora_emit socket.owner "$(remora_owner "$remora_place") $remora_place"
+done
+if [ -S "$remora_socket" ]; then
+  remora_listener "$remora_real" >/dev/null
+  case $? in
+    0) remora_emit socket.listening yes ;;
+    1) remora_emit socket.listening no ;;
+  esac
+fi
+
+
+remora_record=$remora_run/server-$remora_key
+if [ -n "$remora_run" ] && [ -r "$remora_record" ] && read -r remora_pid remora_start remora_boot <"$remora_record"; then
+  if [ "$remora_boot" = "$(remora_boot_id)" ] && [ "$(remora_start_time "$remora_pid")" = "$remora_start" ]; then
+    remora_emit server.pid "$remora_pid"
+    remora_emit server.start "$remora_start"
+  fi
+fi
+
+# Signed in? The server itself is asked later; this only tells what is there.
+[ ! -s "$remora_home/auth.json" ] || remora_emit login auth-file
+[ -z "${OPENAI_API_KEY:-}${CODEX_API_KEY:-}" ] || remora_emit login key-variable
+! grep -q '^[[:space:]]*model_provider[[:space:]]*=' "$remora_home/config.toml" 2>/dev/null ||
+  remora_emit login provider
+
+# Can the command sandbox work, and can a server outlive this session?
+if [ "$(uname -s)" = Linux ]; then
+  if ! command -v unshare >/dev/null 2>&1; then
+    remora_emit sandbox unknown
+  elif remora_text=$(unshare -Ur true 2>&1); then
+    remora_emit sandbox ok
+  else
+    remora_emit sandbox refused
+    remora_emit sandbox.detail "$remora_text"
+    for remora_file in kernel/apparmor_restrict_unprivileged_userns kernel/unprivileged_userns_clone \
+      user/max_user_namespaces; do
+      [ ! -r "/proc/sys/$remora_file" ] || remora_emit sandbox.setting "$remora_file $(cat "/proc/sys/$remora_file")"
+    done
+  fi
+else
+  remora_emit sandbox ok
+fi
+for remora_tool in setsid nohup systemd-run; do
+  ! command -v "$remora_tool" >/dev/null 2>&1 || remora_emit tool "$remora_tool"
+done
+if grep -qi '^[[:space:]]*KillUserProcesses[[:space:]]*=[[:space:]]*\(yes\|true\|1\|on\)' \
+  /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf 2>/dev/null &&
+  [ ! -e "/var/lib/systemd/linger/$remora_account" ]; then
+  remora_emit kills-processes 1
+fi
+wait
+remora_emit end probe
