@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -114,6 +115,18 @@ class ScriptedModel:
     def codex_config(self) -> str:
         """The text of a ``config.toml`` that makes this the model and keeps codex off the network."""
         return _CONFIG.format(base_url=self.base_url)
+
+    def furnish(self, codex_home: Path, settings: str = "") -> None:
+        """Write ``config.toml`` into `codex_home`, and a catalogue with the model, so that codex knows it.
+
+        Without the catalogue codex warns that it does not know the model. `settings` are more top-level
+        lines of the configuration.
+        """
+        codex_home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        catalogue = codex_home / "scripted-models.json"
+        catalogue.write_text(json.dumps({"models": [_CATALOGUE_ENTRY]}))
+        lines = f"model_catalog_json = {json.dumps(str(catalogue))}\n{settings.rstrip()}\n"
+        (codex_home / "config.toml").write_text(lines + self.codex_config())
 
     def respond(self, path: str, body: bytes) -> "Fail | Iterator[dict[str, Any] | Gate] | None":
         """The answer to one POST: a failure, the events of an answer, or `None` for a path that is not ours."""
@@ -240,4 +253,31 @@ apps = false
 enable_request_compression = false
 plugins = false
 remote_plugin = false
+
+[tools.update_plan]
+enabled = true
 """
+
+_CATALOGUE_ENTRY: Final = {
+    "slug": "scripted",
+    "display_name": "Scripted model",
+    "description": "A model that follows a script.",
+    "base_instructions": "Follow the script.",
+    "default_reasoning_level": "low",
+    "supported_reasoning_levels": [{"effort": "low", "description": "The script"}],
+    "supports_reasoning_summaries": False,
+    "support_verbosity": False,
+    "default_verbosity": None,
+    "shell_type": "unified_exec",
+    "apply_patch_tool_type": "freeform",
+    "supports_parallel_tool_calls": False,
+    "experimental_supported_tools": [],
+    "input_modalities": ["text", "image"],
+    "truncation_policy": {"mode": "bytes", "limit": 10_000},
+    "context_window": 272_000,
+    "visibility": "list",
+    "supported_in_api": True,
+    "priority": 1,
+    "availability_nux": None,
+    "upgrade": None,
+}
