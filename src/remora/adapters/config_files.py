@@ -77,18 +77,9 @@ class _Files:
 
     def read(self, path: str, *, root: bool) -> FileText | None:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if path == self._named else os.O_NONBLOCK))
+            status, data = self._load(path)
         except FileNotFoundError:
             return None
-        with open(descriptor, "rb") as file:  # noqa: PTH123
-            status = os.fstat(descriptor)
-            if stat.S_ISDIR(status.st_mode):
-                return FileText("", (status.st_dev, status.st_ino))
-            if not stat.S_ISREG(status.st_mode) and path not in (self._named, os.devnull):
-                raise OSError(errno.EINVAL, "it is not a regular file")
-            data = file.read(_SIZE_LIMIT + 1)
-        if len(data) > _SIZE_LIMIT:
-            raise OSError(errno.EFBIG, "it is larger than 32 MiB")
         complaints = []
         if data.startswith(_BYTE_ORDER_MARK):
             data = data.removeprefix(_BYTE_ORDER_MARK)
@@ -97,6 +88,24 @@ class _Files:
             complaints.append("Somebody else owns the file or may write to it, which OpenSSH refuses.")
         text = data.decode("utf-8", "surrogateescape")
         return FileText(text, (status.st_dev, status.st_ino), tuple(complaints))
+
+    def _load(self, path: str) -> tuple[os.stat_result, bytes]:
+        """A file's status and content; a folder is empty, as it is for OpenSSH."""
+        named = path == self._named
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if named else os.O_NONBLOCK))
+        try:
+            status = os.fstat(descriptor)
+            if stat.S_ISDIR(status.st_mode):
+                return status, b""
+            if not stat.S_ISREG(status.st_mode) and not named and path != os.devnull:
+                raise OSError(errno.EINVAL, "it is not a regular file")
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(_SIZE_LIMIT + 1)
+        finally:
+            os.close(descriptor)
+        if len(data) > _SIZE_LIMIT:
+            raise OSError(errno.EFBIG, "it is larger than 32 MiB")
+        return status, data
 
     def expand(self, argument: str, *, system: bool) -> Sequence[str]:
         if argument.startswith("~"):
