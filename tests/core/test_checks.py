@@ -2,7 +2,7 @@
 
 import pytest
 
-from remora.core.checks import PROOF, Outcome, Proof, combined_exit_code
+from remora.core.checks import PROOF, Outcome, Proof, StageResult, combined_exit_code
 from remora.core.errors import (
     AuthenticationProblem,
     Code,
@@ -59,7 +59,7 @@ def test_a_failure_never_overwrites_a_stage_that_was_proven() -> None:
 def test_a_failed_stage_does_not_keep_later_ones_from_being_proven() -> None:
     proof = Proof()
     proof.failed(AUTHENTICATION, during=Stage.LOGIN)
-    proof.warned(Stage.SANDBOX, "not tried")
+    proof.record(StageResult(stage=Stage.SANDBOX, outcome=Outcome.WARNING, detail="not tried"))
     proof.passed(Stage.LAUNCH, "would start ours")
     assert proof.exit_code == ExitCode.AUTHENTICATION
     assert list(outcomes(proof).values()) == [Outcome.FAILED, Outcome.WARNING, Outcome.OK]

@@ -50,13 +50,14 @@ class Proof:
     def __init__(self) -> None:
         self._results: dict[Stage, StageResult] = {}
 
+    def record(self, result: StageResult) -> StageResult:
+        """A stage that was judged."""
+        self._results[result.stage] = result
+        return result
+
     def passed(self, stage: Stage, detail: str, seconds: float | None = None) -> StageResult:
         """The stage stands."""
-        return self._record(StageResult(stage=stage, outcome=Outcome.OK, detail=detail, seconds=seconds))
-
-    def warned(self, stage: Stage, detail: str, seconds: float | None = None) -> StageResult:
-        """The stage stands, and something about it should be known."""
-        return self._record(StageResult(stage=stage, outcome=Outcome.WARNING, detail=detail, seconds=seconds))
+        return self.record(StageResult(stage=stage, outcome=Outcome.OK, detail=detail, seconds=seconds))
 
     def failed(self, error: RemoraError, *, during: Stage, seconds: float | None = None) -> list[StageResult]:
         """A failure while `during` and what follows it was proven.
@@ -68,12 +69,12 @@ class Proof:
         on_the_way = PROOF[PROOF.index(during) : PROOF.index(stage)]
         recorded = [self.passed(passed, "passed") for passed in on_the_way if passed not in self._results]
         failed = StageResult(stage=stage, outcome=Outcome.FAILED, detail=error.message, seconds=seconds, error=error)
-        return [*recorded, self._record(failed)]
+        return [*recorded, self.record(failed)]
 
     def skipped(self) -> list[StageResult]:
         """Close the proof: every stage that was not reached is recorded as such."""
         return [
-            self._record(StageResult(stage=stage, outcome=Outcome.SKIPPED, detail="not reached"))
+            self.record(StageResult(stage=stage, outcome=Outcome.SKIPPED, detail="not reached"))
             for stage in PROOF
             if stage not in self._results
         ]
@@ -88,10 +89,6 @@ class Proof:
         """That of the first failure, or 0."""
         errors = (result.error for result in self.results if result.error is not None)
         return next((error.exit_code for error in errors), ExitCode.DONE)
-
-    def _record(self, result: StageResult) -> StageResult:
-        self._results[result.stage] = result
-        return result
 
 
 def combined_exit_code(codes: Sequence[ExitCode]) -> ExitCode:

@@ -1,0 +1,259 @@
+"""The staged proof of hosts: each over one connection, several side by side. Starts and changes nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from remora.core import readiness
+from remora.core.checks import Outcome, Proof, StageResult, combined_exit_code
+from remora.core.errors import Code, ExitCode, RemoraError, Stage
+from remora.core.hosts import Notice, Route
+from remora.core.launching import LaunchPlan, plan_launch
+from remora.core.probes import HostFacts
+from remora.core.readiness import Account
+from remora.core.settings import Limits
+from remora.flows.dial import find_route
+from remora.flows.rpc import RpcClient, open_rpc
+from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
+from remora.flows.tunnel import open_tunnel
+from remora.flows.waiting import dismiss
+from remora.ports import Clock, Dialler, Dialogue, HostResolver, RemoteHost
+from remora.wire.appserver import account_read, mapping, text
+from remora.wire.jsonrpc import Framing
+from remora.wire.reports import NoticeBody, error_body
+from remora.wire.reports.check import CheckProgress, CheckReport, CodexCandidate, HostCheck, StageBody, StageProven
+
+Tell = Callable[[StageProven], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckTools:
+    """What a check works with. `nonce` gives a random word of hexadecimal digits, a new one at each call."""
+
+    resolver: HostResolver
+    dialler: Dialler
+    dialogue: Dialogue
+    clock: Clock
+    limits: Limits
+    nonce: Callable[[], str]
+
+
+async def check_hosts(
+    aliases: Sequence[str], tools: CheckTools, *, codex: str | None = None
+) -> AsyncIterator[CheckProgress]:
+    """Prove `aliases`, at most ``limits.check_parallel`` at once.
+
+    Stages come as they are proven, hosts as they are done, and the report, in the order asked, at the end. A
+    host that fails, in whatever way, stops no other. Close the iterator to stop: nothing is left running.
+    """
+    news: asyncio.Queue[StageProven | tuple[HostCheck, ExitCode]] = asyncio.Queue()
+    places = asyncio.Semaphore(tools.limits.check_parallel)
+
+    async def check(alias: str) -> None:
+        async with places:
+            news.put_nowait(await _HostProof(alias, tools, codex, news.put_nowait).run())
+
+    names = list(dict.fromkeys(aliases))
+    tasks = [asyncio.create_task(check(alias)) for alias in names]
+    done: dict[str, tuple[HostCheck, ExitCode]] = {}
+    try:
+        while len(done) < len(names):
+            item = await news.get()
+            if isinstance(item, tuple):
+                done[item[0].alias] = item
+                yield item[0]
+            else:
+                yield item
+    finally:
+        await dismiss(*tasks)
+    hosts = [done[name][0] for name in names]
+    code = combined_exit_code([done[name][1] for name in names])
+    yield CheckReport(ok=all(host.ok for host in hosts), exit_code=int(code), hosts=hosts)
+
+
+class _HostProof:
+    def __init__(self, alias: str, tools: CheckTools, codex: str | None, tell: Tell) -> None:
+        self._alias = alias
+        self._tools = tools
+        self._codex = codex
+        self._tell = tell
+        self._proof = Proof()
+        self._stage = Stage.CONFIG
+        self._notices: list[Notice] = []
+        self._facts: HostFacts | None = None
+        self._plan: LaunchPlan | None = None
+        self._began = self._since = tools.clock.monotonic()
+
+    async def run(self) -> tuple[HostCheck, ExitCode]:
+        try:
+            await self._prove()
+        except RemoraError as error:
+            self._fail(error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours at one host must not hide the others
+            self._fail(_internal(error))
+        for result in self._proof.skipped():
+            self._tell_stage(result)
+        return self._check(), self._proof.exit_code
+
+    async def _prove(self) -> None:
+        route = await find_route(self._alias, self._tools.resolver)
+        self._passed(Stage.CONFIG, _target(route))
+        self._notices += route.notices
+        self._stage = Stage.NAME
+        async with self._tools.dialler.dial(route, self._tools.dialogue) as host:
+            self._connected(host, route)
+            self._stage = Stage.SHELL
+            tools = self._tools
+            async with open_shell(host, clock=tools.clock, limits=tools.limits, nonce=tools.nonce) as shell:
+                facts = self._facts = await shell.probe(ProbeRequest(codex=self._codex))
+                self._record(readiness.judge_shell(facts, self._lap()))
+                self._stage = Stage.PATH
+                await self._prove_server(host, shell, facts)
+
+    def _connected(self, host: RemoteHost, route: Route) -> None:
+        facts = host.facts
+        self._notices += facts.notices
+        self._passed(Stage.NAME, f"{facts.hostname} port {facts.port}", timed=False)
+        jumps = " > ".join(jump.alias for jump in route.jumps)
+        command = route.target.proxy_command
+        way = f"through {jumps}" if jumps else ("through a ProxyCommand" if command else "direct")
+        self._passed(Stage.ROUTE, f"{way}, {facts.server_version}", timed=False)
+        self._passed(Stage.HOST_KEY, facts.host_key_fingerprint, timed=False)
+        self._passed(Stage.AUTHENTICATION, f"{facts.user} by {facts.authentication}, {facts.cipher}")
+
+    async def _prove_server(self, host: RemoteHost, shell: RemoteShell, facts: HostFacts) -> None:
+        """Everything after the probe. The handshake comes first in time: it tells the real login state."""
+        plan = _plan(facts, self._tools.limits)
+        self._plan = plan if isinstance(plan, LaunchPlan) else None
+        account, handshake = await self._shake_hands(host, shell, facts, plan)
+        for result in (
+            readiness.judge_path(facts),
+            readiness.judge_codex(facts, plan),
+            readiness.judge_login(facts, account),
+            readiness.judge_sandbox(facts),
+            readiness.judge_launch(plan),
+            handshake,
+        ):
+            self._record(result)
+        if isinstance(plan, LaunchPlan):
+            self._notices += plan.notices
+
+    async def _shake_hands(
+        self, host: RemoteHost, shell: RemoteShell, facts: HostFacts, plan: LaunchPlan | RemoraError
+    ) -> tuple[Account | None, StageResult]:
+        if isinstance(plan, RemoraError) or plan.adopt is None:
+            detail = "no app server runs there, and none was started"
+            return None, StageResult(stage=Stage.HANDSHAKE, outcome=Outcome.SKIPPED, detail=detail)
+        tools = self._tools
+        try:
+            async with AsyncExitStack() as stack:
+                tunnel = await open_tunnel(host, shell, plan.adopt.socket, plan.codex)
+                stack.push_async_callback(tunnel.stream.close)
+                opening = open_rpc(tunnel.stream, Framing.WEBSOCKET, clock=tools.clock, limits=tools.limits)
+                rpc = await stack.enter_async_context(opening)
+                account = await _account(rpc)
+                detail = f"codex {rpc.server.version or 'of unknown version'} answers over {tunnel.byte_path}"
+                seconds = self._lap()
+        except RemoraError as error:
+            return None, self._no_answer(facts, error)
+        return account, StageResult(stage=Stage.HANDSHAKE, outcome=Outcome.OK, detail=detail, seconds=seconds)
+
+    def _no_answer(self, facts: HostFacts, error: RemoraError) -> StageResult:
+        """A socket nobody listens on is healed by a run; a listener that does not answer is in the way."""
+        seconds = self._lap()
+        nobody = error.code in (Code.CHANNEL_REFUSED, Code.SERVER_GONE) and not facts.socket.listening
+        if nobody and facts.server is None:
+            detail = f"nobody answers on {facts.socket.path}; a run would start a server"
+            return StageResult(stage=Stage.HANDSHAKE, outcome=Outcome.WARNING, detail=detail, seconds=seconds)
+        return StageResult(
+            stage=Stage.HANDSHAKE, outcome=Outcome.FAILED, detail=error.message, seconds=seconds, error=error
+        )
+
+    # -- recording
+
+    def _lap(self) -> float:
+        now = self._tools.clock.monotonic()
+        seconds, self._since = now - self._since, now
+        return seconds
+
+    def _passed(self, stage: Stage, detail: str, *, timed: bool = True) -> None:
+        self._tell_stage(self._proof.passed(stage, detail, self._lap() if timed else None))
+
+    def _record(self, result: StageResult) -> None:
+        if result.error is not None:
+            result.error.host = self._alias
+        self._tell_stage(self._proof.record(result))
+
+    def _fail(self, error: RemoraError) -> None:
+        error.host = error.host or self._alias
+        for result in self._proof.failed(error, during=self._stage, seconds=self._lap()):
+            self._tell_stage(result)
+
+    def _tell_stage(self, result: StageResult) -> None:
+        self._tell(StageProven(alias=self._alias, stage=_stage_body(result)))
+
+    def _check(self) -> HostCheck:
+        results = self._proof.results
+        return HostCheck(
+            alias=self._alias,
+            ok=all(result.outcome is not Outcome.FAILED for result in results),
+            seconds=self._tools.clock.monotonic() - self._began,
+            stages=[_stage_body(result) for result in results],
+            codex=_candidates(self._facts) if self._facts else [],
+            plan=list(self._plan.describe()) if self._plan else [],
+            notices=[NoticeBody(code=notice.code, message=notice.message) for notice in self._notices],
+        )
+
+
+def _plan(facts: HostFacts, limits: Limits) -> LaunchPlan | RemoraError:
+    try:
+        return plan_launch(facts, handshake_seconds=limits.handshake)
+    except RemoraError as error:
+        return error
+
+
+async def _account(rpc: RpcClient) -> Account | None:
+    """The login that the running server has; `None` when it does not tell."""
+    try:
+        answer = mapping(await rpc.request("account/read", account_read()))
+    except RemoraError:
+        return None
+    return Account(text(mapping(answer.get("account")).get("type")), bool(answer.get("requiresOpenaiAuth", True)))
+
+
+def _target(route: Route) -> str:
+    target = route.target
+    return f"{target.user}@{target.hostname} port {target.port}"
+
+
+def _stage_body(result: StageResult) -> StageBody:
+    return StageBody(
+        stage=result.stage.value,
+        outcome=result.outcome.value,
+        detail=result.detail,
+        seconds=result.seconds,
+        error=error_body(result.error) if result.error is not None else None,
+    )
+
+
+def _candidates(facts: HostFacts) -> list[CodexCandidate]:
+    chosen = next((candidate for candidate in facts.candidates if candidate.problem is None), None)
+    return [
+        CodexCandidate(
+            path=candidate.path,
+            version=candidate.version,
+            chosen=candidate is chosen,
+            problem=candidate.problem,
+        )
+        for candidate in facts.candidates
+    ]
+
+
+def _internal(error: Exception) -> RemoraError:
+    return RemoraError(
+        Code.INTERNAL,
+        "remora itself failed while it checked this host; this is a bug.",
+        seen=f"{type(error).__name__}: {error}",
+        next_step="Report it with the issue tracker of remora.",
+    )
