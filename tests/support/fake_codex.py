@@ -1,0 +1,196 @@
+"""A codex that fails on purpose: one Python file with the command line of the real one.
+
+What it does wrong stands in a file beside it, read at every start, so that a test changes its mind while it runs.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+_ROOT: Final = Path(__file__).parents[2]
+_SLOW: Final = 20.0
+_FOR_EVER: Final = 3600.0
+
+
+class Fault(StrEnum):
+    """What goes wrong."""
+
+    NONE = "none"
+    EXIT_WITH_TEXT = "exit-with-text"
+    EXIT_SILENTLY = "exit-silently"
+    LISTEN_LATE = "listen-late"
+    PLAIN_FILE = "plain-file"
+    NEVER_ANSWER = "never-answer"
+    LINES_ON_SOCKET = "lines-on-socket"
+    NO_SOCKETS = "no-sockets"
+    """Of the generation that knows only standard input and output."""
+    VERSION_HANGS = "version-hangs"
+    NO_APP_SERVER = "no-app-server"
+
+
+def install(
+    path: Path, fault: Fault = Fault.NONE, *, version: str = "0.999.0", interpreter: str = sys.executable
+) -> Path:
+    """Put a fake codex at `path`. `interpreter` goes on its first line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(
+        f"#!{interpreter}\nimport sys\nsys.path.insert(0, {str(_ROOT)!r})\n"
+        "from tests.support.fake_codex import main\nmain(__file__, sys.argv[1:])\n"
+    )
+    path.chmod(0o755)
+    set_fault(path, fault, version=version)
+    return path
+
+
+def set_fault(path: Path, fault: Fault, *, version: str = "0.999.0") -> None:
+    """Change what the fake at `path` does from its next start on."""
+    path.with_name("fault.json").write_text(json.dumps({"fault": fault, "version": version}))
+
+
+def main(program: str, words: list[str]) -> None:
+    """The command line."""
+    settings = json.loads(Path(program).resolve().with_name("fault.json").read_text())
+    fault, version = Fault(settings["fault"]), settings["version"]
+    match words:
+        case ["--version"]:
+            if fault is Fault.VERSION_HANGS:
+                time.sleep(_FOR_EVER)
+            print(f"codex-cli {version}")
+        case ["app-server", "--help"]:
+            _help(fault)
+        case ["app-server", "proxy", "--sock", path]:
+            _proxy(path)
+        case ["app-server", "--listen", "stdio://"]:
+            _serve_lines(sys.stdin.buffer, sys.stdout.buffer, version)
+        case ["app-server", "--listen", url] if url.startswith("unix://"):
+            home = Path(os.environ.get("CODEX_HOME") or Path.home() / ".codex")
+            _listen(
+                Path(url.removeprefix("unix://") or home / "app-server-control/app-server-control.sock"), fault, version
+            )
+        case _:
+            sys.exit(2)
+
+
+def _help(fault: Fault) -> None:
+    if fault is Fault.NO_APP_SERVER:
+        sys.exit("error: unrecognized subcommand 'app-server'")
+    if fault is Fault.NO_SOCKETS:
+        print("--listen <URL>  `stdio://` (default), `ws://IP:PORT`")
+    else:
+        print("  proxy   Proxy stdio bytes\n--listen <URL>  `stdio://` (default), `unix://`, `unix://PATH`")
+
+
+def _listen(path: Path, fault: Fault, version: str) -> None:
+    print(f"fake codex {version} starts", file=sys.stderr, flush=True)
+    if fault is Fault.EXIT_WITH_TEXT:
+        sys.exit("Error: database on a network file system is locked")
+    if fault is Fault.EXIT_SILENTLY:
+        return
+    if fault is Fault.LISTEN_LATE:
+        time.sleep(_SLOW)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if fault is Fault.PLAIN_FILE:
+        path.touch()
+        time.sleep(_FOR_EVER)
+    _refuse_living(path)
+    with socket.socket(socket.AF_UNIX) as server:
+        before = os.umask(0o177)
+        server.bind(str(path))
+        os.umask(before)
+        server.listen()
+        while True:
+            connection, _ = server.accept()
+            threading.Thread(target=_converse, args=(connection, fault, version), daemon=True).start()
+
+
+def _refuse_living(path: Path) -> None:
+    """As the real one: a socket that somebody serves is an error, a dead one is replaced."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except FileNotFoundError:
+            return
+        except ConnectionRefusedError:
+            path.unlink()
+            return
+    sys.exit(f"Error: app-server control socket is already in use at {path}")
+
+
+def _converse(connection: socket.socket, fault: Fault, version: str) -> None:
+    with connection, connection.makefile("rwb") as stream:
+        if fault is Fault.NEVER_ANSWER:
+            time.sleep(_FOR_EVER)
+        if fault is Fault.LINES_ON_SOCKET:
+            _serve_lines(stream, stream, version)
+        else:
+            _serve_websocket(connection, version)
+
+
+def _serve_websocket(connection: socket.socket, version: str) -> None:
+    from websockets.frames import Frame  # only here: --version has to be quick
+    from websockets.http11 import Request
+    from websockets.server import ServerProtocol
+
+    protocol = ServerProtocol()
+    while data := connection.recv(65536):
+        protocol.receive_data(data)
+        for event in protocol.events_received():
+            if isinstance(event, Request):
+                protocol.send_response(protocol.accept(event))
+            elif isinstance(event, Frame) and event.opcode == 1:
+                answer = _answer(json.loads(bytes(event.data)), version)
+                if answer is not None:
+                    protocol.send_text(json.dumps(answer).encode())
+        for piece in protocol.data_to_send():
+            connection.sendall(piece)
+
+
+def _answer(message: dict[str, Any], version: str) -> dict[str, Any] | None:
+    if "id" not in message:
+        return None
+    match message["method"]:
+        case "initialize":
+            agent = f"{message['params']['clientInfo']['name']}/{version} (fake)"
+            result: Any = {"userAgent": agent, "codexHome": str(Path.home() / ".codex"), "platformOs": "linux"}
+        case "environment":
+            result = dict(os.environ)
+        case "process":
+            result = os.getpid()
+        case method:
+            return {"id": message["id"], "error": {"code": -32601, "message": f"no {method}"}}
+    return {"id": message["id"], "result": result}
+
+
+def _proxy(path: str) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        try:
+            server.connect(path)
+        except OSError as error:
+            sys.exit(f"Error: failed to connect to socket at {path}: {error}")
+
+        def inward() -> None:
+            while data := os.read(0, 65536):
+                server.sendall(data)
+            os._exit(0)
+
+        threading.Thread(target=inward, daemon=True).start()
+        while data := server.recv(65536):
+            os.write(1, data)
+        os._exit(0)
+
+
+def _serve_lines(source: Any, target: Any, version: str) -> None:
+    for line in source:
+        try:
+            answer = _answer(json.loads(line), version)
+        except ValueError:
+            return
+        if answer is not None:
+            target.write(json.dumps(answer).encode() + b"\n")
+            target.flush()
