@@ -1,11 +1,19 @@
 """The library in a few verbs. What a verb needs is imported when it is called: importing this costs nothing."""
 
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from remora.core.settings import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
+    from remora.core.launching import LaunchPlan
+    from remora.flows.interrupting import InterruptSwitch
+    from remora.flows.run_request import RunRequest
+    from remora.ports import ApprovalHandler, Dialogue
+    from remora.wire.reports.check import CheckProgress
     from remora.wire.reports.hosts import HostsReport
+    from remora.wire.reports.run import RunEvent
 
 
 def list_hosts(*, ssh_config: str | None = None) -> "HostsReport":
@@ -30,3 +38,99 @@ async def resolve_hosts(*, ssh_config: str | None = None, limits: Limits = DEFAU
 
     listing = wiring.default_config_reader(ssh_config).read()
     return await resolve_listing(listing, wiring.default_resolver(ssh_config, limits=limits))
+
+
+async def check(
+    aliases: Sequence[str],
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    ssh_config: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> "AsyncGenerator[CheckProgress, None]":
+    """Prove hosts stage by stage, each over one connection; starts and changes nothing.
+
+    Stages come as they are proven, a host when it is done, and one report, in the order asked, at the end.
+    A failure belongs to its host. Without `dialogue` every question while connecting is refused. Use it
+    under ``contextlib.aclosing`` to let go early.
+    """
+    from remora import wiring
+    from remora.flows.check import CheckTools, check_hosts
+    from remora.flows.unattended import UnattendedDialogue
+
+    world = wiring.default_world(ssh_config, limits=limits)
+    tools = CheckTools(
+        resolver=world.resolver,
+        dialler=world.dialler,
+        dialogue=dialogue or UnattendedDialogue(),
+        clock=world.clock,
+        limits=limits,
+        nonce=world.nonce,
+    )
+    async with aclosing(check_hosts(aliases, tools, codex=codex)) as progress:  # type: ignore[type-var]
+        async for step in progress:
+            yield step
+
+
+async def plan(
+    alias: str,
+    *,
+    folder: str | None = None,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    ssh_config: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> "LaunchPlan":
+    """What a run on `alias` would do to come to an app server; connects, reads facts, starts nothing."""
+    from remora import wiring
+    from remora.core.launching import LaunchRequest
+    from remora.flows.connect import plan_for
+    from remora.flows.unattended import UnattendedDialogue
+
+    world = wiring.default_world(ssh_config, limits=limits)
+    return await plan_for(alias, LaunchRequest(folder=folder, codex=codex), world, dialogue or UnattendedDialogue())
+
+
+async def run(
+    alias: str,
+    request: "RunRequest",
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    approvals: "ApprovalHandler | None" = None,
+    interrupt: "InterruptSwitch | None" = None,
+    ssh_config: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> "AsyncGenerator[RunEvent, None]":
+    """Run one prompt on `alias` and tell what happens; the last document is the report.
+
+    Without `approvals` every request of the agent is declined with a reason it can read; without `dialogue`
+    every question while connecting is refused. `interrupt` stops the turn. Order and failures as in
+    :func:`remora.flows.run.run_thread`. Use it under ``contextlib.aclosing`` to let go early: the turn then
+    goes on at the host.
+    """
+    from functools import partial
+
+    from remora import wiring
+    from remora.core.launching import LaunchRequest
+    from remora.flows.connect import connect_server
+    from remora.flows.interrupting import InterruptSwitch
+    from remora.flows.run import run_thread
+    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
+
+    world = wiring.default_world(ssh_config, limits=limits)
+    launch = LaunchRequest(folder=request.folder, codex=codex)
+    events = run_thread(
+        partial(connect_server, alias, launch, world, dialogue or UnattendedDialogue()),
+        request,
+        alias=alias,
+        approvals=approvals or UnattendedApprovals(),
+        interrupt=interrupt or InterruptSwitch(),
+        clock=world.clock,
+        random=world.random,
+        limits=limits,
+        spool=world.spool,
+    )
+    async with aclosing(events):
+        async for event in events:
+            yield event

@@ -4,16 +4,18 @@ Each seam has an in-memory twin in :mod:`remora.testing`, and every implementati
 same contract suite (:mod:`remora.testing.contracts`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import Enum
+from random import Random
 from typing import Protocol
 
 from remora.core.aliases import Listing
 from remora.core.approvals import ApprovalRequest, Decision
 from remora.core.hosts import Host, Notice, Route
 from remora.core.secrets import Secret
+from remora.core.settings import Limits
 
 
 class ByteStream(Protocol):
@@ -228,3 +230,19 @@ class EventSpool(Protocol):
     def close(self) -> None:
         """Let go of memory and disk. Idempotent."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that the flows touch, as one value: real in production, from :mod:`remora.testing` in tests.
+
+    `nonce` gives a word of random hexadecimal digits, a new one at each call; `spool` an empty spool.
+    """
+
+    resolver: HostResolver
+    dialler: Dialler
+    clock: Clock
+    random: Random
+    nonce: Callable[[], str]
+    spool: Callable[[], EventSpool]
+    limits: Limits

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
-    from remora.ports import ConfigReader, HostResolver
+    from remora.ports import ConfigReader, HostResolver, World
 
 
 def default_config_reader(ssh_config: str | None = None) -> "ConfigReader":
@@ -20,3 +20,25 @@ def default_resolver(ssh_config: str | None = None, *, limits: Limits = DEFAULT_
     from remora.adapters.openssh_config import OpenSshResolver
 
     return OpenSshResolver(ssh_config, reader=default_config_reader(ssh_config), limits=limits)
+
+
+def default_world(ssh_config: str | None = None, *, limits: Limits = DEFAULT_LIMITS) -> "World":
+    """The real world: the system's ``ssh`` resolves, asyncssh dials, unread events wait on this machine's disk."""
+    import secrets
+    from functools import partial
+    from random import SystemRandom
+
+    from remora.adapters.asyncssh_host import AsyncsshDialler
+    from remora.adapters.disk_spool import DiskSpool
+    from remora.adapters.system_clock import SystemClock
+    from remora.ports import World
+
+    return World(
+        resolver=default_resolver(ssh_config, limits=limits),
+        dialler=AsyncsshDialler(limits),
+        clock=SystemClock(),
+        random=SystemRandom(),
+        nonce=partial(secrets.token_hex, 16),
+        spool=partial(DiskSpool, memory=limits.spool_memory),
+        limits=limits,
+    )

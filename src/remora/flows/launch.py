@@ -42,6 +42,8 @@ class AppServer:
     """
 
     rpc: RpcClient
+    user: str
+    hostname: str
     facts: HostFacts
     plan: LaunchPlan
     mode: LaunchMode
@@ -243,6 +245,8 @@ class _Launch:
         started = mode is not LaunchMode.ADOPTED and plan.codex is not None
         return AppServer(
             rpc=rpc,
+            user=self._host.facts.user,
+            hostname=self._host.facts.hostname,
             facts=self._facts,
             plan=plan,
             mode=mode,
@@ -251,7 +255,7 @@ class _Launch:
             owner=owner,
             codex_path=plan.codex.path if started and plan.codex else None,
             folder=plan.folder,
-            notices=plan.notices,
+            notices=(*self._host.facts.notices, *plan.notices),
         )
 
 

@@ -1,0 +1,48 @@
+"""From an alias to a connected app server: resolve, dial once, launch or adopt."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from remora.core.errors import RemoraError
+from remora.core.launching import LaunchPlan, LaunchRequest, plan_launch
+from remora.flows.dial import find_route
+from remora.flows.launch import AppServer, open_app_server
+from remora.flows.shell import ProbeRequest, open_shell
+from remora.ports import Dialogue, RemoteHost, World
+
+
+@asynccontextmanager
+async def connect_host(alias: str, world: World, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
+    """Resolve `alias` now and make the one SSH connection to it. Errors that leave here name the alias."""
+    try:
+        route = await find_route(alias, world.resolver)
+        async with world.dialler.dial(route, dialogue) as host:
+            yield host
+    except RemoraError as error:
+        error.host = error.host or alias
+        raise
+
+
+@asynccontextmanager
+async def connect_server(
+    alias: str, request: LaunchRequest, world: World, dialogue: Dialogue
+) -> AsyncIterator[AppServer]:
+    """The app server on `alias`, launched or adopted; it has answered ``initialize``.
+
+    On leaving, the connection is gone; a server that is not attached goes on.
+    """
+    async with (
+        connect_host(alias, world, dialogue) as host,
+        open_app_server(host, request, clock=world.clock, limits=world.limits, nonce=world.nonce) as server,
+    ):
+        yield server
+
+
+async def plan_for(alias: str, request: LaunchRequest, world: World, dialogue: Dialogue) -> LaunchPlan:
+    """What :func:`connect_server` would do; starts nothing."""
+    async with (
+        connect_host(alias, world, dialogue) as host,
+        open_shell(host, clock=world.clock, limits=world.limits, nonce=world.nonce) as shell,
+    ):
+        facts = await shell.probe(ProbeRequest(folder=request.folder, codex=request.codex))
+        return plan_launch(facts, handshake_seconds=world.limits.handshake)

@@ -1,0 +1,46 @@
+"""What happens when there is nobody to ask: questions are refused, and say what they were."""
+
+from typing import Final
+
+from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.errors import Code, NeedsPerson, Stage
+from remora.core.secrets import Secret
+from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
+
+_NOBODY: Final = (
+    "Nobody is there to decide this request, so it was declined. "
+    "Go on without it, or finish and say what a person has to approve."
+)
+
+
+class UnattendedApprovals:
+    """An :class:`~remora.ports.ApprovalHandler` that declines, with words that the agent can read."""
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        """Decline; the run then ends with exit code 11."""
+        return Decision(request.refusal, "unattended", note=_NOBODY)
+
+
+class UnattendedDialogue:
+    """A :class:`~remora.ports.Dialogue` where nobody may answer: it says what was asked."""
+
+    async def accept_host_key(self, question: HostKeyQuestion) -> HostKeyAnswer:
+        """Raises :class:`NeedsPerson` with the fingerprint."""
+        raise NeedsPerson(
+            Code.PROMPT_UNATTENDED,
+            f"The key of {question.hostname} port {question.port} is not known, and nobody may be asked here.",
+            seen=f"{question.key_type} {question.fingerprint}",
+            next_step=f"Compare the fingerprint, then accept it on a terminal with: remora check {question.alias}",
+            host=question.alias,
+            stage=Stage.HOST_KEY,
+        )
+
+    async def secret(self, question: SecretQuestion) -> Secret | None:
+        """Raises :class:`NeedsPerson` with the prompt."""
+        raise NeedsPerson(
+            Code.PROMPT_UNATTENDED,
+            f"{question.alias} asks for something that only a person can type, and nobody may be asked here.",
+            seen=question.prompt,
+            next_step="Run it on a terminal, or load the key into ssh-agent first.",
+            host=question.alias,
+        )
