@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING
+from enum import StrEnum
+from typing import TYPE_CHECKING, TypeVar
 
+from remora.core.errors import Code, UsageProblem
 from remora.core.settings import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from remora.wire.reports.check import CheckProgress
     from remora.wire.reports.hosts import HostsReport
     from remora.wire.reports.run import RunEvent
+
+_Name = TypeVar("_Name", bound=StrEnum)
 
 
 def list_hosts(*, ssh_config: str | None = None) -> "HostsReport":
@@ -55,19 +59,11 @@ async def check(
     under ``contextlib.aclosing`` to let go early.
     """
     from remora import wiring
-    from remora.flows.check import CheckTools, check_hosts
+    from remora.flows.check import check_hosts
     from remora.flows.unattended import UnattendedDialogue
 
     world = wiring.default_world(ssh_config, limits=limits)
-    tools = CheckTools(
-        resolver=world.resolver,
-        dialler=world.dialler,
-        dialogue=dialogue or UnattendedDialogue(),
-        clock=world.clock,
-        limits=limits,
-        nonce=world.nonce,
-    )
-    async with aclosing(check_hosts(aliases, tools, codex=codex)) as progress:  # type: ignore[type-var]
+    async with aclosing(check_hosts(aliases, world, dialogue or UnattendedDialogue(), codex=codex)) as progress:
         async for step in progress:
             yield step
 
@@ -134,3 +130,54 @@ async def run(
     async with aclosing(events):
         async for event in events:
             yield event
+
+
+def run_request(
+    prompt: str,
+    *,
+    folder: str | None = None,
+    thread: str | None = None,
+    model: str | None = None,
+    effort: str | None = None,
+    sandbox: str | None = None,
+    approval_policy: str | None = None,
+    images: Sequence[str] = (),
+) -> "RunRequest":
+    """A prompt for :func:`run`, with a name of its own by which it is found again after a break.
+
+    `sandbox` and `approval_policy` are the usual names; another one raises
+    :class:`~remora.core.errors.UsageProblem`. `images` are data URLs or web addresses.
+    """
+    from uuid import uuid4
+
+    from remora.flows.run_request import RunRequest
+    from remora.wire.appserver import ApprovalPolicy, SandboxMode
+
+    return RunRequest(
+        prompt=prompt,
+        message_id=str(uuid4()),
+        folder=folder,
+        thread=thread,
+        model=model,
+        effort=effort,
+        sandbox=_usual_name(SandboxMode, sandbox),
+        approval_policy=_usual_name(ApprovalPolicy, approval_policy),
+        images=tuple(images),
+    )
+
+
+def interrupt_switch() -> "InterruptSwitch":
+    """What stops a :func:`run`: the first ``interrupt()`` the turn on the host, the second the watching."""
+    from remora.flows.interrupting import InterruptSwitch
+
+    return InterruptSwitch()
+
+
+def _usual_name(names: "type[_Name]", value: str | None) -> "_Name | None":
+    if value is None:
+        return None
+    try:
+        return names(value)
+    except ValueError:
+        known = ", ".join(names)
+        raise UsageProblem(Code.USAGE, f"{value!r} is none of: {known}.", next_step="Use one of them.") from None

@@ -1,9 +1,8 @@
 """The staged proof of hosts: each over one connection, several side by side. Starts and changes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 
 from remora.core import readiness
 from remora.core.checks import Outcome, Proof, StageResult, combined_exit_code
@@ -18,7 +17,7 @@ from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
 from remora.flows.tunnel import open_tunnel
 from remora.flows.waiting import dismiss
-from remora.ports import Clock, Dialler, Dialogue, HostResolver, RemoteHost
+from remora.ports import Dialogue, RemoteHost, World
 from remora.wire.appserver import account_read, mapping, text
 from remora.wire.jsonrpc import Framing
 from remora.wire.reports import NoticeBody, error_body
@@ -27,32 +26,20 @@ from remora.wire.reports.check import CheckProgress, CheckReport, CodexCandidate
 Tell = Callable[[StageProven], None]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckTools:
-    """What a check works with. `nonce` gives a random word of hexadecimal digits, a new one at each call."""
-
-    resolver: HostResolver
-    dialler: Dialler
-    dialogue: Dialogue
-    clock: Clock
-    limits: Limits
-    nonce: Callable[[], str]
-
-
 async def check_hosts(
-    aliases: Sequence[str], tools: CheckTools, *, codex: str | None = None
-) -> AsyncIterator[CheckProgress]:
+    aliases: Sequence[str], world: World, dialogue: Dialogue, *, codex: str | None = None
+) -> AsyncGenerator[CheckProgress, None]:
     """Prove `aliases`, at most ``limits.check_parallel`` at once.
 
     Stages come as they are proven, hosts as they are done, and the report, in the order asked, at the end. A
     host that fails, in whatever way, stops no other. Close the iterator to stop: nothing is left running.
     """
     news: asyncio.Queue[StageProven | tuple[HostCheck, ExitCode]] = asyncio.Queue()
-    places = asyncio.Semaphore(tools.limits.check_parallel)
+    places = asyncio.Semaphore(world.limits.check_parallel)
 
     async def check(alias: str) -> None:
         async with places:
-            news.put_nowait(await _HostProof(alias, tools, codex, news.put_nowait).run())
+            news.put_nowait(await _HostProof(alias, world, dialogue, codex, news.put_nowait).run())
 
     names = list(dict.fromkeys(aliases))
     tasks = [asyncio.create_task(check(alias)) for alias in names]
@@ -73,9 +60,10 @@ async def check_hosts(
 
 
 class _HostProof:
-    def __init__(self, alias: str, tools: CheckTools, codex: str | None, tell: Tell) -> None:
+    def __init__(self, alias: str, world: World, dialogue: Dialogue, codex: str | None, tell: Tell) -> None:
         self._alias = alias
-        self._tools = tools
+        self._world = world
+        self._dialogue = dialogue
         self._codex = codex
         self._tell = tell
         self._proof = Proof()
@@ -83,7 +71,7 @@ class _HostProof:
         self._notices: list[Notice] = []
         self._facts: HostFacts | None = None
         self._plan: LaunchPlan | None = None
-        self._began = self._since = tools.clock.monotonic()
+        self._began = self._since = world.clock.monotonic()
 
     async def run(self) -> tuple[HostCheck, ExitCode]:
         try:
@@ -97,15 +85,15 @@ class _HostProof:
         return self._check(), self._proof.exit_code
 
     async def _prove(self) -> None:
-        route = await find_route(self._alias, self._tools.resolver)
+        route = await find_route(self._alias, self._world.resolver)
         self._passed(Stage.CONFIG, _target(route))
         self._notices += route.notices
         self._stage = Stage.NAME
-        async with self._tools.dialler.dial(route, self._tools.dialogue) as host:
+        async with self._world.dialler.dial(route, self._dialogue) as host:
             self._connected(host, route)
             self._stage = Stage.SHELL
-            tools = self._tools
-            async with open_shell(host, clock=tools.clock, limits=tools.limits, nonce=tools.nonce) as shell:
+            world = self._world
+            async with open_shell(host, clock=world.clock, limits=world.limits, nonce=world.nonce) as shell:
                 facts = self._facts = await shell.probe(ProbeRequest(codex=self._codex))
                 self._record(readiness.judge_shell(facts, self._lap()))
                 self._stage = Stage.PATH
@@ -124,7 +112,7 @@ class _HostProof:
 
     async def _prove_server(self, host: RemoteHost, shell: RemoteShell, facts: HostFacts) -> None:
         """Everything after the probe. The handshake comes first in time: it tells the real login state."""
-        plan = _plan(facts, self._tools.limits)
+        plan = _plan(facts, self._world.limits)
         self._plan = plan if isinstance(plan, LaunchPlan) else None
         account, handshake = await self._shake_hands(host, shell, facts, plan)
         for result in (
@@ -145,12 +133,12 @@ class _HostProof:
         if isinstance(plan, RemoraError) or plan.adopt is None:
             detail = "no app server runs there, and none was started"
             return None, StageResult(stage=Stage.HANDSHAKE, outcome=Outcome.SKIPPED, detail=detail)
-        tools = self._tools
+        world = self._world
         try:
             async with AsyncExitStack() as stack:
                 tunnel = await open_tunnel(host, shell, plan.adopt.socket, plan.codex)
                 stack.push_async_callback(tunnel.stream.close)
-                opening = open_rpc(tunnel.stream, Framing.WEBSOCKET, clock=tools.clock, limits=tools.limits)
+                opening = open_rpc(tunnel.stream, Framing.WEBSOCKET, clock=world.clock, limits=world.limits)
                 rpc = await stack.enter_async_context(opening)
                 account = await _account(rpc)
                 detail = f"codex {rpc.server.version or 'of unknown version'} answers over {tunnel.byte_path}"
@@ -173,7 +161,7 @@ class _HostProof:
     # -- recording
 
     def _lap(self) -> float:
-        now = self._tools.clock.monotonic()
+        now = self._world.clock.monotonic()
         seconds, self._since = now - self._since, now
         return seconds
 
@@ -198,7 +186,7 @@ class _HostProof:
         return HostCheck(
             alias=self._alias,
             ok=all(result.outcome is not Outcome.FAILED for result in results),
-            seconds=self._tools.clock.monotonic() - self._began,
+            seconds=self._world.clock.monotonic() - self._began,
             stages=[_stage_body(result) for result in results],
             codex=_candidates(self._facts) if self._facts else [],
             plan=list(self._plan.describe()) if self._plan else [],
