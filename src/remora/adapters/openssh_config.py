@@ -6,8 +6,8 @@ import pwd
 import re
 import signal
 import tempfile
-from collections.abc import Sequence
-from typing import IO, Final
+from collections.abc import Coroutine, Sequence
+from typing import IO, Any, Final
 
 from remora.core.errors import Code, ConfigProblem, TimeLimit
 from remora.core.hosts import Host, is_safe_alias
@@ -18,7 +18,8 @@ from remora.ports import ConfigReader
 
 _OUTPUT_LIMIT: Final = 1024 * 1024
 _GRACE: Final = 0.5
-"""Seconds between asking the process group to end and ending it."""
+"""Seconds between asking the process group to end and ending it, and for its last members to vanish then."""
+_LOOKS: Final = 100
 _TERMINAL_NOTICE: Final = "Pseudo-terminal will not be allocated"
 _PLACE: Final = re.compile(r"^(?P<file>\S.*?):? line (?P<line>\d+):? ", re.MULTILINE)
 
@@ -58,21 +59,30 @@ class OpenSshResolver:
 
     async def _ask(self, alias: str) -> str:
         with tempfile.TemporaryFile() as errors:
-            process = await self._start(alias, errors)
+            process = await self._start_whole(alias, errors)
             try:
                 async with asyncio.timeout(self._limits.resolve):
                     assert process.stdout is not None  # noqa: S101
                     output = await _read(process.stdout)
                     status = await process.wait()
             except TimeoutError:
-                await _end_group(process)
+                await _complete(_end_group(process))
                 raise await self._too_late(alias) from None
             except BaseException:
-                await _end_group(process)
+                await _complete(_end_group(process))
                 raise
             if status != 0:
                 raise self._rejected(alias, _read_errors(errors))
         return decode(output)
+
+    async def _start_whole(self, alias: str, errors: IO[bytes]) -> asyncio.subprocess.Process:
+        """Start it; a cancel meanwhile would make asyncio end the leader alone, so it waits for the start."""
+        starting = asyncio.create_task(self._start(alias, errors))
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await _complete(_end_started(starting))
+            raise
 
     async def _start(self, alias: str, errors: IO[bytes]) -> asyncio.subprocess.Process:
         # Errors go to a file: what a `Match exec` leaves running may hold a pipe open for ever.
@@ -150,14 +160,28 @@ def _read_errors(errors: IO[bytes]) -> str:
     return "\n".join(line for line in lines if not line.startswith(_TERMINAL_NOTICE))
 
 
+async def _complete(work: Coroutine[Any, Any, None]) -> None:
+    """Do `work` to its end, however often the caller is cancelled; the caller raises what it was raising."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            continue
+
+
+async def _end_started(starting: asyncio.Task[asyncio.subprocess.Process]) -> None:
+    try:
+        process = await starting
+    except ConfigProblem:
+        return
+    await _end_group(process)
+
+
 async def _end_group(process: asyncio.subprocess.Process) -> None:
-    """End ssh and the commands it started: ask, wait a moment, insist. Not to be cut short by a second cancel."""
+    """End ssh and the commands it started: ask, wait a moment, insist."""
     if process.returncode is not None:
         return
-    await asyncio.shield(asyncio.ensure_future(_end_in_stages(process)))
-
-
-async def _end_in_stages(process: asyncio.subprocess.Process) -> None:
     _signal_group(process.pid, signal.SIGTERM)
     try:
         async with asyncio.timeout(_GRACE):
@@ -167,13 +191,19 @@ async def _end_in_stages(process: asyncio.subprocess.Process) -> None:
     # The group, not only its leader: a command of `Match exec` may have outlived ssh.
     _signal_group(process.pid, signal.SIGKILL)
     await process.wait()
+    for _ in range(_LOOKS):
+        if not _signal_group(process.pid, 0):
+            return
+        await asyncio.sleep(_GRACE / _LOOKS)
 
 
-def _signal_group(leader: int, number: signal.Signals) -> None:
+def _signal_group(leader: int, number: int) -> bool:
+    """Whether the group had members left to signal; 0 only asks."""
     try:
         os.killpg(leader, number)
     except ProcessLookupError:
-        pass
+        return False
+    return True
 
 
 def _is_address(name: str) -> bool:
