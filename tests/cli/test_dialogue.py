@@ -9,14 +9,15 @@ import pytest
 from tests.support.loop import run
 from tests.support.pseudo_terminal import PseudoTerminal
 
-from remora.cli.approvals import DeclineByRule, OnApproval, TerminalApprovals, Unattended, approval_handler, choice_keys
-from remora.cli.dialogue import Questioner, TerminalDialogue, UnattendedDialogue
+from remora.cli.approvals import DeclineByRule, OnApproval, TerminalApprovals, approval_handler, choice_keys
+from remora.cli.dialogue import Questioner, TerminalDialogue
 from remora.cli.floor import Floor
 from remora.cli.render.page import Page
 from remora.cli.terminal import Terminal
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.errors import ExitCode, NeedsPerson
 from remora.core.secrets import Secret
+from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
 from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
 
 ENVIRONMENT = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
@@ -287,18 +288,19 @@ def test_where_nobody_may_be_asked_the_question_is_told() -> None:
     assert declined.value.seen == "Password:"
 
 
-def test_without_a_terminal_nothing_grants() -> None:
-    async def scene() -> None:
-        for way in OnApproval:
-            decision = await approval_handler(way, None).decide(REQUEST)
-            assert not decision.choice.grants
-            assert decision.note
-        assert (await Unattended().decide(REQUEST)).decided_by == "unattended"
-        assert (await DeclineByRule(cancel=False).decide(REQUEST)).choice is DECLINE
-        cancelled = await DeclineByRule(cancel=True).decide(REQUEST)
-        assert (cancelled.choice, cancelled.decided_by) == (CANCEL, "rule")
+@pytest.mark.parametrize("way", list(OnApproval))
+def test_without_a_terminal_nothing_grants(way: OnApproval) -> None:
+    handler = approval_handler(way, None) or UnattendedApprovals()
+    decision = run(handler.decide(REQUEST))
+    assert not decision.choice.grants
+    assert decision.note
+    asked_for = way in (OnApproval.DECLINE, OnApproval.CANCEL)
+    assert decision.decided_by == ("rule" if asked_for else "unattended")
 
-    run(scene())
+
+def test_a_rule_declines_or_ends_the_turn() -> None:
+    assert run(DeclineByRule(cancel=False).decide(REQUEST)).choice is DECLINE
+    assert run(DeclineByRule(cancel=True).decide(REQUEST)).choice is CANCEL
 
 
 def test_every_choice_has_a_number_and_no_letter_means_two_things() -> None:

@@ -1,4 +1,4 @@
-"""Who decides what the agent asks: the person at the terminal, a rule from the command line, or nobody.
+"""Who decides what the agent asks: the person at the terminal, or a rule from the command line.
 
 Nothing here grants anything unless a person typed it in answer to the question on the screen.
 """
@@ -20,10 +20,6 @@ from remora.ports import ApprovalHandler
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+")
 _CANCELS: Final = ("cancel", "abort")
-_NOBODY: Final = (
-    "Nobody is at the terminal to decide this request, so it was declined. "
-    "Go on without it, or finish and say what a person has to approve."
-)
 _RULE: Final = "The user declines every request of this run. Go on without it."
 
 
@@ -36,21 +32,15 @@ class OnApproval(StrEnum):
     CANCEL = "cancel"
 
 
-def approval_handler(on_approval: OnApproval, questioner: Questioner | None) -> ApprovalHandler:
-    """The handler for a choice; asking without a terminal is the same as failing."""
-    if on_approval is OnApproval.ASK and questioner is not None:
-        return TerminalApprovals(questioner)
-    if on_approval in (OnApproval.ASK, OnApproval.FAIL):
-        return Unattended()
-    return DeclineByRule(cancel=on_approval is OnApproval.CANCEL)
-
-
-class Unattended:
-    """Declines, with words that the agent can read; the command then exits with 11."""
-
-    async def decide(self, request: ApprovalRequest) -> Decision:
-        """Decline."""
-        return Decision(request.refusal, "unattended", note=_NOBODY)
+def approval_handler(on_approval: OnApproval, someone: Questioner | None) -> ApprovalHandler | None:
+    """The handler for a choice. `None` where nobody may be asked: the library then declines; the exit code is 11."""
+    match on_approval:
+        case OnApproval.ASK:
+            return TerminalApprovals(someone) if someone is not None else None
+        case OnApproval.FAIL:
+            return None
+        case OnApproval.DECLINE | OnApproval.CANCEL:
+            return DeclineByRule(cancel=on_approval is OnApproval.CANCEL)
 
 
 class DeclineByRule:

@@ -1,4 +1,4 @@
-"""Questions while connecting: on the terminal, or nowhere."""
+"""Questions while connecting, asked on the terminal."""
 
 from collections.abc import Callable
 from typing import Final
@@ -8,7 +8,6 @@ from rich.text import Text
 from remora.cli.floor import Floor
 from remora.cli.render.page import Page, remote
 from remora.cli.terminal import Terminal
-from remora.core.errors import Code, NeedsPerson, Stage
 from remora.core.secrets import Secret
 from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
 
@@ -87,28 +86,3 @@ class TerminalDialogue:
             self._page.line(remote(value, one_line=True), prefix=Text(f"  {label:<6}", style="dim"))
         self._page.line("Compare the fingerprint with what the owner of the host tells you.")
         self._page.line("no stops here, once trusts it for this command, add writes it to the file above.")
-
-
-class UnattendedDialogue:
-    """A :class:`~remora.ports.Dialogue` where nobody may answer: it says what was asked."""
-
-    async def accept_host_key(self, question: HostKeyQuestion) -> HostKeyAnswer:
-        """Raises :class:`NeedsPerson` with the fingerprint."""
-        raise NeedsPerson(
-            Code.PROMPT_UNATTENDED,
-            f"The key of {question.hostname} port {question.port} is not known, and nobody may be asked here.",
-            seen=f"{question.key_type} {question.fingerprint}",
-            next_step=f"Compare the fingerprint, then accept it on a terminal with: remora check {question.alias}",
-            host=question.alias,
-            stage=Stage.HOST_KEY,
-        )
-
-    async def secret(self, question: SecretQuestion) -> Secret | None:
-        """Raises :class:`NeedsPerson` with the prompt."""
-        raise NeedsPerson(
-            Code.PROMPT_UNATTENDED,
-            f"{question.alias} asks for something that only a person can type, and nobody may be asked here.",
-            seen=question.prompt,
-            next_step="Run it on a terminal, or load the key into ssh-agent first.",
-            host=question.alias,
-        )

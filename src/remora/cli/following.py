@@ -2,17 +2,16 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Final, Protocol
+from typing import Protocol
 
 from rich.text import Text
 
+from remora.cli.audience import drawing
 from remora.cli.floor import Floor
 from remora.core.errors import Code, ExitCode, ProtocolProblem
 from remora.wire.reports.run import ApprovalRequested, RunEvent, RunReport, ThreadReady
-
-_FRAME_SECONDS: Final = 1 / 12
 
 
 class View(Protocol):
@@ -31,7 +30,7 @@ class Interruptible(Protocol):
 
 
 async def follow(
-    events: AsyncIterator[RunEvent], view: View, floor: Floor, interrupts: Interruptible, *, alias: str
+    events: AsyncGenerator[RunEvent, None], view: View, floor: Floor, interrupts: Interruptible, *, alias: str
 ) -> int:
     """Show `events` as they come and return the exit code of the report.
 
@@ -40,8 +39,8 @@ async def follow(
     """
     report: RunReport | None = None
     thread_id = ""
-    with _drawing(view, floor), _signals() as listen:
-        async with aclosing(events):  # type: ignore[type-var]  # every such iterator here is a generator
+    with drawing(view, floor), _signals() as listen:
+        async with aclosing(events):
             async for event in events:
                 await floor.free()
                 view.show(event)
@@ -83,23 +82,6 @@ class _CtrlC:
         if not self._floor.taken:
             self._view.settle()
         self._view.say(Text(text, style="bold yellow"))
-
-
-@contextmanager
-def _drawing(view: View, floor: Floor) -> Iterator[None]:
-    task = asyncio.get_running_loop().create_task(_draw(view, floor))
-    try:
-        yield
-    finally:
-        task.cancel()
-        view.settle()
-
-
-async def _draw(view: View, floor: Floor) -> None:
-    while True:
-        if not floor.taken:
-            view.redraw()
-        await asyncio.sleep(_FRAME_SECONDS)
 
 
 @contextmanager

@@ -1,0 +1,61 @@
+"""The command `remora check`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from remora.cli.options import Options, common_options
+from remora.cli.parts import make_app
+from remora.cli.running import run_async
+from remora.core.errors import Code, UsageProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+app = make_app()
+
+
+@app.command()
+@common_options
+def check(
+    options: Options,
+    aliases: Annotated[list[str] | None, typer.Argument(metavar="ALIAS...", show_default=False)] = None,
+    every: Annotated[bool, typer.Option("--all", help="Check every alias of the SSH config.")] = False,
+    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to check.")] = None,
+) -> int:
+    """Prove the way to a host, stage by stage, from the SSH config to a handshake. Starts and changes nothing.
+
+    Each host is checked over one connection; several hosts side by side. The exit code is that of the first
+    stage that failed; 13 when hosts fail in different ways or only some fail.
+
+    Examples:
+
+      remora check devbox
+
+      remora check --all --json
+    """
+    from remora.cli.checking import check_and_show
+
+    return run_async(check_and_show(_names(aliases or [], every, options), options, codex=codex), options)
+
+
+def _names(aliases: "Sequence[str]", every: bool, options: Options) -> list[str]:
+    from remora.core.hosts import parse_address
+
+    if every == bool(aliases):
+        raise UsageProblem(
+            Code.USAGE,
+            "Name one host or several, or use --all, but not both." if every else "No host was named.",
+            next_step="List the aliases with: remora hosts",
+        )
+    if every:
+        from remora import api
+
+        return [row.alias for row in api.list_hosts(ssh_config=options.ssh_config).hosts]
+    addresses = [parse_address(alias) for alias in aliases]
+    for address, text in zip(addresses, aliases, strict=True):
+        if address.folder or address.thread:
+            raise UsageProblem(
+                Code.USAGE, f"{text!r} names more than a host.", next_step=f"Use: remora check {address.alias}"
+            )
+    return [address.alias for address in addresses]

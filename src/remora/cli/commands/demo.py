@@ -1,0 +1,35 @@
+"""The command `remora demo`."""
+
+from dataclasses import replace
+
+from remora.cli.options import Options, common_options
+from remora.cli.parts import make_app
+from remora.cli.running import run_async
+
+app = make_app()
+
+
+@app.command()
+@common_options
+def demo(options: Options) -> int:
+    """Play the whole thing offline: an SSH host, a scripted model and the real app server, then nothing is left.
+
+    It checks the host, runs a thread that repairs a small project, asks you one approval, and shows the report.
+    """
+    return run_async(_play(options), options)
+
+
+async def _play(options: Options) -> int:
+    from remora import api
+    from remora.cli.checking import check_and_show
+    from remora.cli.output import tell
+    from remora.cli.starting import run_and_show
+    from remora.demo.scene import DemoAnswers, demo_scene
+
+    async with demo_scene() as scene:
+        there = replace(options, ssh_config=str(scene.ssh_config))
+        tell(f"$ remora check {scene.alias}")
+        await check_and_show([scene.alias], there)
+        tell(f'\n$ remora run {scene.alias}:{scene.folder} "{scene.prompt}"')
+        request = api.run_request(scene.prompt, folder=scene.folder)
+        return await run_and_show(scene.alias, request, there, on_approval=None, unattended=DemoAnswers(tell))

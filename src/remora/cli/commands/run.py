@@ -1,0 +1,92 @@
+"""The command `remora run`."""
+
+from typing import Annotated
+
+import typer
+
+from remora.cli.options import Options, common_options
+from remora.cli.parts import make_app
+from remora.cli.running import run_async
+
+app = make_app()
+
+
+@app.command()
+@common_options
+def run(
+    options: Options,
+    place: Annotated[str, typer.Argument(metavar="ALIAS[:DIR]", help="The host, and the folder to work in.")],
+    prompt: Annotated[
+        str | None, typer.Argument(metavar="[PROMPT]", help="What to do; - reads it from standard input.")
+    ] = None,
+    thread: Annotated[str | None, typer.Option(metavar="ID", help="Continue this thread.")] = None,
+    model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="The model to use.")] = None,
+    effort: Annotated[str | None, typer.Option(metavar="LEVEL", help="How hard the model thinks.")] = None,
+    sandbox: Annotated[
+        str | None,
+        typer.Option(
+            "--sandbox",
+            "-s",
+            metavar="MODE",
+            help="read-only, workspace-write or danger-full-access: what commands may.",
+        ),
+    ] = None,
+    approval_policy: Annotated[
+        str | None,
+        typer.Option(
+            "--approval-policy",
+            "-a",
+            metavar="POLICY",
+            help="untrusted, on-request, on-failure or never: when the agent asks.",
+        ),
+    ] = None,
+    image: Annotated[
+        list[str] | None, typer.Option("--image", "-i", metavar="FILE", help="Attach an image; may be repeated.")
+    ] = None,
+    on_approval: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WAY",
+            help="What happens when the agent asks: ask (the default on a terminal), fail (the default elsewhere: "
+            "decline, exit 11), decline (and go on), cancel (stop the turn). Nothing here grants.",
+        ),
+    ] = None,
+    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how the app server would be reached; start nothing.")
+    ] = False,
+) -> int:
+    """Run a prompt on a host, in its files and shell, and stream what happens.
+
+    On a pipe, standard output has the agent's messages and nothing else; what happens meanwhile goes to
+    standard error. With --json standard output has one event per line, the report last. Ctrl-C stops the
+    turn on the host; a second one leaves it running there.
+
+    Examples:
+
+      remora run devbox:~/proj "fix the failing test"
+
+      git diff | remora run devbox:proj - --sandbox read-only
+
+      remora run --thread ID devbox "now commit it"
+    """
+    from remora import api
+    from remora.cli.approvals import OnApproval
+    from remora.cli.prompting import attach_images, choice, read_place, read_prompt
+    from remora.cli.starting import plan_and_show, run_and_show
+
+    address = read_place(place)
+    if dry_run:
+        return run_async(plan_and_show(address, options, codex=codex), options)
+    way = None if on_approval is None else choice(OnApproval, on_approval, "--on-approval")
+    request = api.run_request(
+        read_prompt(prompt),
+        folder=address.folder,
+        thread=thread or address.thread,
+        model=model,
+        effort=effort,
+        sandbox=sandbox,
+        approval_policy=approval_policy,
+        images=attach_images(image or []),
+    )
+    return run_async(run_and_show(address.alias, request, options, on_approval=way, codex=codex), options)

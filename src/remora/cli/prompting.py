@@ -1,0 +1,68 @@
+"""What the user typed, read into values: the place, the prompt, the images."""
+
+import base64
+import mimetypes
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+
+from remora.core.errors import Code, UsageProblem
+from remora.core.hosts import Address, parse_address
+
+_Name = TypeVar("_Name", bound=StrEnum)
+_STANDARD_INPUT: Final = "-"
+
+
+def read_place(text: str) -> Address:
+    """``ALIAS``, ``ALIAS:DIR`` or ``ALIAS/THREAD``. Raises :class:`UsageProblem`."""
+    return parse_address(text)
+
+
+def read_prompt(typed: str | None) -> str:
+    """The prompt from the command line, or all of standard input for ``-``.
+
+    Raises :class:`UsageProblem` when there is none.
+    """
+    if typed is None:
+        raise UsageProblem(
+            Code.USAGE,
+            "There is no prompt.",
+            next_step='Say what to do, as in: remora run devbox "fix the failing test"',
+        )
+    prompt = sys.stdin.read() if typed == _STANDARD_INPUT else typed
+    if not prompt.strip():
+        raise UsageProblem(Code.USAGE, "The prompt is empty.", next_step="Say what to do.")
+    return prompt
+
+
+def attach_images(paths: Sequence[str]) -> list[str]:
+    """Image files as data URLs: they lie here and the agent is elsewhere. Raises :class:`UsageProblem`."""
+    return [_data_url(path) for path in paths]
+
+
+def choice(names: type[_Name], value: str, option: str) -> _Name:
+    """One of the names of an option. Raises :class:`UsageProblem`."""
+    try:
+        return names(value)
+    except ValueError:
+        known = ", ".join(names)
+        raise UsageProblem(
+            Code.USAGE, f"{value!r} is no value of {option}.", next_step=f"Use one of: {known}"
+        ) from None
+
+
+def _data_url(path: str) -> str:
+    kind, _ = mimetypes.guess_type(path)
+    if kind is None or not kind.startswith("image/"):
+        raise UsageProblem(
+            Code.USAGE, f"{path} is no image by its name.", next_step="Attach PNG, JPEG, GIF or WebP files."
+        )
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UsageProblem(
+            Code.USAGE, f"The image {path} cannot be read: {error.strerror}.", next_step="Check the path."
+        ) from None
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"

@@ -1,0 +1,18 @@
+"""A launch plan as a person reads it."""
+
+from rich.text import Text
+
+from remora.cli.render.page import Page, remote
+from remora.wire.reports.plan import LaunchPlanReport
+
+
+def show_plan(page: Page, plan: LaunchPlanReport) -> None:
+    """Print the steps in order."""
+    page.line(Text("remora run would, on ").append_text(remote(plan.host, "bold")).append(":"))
+    for number, step in enumerate(plan.steps, start=1):
+        page.line(remote(step), prefix=f"  {number}. ")
+    if plan.codex_path:
+        page.line(remote(f"{plan.codex_path} {plan.codex_version or ''}".rstrip()), prefix="codex: ")
+    for notice in plan.notices:
+        page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
+    page.line(Text("Nothing was started.", style="dim"))

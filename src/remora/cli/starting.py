@@ -1,0 +1,89 @@
+"""Starting a run for the people or programs that watch it."""
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from remora import api
+from remora.cli.approvals import OnApproval, approval_handler
+from remora.cli.audience import activity_page, dialogue_of, questioner
+from remora.cli.floor import Floor
+from remora.cli.following import follow
+from remora.cli.options import Options
+from remora.cli.output import write_document
+from remora.cli.render.json_lines import JsonLines
+from remora.cli.render.page import Page
+from remora.cli.render.plan import show_plan
+from remora.cli.render.run import MarkdownAnswer, PlainAnswer, RunView
+from remora.core.hosts import Address
+from remora.core.launching import LaunchPlan
+from remora.ports import ApprovalHandler
+from remora.wire.reports import NoticeBody
+from remora.wire.reports.plan import LaunchPlanReport
+
+if TYPE_CHECKING:
+    from remora.flows.run_request import RunRequest
+
+
+async def run_and_show(
+    alias: str,
+    request: "RunRequest",
+    options: Options,
+    *,
+    on_approval: OnApproval | None,
+    codex: str | None = None,
+    unattended: ApprovalHandler | None = None,
+) -> int:
+    """Run `request`, show what comes, and return the exit code. `unattended` decides where nobody can be asked."""
+    page, floor = activity_page(), Floor()
+    view = JsonLines(page) if options.json else RunView(page, _answer(page), quiet=options.verbosity < 0)
+    view.wait_for(f"connecting to {alias}")
+    with questioner(options, page, floor, settle=view.settle) as someone:
+        interrupt = api.interrupt_switch()
+        events = api.run(
+            alias,
+            request,
+            codex=codex,
+            dialogue=dialogue_of(someone),
+            approvals=approval_handler(on_approval or OnApproval.ASK, someone) or unattended,
+            interrupt=interrupt,
+            ssh_config=options.ssh_config,
+        )
+        return await follow(events, view, floor, interrupt, alias=alias)
+
+
+async def plan_and_show(address: Address, options: Options, *, codex: str | None = None) -> int:
+    """Show how a run would come to an app server."""
+    page, floor = activity_page(), Floor()
+    with questioner(options, page, floor, settle=page.clear) as someone:
+        plan = await api.plan(
+            address.alias,
+            folder=address.folder,
+            codex=codex,
+            dialogue=dialogue_of(someone),
+            ssh_config=options.ssh_config,
+        )
+    report = _plan_report(address.alias, plan)
+    if options.json:
+        write_document(report)
+    else:
+        show_plan(Page(sys.stdout, os.environ), report)
+    return 0
+
+
+def _answer(page: Page) -> PlainAnswer | MarkdownAnswer | None:
+    """Where the agent's messages go: among everything else when both streams are the same terminal."""
+    if not sys.stdout.isatty():
+        return PlainAnswer(sys.stdout)
+    return None if page.terminal else MarkdownAnswer(Page(sys.stdout, os.environ))
+
+
+def _plan_report(alias: str, plan: LaunchPlan) -> LaunchPlanReport:
+    return LaunchPlanReport(
+        host=alias,
+        folder=plan.folder,
+        codex_path=plan.codex.path if plan.codex else None,
+        codex_version=plan.codex.version if plan.codex else None,
+        steps=list(plan.describe()),
+        notices=[NoticeBody(code=notice.code, message=notice.message) for notice in plan.notices],
+    )
