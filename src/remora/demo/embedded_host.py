@@ -10,6 +10,7 @@ import os
 import pwd
 import secrets
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -165,7 +166,11 @@ class _State:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-        process.exit(await _carry(process, child))
+        status = await _carry(process, child)
+        if status < 0:
+            process.exit_with_signal(signal.Signals(-status).name.removeprefix("SIG"))
+        else:
+            process.exit(status)
 
 
 class _Server(asyncssh.SSHServer):

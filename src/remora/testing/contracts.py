@@ -1,0 +1,281 @@
+"""What every implementation of a seam must do, as functions that any test runner can call.
+
+Each function takes a :class:`HostUnderTest`, uses only the ports, and fails with an AssertionError. The host must have
+a POSIX ``sh``, ``cat``, ``head``, ``sleep`` and ``printf``, or programs that behave like the commands below.
+"""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from remora.core.errors import Code, RemoraError, ShellProblem, Unreachable
+from remora.ports import ByteStream, ExitStatus, RemoteHost, RemoteProcess
+
+ECHO: Final = ("cat",)
+READ_THEN_ANSWER: Final = ("sh", "-c", "cat > /dev/null; echo done")
+EXIT_SEVEN: Final = ("sh", "-c", "exit 7")
+DIE_BY_SIGNAL: Final = ("sh", "-c", "kill -TERM $$")
+BOTH_OUTPUTS: Final = ("sh", "-c", "echo out; echo err >&2")
+NEVER_READ: Final = ("sleep", "600")
+FLOOD_SIZE: Final = 32 * 1024 * 1024
+FLOOD: Final = ("head", "-c", str(FLOOD_SIZE), "/dev/zero")
+PRINT_WORDS: Final = ("/usr/bin/printf", "[%s]")
+HARD_WORDS: Final = (
+    "two words",
+    "it's",
+    '"$HOME" `id` $(id)',
+    "!history !!",
+    "back\\slash \\\\ \\'",
+    "line\nbreak\r\ttab",
+    "é 漢 🦀",
+    "",
+    "~",
+    "*",
+    "-n",
+    "a;b|c&d<e>f(g){h}[i]#j^k%l=m",
+)
+
+_MEBIBYTE: Final = 1024 * 1024
+_SOON: Final = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class HostUnderTest:
+    """How a contract reaches an implementation.
+
+    `connect` makes a fresh connection, `lose` breaks it from outside while it is in use. `echo_socket` is a unix socket
+    on the host that sends back what it gets and ends when its client ends; `None` declares that this kind of host has
+    no unix socket channels, and then opening one must be refused.
+    """
+
+    connect: Callable[[], AbstractAsyncContextManager[RemoteHost]]
+    lose: Callable[[RemoteHost], Awaitable[None]]
+    echo_socket: str | None
+    quiet_socket: str = "/nonexistent/remora.sock"
+    """A path where nothing listens."""
+
+
+Contract: TypeAlias = Callable[[HostUnderTest], Awaitable[None]]
+
+
+async def bytes_pass_unchanged(under_test: HostUnderTest) -> None:
+    """Every byte value, and 1 MiB of noise, come back as they were sent."""
+    async with under_test.connect() as host:
+        await _echo(await host.start(ECHO), bytes(range(256)))
+        await _echo(await host.start(ECHO), _noise(_MEBIBYTE))
+
+
+async def half_close_leaves_the_answer(under_test: HostUnderTest) -> None:
+    """After our end of the stream the other side's answer still arrives; ending twice is harmless."""
+    async with under_test.connect() as host:
+        process = await host.start(READ_THEN_ANSWER)
+        await process.write(b"question")
+        await process.write_eof()
+        await process.write_eof()
+        assert await _read_all(process) == b"done\n"
+        assert await process.read() == b""
+        assert await process.wait() == ExitStatus(status=0)
+
+
+async def reading_takes_no_more_than_asked(under_test: HostUnderTest) -> None:
+    """A read gives at most the limit and loses nothing."""
+    async with under_test.connect() as host:
+        process = await host.start(ECHO)
+        await process.write(b"0123456789")
+        await process.write_eof()
+        pieces = []
+        while piece := await process.read(3):
+            pieces.append(piece)
+        assert b"".join(pieces) == b"0123456789"
+        assert max(map(len, pieces)) <= 3
+
+
+async def exit_status_and_signal_arrive(under_test: HostUnderTest) -> None:
+    """The end of a process is told exactly."""
+    async with under_test.connect() as host:
+        assert await (await host.start(EXIT_SEVEN)).wait() == ExitStatus(status=7)
+        assert await (await host.start(DIE_BY_SIGNAL)).wait() == ExitStatus(signal="TERM")
+
+
+async def output_stays_readable_after_the_end(under_test: HostUnderTest) -> None:
+    """Waiting for the process first does not lose its output."""
+    async with under_test.connect() as host:
+        process = await host.start(BOTH_OUTPUTS)
+        assert await process.wait() == ExitStatus(status=0)
+        assert await _read_all(process) == b"out\n"
+
+
+async def standard_error_is_separate(under_test: HostUnderTest) -> None:
+    """Nothing of standard error is in the output, and the reverse."""
+    async with under_test.connect() as host:
+        process = await host.start(BOTH_OUTPUTS)
+        assert await _read_all(process) == b"out\n"
+        errors = b""
+        while piece := await process.read_error():
+            errors += piece
+        assert errors == b"err\n"
+
+
+async def words_arrive_intact(under_test: HostUnderTest) -> None:
+    """No shell on the way takes a word apart or reads anything into it."""
+    async with under_test.connect() as host:
+        process = await host.start((*PRINT_WORDS, *HARD_WORDS))
+        assert await _read_all(process) == "".join(f"[{word}]" for word in HARD_WORDS).encode()
+
+
+async def several_channels_do_not_mix(under_test: HostUnderTest) -> None:
+    """Five processes at once, each with bytes of its own."""
+    async with under_test.connect() as host, asyncio.TaskGroup() as group:
+        for number in range(5):
+            group.create_task(_echo(await host.start(ECHO), _noise(200_000, seed=number)))
+
+
+async def slow_reader_loses_nothing(under_test: HostUnderTest) -> None:
+    """What the host sends waits for its reader, and does not hold up another channel."""
+    async with under_test.connect() as host:
+        process = await host.start(FLOOD)
+        await _echo(await host.start(ECHO), _noise(_MEBIBYTE))
+        digest, size = hashlib.sha256(), 0
+        while piece := await process.read():
+            digest.update(piece)
+            size += len(piece)
+        assert size == FLOOD_SIZE
+        assert digest.digest() == hashlib.sha256(bytes(FLOOD_SIZE)).digest()
+
+
+async def writer_waits_for_a_host_that_does_not_read(under_test: HostUnderTest) -> None:
+    """Writing stops while nobody takes the bytes, and closing lets the writer go."""
+    async with under_test.connect() as host:
+        process = await host.start(NEVER_READ)
+        writing = asyncio.ensure_future(_ended(process.write(bytes(4 * FLOOD_SIZE))))
+        await _echo(await host.start(ECHO), _noise(_MEBIBYTE))
+        assert not writing.done()
+        await process.kill()
+        await asyncio.wait_for(writing, _SOON)
+
+
+async def close_is_idempotent_and_ends_readers(under_test: HostUnderTest) -> None:
+    """A pending read ends when the stream is closed; closing again does nothing."""
+    async with under_test.connect() as host:
+        process = await host.start(ECHO)
+        reading = asyncio.ensure_future(process.read())
+        await asyncio.sleep(0)
+        await process.close()
+        await process.close()
+        assert await asyncio.wait_for(reading, _SOON) == b""
+        assert await process.read() == b""
+
+
+async def unix_socket_carries_bytes(under_test: HostUnderTest) -> None:
+    """A socket on the host is a stream like any other."""
+    async with under_test.connect() as host:
+        if under_test.echo_socket is None:
+            await _expect(Code.CHANNEL_REFUSED, host.open_unix_socket(under_test.quiet_socket))
+            return
+        await _echo(await host.open_unix_socket(under_test.echo_socket), _noise(_MEBIBYTE))
+
+
+async def missing_unix_socket_is_refused(under_test: HostUnderTest) -> None:
+    """Where nothing listens, the channel is refused, and the connection stays good."""
+    async with under_test.connect() as host:
+        error = await _expect(Code.CHANNEL_REFUSED, host.open_unix_socket(under_test.quiet_socket))
+        assert isinstance(error, ShellProblem)
+        await _echo(await host.start(ECHO), b"still here")
+
+
+async def lost_connection_wakes_everybody(under_test: HostUnderTest) -> None:
+    """Every wait on a broken connection raises the classified error; none hangs."""
+    async with under_test.connect() as host:
+        process, deaf = await host.start(ECHO), await host.start(NEVER_READ)
+        waits: dict[str, asyncio.Future[Any]] = {
+            "read": asyncio.ensure_future(process.read()),
+            "read_error": asyncio.ensure_future(process.read_error()),
+            "wait": asyncio.ensure_future(process.wait()),
+            "write": asyncio.ensure_future(deaf.write(bytes(4 * FLOOD_SIZE))),
+        }
+        if under_test.echo_socket is not None:
+            stream = await host.open_unix_socket(under_test.echo_socket)
+            waits["socket"] = asyncio.ensure_future(stream.read())
+        lost = asyncio.ensure_future(host.wait_lost())
+        await _echo(await host.start(ECHO), b"so that all of them wait")
+        await under_test.lose(host)
+        await asyncio.wait_for(lost, _SOON)
+        for name, wait in waits.items():
+            error = await _expect(Code.CONNECTION_LOST, wait, what=name)
+            assert isinstance(error, Unreachable), name
+        await _expect(Code.CONNECTION_LOST, host.start(ECHO), what="start")
+
+
+async def leaving_ends_what_still_runs(under_test: HostUnderTest) -> None:
+    """On leaving, streams are gone and nobody waits for ever."""
+    async with under_test.connect() as host:
+        process = await host.start(ECHO)
+        reading = asyncio.ensure_future(process.read())
+        waiting = asyncio.ensure_future(_ended(process.wait()))
+        await asyncio.sleep(0)
+    assert await asyncio.wait_for(reading, _SOON) == b""
+    await asyncio.wait_for(waiting, _SOON)
+
+
+REMOTE_HOST_CONTRACT: Final[tuple[Contract, ...]] = (
+    bytes_pass_unchanged,
+    half_close_leaves_the_answer,
+    reading_takes_no_more_than_asked,
+    exit_status_and_signal_arrive,
+    output_stays_readable_after_the_end,
+    standard_error_is_separate,
+    words_arrive_intact,
+    several_channels_do_not_mix,
+    slow_reader_loses_nothing,
+    writer_waits_for_a_host_that_does_not_read,
+    close_is_idempotent_and_ends_readers,
+    unix_socket_carries_bytes,
+    missing_unix_socket_is_refused,
+    lost_connection_wakes_everybody,
+    leaving_ends_what_still_runs,
+)
+
+
+async def _echo(stream: ByteStream | RemoteProcess, data: bytes) -> None:
+    async def send() -> None:
+        await stream.write(data)
+        await stream.write_eof()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(send())
+        answer = group.create_task(_read_all(stream))
+    assert answer.result() == data
+    await stream.close()
+
+
+async def _read_all(stream: ByteStream) -> bytes:
+    pieces = []
+    while piece := await asyncio.wait_for(stream.read(), _SOON):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+async def _expect(code: Code, work: Awaitable[object], *, what: str = "") -> RemoraError:
+    failure: RemoraError | None = None
+    try:
+        await asyncio.wait_for(work, _SOON)
+    except RemoraError as error:
+        failure = error
+    assert failure is not None, f"{what}: no failure instead of {code}"
+    assert failure.code is code, f"{what}: {failure.code} instead of {code}"
+    return failure
+
+
+async def _ended(work: Awaitable[object]) -> None:
+    try:
+        await work
+    except RemoraError:
+        pass
+
+
+def _noise(size: int, *, seed: int = 0) -> bytes:
+    return random.Random(seed).randbytes(size)  # noqa: S311 - reproducible test data
