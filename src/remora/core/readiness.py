@@ -30,8 +30,7 @@ class Account:
 
 def judge_shell(facts: HostFacts, seconds: float) -> StageResult:
     """The login shell ran our probe."""
-    noise = "; its start-up files print text, which does no harm" if facts.noise.strip() else ""
-    detail = f"{facts.login_shell} of {facts.account} on {facts.os} {facts.architecture}{noise}"
+    detail = f"{facts.login_shell} of {facts.account} on {facts.os} {facts.architecture}"
     return StageResult(stage=Stage.SHELL, outcome=Outcome.OK, detail=detail, seconds=seconds)
 
 

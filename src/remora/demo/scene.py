@@ -6,7 +6,7 @@ Nothing here is a shortcut: the host is reached over SSH with the ordinary comma
 import asyncio
 import shlex
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module, resources
@@ -26,6 +26,14 @@ _RUN_TESTS: Final = "sh test.sh"
 _READ: Final = "cat price.sh"
 _KEEP_REPORT: Final = 'sh test.sh > "$HOME/test-report.txt"'
 _COMMANDS: Final = (_RUN_TESTS, _READ, _KEEP_REPORT)
+
+_START_UP: Final = {
+    ".profile": "PATH={front}:$PATH\nexport PATH\n",
+    ".zprofile": "PATH={front}:$PATH\nexport PATH\n",
+    ".config/fish/config.fish": "set -gx PATH {words} $PATH\n",
+    ".cshrc": "set path = ( {words} $path )\n",
+}
+"""Login shells begin their PATH anew, so it is their start-up files that bring the programs, as on a real host."""
 
 _STEPS: Final[tuple[Step, ...]] = (
     Say("I run the tests first, to see what fails.", ends_turn=False),
@@ -108,9 +116,10 @@ async def demo_scene() -> AsyncIterator[Scene]:
     """
     codex = _bundled_codex()
     with ScriptedModel(_STEPS) as model:
-        async with embedded_host(programs=_program_folders(codex)) as host:
+        programs = _program_folders(codex)
+        async with embedded_host(programs=programs) as host:
             sandboxed = await _can_confine(codex, host)
-            await asyncio.to_thread(_furnish, host.home, model, sandboxed)
+            await asyncio.to_thread(_furnish, host.home, model, sandboxed, programs)
             yield Scene(host=host, folder=FOLDER, prompt=PROMPT, sandboxed=sandboxed)
 
 
@@ -161,8 +170,13 @@ async def _can_confine(codex: Path, host: EmbeddedHost) -> bool:
             await child.wait()
 
 
-def _furnish(home: Path, model: ScriptedModel, sandboxed: bool) -> None:
-    """Lay out the scratch home: codex's configuration and the sample project."""
+def _furnish(home: Path, model: ScriptedModel, sandboxed: bool, programs: Sequence[Path]) -> None:
+    """Lay out the scratch home: start-up files, codex's configuration and the sample project."""
+    words = " ".join(shlex.quote(str(folder)) for folder in programs)
+    front = ":".join(shlex.quote(str(folder)) for folder in programs)
+    for name, line in _START_UP.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(line.format(front=front, words=words))
     sandbox_mode = "workspace-write" if sandboxed else "danger-full-access"
     model.furnish(home / ".codex", f'approval_policy = "on-request"\nsandbox_mode = "{sandbox_mode}"')
     with resources.as_file(resources.files("remora.demo") / "sample") as sample:
