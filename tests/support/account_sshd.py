@@ -2,40 +2,66 @@
 
 import os
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
 
 from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
 
+_ORDINARY_ID = 54321
+
 
 class AccountSshd(SystemSshd):
-    """`login_shell` and the scratch home stand in ``/etc/passwd`` as this server sees it: a copy, mounted in a
+    """`login_shell` and a scratch home stand in ``/etc/passwd`` as this server sees it: a copy, mounted in a
     namespace of its own. So sshd itself starts the shell, and ``getent`` says the same. Needs root.
+
+    The paths are short, as homes are, so that sockets fit. With `ordinary` the account is not root but one that
+    exists here only: sshd signals the processes of such accounts, those of root never.
     """
 
     def __init__(
         self,
-        folder: Path,
         login_shell: str,
         *,
         options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        ordinary: bool = False,
+        home: str = "h",
     ) -> None:
         if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
             missing("only root in a machine with mount namespaces can change a login shell for a test")
-        super().__init__(folder, options=options, environment=environment)
-        self.runtime = self.folder / "run"
+        self._scratch = Path(tempfile.mkdtemp(prefix="s", dir="/tmp" if ordinary else None))
+        super().__init__(self._scratch, options=options, environment=environment)
+        self.home = self._scratch / home
+        self.home.mkdir(parents=True)
+        self.runtime = self._scratch / "run"
         self.runtime.mkdir(mode=0o700)
         self._environment.setdefault("XDG_RUNTIME_DIR", str(self.runtime))
-        passwd = self.folder / "passwd"
-        line = rf"\g<1>{self.home}:{login_shell}"
-        passwd.write_text(re.sub(r"(?m)^(root:[^:]*:0:0:[^:]*:).*$", line, Path("/etc/passwd").read_text()))
-        program = self.folder / "sshd"
+        accounts = Path("/etc/passwd").read_text()
+        if ordinary:
+            self.user = "remora-test"
+            accounts += f"{self.user}:x:{_ORDINARY_ID}:{_ORDINARY_ID}::{self.home}:{login_shell}\n"
+            self._scratch.chmod(0o755)
+            for folder in (self.home, self.runtime):
+                os.chown(folder, _ORDINARY_ID, _ORDINARY_ID)
+        else:
+            accounts = re.sub(r"(?m)^(root:[^:]*:0:0:[^:]*:).*$", rf"\g<1>{self.home}:{login_shell}", accounts)
+        passwd = self._scratch / "passwd"
+        passwd.write_text(accounts)
+        program = self._scratch / "sshd"
         program.write_text(
             "#!/bin/sh\n"
             f'exec unshare -m sh -c \'mount --bind {passwd} /etc/passwd && exec {self._program} "$@"\' sshd "$@"\n'
         )
         program.chmod(0o755)
         self._program = str(program)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        shutil.rmtree(self._scratch)

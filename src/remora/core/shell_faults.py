@@ -14,9 +14,12 @@ RC_LINES: Final = (
 """A command that every shell reads alike: lines of rc files that replace the shell, wait or never end."""
 
 _RC_LINE: Final = re.compile(r"^(/[^:\n]+):(\d+):(.*)$", re.MULTILINE)
+_EXEC: Final = re.compile(r"\bexec\b")
 _WINDOWS: Final = re.compile(
     r"is not recognized as (?:an internal|the name)|cannot find the path specified|CommandNotFoundException"
 )
+_TERMINAL: Final = re.compile(r"not a terminal|suitable terminal|connected to a terminal|not a tty", re.IGNORECASE)
+_COMPLAINT: Final = re.compile(r"remora_1=1[^\n]|[^\n]remora_1=1")
 _USUAL_FILES: Final = "~/.bashrc (bash), ~/.zshenv (zsh), ~/.config/fish/config.fish (fish), ~/.tcshrc (tcsh)"
 
 
@@ -29,7 +32,7 @@ class Silence(Enum):
 
 def suspects_in(text: str) -> tuple[str, ...]:
     """Lines ``FILE:LINE:TEXT`` in the answer to :data:`RC_LINES`."""
-    return tuple(match[0].strip() for match in _RC_LINE.finditer(text))
+    return tuple(match[0].strip() for match in _RC_LINE.finditer(text) if not match[3].lstrip().startswith("#"))
 
 
 def entry_problem(answers: Answers, noise: str) -> ShellProblem | None:
@@ -63,8 +66,8 @@ def ended_without_answer(status: int | None, suspects: tuple[str, ...], noise: s
             seen=noise,
             next_step="Use WSL on that machine with an SSH server of its own.",
         )
-    replacing = tuple(suspect for suspect in suspects if re.search(r"\bexec\b", suspect))
-    if status == 0 or replacing:
+    replacing = tuple(suspect for suspect in suspects if _EXEC.search(suspect))
+    if status == 0 or replacing or _COMPLAINT.search(noise) or _TERMINAL.search(noise):
         return _replaced("our command was swallowed", replacing, noise)
     return ShellProblem(
         Code.SHELL_FAILED,
@@ -78,7 +81,11 @@ def ended_without_answer(status: int | None, suspects: tuple[str, ...], noise: s
 def went_silent(silence: Silence, suspects: tuple[str, ...], noise: str) -> ShellProblem:
     """What is wrong with a shell that sends nothing and has not run our script."""
     if silence is Silence.MOVED:
-        return _waits(tuple(line for line in suspects if not re.search(r"\bexec\b", line)) or suspects, noise)
+        waiting = tuple(suspect for suspect in suspects if not _EXEC.search(suspect))
+        replacing = tuple(suspect for suspect in suspects if _EXEC.search(suspect))
+        if _COMPLAINT.search(noise) or (replacing and not waiting):
+            return _replaced("another shell read our script", replacing, noise)
+        return _waits(waiting, noise)
     return _never_ends("the login shell sends nothing more and never came to our command", suspects, noise)
 
 

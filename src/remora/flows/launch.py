@@ -113,12 +113,14 @@ class _Launch:
         if plan.start is not None:
             try:
                 server = await self._start(plan, plan.start)
-            except _Died:
+            except _Died as death:
+                await self._probe()
+                if self._facts.server is not None and death.__cause__ is not None:
+                    raise death.__cause__ from None  # it lives, and hung up on us for a reason of its own
                 plan = _with_notice(
                     plan,
                     "The work ends with the connection: what is started on this host does not outlive its session.",
                 )
-                await self._probe()
             else:
                 if server is not None:
                     return server

@@ -219,7 +219,7 @@ class RemoteShell:
         limit = min(_GRACE, self._limits.shell_silence)
         quiet = TimeLimit(Code.TIME_LIMIT, "The host did not tell its start-up files.", next_step="None.")
         try:
-            process = await self._host.start(("exec", "/bin/sh", "-c", shell_faults.RC_LINES))
+            process = await self._host.start(("/bin/sh", "-c", shell_faults.RC_LINES))
         except RemoraError:
             return ()
         try:

@@ -67,6 +67,7 @@ fi
 # The shell becomes /bin/sh, which writes the environment down; no quoting layer of the shell's own is needed.
 remora_dump='{ printf "\n%s\n" "${remora_mark}env"; export -p; printf "\n%s\n" "${remora_mark}vne"; } >&"$remora_to"'
 remora_become='exec /bin/sh -c '\''eval "$remora_dump"'\'
+remora_read='[ -z "$remora_bashrc" ] || . "$remora_bashrc"'
 remora_detach=$(command -v setsid 2>/dev/null)
 exec 7>&1 9<&0
 
@@ -79,15 +80,18 @@ remora_capture() (
     words) remora_to=0 ;;
     stdin) remora_to=1 ;;
   esac
+  PATH=$remora_inherited
   export remora_mark remora_dump remora_to remora_bashrc
   exec 8>&1
   case $1:${remora_shell##*/} in
     words:bash)
-      $remora_detach "$remora_shell" -l -i -c "[ -z \"\$remora_bashrc\" ] || . \"\$remora_bashrc\"; $remora_become" \
-        0>&8 1>&2 7>&- 8>&- 9<&- &
+      $remora_detach "$remora_shell" -l -i -c "$remora_read; $remora_become" 0>&8 1>&2 7>&- 8>&- 9<&- &
       ;;
     words:*) $remora_detach "$remora_shell" -l -i -c "$remora_become" 0>&8 1>&2 7>&- 8>&- 9<&- & ;;
     stdin:*csh) printf '%s\n' "$remora_become" | $remora_detach "$remora_shell" -l 7>&- 8>&- 9<&- & ;;
+    stdin:bash)
+      printf '%s\n' "$remora_read" "$remora_become" | $remora_detach "$remora_shell" -l -i 7>&- 8>&- 9<&- &
+      ;;
     stdin:*) printf '%s\n' "$remora_become" | $remora_detach "$remora_shell" -l -i 7>&- 8>&- 9<&- & ;;
   esac
   remora_pid=$!

@@ -2,6 +2,8 @@
 # "<nonce>key=value", or "<nonce>key~hex" when the value is not plain, with a newline of its own before it.
 [ -z "${ZSH_VERSION-}" ] || emulate sh
 remora_mark="<$remora_nonce>"
+remora_inherited=$PATH
+PATH=/usr/bin:/bin:/usr/sbin:/sbin:$PATH
 
 remora_emit() {
   case $2 in
@@ -18,7 +20,7 @@ remora_suspects() {
   shift
   for remora_file in "$@"; do
     [ -f "$remora_file" ] && [ -r "$remora_file" ] || continue
-    grep -nE -- "$remora_pattern" "$remora_file" 2>/dev/null | head -n 3 | while IFS= read -r remora_found; do
+    grep -nE -- "$remora_pattern" "$remora_file" 2>/dev/null | grep -vE '^[0-9]+:[[:space:]]*#' | head -n 3 | while IFS= read -r remora_found; do
       remora_emit suspect "$remora_file:$remora_found"
     done
   done

@@ -117,11 +117,11 @@ else
 fi
 remora_emit folder.path "$remora_folder"
 
-# Where our log, lock and records go: on local disk, ours alone. Only looked at here, made at launch.
+# Where our log, lock and records go: on local disk, ours alone, short enough for a socket. Made at launch only.
 remora_key=$(printf %s "$remora_home" | cksum | cut -d ' ' -f 1)
 for remora_run in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/remora}" "${TMPDIR:-/tmp}/remora-$remora_user" \
   "${XDG_STATE_HOME:-$HOME/.local/state}/remora"; do
-  [ -n "$remora_run" ] || continue
+  [ -n "$remora_run" ] && [ "${#remora_run}" -le 85 ] || continue
   if [ -e "$remora_run" ] || [ -L "$remora_run" ]; then
     if [ -d "$remora_run" ] && [ ! -L "$remora_run" ] && [ "$(remora_owner "$remora_run")" = "$remora_user" ] &&
       [ -w "$remora_run" ]; then
@@ -134,6 +134,7 @@ for remora_run in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/remora}" "${TMPDIR:-/tmp}
   fi
   remora_run=
 done
+[ "${#remora_run}" -le 85 ] || remora_run=
 remora_emit runtime "$remora_run"
 remora_emit key "$remora_key"
 
@@ -172,7 +173,6 @@ if [ -S "$remora_socket" ]; then
     1) remora_emit socket.listening no ;;
   esac
 fi
-
 
 remora_record=$remora_run/server-$remora_key
 if [ -n "$remora_run" ] && [ -r "$remora_record" ] && read -r remora_pid remora_start remora_boot <"$remora_record"; then
