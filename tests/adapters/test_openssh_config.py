@@ -85,7 +85,7 @@ def test_f04_a_match_command_that_never_ends_is_cut_and_named(tmp_path: Path) ->
     """F04: at the limit ssh and the command it started are gone, and the message names the line."""
     pids = tmp_path / "pids"
     config = _config(tmp_path, f'Host a\n\nMatch exec "echo $$ >{pids}; trap : TERM; while :; do sleep 60; done"\n')
-    error = _refused(config, "a", seconds=0.5)
+    error = _refused(config, "a", seconds=1.5)
     assert isinstance(error, TimeLimit)
     assert error.code is Code.RESOLVE_TIMEOUT
     assert f"{config}:3" in error.message

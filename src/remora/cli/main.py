@@ -17,19 +17,19 @@ from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsagePr
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; never raises for something a user can cause."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    options = peek(words)
     prepare_streams()
     try:
         try:
-            return _run(words)
+            return _run(words, options)
         except RemoraError as error:
-            show_error(error, json=peek(words).json)
+            show_error(error, json=options.json)
             return error.exit_code
     except BrokenPipeError:
         return _die_of_closed_pipe()
 
 
-def _run(words: list[str]) -> int:
-    options = peek(words)
+def _run(words: list[str], options: Options) -> int:
     try:
         return _invoke(words)
     except (RemoraError, BrokenPipeError):

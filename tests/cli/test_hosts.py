@@ -1,0 +1,207 @@
+"""`remora hosts`, as people and scripts see it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from tests.support.loop import run
+from tests.support.program import LIMIT, remora, run_script
+from tests.support.pseudo_terminal import PseudoTerminal
+
+from remora.cli.completion import complete_alias
+from remora.cli.options import Options, common_options
+from remora.cli.parts import make_app
+from remora.core.errors import ExitCode
+
+needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="the OpenSSH client is not installed")
+
+_TEN = "".join(f"Host h{number}\n  HostName h{number}.example\n" for number in range(10))
+
+
+def _config(folder: Path, text: str | bytes) -> Path:
+    path = folder / "config"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def _hosts(config: Path | str, *words: str) -> tuple[int, dict[str, Any]]:
+    done = remora("hosts", "--json", "--ssh-config", str(config), *words)
+    document: dict[str, Any] = json.loads(done.stdout)
+    return done.returncode, document
+
+
+def test_the_listing_for_people_has_aligned_columns_with_file_and_line(tmp_path: Path) -> None:
+    config = _config(tmp_path, "Host a\n\nHost longer-name b\n")
+    done = remora("hosts", "--ssh-config", str(config))
+    assert done.stdout.decode().splitlines() == [
+        f"a            {config}:1",
+        f"longer-name  {config}:3",
+        f"b            {config}:3",
+    ]
+    assert done.stderr == b""
+
+
+@needs_ssh
+def test_resolve_adds_what_openssh_makes_of_each_alias(tmp_path: Path) -> None:
+    config = _config(tmp_path, "Host a\n HostName x.example\n User u\n Port 24\n ProxyJump j1,j2\nHost b\n User v\n")
+    code, document = _hosts(config, "--resolve")
+    assert code == ExitCode.DONE
+    assert document["hosts"] == [
+        {
+            "alias": "a",
+            "file": str(config),
+            "line": 1,
+            "user": "u",
+            "hostname": "x.example",
+            "port": 24,
+            "jump": "j1,j2",
+        },
+        {"alias": "b", "file": str(config), "line": 6, "user": "v", "hostname": "b", "port": 22},
+    ]
+    text = remora("hosts", "--resolve", "--ssh-config", str(config)).stdout.decode()
+    assert text.startswith("a  u@x.example:24 via j1,j2  ")
+
+
+@needs_ssh
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        _TEN + "Host later\n FutureOption yes\n",
+        "\ufeff" + _TEN,
+        _TEN + "Host *\n Include /proc/1/mem\n",
+        _TEN + "Host\n",
+    ],
+)
+def test_f01_a_line_that_spoils_every_host_never_empties_the_list(tmp_path: Path, spoiled: str) -> None:
+    """F01: ten rows whatever the bad line is; resolving gives each row ssh's own words and exits with "config"."""
+    config = _config(tmp_path, spoiled)
+    code, listed = _hosts(config)
+    assert code == ExitCode.DONE
+    assert [row["alias"] for row in listed["hosts"]][:10] == [f"h{number}" for number in range(10)]
+    code, resolved = _hosts(config, "--resolve")
+    if all("error" not in row for row in resolved["hosts"]):
+        assert os.getuid() == 0  # for root, nothing is unreadable
+        return
+    assert code == ExitCode.CONFIG
+    assert [row["alias"] for row in resolved["hosts"]][:10] == [f"h{number}" for number in range(10)]
+    assert all(row["error"]["code"] == "config-rejected" and row["error"]["seen"] for row in resolved["hosts"])
+
+
+def test_f01_without_ssh_every_row_says_so(tmp_path: Path) -> None:
+    """F01: no ``ssh`` on PATH."""
+    config = _config(tmp_path, _TEN)
+    done = remora("hosts", "--json", "--resolve", "--ssh-config", str(config), environment={"PATH": str(tmp_path)})
+    assert done.returncode == ExitCode.CONFIG
+    assert {row["error"]["code"] for row in json.loads(done.stdout)["hosts"]} == {"ssh-missing"}
+    text = remora("hosts", "--resolve", "--ssh-config", str(config), environment={"PATH": str(tmp_path)})
+    assert text.stderr.decode().startswith("remora: h0, h1, h2, h3, h4 and 5 more: ")
+
+
+@needs_ssh
+def test_a_failure_belongs_to_its_row(tmp_path: Path) -> None:
+    config = _config(
+        tmp_path, "Host good\n User u\nMatch originalhost bad\n ProxyCommand nc ';' %h\n HostName a;b\nHost bad\n"
+    )
+    code, document = _hosts(config, "--resolve")
+    good, bad = document["hosts"]
+    assert code == ExitCode.PARTIAL
+    assert good["user"] == "u"
+    assert bad["error"]["host"] == "bad"
+
+
+def test_problems_are_told_with_file_and_line(tmp_path: Path) -> None:
+    config = _config(tmp_path, 'Host a\nHost "b\nHost -oProxyCommand=x\n')
+    code, document = _hosts(config)
+    assert code == ExitCode.DONE
+    assert [row["alias"] for row in document["hosts"]] == ["a"]
+    assert [(problem["file"], problem["line"]) for problem in document["problems"]] == [
+        (str(config), 2),
+        (str(config), 3),
+    ]
+    assert f"remora: {config}:2: ".encode() in remora("hosts", "--ssh-config", str(config)).stderr
+
+
+def test_f07_no_configuration_at_all_is_an_empty_list(tmp_path: Path) -> None:
+    """F07: ``none`` and an empty file are no failure; a hint goes to standard error."""
+    for name in ("none", str(_config(tmp_path, ""))):
+        assert _hosts(name) == (ExitCode.DONE, {"schema": "remora/1", "kind": "hosts", "hosts": [], "problems": []})
+        done = remora("hosts", "--ssh-config", name)
+        assert (done.returncode, done.stdout) == (ExitCode.DONE, b"")
+        assert b"names no host" in done.stderr
+
+
+def test_f07_the_home_variable_does_not_choose_the_config(tmp_path: Path) -> None:
+    """F07: ssh finds its config through the password database; what only ``$HOME`` has, ssh could not reach."""
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh/config").write_text("Host only-in-home-variable\n", encoding="utf-8")
+    done = remora("hosts", environment={"HOME": str(tmp_path)})
+    assert done.returncode == ExitCode.DONE
+    assert b"only-in-home-variable" not in done.stdout
+
+
+_WATCHED = """
+import sys
+forbidden = ("subprocess.", "os.fork", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "socket.", "pty.")
+def watch(event, arguments):
+    if event.startswith(forbidden):
+        sys.stderr.write(f"FORBIDDEN {event} {arguments}\\n")
+from remora.cli.main import main
+sys.addaudithook(watch)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("words", [["hosts"], ["hosts", "--json"]])
+def test_f13_f04_listing_runs_nothing_and_contacts_nobody(tmp_path: Path, words: list[str]) -> None:
+    """F13, F04: no process and no socket, with ``Match exec``, ProxyCommand and 20 aliases in the file."""
+    marker = tmp_path / "marker"
+    aliases = "".join(f"Host h{number}\n ProxyCommand touch {marker}\n" for number in range(20))
+    config = _config(tmp_path, f'Match exec "touch {marker}; sleep 5"\n User x\n{aliases}')
+    done = run_script(_WATCHED, *words, "--ssh-config", str(config))
+    assert done.returncode == ExitCode.DONE
+    assert b"h19" in done.stdout
+    assert done.stderr == b""
+    assert not marker.exists()
+
+
+@needs_ssh
+def test_f13_resolving_contacts_nobody(tmp_path: Path) -> None:
+    """F13: ``ssh -G`` runs no ProxyCommand and opens no connection."""
+    marker = tmp_path / "marker"
+    config = _config(tmp_path, f"Host a\n ProxyCommand touch {marker}\n KnownHostsCommand /bin/touch {marker}\n")
+    assert _hosts(config, "--resolve")[0] == ExitCode.DONE
+    assert not marker.exists()
+
+
+def test_completion_gives_the_aliases_of_the_config_that_the_line_names(tmp_path: Path) -> None:
+    config = _config(tmp_path, 'Host devbox dev2 prod *.x\nMatch exec "touch marker"\nHost "broken\n')
+    sample = make_app()
+
+    @sample.command()
+    @common_options
+    def command(options: Options) -> None:
+        """A command."""
+
+    context = typer.main.get_command(sample).make_context(
+        "sample", ["--ssh-config", str(config)], resilient_parsing=True
+    )
+    assert complete_alias(context, "dev") == ["devbox", "dev2"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("rows", "paged"), [(5, True), (50, False)])
+def test_only_a_listing_longer_than_the_terminal_is_paged(tmp_path: Path, rows: int, paged: bool) -> None:
+    words = [sys.executable, "-m", "remora", "hosts", "--ssh-config", str(_config(tmp_path, _TEN))]
+    environment = {**os.environ, "PAGER": "sed 's/^/paged: /'", "TERM": "xterm"}
+    environment.pop("LINES", None)  # it would speak for the terminal
+    with PseudoTerminal(rows=rows) as terminal:
+        end = terminal.program_descriptor
+        done = subprocess.run(words, stdin=end, stdout=end, stderr=end, env=environment, timeout=LIMIT, check=False)
+        assert done.returncode == ExitCode.DONE
+        run(terminal.shows("h9"))
+        assert ("paged: h9" in terminal.seen) == paged
