@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 from tests.support.loop import run
 from tests.support.program import LIMIT, remora, run_script
 from tests.support.pseudo_terminal import PseudoTerminal
 
-from remora.cli.completion import complete_alias
-from remora.cli.options import Options, common_options
-from remora.cli.parts import make_app
 from remora.core.errors import ExitCode
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="the OpenSSH client is not installed")
@@ -156,6 +152,13 @@ sys.addaudithook(watch)
 sys.exit(main(sys.argv[1:]))
 """
 
+_COMPLETING = f"""
+import os, sys
+os.environ["_REMORA_COMPLETE"] = "complete_bash"
+os.environ["COMP_WORDS"], os.environ["COMP_CWORD"] = sys.argv[1:]
+sys.argv[1:] = []
+{_WATCHED}"""
+
 
 @pytest.mark.parametrize("words", [["hosts"], ["hosts", "--json"]])
 def test_f13_f04_listing_runs_nothing_and_contacts_nobody(tmp_path: Path, words: list[str]) -> None:
@@ -179,21 +182,6 @@ def test_f13_resolving_contacts_nobody(tmp_path: Path) -> None:
     assert not marker.exists()
 
 
-def test_completion_gives_the_aliases_of_the_config_that_the_line_names(tmp_path: Path) -> None:
-    config = _config(tmp_path, 'Host devbox dev2 prod *.x\nMatch exec "touch marker"\nHost "broken\n')
-    sample = make_app()
-
-    @sample.command()
-    @common_options
-    def command(options: Options) -> None:
-        """A command."""
-
-    context = typer.main.get_command(sample).make_context(
-        "sample", ["--ssh-config", str(config)], resilient_parsing=True
-    )
-    assert complete_alias(context, "dev") == ["devbox", "dev2"]  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize(("rows", "paged"), [(5, True), (50, False)])
 def test_only_a_listing_longer_than_the_terminal_is_paged(tmp_path: Path, rows: int, paged: bool) -> None:
     words = [sys.executable, "-m", "remora", "hosts", "--ssh-config", str(_config(tmp_path, _TEN))]
@@ -205,3 +193,15 @@ def test_only_a_listing_longer_than_the_terminal_is_paged(tmp_path: Path, rows: 
         assert done.returncode == ExitCode.DONE
         run(terminal.shows("h9"))
         assert ("paged: h9" in terminal.seen) == paged
+
+
+@pytest.mark.parametrize(
+    ("line", "word"), [("remora check --ssh-config {} de", 4), ("remora --ssh-config {} run de", 4)]
+)
+def test_f13_the_shell_completes_aliases_from_the_files_alone(tmp_path: Path, line: str, word: int) -> None:
+    """F13: completion lists, and so runs nothing and contacts nobody."""
+    config = _config(tmp_path, f'Host devbox dev2 prod\nMatch exec "touch {tmp_path}/marker"\nHost "broken\n')
+    done = run_script(_COMPLETING, line.format(config), str(word))
+    assert done.stdout.decode().split() == ["devbox", "dev2"]
+    assert done.stderr == b""
+    assert not (tmp_path / "marker").exists()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from remora.cli.completion import complete_alias
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
@@ -19,7 +20,9 @@ app = make_app()
 @common_options
 def check(
     options: Options,
-    aliases: Annotated[list[str] | None, typer.Argument(metavar="ALIAS...", show_default=False)] = None,
+    aliases: Annotated[
+        list[str] | None, typer.Argument(metavar="ALIAS...", show_default=False, autocompletion=complete_alias)
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Check every alias of the SSH config.")] = False,
     codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to check.")] = None,
 ) -> int:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from remora.cli.completion import complete_alias
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
@@ -15,7 +16,12 @@ app = make_app()
 @common_options
 def run(
     options: Options,
-    place: Annotated[str, typer.Argument(metavar="ALIAS[:DIR]", help="The host, and the folder to work in.")],
+    place: Annotated[
+        str,
+        typer.Argument(
+            metavar="ALIAS[:DIR]", help="The host, and the folder to work in.", autocompletion=complete_alias
+        ),
+    ],
     prompt: Annotated[
         str | None, typer.Argument(metavar="[PROMPT]", help="What to do; - reads it from standard input.")
     ] = None,
