@@ -20,7 +20,7 @@ class AccountSshd(SystemSshd):
     namespace of its own. So sshd itself starts the shell, and ``getent`` says the same. Needs root.
 
     The paths are short, as homes are, so that sockets fit. With `ordinary` the account is not root but one that
-    exists here only: sshd signals the processes of such accounts, those of root never.
+    exists here only: sshd signals the processes of such accounts, those of root never. `hidden` programs are not there.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class AccountSshd(SystemSshd):
         environment: Mapping[str, str] | None = None,
         ordinary: bool = False,
         home: str = "h",
+        hidden: Sequence[str] = (),
     ) -> None:
         if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
             missing("only root in a machine with mount namespaces can change a login shell for a test")

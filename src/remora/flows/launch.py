@@ -193,14 +193,13 @@ class _Launch:
         try:
             rpc = await self._open_rpc(tunnel.stream, Framing.WEBSOCKET)
         except RemoraError as error:
-            if ending is not None and error.code is Code.SERVER_GONE:
-                await ending
-                raise _Died from error
             if error.code is Code.TIME_LIMIT:
                 raise await self._mute(socket) from error
             if error.code not in _NOT_OURS_TO_SPEAK or not on_channel:
                 raise
-            rpc = await self._speak_lines(socket, error)
+            if ending is not None:
+                await ending
+            rpc = await self._speak_lines(socket, error, died=ending is not None)
         finally:
             if ending is not None:
                 await asyncio.wait({ending})
@@ -210,11 +209,13 @@ class _Launch:
                 raise _Died
         return rpc, tunnel.byte_path
 
-    async def _speak_lines(self, socket: str, error: RemoraError) -> RpcClient:
+    async def _speak_lines(self, socket: str, error: RemoraError, *, died: bool) -> RpcClient:
         """Some servers speak bare lines on their socket; when this one does not either, the first `error` stands."""
         try:
             return await self._open_rpc(await self._host.open_unix_socket(socket), Framing.LINES)
         except RemoraError:
+            if died and error.code is Code.SERVER_GONE:
+                raise _Died from error
             raise error from None
 
     async def _mute(self, socket: str) -> RemoraError:

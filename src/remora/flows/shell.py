@@ -4,7 +4,7 @@ import asyncio
 import math
 import shlex
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from importlib.resources import files
@@ -53,6 +53,7 @@ class RemoteShell:
         self._reader = AnswerReader(nonce, noise_limit=limits.noise)
         self._noise_came = asyncio.Event()
         self._finished = False
+        self._handed_over = False
 
     async def probe(self, request: ProbeRequest) -> HostFacts:
         """Prove the shell, enter the login shell's environment, and read the facts. First, and once.
@@ -112,6 +113,7 @@ class RemoteShell:
                 next_step="Try again.",
             )
         self._finished = True
+        self._handed_over = True
         return _Handover(self._reader.rest(), self._process)
 
     async def finish(self) -> None:
@@ -126,6 +128,15 @@ class RemoteShell:
         )
         await self._process.write_eof()
         await within(self._clock, self._limits.channel, self._ended(), error=late)
+
+    async def close(self) -> None:
+        """Let go of the channel. What it became gets the end of its input and a moment to end by itself."""
+        if self._handed_over:
+            late = TimeLimit(Code.TIME_LIMIT, "It did not end by itself.", next_step="None: it is cut off.")
+            with suppress(RemoraError):  # closing is what follows in any case
+                await self._process.write_eof()
+                await within(self._clock, _GRACE, self._ended(), error=late)
+        await self._process.close()
 
     async def drain_errors(self) -> None:
         """Keep standard error flowing into the noise. Run by :func:`open_shell`."""
@@ -240,18 +251,23 @@ async def open_shell(
     :meth:`RemoteHost.start` raises.
     """
     word = nonce()
-    process = await host.start(("exec", "/bin/sh", "-s", word))
+    words = ("exec", "/bin/sh", "-s", word)
+    try:
+        process = await host.start(words)
+    except ShellProblem:
+        # sshd frees a session that just ended a moment later; when it allows one only, the answer tells that it has.
+        process = await host.start(words)
     shell = RemoteShell(host, process, word, clock=clock, limits=limits)
     draining = asyncio.ensure_future(shell.drain_errors())
     try:
         yield shell
     finally:
+        await shell.close()
         await dismiss(draining)
-        await process.close()
 
 
 class _Handover:
-    """A process whose first output was read already."""
+    """A process whose first output was read already. The shell that became it closes it."""
 
     def __init__(self, first: bytes, process: RemoteProcess) -> None:
         self._first = first
@@ -270,7 +286,8 @@ class _Handover:
         await self._process.write_eof()
 
     async def close(self) -> None:
-        await self._process.close()
+        with suppress(RemoraError):
+            await self._process.write_eof()
 
 
 def _first_script(nonce: str, request: ProbeRequest, limits: Limits) -> str:

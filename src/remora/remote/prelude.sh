@@ -26,9 +26,10 @@ remora_suspects() {
   done
 }
 
+# remora_start_time PID: when that process started, in whatever unit; nothing when it is gone or only not waited for.
 remora_start_time() {
-  if [ -r "/proc/$1/stat" ]; then
-    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+  if [ -r /proc/self/stat ]; then
+    sed -e 's/.*) //' -e '/^[ZX]/d' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
   else
     ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '_'
   fi
