@@ -154,6 +154,19 @@ def test_an_address_is_a_name_too() -> None:
     assert _ask("none", "2001:db8::1").hostname == "2001:db8::1"
 
 
+@needs_ssh
+def test_f06_tokens_mean_what_they_mean_to_openssh(tmp_path: Path) -> None:
+    """F06: ssh -G fills in a ControlPath but leaves an IdentityFile to its reader; both come out the same."""
+    tokens = "/x/%C_%h_%n_%p_%r_%u_%i_%L_%l_%k_%%_${HOME}"
+    config = _config(
+        tmp_path,
+        f"Host a\n HostName %h.example\n User u\n Port 24\n HostKeyAlias key\n IdentityFile {tokens}\n"
+        f" CertificateFile {tokens}\n ControlPath {tokens}\n",
+    )
+    host = _ask(config, "a")
+    assert host.options["controlpath"] == host.identity_files == host.certificate_files
+
+
 def test_what_a_match_command_leaves_running_does_not_hold_the_answer(tmp_path: Path, program: Program) -> None:
     """A helper that outlives ssh and keeps its standard error open."""
     pids = tmp_path / "pids"

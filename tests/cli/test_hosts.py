@@ -100,6 +100,12 @@ def test_f01_without_ssh_every_row_says_so(tmp_path: Path) -> None:
 
 
 @needs_ssh
+def test_values_cannot_disturb_the_terminal(tmp_path: Path) -> None:
+    config = _config(tmp_path, "Host a\n User x\x1b[2Jy\n")
+    assert b"\x1b" not in remora("hosts", "--resolve", "--ssh-config", str(config)).stdout
+
+
+@needs_ssh
 def test_a_failure_belongs_to_its_row(tmp_path: Path) -> None:
     config = _config(
         tmp_path, "Host good\n User u\nMatch originalhost bad\n ProxyCommand nc ';' %h\n HostName a;b\nHost bad\n"

@@ -130,7 +130,7 @@ def explain_unknown(alias: str, listing: Listing) -> ConfigProblem | None:
     """
     if any(line.in_force(alias) and not _matches_all(line.patterns, alias) for line in listing.host_lines):
         return None
-    mentioned = [name for line in listing.match_lines for name in line.names() if name.strip("*")]
+    mentioned = [name for line in listing.match_lines for name in line.names() if name.strip("*?")]
     if any(name[:1] != "!" and _match(name, alias) for name in mentioned):
         return None
     near = near_aliases(alias, listing)
@@ -173,8 +173,8 @@ def matches(patterns: Patterns, name: str) -> bool:
 
 
 def _matches_all(patterns: Patterns, alias: str) -> bool:
-    """Whether only a bare ``*`` brought `alias` in."""
-    return not any(_match(pattern, alias) for pattern in patterns if pattern[:1] != "!" and pattern.strip("*"))
+    """Whether only a bare ``*`` or its like brought `alias` in."""
+    return not any(_match(pattern, alias) for pattern in patterns if pattern[:1] != "!" and pattern.strip("*?"))
 
 
 def _match(pattern: str, name: str) -> bool:

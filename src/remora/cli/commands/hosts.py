@@ -10,6 +10,7 @@ from remora.cli.output import short_path, tell, write_document, write_listing
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
 from remora.core.errors import ExitCode
+from remora.core.text import neutralise
 
 if TYPE_CHECKING:
     from remora.wire.reports.hosts import HostRow, HostsReport
@@ -86,7 +87,7 @@ def _cells(row: "HostRow") -> list[str]:
     if row.hostname is None:
         return [row.alias, place]
     target = f"{row.user}@{row.hostname}:{row.port}" + (f" via {row.jump}" if row.jump else "")
-    return [row.alias, target, place]
+    return [row.alias, neutralise(target, one_line=True), place]
 
 
 def _table(rows: list[list[str]]) -> Iterator[str]:
