@@ -51,11 +51,13 @@ class Transcript:
     def __init__(self) -> None:
         self._items: dict[str, _Item] = {}
         self._gap = False
+        self._before_cut: list[str] = []
         self._matched: dict[str, int] = {}
 
     def cut(self) -> None:
         """The connection broke: whatever is open may miss pieces from now on."""
         self._gap = True
+        self._before_cut = list(self._items)
         self._matched = {}
         for item in self._items.values():
             item.held = item.held or not item.finished
@@ -99,11 +101,14 @@ class Transcript:
         after every :meth:`cut`; items of one kind then match in order, each to text that it continues.
         """
         if key in self._items:
+            if key in self._before_cut:
+                self._matched[kind] = self._before_cut.index(key) + 1
             return key
-        known = [(name, item) for name, item in self._items.items() if item.kind == kind]
-        start = self._matched.get(kind, 0)
-        for position in range(start, len(known)):
-            name, item = known[position]
+        for position in range(self._matched.get(kind, 0), len(self._before_cut)):
+            name = self._before_cut[position]
+            item = self._items[name]
+            if item.kind != kind:
+                continue
             if item.begins(whole) and (not item.finished or item.length == len(whole)):
                 self._matched[kind] = position + 1
                 return name

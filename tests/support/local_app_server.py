@@ -1,0 +1,170 @@
+"""A real app server on this machine, reached without SSH, over links that a test can cut."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from tests.support.codex import codex_binary
+from tests.support.schema import protocol_schema
+from tests.support.streams import CuttableStream, ListeningStream, PipeStream, link_lost
+
+from remora.adapters.system_clock import SystemClock
+from remora.core.hosts import Notice
+from remora.core.launching import BytePath, LaunchMode
+from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.flows.rpc import RpcClient, open_rpc
+from remora.wire.jsonrpc import Framing
+
+
+@dataclass
+class LocalServer:
+    """What :class:`remora.flows.run.RunServer` asks for."""
+
+    rpc: RpcClient
+    mode: LaunchMode
+    byte_path: StrEnum
+    version: str | None
+    folder: str | None
+    user: str = "me"
+    hostname: str = "localhost"
+    owner: str | None = None
+    codex_path: str | None = None
+    notices: Sequence[Notice] = ()
+
+
+@dataclass
+class LocalAppServer:
+    """``codex app-server`` of one version; the first generation speaks lines and ends with its link."""
+
+    version: str
+    config: str
+    limits: Limits = DEFAULT_LIMITS
+    links: list[CuttableStream] = field(default_factory=list)
+    sent: list[Any] = field(default_factory=list)
+    """Every message that we sent, over all links; each was checked against the server's own schema."""
+    lose_before: str | None = None
+    """Break the link when this method is about to leave, once: the server never gets it."""
+    lose_after: str | None = None
+    """Break the link when this method has left, once: its answer never comes. ``answer`` is any answer of ours."""
+
+    async def __aenter__(self) -> Self:
+        self._scratch = tempfile.TemporaryDirectory(prefix="app-server-")
+        self.home = Path(self._scratch.name) / "home"
+        self.folder = Path(self._scratch.name) / "work"
+        self.home.mkdir(mode=0o700)
+        self.folder.mkdir()
+        (self.home / "config.toml").write_text(self.config)
+        self._process: asyncio.subprocess.Process | None = None
+        if not self.is_attached:
+            await self.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.stop()
+        self._scratch.cleanup()
+
+    @property
+    def is_attached(self) -> bool:
+        return self.version == "0.120.0"
+
+    async def start(self) -> None:
+        """Start the server on its socket and wait until it listens."""
+        self._process = await asyncio.create_subprocess_exec(
+            *(codex_binary(self.version), "app-server", "--listen", f"unix://{self._socket}"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=self._environment,
+        )
+        async with asyncio.timeout(20):
+            while True:
+                try:
+                    _, writer = await asyncio.open_unix_connection(self._socket)
+                except OSError:
+                    await asyncio.sleep(0.01)
+                    continue
+                writer.close()
+                await writer.wait_closed()
+                return
+
+    async def stop(self) -> None:
+        """Kill the server; its socket goes too, as after a restart of the machine."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            process.kill()
+        if process is not None:
+            await process.wait()
+        self._socket.unlink(missing_ok=True)
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[LocalServer]:
+        """A new link, as the launch flow would give it."""
+        framing = Framing.LINES if self.is_attached else Framing.WEBSOCKET
+        async with self._stream() as plain:
+            link = CuttableStream(ListeningStream(plain, framing, self._heard))
+            self.links.append(link)
+            async with open_rpc(link, framing, clock=SystemClock(), limits=self.limits) as rpc:
+                yield LocalServer(
+                    rpc,
+                    LaunchMode.ATTACHED if self.is_attached else LaunchMode.ADOPTED,
+                    BytePath.STDIO if self.is_attached else BytePath.UNIX_SOCKET,
+                    self.version,
+                    str(self.folder),
+                )
+
+    def cut(self) -> None:
+        """Break the newest link."""
+        self.links[-1].cut()
+
+    def methods(self) -> list[str]:
+        """The methods that we called, in order."""
+        return [message["method"] for message in self.sent if "method" in message]
+
+    def _heard(self, message: Any) -> None:
+        self.sent.append(message)
+        protocol_schema(self.version).check_message(message)
+        method = message.get("method", "answer")
+        if method == self.lose_before:
+            self.lose_before = None
+            self.cut()
+            raise link_lost()
+        if method == self.lose_after:
+            self.lose_after = None
+            self.links[-1].cut_after_write = True
+
+    @asynccontextmanager
+    async def _stream(self) -> AsyncIterator[PipeStream]:
+        if not self.is_attached:
+            reader, writer = await asyncio.open_unix_connection(self._socket, limit=2**20)
+            yield PipeStream(reader, writer)
+            return
+        process = await asyncio.create_subprocess_exec(
+            *(codex_binary(self.version), "app-server"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=self._environment,
+        )
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            yield PipeStream(process.stdout, process.stdin)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+
+    @property
+    def _socket(self) -> Path:
+        return Path(self._scratch.name) / "s.sock"
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("CODEX")}
+        return {**kept, "CODEX_HOME": str(self.home), "HOME": str(self.home), "TMPDIR": self._scratch.name}

@@ -1,0 +1,88 @@
+"""Running a prompt in a test and looking at what was told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, aclosing
+from random import Random
+from typing import Any, TypeVar
+
+from remora.adapters.disk_spool import DiskSpool
+from remora.adapters.system_clock import SystemClock
+from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.flows.interrupting import InterruptSwitch
+from remora.flows.run import run_thread
+from remora.flows.run_request import RunRequest
+from remora.ports import ApprovalHandler, Clock
+from remora.wire.reports.run import RunEvent, RunReport
+
+T = TypeVar("T")
+
+
+class Unattended:
+    """Nobody is there: every request is refused, with a reason."""
+
+    def __init__(self) -> None:
+        self.seen: list[ApprovalRequest] = []
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        self.seen.append(request)
+        return Decision(request.refusal, "unattended", note="nobody is at the terminal")
+
+
+class Person:
+    """Chooses by name, one request after the other; `None` never answers."""
+
+    def __init__(self, *names: str | None) -> None:
+        self._names = list(names)
+        self.seen: list[ApprovalRequest] = []
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        self.seen.append(request)
+        name = self._names.pop(0) if self._names else None
+        if name is None:
+            await asyncio.Event().wait()
+        return Decision(next(choice for choice in request.choices if choice.name == name), "person")
+
+
+async def run_to_end(
+    connect: Callable[[], AbstractAsyncContextManager[Any]],
+    request: RunRequest,
+    *,
+    approvals: ApprovalHandler | None = None,
+    interrupt: InterruptSwitch | None = None,
+    on_event: Callable[[RunEvent], Awaitable[None]] | None = None,
+    clock: Clock | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> list[RunEvent]:
+    """Every event of the run; `on_event` is called for each as it comes."""
+    events: list[RunEvent] = []
+    stream = run_thread(
+        connect,
+        request,
+        alias="devbox",
+        approvals=approvals or Unattended(),
+        interrupt=interrupt or InterruptSwitch(),
+        clock=clock or SystemClock(),
+        random=Random(7),  # noqa: S311 - spreads retries
+        limits=limits,
+        spool=lambda: DiskSpool(memory=limits.spool_memory),
+    )
+    async with aclosing(stream) as told:
+        async for event in told:
+            events.append(event)
+            if on_event is not None:
+                await on_event(event)
+    return events
+
+
+def of(kind: type[T], events: list[RunEvent]) -> list[T]:
+    """The events of one kind."""
+    return [event for event in events if isinstance(event, kind)]
+
+
+def report_of(events: list[RunEvent]) -> RunReport:
+    """The last event, which must be the only report."""
+    (report,) = of(RunReport, events)
+    assert events[-1] is report
+    return report
