@@ -109,12 +109,13 @@ class DemoAnswers:
 
 
 @asynccontextmanager
-async def demo_scene() -> AsyncIterator[Scene]:
+async def demo_scene(codex: Path | None = None) -> AsyncIterator[Scene]:
     """Set the stage; on leaving, host, app server, model and files are gone.
 
-    Raises :class:`~remora.core.errors.AppServerProblem` when the real app server is not installed here.
+    `codex` is the app server to play with: the one that ``remora[demo]`` installs, unless given. Raises
+    :class:`~remora.core.errors.AppServerProblem` when that is not installed here.
     """
-    codex = _bundled_codex()
+    codex = codex or _bundled_codex()
     with ScriptedModel(_STEPS) as model:
         programs = _program_folders(codex)
         async with embedded_host(programs=programs) as host:
