@@ -1,0 +1,153 @@
+"""Everything that we can send, against the schema that each generation generates for itself."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.support.codex import VERSIONS
+from tests.support.schema import protocol_schema
+
+from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
+from remora.flows.run_request import RunRequest
+from remora.wire import approvals, appserver
+from remora.wire.appserver import ApprovalPolicy, SandboxMode
+
+pytestmark = pytest.mark.codex
+generations = pytest.mark.parametrize("version", VERSIONS)
+WHERE = {"threadId": "t", "turnId": "u", "itemId": "i", "startedAtMs": 1}
+
+REQUESTS: list[tuple[str, dict[str, Any]]] = [
+    ("initialize", appserver.initialize_params("1.0")),
+    ("thread/start", appserver.thread_start(folder=None)),
+    (
+        "thread/start",
+        appserver.thread_start(
+            folder="/srv", model="m", sandbox=SandboxMode.READ_ONLY, approval_policy=ApprovalPolicy.UNTRUSTED
+        ),
+    ),
+    ("thread/resume", appserver.thread_resume("t", exclude_turns=True)),
+    (
+        "thread/resume",
+        appserver.thread_resume(
+            "t",
+            exclude_turns=False,
+            folder="/srv",
+            model="m",
+            sandbox=SandboxMode.WORKSPACE_WRITE,
+            approval_policy=ApprovalPolicy.NEVER,
+        ),
+    ),
+    ("thread/turns/list", appserver.turns_list("t", limit=5)),
+    ("thread/turns/list", appserver.turns_list("t", limit=5, cursor="c", items=False)),
+    ("thread/items/list", appserver.items_list("t", "u", limit=5)),
+    ("thread/items/list", appserver.items_list("t", "u", limit=5, cursor="c")),
+    ("turn/start", appserver.turn_start("t", [appserver.text_input("hi")], message_id="m", effort="high")),
+    (
+        "turn/start",
+        appserver.turn_start(
+            "t",
+            RunRequest(
+                prompt="look", message_id="m", images=["data:image/png;base64,AA=="], remote_images=["/srv/a.png"]
+            ).inputs,
+            message_id="m",
+        ),
+    ),
+    ("turn/interrupt", appserver.turn_interrupt("t", "u")),
+    ("turn/steer", appserver.turn_steer("t", "u", "please")),
+    ("account/read", appserver.account_read()),
+]
+
+QUESTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("item/commandExecution/requestApproval", {**WHERE, "command": "ls", "cwd": "/srv"}),
+    (
+        "item/commandExecution/requestApproval",
+        {
+            **WHERE,
+            "availableDecisions": [
+                "accept",
+                {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["ls"]}},
+                {"applyNetworkPolicyAmendment": {"network_policy_amendment": {"action": "deny", "host": "h"}}},
+                "cancel",
+            ],
+        },
+    ),
+    ("item/fileChange/requestApproval", WHERE),
+    ("item/permissions/requestApproval", {**WHERE, "permissions": {"network": {"enabled": True}}, "cwd": "/srv"}),
+    ("item/tool/requestUserInput", {**WHERE, "questions": [{"id": "q", "header": "H", "question": "Q?"}]}),
+    (
+        "mcpServer/elicitation/request",
+        {
+            "serverName": "s",
+            "threadId": "t",
+            "mode": "form",
+            "message": "m",
+            "requestedSchema": {"type": "object", "properties": {"q": {"type": "string"}}},
+        },
+    ),
+    ("mcpServer/elicitation/request", {"serverName": "s", "threadId": "t", "mode": "url", "message": "m", "url": "u"}),
+    (
+        "execCommandApproval",
+        {"callId": "c", "conversationId": "t", "command": ["ls", "-l"], "cwd": "/", "parsedCmd": []},
+    ),
+    ("applyPatchApproval", {"callId": "c", "conversationId": "t", "fileChanges": {"/a": {"unified_diff": "+x"}}}),
+]
+
+
+@generations
+def test_every_request_fits(version: str) -> None:
+    schema = protocol_schema(version)
+    checked = 0
+    for method, params in REQUESTS:
+        if schema.knows(method):
+            schema.check_request(method, params)
+            checked += 1
+    assert checked >= 10
+
+
+@generations
+@pytest.mark.parametrize("mode", list(SandboxMode))
+@pytest.mark.parametrize("policy", [each for each in ApprovalPolicy if each is not ApprovalPolicy.ON_FAILURE])
+def test_presets_go_by_the_names_of_the_server(version: str, mode: SandboxMode, policy: ApprovalPolicy) -> None:
+    params = appserver.thread_start(folder="/srv", sandbox=mode, approval_policy=policy)
+    protocol_schema(version).check_request("thread/start", params)
+
+
+@generations
+@pytest.mark.parametrize(("method", "params"), QUESTIONS)
+def test_every_decision_on_offer_fits_and_so_does_the_refusal(
+    version: str, method: str, params: dict[str, Any]
+) -> None:
+    request = approvals.read_request(3, method, params)
+    assert request is not None
+    assert not request.refusal.grants
+    for choice in (*request.choices, request.refusal):
+        decision = Decision(choice, "person", answers={"q": ("yes",)})
+        protocol_schema(version).check_answer(method, approvals.answer(method, request, decision))
+
+
+@generations
+def test_tool_calls_are_answered_as_failed(version: str) -> None:
+    body = appserver.automatic_answer(1, "item/tool/call")
+    assert body is not None
+    protocol_schema(version).check_answer("item/tool/call", json.loads(body)["result"])
+
+
+@pytest.mark.parametrize(("method", "params"), QUESTIONS)
+def test_only_what_the_server_lists_is_offered(method: str, params: dict[str, Any]) -> None:
+    request = approvals.read_request(3, method, params)
+    assert request is not None
+    if "availableDecisions" in params:
+        assert [choice.value for choice in request.choices] == params["availableDecisions"]
+    invented = Choice("accept", "Yes", {"accept": "everything"}, grants=True)
+    with pytest.raises(ValueError, match="not among"):
+        approvals.answer(method, request, Decision(invented, "person"))
+
+
+def test_what_is_not_understood_counts_as_granting() -> None:
+    params = {**WHERE, "availableDecisions": ["acceptForever", {"somethingNew": {}}, "decline"]}
+    request = approvals.read_request(1, "item/commandExecution/requestApproval", params)
+    assert request is not None
+    assert [choice.grants for choice in request.choices] == [True, True, False]
+    assert request.kind is RequestKind.COMMAND
+    assert isinstance(request, ApprovalRequest)
+    assert request.refusal.name == "decline"
