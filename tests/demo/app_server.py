@@ -22,6 +22,7 @@ class Turn:
     plans: list[list[Message]] = field(default_factory=list)
     approvals: list[Message] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    under_way: set[str] = field(default_factory=set)
 
     def of_type(self, kind: str) -> list[Message]:
         """The completed items of one type, in order."""
@@ -51,12 +52,12 @@ class AppServer:
             self._note(message, turn or Turn())
 
     async def run_turn(self, text: str) -> Turn:
-        """One turn, to its end."""
+        """One turn, to its end, and that of its items: old servers complete a quick command after its turn."""
         turn = Turn()
         await self.request(
             "turn/start", {"threadId": self.thread["id"], "input": [{"type": "text", "text": text}]}, turn
         )
-        while not turn.status:
+        while not turn.status or turn.under_way:
             self._note(await self._receive(), turn)
         return turn
 
@@ -65,7 +66,10 @@ class AppServer:
         if "id" in message and method is not None:
             turn.approvals.append({"method": method, **params})
             self._send({"id": message["id"], "result": {"decision": self.decision}})
+        elif method == "item/started":
+            turn.under_way.add(params["item"]["id"])
         elif method == "item/completed":
+            turn.under_way.discard(params["item"]["id"])
             turn.items.append(params["item"])
         elif method == "item/agentMessage/delta":
             turn.deltas.append(params["delta"])
