@@ -13,7 +13,7 @@ _ANSWER_LIMIT: Final = 1024 * 1024
 _KILLED: Final = 137
 _NOT_FOUND: Final = 127
 _NOT_EXECUTABLE: Final = 126
-_VERSION: Final = re.compile(r"\b(\d+\.\d+\.\d+[-.\w]*)")
+_VERSION: Final = re.compile(r"^codex\S* (\d+\.\d+\.\d+[-+.\w]*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

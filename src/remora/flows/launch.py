@@ -142,9 +142,9 @@ class _Launch:
             if error.code not in {Code.CHANNEL_REFUSED, Code.SERVER_GONE} or plan.codex is None:
                 raise
             await self._probe()
-            if self._facts.socket.listening is not False:
+            if self._facts.socket.listening:
                 raise
-            return None
+            return None  # where nobody can tell, codex itself refuses to displace a living server
         if byte_path is BytePath.UNIX_SOCKET:
             await self._shells.aclose()
         return self._result(plan, rpc, LaunchMode.ADOPTED, byte_path, self._facts.server)

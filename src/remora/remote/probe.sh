@@ -110,7 +110,6 @@ else
   remora_emit folder.state missing
   remora_parent=$remora_folder
   while [ ! -d "$remora_parent" ] && [ -n "$remora_parent" ]; do remora_parent=${remora_parent%/*}; done
-  remora_emit folder.parent "${remora_parent:-/}"
   for remora_place in "$remora_parent"/*/; do
     [ -d "$remora_place" ] && printf '%s\n' "${remora_place%/}"
   done | head -n 200 | { while IFS= read -r remora_place; do remora_emit folder.sibling "$remora_place"; done; }
@@ -144,7 +143,6 @@ remora_socket=$remora_home/app-server-control/app-server-control.sock
 remora_listen=unix://
 remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
 remora_bytes=$(printf %s "$remora_socket" | wc -c | tr -d ' ')
-remora_emit socket.default-bytes "$remora_bytes"
 if [ "$remora_bytes" -gt 103 ] && ! remora_listener "$remora_real" >/dev/null; then
   remora_socket=$remora_run/$remora_key.sock
   remora_listen=unix://$remora_socket
