@@ -147,6 +147,19 @@ def test_f07_the_home_variable_does_not_choose_the_config(tmp_path: Path) -> Non
     assert b"only-in-home-variable" not in done.stdout
 
 
+@needs_ssh
+def test_f15_a_typing_error_is_no_host_but_a_name_that_only_a_pattern_matches_is(tmp_path: Path) -> None:
+    """F15: ``check`` refuses a name that no Host line means, with near ones, and goes on with one that a pattern means."""
+    text = "Host devbox coder.*\n HostName 127.0.0.1\n Port 1\nHost *\n User x\n"
+    config = _config(tmp_path, text)
+    unknown = remora("check", "devbx", "--json", "--ssh-config", str(config))
+    assert unknown.returncode == ExitCode.CONFIG
+    error = json.loads(unknown.stdout)["hosts"][0]["stages"][0]["error"]
+    assert error["code"] == "alias-unknown"
+    assert "devbox" in error["next"]
+    assert remora("check", "coder.mine", "--json", "--ssh-config", str(config)).returncode == ExitCode.UNREACHABLE
+
+
 _WATCHED = """
 import sys
 forbidden = ("subprocess.", "os.fork", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "socket.", "pty.")

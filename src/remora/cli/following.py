@@ -30,12 +30,19 @@ class Interruptible(Protocol):
 
 
 async def follow(
-    events: AsyncGenerator[RunEvent, None], view: View, floor: Floor, interrupts: Interruptible, *, alias: str
+    events: AsyncGenerator[RunEvent, None],
+    view: View,
+    floor: Floor,
+    interrupts: Interruptible,
+    *,
+    alias: str,
+    options_again: str | None = "",
 ) -> int:
     """Show `events` as they come and return the exit code of the report.
 
     Until the thread is open, Ctrl-C ends the command at once; afterwards the first one stops the turn on the
-    host and the second one leaves it running there.
+    host and the second one leaves it running there. `options_again` is what the command line that continues the
+    thread has to repeat, `None` when nothing can continue it.
     """
     report: RunReport | None = None
     thread_id = ""
@@ -43,17 +50,24 @@ async def follow(
         async with aclosing(events):
             async for event in events:
                 await floor.free()
+                if isinstance(event, RunReport):
+                    report = event
+                    report.continue_with = _continue_with(report, options_again)
                 view.show(event)
                 if isinstance(event, ThreadReady):
                     thread_id = event.thread_id
                     listen(_CtrlC(view, floor, interrupts, alias, thread_id).pressed)
                 elif isinstance(event, ApprovalRequested):
                     floor.announce(event.request_id)
-                elif isinstance(event, RunReport):
-                    report = event
     if report is None:
         raise ProtocolProblem(Code.INTERNAL, "The run ended without a report.", next_step="Report this.", host=alias)
     return int(ExitCode(report.exit_code))
+
+
+def _continue_with(report: RunReport, options_again: str | None) -> str | None:
+    if report.continue_with is None or options_again is None:
+        return None
+    return report.continue_with + options_again
 
 
 class _CtrlC:

@@ -1,6 +1,7 @@
 """Starting a run for the people or programs that watch it."""
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,13 @@ async def run_and_show(
     on_approval: OnApproval | None,
     codex: str | None = None,
     unattended: ApprovalHandler | None = None,
+    lasting: bool = True,
 ) -> int:
-    """Run `request`, show what comes, and return the exit code. `unattended` decides where nobody can be asked."""
+    """Run `request`, show what comes, and return the exit code.
+
+    `unattended` decides where nobody can be asked. A host that is not `lasting` is gone afterwards, and nothing
+    can be continued on it.
+    """
     page, floor = activity_page(), Floor()
     view = JsonLines(page) if options.json else RunView(page, _answer(page), quiet=options.verbosity < 0)
     view.wait_for(f"connecting to {alias}")
@@ -49,7 +55,8 @@ async def run_and_show(
             interrupt=interrupt,
             ssh_config=options.ssh_config,
         )
-        return await follow(events, view, floor, interrupt, alias=alias)
+        again = f" --ssh-config {shlex.quote(options.ssh_config)}" if options.ssh_config else ""
+        return await follow(events, view, floor, interrupt, alias=alias, options_again=again if lasting else None)
 
 
 async def plan_and_show(address: Address, options: Options, *, codex: str | None = None) -> int:

@@ -32,4 +32,5 @@ async def _play(options: Options) -> int:
         await check_and_show([scene.alias], there)
         tell(f'\n$ remora run {scene.alias}:{scene.folder} "{scene.prompt}"')
         request = api.run_request(scene.prompt, folder=scene.folder)
-        return await run_and_show(scene.alias, request, there, on_approval=None, unattended=DemoAnswers(tell))
+        answers = DemoAnswers(tell)
+        return await run_and_show(scene.alias, request, there, on_approval=None, unattended=answers, lasting=False)

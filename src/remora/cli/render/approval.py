@@ -60,7 +60,7 @@ def resolution(event: ApprovalResolved) -> Text:
     """One line: what was decided and by whom, and whether the host knows."""
     who = {
         "person": "by you",
-        "rule": "by --on-approval",
+        "rule": "by a rule",
         "unattended": "because nobody may answer here",
         "elsewhere": "elsewhere",
     }.get(event.decided_by, f"by {event.decided_by}")

@@ -21,13 +21,13 @@ _MARKS: Final = {
 class CheckView:
     """Shows progress as it comes. One host shows its stages; of several, each shows its result when it is done.
 
-    With `details`, several hosts show their stages too.
+    With `details`, several hosts show their stages too, and each its launch plan.
     """
 
     def __init__(self, page: Page, aliases: Sequence[str], *, details: bool = False) -> None:
         self._page = page
         self._single = len(aliases) == 1
-        self._details = details or self._single
+        self._details = details
         self._width = max((len(alias) for alias in aliases), default=0)
         self._under_way: dict[str, str] = dict.fromkeys(aliases, "waiting")
 
@@ -72,7 +72,7 @@ class CheckView:
         if self._details and not self._single:
             for stage in check.stages:
                 self._stage(stage, indent="  ")
-        if self._details:
+        if self._details or self._single:
             self._findings(check)
         for stage in check.stages:
             if stage.error is not None:
@@ -88,14 +88,14 @@ class CheckView:
     def _findings(self, check: HostCheck) -> None:
         for notice in check.notices:
             self._page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
-        if check.codex:
+        if len(check.codex) > 1 or any(candidate.problem for candidate in check.codex):
             self._page.line(Text("codex on this host, in search order:", style="dim"))
-        for candidate in check.codex:
-            self._page.line(_candidate(candidate), prefix="  ")
-        if check.plan:
+            for candidate in check.codex:
+                self._page.line(_candidate(candidate), prefix="  ")
+        if self._details and check.plan:
             self._page.line(Text("remora run would:", style="dim"))
-        for step in check.plan:
-            self._page.line(remote(step), prefix=Text("  - "))
+            for step in check.plan:
+                self._page.line(remote(step), prefix=Text("  - "))
 
     def _report(self, report: CheckReport) -> None:
         if self._single and report.hosts:

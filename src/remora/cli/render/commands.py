@@ -7,6 +7,7 @@ from rich.text import Text
 from remora.cli.render.output_cap import OutputCap
 from remora.cli.render.page import Page, remote
 from remora.cli.render.report import duration, exit_words
+from remora.cli.render.shortening import without_shell
 from remora.wire.reports.run import CommandCompleted, CommandOutput, CommandStarted
 
 _BAR = Text("  │ ", style="dim")
@@ -63,7 +64,7 @@ class CommandView:
         running = self._running[item_id]
         again = not running.output.empty
         self._current = item_id
-        text = remote(running.command, "bold")
+        text = remote(without_shell(running.command), "bold")
         if running.folder and running.folder != self.folder:
             text.append("  in ", style="dim").append_text(remote(running.folder, "dim", one_line=True))
         if again:

@@ -9,8 +9,8 @@ from remora.wire.reports.plan import LaunchPlanReport
 def show_plan(page: Page, plan: LaunchPlanReport) -> None:
     """Print the steps in order."""
     page.line(Text("remora run would, on ").append_text(remote(plan.host, "bold")).append(":"))
-    for number, step in enumerate(plan.steps, start=1):
-        page.line(remote(step), prefix=f"  {number}. ")
+    for step in plan.steps:
+        page.line(remote(step), prefix="  - ")
     if plan.codex_path:
         page.line(remote(f"{plan.codex_path} {plan.codex_version or ''}".rstrip()), prefix="codex: ")
     for notice in plan.notices:

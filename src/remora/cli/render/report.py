@@ -7,6 +7,7 @@ from rich.text import Text
 from remora.cli.render.approval import resolution
 from remora.cli.render.failure import show_failure
 from remora.cli.render.page import Page, remote
+from remora.cli.render.shortening import within, without_shell
 from remora.wire.reports.run import CommandSummary, RunReport, ThreadReady, TokenUsage
 
 _OUTCOMES: Final = {
@@ -55,7 +56,9 @@ def in_force(thread: ThreadReady) -> Text:
 
 
 def duration(seconds: float) -> str:
-    """``0.8 s``, ``42 s``, ``3 min 5 s``."""
+    """``35 ms``, ``1.8 s``, ``42 s``, ``3 min 5 s``."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -88,7 +91,7 @@ def _place(report: RunReport) -> Text:
 
 def _changes(page: Page, report: RunReport) -> None:
     for path in report.changed_files:
-        _row(page, "changed", remote(path, one_line=True))
+        _row(page, "changed", remote(within(path, report.folder), one_line=True))
     for command in report.commands[:COMMANDS_SHOWN]:
         _row(page, "command", _command(command))
     left = len(report.commands) - COMMANDS_SHOWN
@@ -98,7 +101,7 @@ def _changes(page: Page, report: RunReport) -> None:
 
 def _command(command: CommandSummary) -> Text:
     ended = exit_words(command.status, command.exit_code)
-    return ended.append_text(Text("  ")).append_text(remote(command.command, "default", one_line=True))
+    return ended.append_text(Text("  ")).append_text(remote(without_shell(command.command), "default", one_line=True))
 
 
 def _tokens(usage: TokenUsage) -> Text:

@@ -12,6 +12,7 @@ from remora.cli.render.diff import LINE_LIMIT, counts, diff_lines, show_diff
 from remora.cli.render.markdown import MarkdownStream
 from remora.cli.render.page import Page, remote
 from remora.cli.render.report import in_force, show_report
+from remora.cli.render.shortening import within
 from remora.core.text import neutralise
 from remora.wire.reports import run as events
 
@@ -143,7 +144,7 @@ class RunView:
 
     def _connected(self, event: events.Connected) -> None:
         server = f"codex {event.server_version}" if event.server_version else "app server"
-        mode = event.launch_mode + (f" from {event.server_owner}" if event.server_owner else "")
+        mode = event.launch_mode + (f" ({event.server_owner})" if event.server_owner else "")
         self._page.line(remote(f"{self._where} · {server} · {mode} · {event.byte_path}", "dim", one_line=True))
         for notice in event.notices:
             self._warn(notice.message)
@@ -153,6 +154,10 @@ class RunView:
         verb = "continued" if event.resumed else "started"
         self._page.line(remote(f"thread {event.thread_id} {verb} in {event.folder}", "dim", one_line=True))
         self._page.line(in_force(event), prefix=Text("in force: ", style="dim"))
+
+    @property
+    def _folder(self) -> str | None:
+        return self._thread.folder if self._thread else None
 
     def _turn_started(self, event: events.TurnStarted) -> None:
         pass
@@ -197,13 +202,17 @@ class RunView:
             self._page.line(remote(shown, "dim italic"), prefix=Text("· ", style="dim"))
 
     def _file_change(self, event: events.FileChange) -> None:
-        verb = {"in-progress": "changes", "completed": "changed", "declined": "did not change (declined)"}
-        for entry in event.changes:
+        names = [within(entry.path, self._folder) for entry in event.changes]
+        if event.status == "in-progress":
+            self._moving = remote(f"… changing {', '.join(names)}", "dim", one_line=True)
+            return
+        self._moving = None
+        self._page.line()
+        verb = {"completed": "changed", "declined": "did not change (declined)"}.get(event.status, "could not change")
+        for name, entry in zip(names, event.changes, strict=True):
             diff = diff_lines(entry.diff, entry.change)
-            line = Text.assemble(("± ", "bold"), f"{verb.get(event.status, 'could not change')} ")
-            line.append_text(remote(entry.path, "bold", one_line=True)).append(" ")
-            line.append_text(counts(diff.added, diff.removed))
-            self._page.line(line)
+            line = Text.assemble(("± ", "bold"), f"{verb} ", remote(name, "bold", one_line=True), " ")
+            self._page.line(line.append_text(counts(diff.added, diff.removed)))
             if event.status == "completed" and event.item_id not in self._shown_diffs:
                 show_diff(self._page, diff, limit=LINE_LIMIT)
 
