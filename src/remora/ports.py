@@ -236,9 +236,11 @@ class EventSpool(Protocol):
 class World:
     """All that the flows touch, as one value: real in production, from :mod:`remora.testing` in tests.
 
-    `nonce` gives a word of random hexadecimal digits, a new one at each call; `spool` an empty spool.
+    `nonce` gives a word of random hexadecimal digits, a new one at each call; `spool` an empty spool. Without
+    `config` every name that the resolver answers for is a host.
     """
 
+    config: ConfigReader | None = None
     resolver: HostResolver
     dialler: Dialler
     clock: Clock

@@ -34,6 +34,7 @@ def default_world(ssh_config: str | None = None, *, limits: Limits = DEFAULT_LIM
     from remora.ports import World
 
     return World(
+        config=default_config_reader(ssh_config),
         resolver=default_resolver(ssh_config, limits=limits),
         dialler=AsyncsshDialler(limits),
         clock=SystemClock(),

@@ -149,7 +149,7 @@ def test_f07_the_home_variable_does_not_choose_the_config(tmp_path: Path) -> Non
 
 @needs_ssh
 def test_f15_a_typing_error_is_no_host_but_a_name_that_only_a_pattern_matches_is(tmp_path: Path) -> None:
-    """F15: ``check`` refuses a name that no Host line means, with near ones, and goes on with one that a pattern means."""
+    """F15: ``check`` refuses a name that no Host line means, and goes on with one that a pattern means."""
     text = "Host devbox coder.*\n HostName 127.0.0.1\n Port 1\nHost *\n User x\n"
     config = _config(tmp_path, text)
     unknown = remora("check", "devbx", "--json", "--ssh-config", str(config))

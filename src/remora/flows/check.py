@@ -85,7 +85,7 @@ class _HostProof:
         return self._check(), self._proof.exit_code
 
     async def _prove(self) -> None:
-        route = await find_route(self._alias, self._world.resolver)
+        route = await find_route(self._alias, self._world.resolver, self._world.config)
         self._passed(Stage.CONFIG, _target(route))
         self._notices += route.notices
         self._stage = Stage.NAME

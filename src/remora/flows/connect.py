@@ -15,7 +15,7 @@ from remora.ports import Dialogue, RemoteHost, World
 async def connect_host(alias: str, world: World, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
     """Resolve `alias` now and make the one SSH connection to it. Errors that leave here name the alias."""
     try:
-        route = await find_route(alias, world.resolver)
+        route = await find_route(alias, world.resolver, world.config)
         async with world.dialler.dial(route, dialogue) as host:
             yield host
     except RemoraError as error:

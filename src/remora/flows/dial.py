@@ -3,18 +3,24 @@
 import asyncio
 from dataclasses import dataclass, replace
 
+from remora.core.aliases import explain_unknown
 from remora.core.errors import Code, ConfigProblem
 from remora.core.hosts import Host, Route
-from remora.ports import HostResolver
+from remora.ports import ConfigReader, HostResolver
 
 
-async def find_route(alias: str, resolver: HostResolver) -> Route:
+async def find_route(alias: str, resolver: HostResolver, config: ConfigReader | None = None) -> Route:
     """Resolve a host and every jump before it, as OpenSSH would: each jump is a host with its own configuration.
 
     The first jump of a chain may itself have a ProxyJump or ProxyCommand; for the later ones the chain replaces theirs.
     A user or port written with the jump wins over what its name resolves to. Raises :class:`ConfigProblem` for a jump
-    that cannot be read or that leads back to a host on the same way.
+    that cannot be read or that leads back to a host on the same way, and for an alias that `config` does not have:
+    OpenSSH would take a typing error for a host name. Jumps need no block of their own.
     """
+    if config is not None:
+        unknown = explain_unknown(alias, await asyncio.to_thread(config.read))
+        if unknown is not None:
+            raise unknown
     target = await resolver.resolve(alias)
     return Route(target, await _find_jumps(target, resolver, way=(alias,)))
 
