@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import shutil
 from pathlib import Path
 
 import asyncssh
 import pytest
 from tests.support.loop import run
+from tests.support.required import missing
 
 from remora.demo.embedded_host import EmbeddedHost, embedded_host
 
@@ -43,14 +45,32 @@ def test_a_command_runs_in_the_login_shell_with_a_scratch_home() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("shell", ["/bin/sh", "/usr/bin/fish", "/usr/bin/tcsh", "/usr/bin/zsh"])
-def test_the_login_shell_can_be_chosen(shell: str) -> None:
-    if not Path(shell).exists():
-        pytest.skip(f"{shell} is not installed")
+@pytest.mark.shells
+@pytest.mark.parametrize("name", ["sh", "fish", "tcsh", "zsh"])
+def test_the_login_shell_can_be_chosen(name: str) -> None:
+    shell = shutil.which(name) or missing(f"{name} is not installed")
 
     async def scenario() -> None:
         async with embedded_host(login_shell=shell) as host:
             assert (await _ssh(host, "demo", "echo $SHELL"))[:2] == (0, f"{shell}\n".encode())
+
+    run(scenario())
+
+
+@pytest.mark.shells
+@pytest.mark.parametrize("name", ["sh", "bash", "zsh", "fish", "tcsh"])
+def test_programs_are_on_the_path_of_every_shell(name: str, tmp_path: Path) -> None:
+    shell = shutil.which(name) or missing(f"{name} is not installed")
+    program = tmp_path / "some tools" / "greet"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho found\n")
+    program.chmod(0o755)
+
+    async def scenario() -> None:
+        async with embedded_host(login_shell=shell, programs=[program.parent]) as host:
+            login = f"echo greet | {shell} -l" if name == "tcsh" else f"{shell} -l -c greet"
+            status, output, _ = await _ssh(host, "demo", login)
+            assert (status, output.splitlines()[-1:]) == (0, [b"found"])
 
     run(scenario())
 

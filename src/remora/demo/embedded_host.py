@@ -22,6 +22,7 @@ from typing import Final
 import asyncssh
 import platformdirs
 
+from remora.demo.search_path import write_search_path
 from remora.demo.tagged_processes import end_tagged
 
 ALIAS: Final = "demo"
@@ -63,7 +64,7 @@ async def embedded_host(
 ) -> AsyncIterator[EmbeddedHost]:
     """Run a host until the block is left; then its processes, sockets and files are gone.
 
-    `programs` are folders put at the front of the sessions' PATH and `environment` more variables of the
+    `programs` are folders that the account has on its PATH and `environment` more variables of the
     sessions. `login_shell` is the account's own unless given. With `forward_sockets` false the server
     refuses channels to unix sockets, as hardened hosts do.
     """
@@ -73,7 +74,7 @@ async def embedded_host(
     folder = await asyncio.to_thread(_make_folder)
     home = folder / "home"
     variables = {
-        "PATH": os.pathsep.join([*map(str, programs), _SYSTEM_PATH]),
+        "PATH": _SYSTEM_PATH,
         "HOME": str(home),
         "USER": account.pw_name,
         "LOGNAME": account.pw_name,
@@ -83,6 +84,8 @@ async def embedded_host(
         **environment,
         _TAG: tag.partition("=")[2],
     }
+    if programs:
+        await asyncio.to_thread(write_search_path, home, programs)
     server = _State(shell, variables, forward_sockets)
     try:
         host_key, user_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
