@@ -28,7 +28,7 @@ def test_the_thread_repairs_the_project_and_nothing_is_left(tmp_path: Path) -> N
     async def scenario() -> Path:
         async with stage.demo_scene(codex_binary("0.163.0")) as scene:
             home = scene.host.home
-            command = ["ssh", "-F", str(scene.ssh_config), scene.alias, "codex", "app-server"]
+            command = ["ssh", "-F", str(scene.ssh_config), scene.alias, "sh -lc 'exec codex app-server'"]
             async with app_server(command, environment=None, thread={"cwd": str(home / "price")}) as server:
                 turn = await server.run_turn(scene.prompt)
             assert turn.status == "completed"

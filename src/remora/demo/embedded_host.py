@@ -163,7 +163,7 @@ class _State:
         child = await asyncio.create_subprocess_exec(
             *words,
             cwd=self._variables["HOME"],
-            env=self._variables,
+            env=self._variables | _connection_variables(process),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -195,6 +195,15 @@ class _Server(asyncssh.SSHServer):
 
     def unix_connection_requested(self, dest_path: str) -> bool:
         return self._state.forward_sockets
+
+
+def _connection_variables(process: "asyncssh.SSHServerProcess[bytes]") -> dict[str, str]:
+    """What sshd tells a session about its connection; bash reads ``.bashrc`` when it finds these."""
+    client, server = process.get_extra_info("peername"), process.get_extra_info("sockname")
+    return {
+        "SSH_CLIENT": f"{client[0]} {client[1]} {server[1]}",
+        "SSH_CONNECTION": f"{client[0]} {client[1]} {server[0]} {server[1]}",
+    }
 
 
 async def _carry(process: "asyncssh.SSHServerProcess[bytes]", child: asyncio.subprocess.Process) -> int:
