@@ -1,5 +1,6 @@
 """Host keys: nothing unknown is accepted silently, nothing changed is accepted at all."""
 
+import asyncio
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,20 @@ def test_f23_a_person_who_records_is_asked_once_and_never_again(tmp_path: Path) 
         assert server.known_hosts.stat().st_mode & 0o777 == 0o600
         assert server.accepted_logins() == 1
         run(facts_of(server.route(), Nobody()))
+
+
+def test_a_connection_made_after_a_question_is_as_good_as_any(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as server:
+        server.known_hosts.unlink()
+
+        async def work() -> None:
+            async with AsyncsshDialler().dial(server.route(), ScriptedPerson(host_keys=[HostKeyAnswer.ONCE])) as host:
+                lost = asyncio.ensure_future(host.wait_lost())
+                assert await (await host.start(["echo", "hello"])).read() == b"hello\n"
+                assert not lost.done()
+            await lost
+
+        run(work())
 
 
 def test_recording_keeps_what_the_file_held_and_mends_a_missing_newline(tmp_path: Path) -> None:

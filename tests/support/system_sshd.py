@@ -213,7 +213,8 @@ class SystemSshd:
         yield f"PidFile {self.folder / 'pid'}"
         yield from ("StrictModes no", "UsePAM no", "PermitRootLogin yes", "LogLevel VERBOSE", "UseDNS no")
         yield from ("PasswordAuthentication no", "KbdInteractiveAuthentication no", "PrintMotd no")
-        yield "MaxStartups 100"
+        if not any(line.startswith("MaxStartups") for line in self._options):  # here the last value wins
+            yield "MaxStartups 100"
         environment = {"HOME": str(self.home), _TAG: self._tag, **self._environment}
         if self._shell is not None:
             environment["SHELL"] = self._shell

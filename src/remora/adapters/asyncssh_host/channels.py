@@ -82,6 +82,13 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
         self._closed = False
         self._status = ExitStatus()
         self._failure: RemoraError | None = None
+        self.gone = asyncio.Event()
+        """Set when the host, too, has let go of the channel."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended or the stream was closed."""
+        return self._over.is_set()
 
     async def read(self, limit: int = 65536) -> bytes:
         """See :class:`remora.ports.ByteStream`."""
@@ -169,6 +176,7 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is gone, orderly or not."""
+        self.gone.set()
         self._end(None if self._closed else self._explain(exc))
 
     def _end(self, failure: RemoraError | None) -> None:

@@ -1,7 +1,7 @@
 """One authenticated connection as a :class:`remora.ports.RemoteHost`."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 import asyncssh
 
@@ -55,6 +55,7 @@ class AsyncsshHost:
         self._facts = facts
         self._environment: dict[bytes | str, bytes | str] = dict(environment.items())
         self._limits = limits
+        self._streams: list[ChannelStream] = []
 
     @property
     def facts(self) -> ConnectionFacts:
@@ -64,45 +65,74 @@ class AsyncsshHost:
     async def start(self, words: Sequence[str]) -> RemoteProcess:
         """See :class:`remora.ports.RemoteHost`."""
         line = quote_words(words)
-        stream = ChannelStream(self._explain)
-        opening = self._connection.create_session(
-            lambda: stream,
-            line,
-            env=self._environment,
-            request_pty=False,
-            encoding=None,
-            window=RECEIVE_WINDOW,
-        )
-        await self._open(opening, stream, what="a session for a command")
-        return stream
+
+        def request(stream: ChannelStream) -> Coroutine[object, object, object]:
+            return self._connection.create_session(
+                lambda: stream,
+                line,
+                env=self._environment,
+                request_pty=False,
+                encoding=None,
+                window=RECEIVE_WINDOW,
+            )
+
+        return await self._open(request, what="a session for a command")
 
     async def open_unix_socket(self, path: str) -> ByteStream:
         """See :class:`remora.ports.RemoteHost`."""
-        stream = ChannelStream(self._explain)
-        opening = self._connection.create_unix_connection(lambda: stream, path, encoding=None, window=RECEIVE_WINDOW)
-        await self._open(opening, stream, what=f"a channel to the socket {path}")
-        return stream
+
+        def request(stream: ChannelStream) -> Coroutine[object, object, object]:
+            return self._connection.create_unix_connection(lambda: stream, path, encoding=None, window=RECEIVE_WINDOW)
+
+        return await self._open(request, what=f"a channel to the socket {path}")
 
     async def wait_lost(self) -> None:
         """See :class:`remora.ports.RemoteHost`."""
         await self._lifetime.wait()
 
-    async def _open(self, opening: Coroutine[object, object, object], stream: ChannelStream, *, what: str) -> None:
-        """Wait for the host's answer; a channel that comes too late is closed when it comes."""
-        task = asyncio.ensure_future(opening)
+    async def _open(
+        self, request: Callable[[ChannelStream], Coroutine[object, object, object]], *, what: str
+    ) -> ChannelStream:
+        """Open one channel. A refusal is final when no earlier channel of ours has ended since the last success.
+
+        The end of a process arrives before the host has freed its session: sshd does that after it has gone through
+        the messages at hand, a new request among them. Under ``MaxSessions 1`` it would refuse every other command.
+        """
+        refusal: asyncssh.ChannelOpenError | None = None
         try:
             async with asyncio.timeout(self._limits.channel):
-                await asyncio.shield(task)
+                while True:
+                    stream = ChannelStream(self._explain)
+                    try:
+                        await self._await_answer(request(stream), stream)
+                    except asyncssh.ChannelOpenError as error:
+                        refusal = error
+                        ended = [other for other in self._streams if other.ended]
+                        if not ended or self._lifetime.ended:
+                            raise
+                        for other in ended:
+                            await other.gone.wait()
+                        self._streams = [other for other in self._streams if other not in ended]
+                    else:
+                        self._streams = [*(other for other in self._streams if not other.gone.is_set()), stream]
+                        return stream
         except TimeoutError:
-            self._close_when_open(task, stream)
-            raise failures.channel_too_slow(self._host, what, self._limits.channel) from None
-        except asyncio.CancelledError:
-            self._close_when_open(task, stream)
-            raise
+            if refusal is None:
+                raise failures.channel_too_slow(self._host, what, self._limits.channel) from None
+            raise failures.channel_refused(self._host, what, refusal) from None
         except asyncssh.ChannelOpenError as error:
             raise self._broken() or failures.channel_refused(self._host, what, error) from None
         except (asyncssh.Error, OSError) as error:
             raise self._broken() or failures.connection_lost(self._host, error) from None
+
+    async def _await_answer(self, opening: Coroutine[object, object, object], stream: ChannelStream) -> None:
+        """Wait for the host's answer; a channel that comes too late is closed when it comes."""
+        task = asyncio.ensure_future(opening)
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._close_when_open(task, stream)
+            raise
 
     def _close_when_open(self, task: "asyncio.Future[object]", stream: ChannelStream) -> None:
         def close(done: "asyncio.Future[object]") -> None:

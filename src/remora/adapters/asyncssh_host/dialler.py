@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -42,40 +42,39 @@ class AsyncsshDialler:
     async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
         """See :class:`remora.ports.Dialler`."""
         async with contextlib.AsyncExitStack() as stack:
-            tunnel: asyncssh.SSHClientConnection | None = None
-            notices = list(route.notices)
+            notices = [*route.notices, *notices_for(route.target)]
+            before: _Hop | None = None
             for jump in route.jumps:
                 try:
-                    hop = await stack.enter_async_context(_Hop(jump, dialogue, self._limits).connect(tunnel))
+                    before = await stack.enter_async_context(_Hop(jump, dialogue, self._limits).connect(before))
                 except RemoraError as error:
                     raise _jump_problem(route, jump, error) from error
-                tunnel = hop.connection
-                notices += hop.notices
-            hop = await stack.enter_async_context(_Hop(route.target, dialogue, self._limits).connect(tunnel))
-            yield hop.remote_host(notices)
+                notices += before.notices
+            target = await stack.enter_async_context(_Hop(route.target, dialogue, self._limits).connect(before))
+            yield target.remote_host(notices)
 
 
 class _Hop:
     """The way to one host of the route, over the connection to the one before it."""
 
     def __init__(self, host: Host, dialogue: Dialogue, limits: Limits) -> None:
-        self.notices: list[Notice] = list(notices_for(host))
+        self._notices: list[Notice] = []
         self.connection: asyncssh.SSHClientConnection
         self._host = host
         self._dialogue = dialogue
         self._limits = limits
-        self._lifetime = Lifetime()
+        self._lifetime: Lifetime
         self._login: Login
 
     @contextlib.asynccontextmanager
-    async def connect(self, tunnel: asyncssh.SSHClientConnection | None) -> AsyncIterator["_Hop"]:
+    async def connect(self, before: "_Hop | None") -> AsyncIterator["_Hop"]:
         """Log in; a second time when the first showed a key that was then accepted."""
         known = await asyncio.to_thread(read_known_keys, self._host)
         accepted: bytes | None = None
         while True:
             async with contextlib.AsyncExitStack() as stack:
                 try:
-                    self.connection = await self._log_in(stack, tunnel, known, accepted)
+                    self.connection = await self._log_in(stack, before, known, accepted)
                 except asyncssh.HostKeyNotVerifiable as error:
                     reason = str(error)
                 else:
@@ -94,7 +93,17 @@ class _Hop:
             else:
                 accepted = await self._accept(known, shown)
 
-    def remote_host(self, notices: list[Notice]) -> AsyncsshHost:
+    @property
+    def alias(self) -> str:
+        """The name of this hop."""
+        return self._host.alias
+
+    @property
+    def notices(self) -> Sequence[Notice]:
+        """What the user should know about this login."""
+        return (*self._notices, *self._login.identities.notices)
+
+    def remote_host(self, notices: Sequence[Notice]) -> AsyncsshHost:
         """The established connection, with what is known about it."""
         connection = self.connection
         key = connection.get_server_host_key()
@@ -106,7 +115,7 @@ class _Hop:
             server_version=str(connection.get_extra_info("server_version", "")),
             cipher=str(connection.get_extra_info("send_cipher", "")),
             authentication=self._login.methods[-1] if self._login.methods else "none",
-            notices=(*notices, *self.notices, *self._login.identities.notices),
+            notices=(*notices, *self.notices),
         )
         return AsyncsshHost(
             self._host,
@@ -120,21 +129,22 @@ class _Hop:
     async def _log_in(
         self,
         stack: contextlib.AsyncExitStack,
-        tunnel: asyncssh.SSHClientConnection | None,
+        before: "_Hop | None",
         known: KnownKeys,
         accepted: bytes | None,
     ) -> asyncssh.SSHClientConnection:
         host, connect_limit = self._host, self._host.connect_timeout or self._limits.connect
         options = connection_options(host, known, self._limits)
         proxy: Proxy | None = None
-        if tunnel is not None:
-            options["tunnel"] = tunnel
+        if before is not None:
+            options["tunnel"] = before.connection
         elif host.proxy_command is not None:
             options["sock"], proxy = await stack.enter_async_context(run_proxy(host, host.proxy_command))
         else:
             options["sock"] = await connect_tcp(host, limit=connect_limit)
             stack.callback(options["sock"].close)
         deadline = asyncio.timeout(connect_limit)
+        self._lifetime = Lifetime()
         self._login = Login(
             host,
             self._dialogue,
@@ -155,11 +165,12 @@ class _Hop:
                 )
         except TimeoutError:
             limit = self._limits.login if self._login.proven else connect_limit
-            raise failures.login_too_slow(host, self._login, limit) from None
+            said = proxy.said if proxy is not None else ""
+            raise failures.login_too_slow(host, self._login, limit, proxy_said=said) from None
         except asyncssh.HostKeyNotVerifiable:
             raise
         except asyncssh.ChannelOpenError as error:
-            raise failures.tunnel_failure(host, error) from None
+            raise failures.tunnel_failure(host, before.alias if before is not None else "", error) from None
         except (asyncssh.Error, OSError, ValueError) as error:
             if proxy is not None:
                 await proxy.settle(_LAST_WORDS)
@@ -179,7 +190,7 @@ class _Hop:
             if not await self._ask(key_type, key):
                 return key
         else:
-            self.notices.append(
+            self._notices.append(
                 Notice(
                     "host-key-accepted",
                     f"The unknown {key_type} key of {host.alias}, {fingerprint(key)}, was accepted unseen, "

@@ -50,18 +50,18 @@ def login_failure(host: Host, login: Login, error: Exception, *, proxy_said: str
     )
 
 
-def tunnel_failure(host: Host, error: asyncssh.ChannelOpenError) -> Unreachable:
+def tunnel_failure(host: Host, through: str, error: asyncssh.ChannelOpenError) -> Unreachable:
     """The jump host could not, or may not, reach the next host."""
     if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
-        message = f"The jump host before {host.alias} does not allow forwarding to {host.hostname} port {host.port}."
+        message = f"The jump host {through} does not allow forwarding to {host.hostname} port {host.port}."
         next_step = "Ask for AllowTcpForwarding and PermitOpen on the jump host, or use another way."
     else:
-        message = f"The jump host before {host.alias} could not reach {host.hostname} port {host.port}."
+        message = f"The jump host {through} could not reach {host.hostname} port {host.port}."
         next_step = "Check from the jump host that this name and port answer."
     return Unreachable(Code.JUMP_FAILED, message, next_step=next_step, seen=error.reason, host=host.alias)
 
 
-def login_too_slow(host: Host, login: Login, limit: float) -> RemoraError:
+def login_too_slow(host: Host, login: Login, limit: float, *, proxy_said: str) -> RemoraError:
     """The limit for connecting or for logging in is reached."""
     if login.proven:
         return TimeLimit(
@@ -76,6 +76,7 @@ def login_too_slow(host: Host, login: Login, limit: float) -> RemoraError:
         Code.CONNECT_TIMEOUT,
         f"{host.alias} accepted the connection but did not answer as an SSH server within {limit:g} seconds.",
         next_step="Check that HostName and Port lead to sshd and that the machine is not overloaded.",
+        seen=proxy_said,
         host=host.alias,
     )
 
