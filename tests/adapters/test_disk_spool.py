@@ -3,12 +3,17 @@
 import asyncio
 import os
 import tempfile
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.loop import run
 
 from remora.adapters.disk_spool import DiskSpool
+
+
+def files() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).iterdir())
 
 
 @given(st.lists(st.one_of(st.binary(max_size=60), st.none()), max_size=60), st.integers(0, 100))
@@ -34,11 +39,11 @@ def test_records_come_back_in_order_whatever_the_memory(steps: list[bytes | None
 
 def test_the_file_has_no_name_and_gives_its_space_back() -> None:
     async def go() -> None:
-        before = set(os.listdir(tempfile.gettempdir()))
+        before = files()
         spool = DiskSpool(memory=100)
         for number in range(1000):
             spool.put(b"%d" % number * 50)
-        assert set(os.listdir(tempfile.gettempdir())) == before
+        assert files() == before
         assert spool._file is not None
         assert os.fstat(spool._file).st_size > 10_000
         assert os.fstat(spool._file).st_mode & 0o777 == 0o600

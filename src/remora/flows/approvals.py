@@ -154,7 +154,7 @@ def _outcome(task: "asyncio.Task[Decision]", pending: _Pending) -> tuple[Decisio
     decision = task.result()
     try:
         approvals.answer(pending.method, request, decision)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:  # a handler of a program without types may give anything
         return refusal, f"The decision cannot be sent ({error}); the request is declined."
     return decision, None
 
