@@ -86,12 +86,12 @@ def test_a_server_is_adopted_even_where_codex_is_not_found() -> None:
     ("changes", "reason"),
     [
         ({"runtime": ""}, "no folder"),
-        ({"socket_bytes": "104"}, "104 bytes"),
-        ({"socket_kind": "file"}, "is no socket"),
+        ({"socket.bytes": "104"}, "104 bytes"),
+        ({"socket.kind": "file"}, "is no socket"),
     ],
 )
 def test_f65_where_a_socket_is_impossible_the_server_is_attached(changes: dict[str, str], reason: str) -> None:
-    plan = plan_launch(facts(**changes), handshake_seconds=10)
+    plan = plan_launch(facts(*changes.items()), handshake_seconds=10)
     assert plan.steps == (RunAttached("/opt/bin/codex"),)
     assert reason in plan.notices[0].message
 
