@@ -1,6 +1,6 @@
 """The library in a few verbs. What a verb needs is imported when it is called: importing this costs nothing."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
@@ -32,16 +32,19 @@ def list_hosts(*, ssh_config: str | None = None) -> "HostsReport":
     return report_listing(wiring.default_config_reader(ssh_config).read())
 
 
-async def resolve_hosts(*, ssh_config: str | None = None, limits: Limits = DEFAULT_LIMITS) -> "HostsReport":
+async def resolve_hosts(
+    *, tell: Callable[[int, int], None] | None = None, ssh_config: str | None = None, limits: Limits = DEFAULT_LIMITS
+) -> "HostsReport":
     """Like :func:`list_hosts`, and asks OpenSSH about each alias; this may run ``Match exec`` commands.
 
-    A failure belongs to its row. Contacts nobody.
+    A failure belongs to its row. Contacts nobody. `tell` hears after each alias how many of how many are done.
     """
     from remora import wiring
     from remora.flows.hosts import resolve_listing
 
     listing = wiring.default_config_reader(ssh_config).read()
-    return await resolve_listing(listing, wiring.default_resolver(ssh_config, limits=limits))
+    resolver = wiring.default_resolver(ssh_config, limits=limits)
+    return await resolve_listing(listing, resolver, tell or (lambda done, total: None))
 
 
 async def check(

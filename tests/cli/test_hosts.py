@@ -224,3 +224,15 @@ def test_f13_the_shell_completes_aliases_from_the_files_alone(tmp_path: Path, li
     assert done.stdout.decode().split() == ["devbox", "dev2"]
     assert done.stderr == b""
     assert not (tmp_path / "marker").exists()
+
+
+@needs_ssh
+def test_resolving_counts_on_the_terminal_and_leaves_no_trace_there(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "remora", "hosts", "--resolve", "--ssh-config", str(_config(tmp_path, _TEN))]
+    environment = {**os.environ, "TERM": "xterm"}
+    with PseudoTerminal(rows=50) as terminal:
+        end = terminal.program_descriptor
+        done = subprocess.run(words, stdout=subprocess.PIPE, stderr=end, env=environment, timeout=LIMIT, check=False)
+        run(terminal.shows("resolved 10 of 10\r\x1b[K"))
+    assert len(done.stdout.splitlines()) == 10
+    assert b"resolved" not in done.stdout

@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from remora.core.errors import RemoraError
@@ -44,6 +45,22 @@ def write_listing(lines: Sequence[str]) -> None:
     if not (sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size().lines and _page(text)):
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+@contextmanager
+def progress(label: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+    """Count on one line of the terminal while the body works; nothing is left of it, and nothing goes elsewhere."""
+    visible = shown and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def write(text: str) -> None:
+        if visible:
+            sys.stderr.write(f"\r\x1b[K{text}")
+            sys.stderr.flush()
+
+    try:
+        yield lambda done, total: write(f"{label} {done} of {total}")
+    finally:
+        write("")
 
 
 def show_error(error: RemoraError, *, json: bool) -> None:

@@ -1,5 +1,7 @@
 """From the SSH config to the report of ``remora hosts``."""
 
+import itertools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from remora.core.aliases import Alias, Listing
@@ -23,14 +25,23 @@ def report_listing(listing: Listing) -> HostsReport:
     )
 
 
-async def resolve_listing(listing: Listing, resolver: "HostResolver") -> HostsReport:
-    """The same report with what OpenSSH makes of each alias. A failure belongs to its row and stops no other."""
+async def resolve_listing(listing: Listing, resolver: "HostResolver", tell: Callable[[int, int], None]) -> HostsReport:
+    """The same report with what OpenSSH makes of each alias. A failure belongs to its row and stops no other.
+
+    `tell` hears after each alias how many of how many are done.
+    """
     import asyncio
 
     report = report_listing(listing)
+    done = itertools.count(1)
+
+    async def resolve(row: HostRow) -> None:
+        await _resolve_row(row, resolver)
+        tell(next(done), len(report.hosts))
+
     async with asyncio.TaskGroup() as group:
         for row in report.hosts:
-            group.create_task(_resolve_row(row, resolver))
+            group.create_task(resolve(row))
     return report
 
 

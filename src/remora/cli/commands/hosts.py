@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from remora.cli.options import Options, common_options
-from remora.cli.output import short_path, tell, write_document, write_listing
+from remora.cli.output import progress, short_path, tell, write_document, write_listing
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
 from remora.core.errors import ExitCode
@@ -38,7 +38,8 @@ def list_(
     from remora import api
 
     if resolve:
-        report = run_async(api.resolve_hosts(ssh_config=options.ssh_config), options)
+        with progress("resolved", shown=not options.json and options.verbosity >= 0) as tell_done:
+            report = run_async(api.resolve_hosts(ssh_config=options.ssh_config, tell=tell_done), options)
     else:
         with limit_blocking(options):
             report = api.list_hosts(ssh_config=options.ssh_config)
