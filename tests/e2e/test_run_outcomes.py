@@ -53,7 +53,7 @@ def test_a_turn_is_told_in_order_and_ends_done(version: str) -> None:
 
     async def go(model: ScriptedModel) -> None:
         async with LocalAppServer(version, model.codex_config()) as server:
-            events = await run_to_end(server.connect, ask())
+            events = await run_to_end(server.connect, ask(effort="high"))
             connected, ready, started = events[:3]
             assert isinstance(connected, Connected)
             assert connected.server_version == version
@@ -63,6 +63,7 @@ def test_a_turn_is_told_in_order_and_ends_done(version: str) -> None:
                 "danger-full-access",
                 "never",
             )
+            assert ready.effort == "high", "as the server reports it"
             assert isinstance(started, TurnStarted)
             for message in of(Message, events):
                 pieces = [delta.text for delta in of(TextDelta, events) if delta.item_id == message.item_id]

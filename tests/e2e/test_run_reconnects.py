@@ -22,6 +22,7 @@ from remora.wire.reports.run import (
     TextDelta,
     ThreadReady,
     TurnStarted,
+    Warned,
 )
 
 pytestmark = pytest.mark.codex
@@ -101,6 +102,11 @@ def test_a_turn_that_ends_during_the_gap_is_told_to_its_end(version: str) -> Non
             events = await run_to_end(server.connect, ask(), on_event=look)
             assert_told_once(events)
             assert of(Message, events)[-1].text == "Finished alone."
+            commands = [(command.exit_code, command.output) for command in of(CommandCompleted, events)]
+            if any("keeps no commands" in warning.message for warning in of(Warned, events)):
+                assert (version, commands) == ("0.133.0", [])  # that generation's history has none: it is said
+            else:
+                assert commands == [(0, "in the gap\n")]
             assert (report_of(events).outcome, report_of(events).exit_code) == ("completed", 0)
 
     with ScriptedModel([Wait(gate), RunCommand("echo in the gap"), Say("Finished alone.")]) as model:

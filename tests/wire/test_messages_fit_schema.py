@@ -10,33 +10,25 @@ from tests.support.schema import protocol_schema
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.flows.run_request import RunRequest
 from remora.wire import approvals, appserver
-from remora.wire.appserver import ApprovalPolicy, SandboxMode
+from remora.wire.appserver import ApprovalPolicy, SandboxMode, ThreadSettings
 
 pytestmark = pytest.mark.codex
 generations = pytest.mark.parametrize("version", VERSIONS)
 WHERE = {"threadId": "t", "turnId": "u", "itemId": "i", "startedAtMs": 1}
 
+EVERYTHING = ThreadSettings(
+    folder="/srv",
+    model="m",
+    effort="high",
+    sandbox=SandboxMode.READ_ONLY,
+    approval_policy=ApprovalPolicy.UNTRUSTED,
+)
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("initialize", appserver.initialize_params("1.0")),
-    ("thread/start", appserver.thread_start(folder=None)),
-    (
-        "thread/start",
-        appserver.thread_start(
-            folder="/srv", model="m", sandbox=SandboxMode.READ_ONLY, approval_policy=ApprovalPolicy.UNTRUSTED
-        ),
-    ),
-    ("thread/resume", appserver.thread_resume("t", exclude_turns=True)),
-    (
-        "thread/resume",
-        appserver.thread_resume(
-            "t",
-            exclude_turns=False,
-            folder="/srv",
-            model="m",
-            sandbox=SandboxMode.WORKSPACE_WRITE,
-            approval_policy=ApprovalPolicy.NEVER,
-        ),
-    ),
+    ("thread/start", appserver.thread_start(ThreadSettings())),
+    ("thread/start", appserver.thread_start(EVERYTHING)),
+    ("thread/resume", appserver.thread_resume("t", ThreadSettings(), exclude_turns=True)),
+    ("thread/resume", appserver.thread_resume("t", EVERYTHING, exclude_turns=False)),
     ("thread/turns/list", appserver.turns_list("t", limit=5)),
     ("thread/turns/list", appserver.turns_list("t", limit=5, cursor="c", items=False)),
     ("thread/items/list", appserver.items_list("t", "u", limit=5)),
@@ -108,7 +100,7 @@ def test_every_request_fits(version: str) -> None:
 @pytest.mark.parametrize("mode", list(SandboxMode))
 @pytest.mark.parametrize("policy", [each for each in ApprovalPolicy if each is not ApprovalPolicy.ON_FAILURE])
 def test_presets_go_by_the_names_of_the_server(version: str, mode: SandboxMode, policy: ApprovalPolicy) -> None:
-    params = appserver.thread_start(folder="/srv", sandbox=mode, approval_policy=policy)
+    params = appserver.thread_start(ThreadSettings(sandbox=mode, approval_policy=policy))
     protocol_schema(version).check_request("thread/start", params)
 
 

@@ -57,6 +57,7 @@ class RpcClient:
         self._random = random
         self._calls: dict[jsonrpc.RequestId, _Call] = {}
         self._outbox: asyncio.Queue[_Outgoing | None] = asyncio.Queue()
+        self._writing: _Outgoing | None = None
         self._next_id = 0
         self._inbox = _Inbox(limits.spool_memory)
         self._closed = asyncio.Event()
@@ -153,23 +154,23 @@ class RpcClient:
 
     async def write_all(self) -> None:
         """Write what is posted, in order, until the connection ends. Run by :func:`open_rpc`."""
-        current: _Outgoing | None = None
         try:
             while True:
-                current = await self._outbox.get()
-                if current is None:
+                outgoing = await self._outbox.get()
+                if outgoing is None:
                     await self._transport.flush()
                     continue
-                if current.call is not None:
-                    if current.call.answer.done():
+                if outgoing.call is not None:
+                    if outgoing.call.answer.done():
                         continue  # nobody waits any more and nothing of it has left: it stays here
-                    current.call.started = True
-                await self._transport.send(current.message)
-                if not current.sent.done():
-                    current.sent.set_result(None)
-                current = None
+                    outgoing.call.started = True
+                self._writing = outgoing
+                await self._transport.send(outgoing.message)
+                self._writing = None
+                if not outgoing.sent.done():
+                    outgoing.sent.set_result(None)
         except RemoraError as error:
-            self.end(error, unsent=current)
+            self.end(error)
 
     # -- receiving
 
@@ -225,13 +226,13 @@ class RpcClient:
         if call is not None:
             _fail(call.answer, appserver.refusal(call.method, code, text))
 
-    def end(self, error: RemoraError, *, unsent: _Outgoing | None = None) -> None:
+    def end(self, error: RemoraError) -> None:
         """End the connection for `error`: whoever waits learns it. Only the first reason counts."""
         if self.failure is None:
             self.failure = error
         for call in self._calls.values():
             _fail(call.answer, self.failure)
-        waiting = [unsent]
+        waiting = [self._writing]
         while not self._outbox.empty():
             waiting.append(self._outbox.get_nowait())
         for outgoing in waiting:

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from remora.wire.appserver import ApprovalPolicy, SandboxMode, image_input, remote_image_input, text_input
+from remora.wire.appserver import (
+    ApprovalPolicy,
+    SandboxMode,
+    ThreadSettings,
+    image_input,
+    remote_image_input,
+    text_input,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,3 +38,13 @@ class RunRequest:
         """The prompt as the server takes it."""
         pictures = [*map(image_input, self.images), *map(remote_image_input, self.remote_images)]
         return [text_input(self.prompt), *pictures]
+
+    def settings(self, folder: str | None) -> ThreadSettings:
+        """What the thread shall run with, in `folder` as it is called on the host."""
+        return ThreadSettings(
+            folder=folder,
+            model=self.model,
+            effort=self.effort,
+            sandbox=self.sandbox,
+            approval_policy=self.approval_policy,
+        )

@@ -6,12 +6,13 @@ from typing import Any, Final
 from remora.core.errors import RemoraError
 from remora.flows.rpc import RpcClient
 from remora.wire import appserver
-from remora.wire.appserver import ApprovalPolicy, SandboxMode, ThreadState
+from remora.wire.appserver import ThreadSettings, ThreadState
 from remora.wire.turns import TurnState, read_turn
 
 _TURNS_PER_PAGE: Final = 10
 _ITEMS_PER_PAGE: Final = 50
 _PAGES: Final = 10_000
+_AS_IT_IS: Final = ThreadSettings()
 
 
 class ThreadClient:
@@ -20,37 +21,15 @@ class ThreadClient:
     def __init__(self, rpc: RpcClient) -> None:
         self._rpc = rpc
 
-    async def start(
-        self,
-        *,
-        folder: str | None,
-        model: str | None = None,
-        sandbox: SandboxMode | None = None,
-        approval_policy: ApprovalPolicy | None = None,
-    ) -> ThreadState:
-        """Begin a thread. The server does not check that `folder` exists; that is proven before."""
-        params = appserver.thread_start(folder=folder, model=model, sandbox=sandbox, approval_policy=approval_policy)
-        return appserver.read_thread(await self._rpc.request("thread/start", params))
+    async def start(self, settings: ThreadSettings) -> ThreadState:
+        """Begin a thread. The server does not check that the folder exists; that is proven before."""
+        return appserver.read_thread(await self._rpc.request("thread/start", appserver.thread_start(settings)))
 
     async def resume(
-        self,
-        thread_id: str,
-        *,
-        exclude_turns: bool = True,
-        folder: str | None = None,
-        model: str | None = None,
-        sandbox: SandboxMode | None = None,
-        approval_policy: ApprovalPolicy | None = None,
+        self, thread_id: str, settings: ThreadSettings = _AS_IT_IS, *, exclude_turns: bool = True
     ) -> ThreadState:
         """Open a thread again and subscribe to it; pending approvals are then sent again by the server."""
-        params = appserver.thread_resume(
-            thread_id,
-            exclude_turns=exclude_turns,
-            folder=folder,
-            model=model,
-            sandbox=sandbox,
-            approval_policy=approval_policy,
-        )
+        params = appserver.thread_resume(thread_id, settings, exclude_turns=exclude_turns)
         return appserver.read_thread(await self._rpc.request("thread/resume", params))
 
     async def start_turn(

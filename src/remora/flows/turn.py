@@ -23,6 +23,11 @@ _GRACE_SECONDS: Final = 2.0
 """A prompt written into a dying connection may still be on its way on the host for so long."""
 
 
+_NO_COMMANDS_KEPT: Final = (
+    "This codex keeps no commands in its history: any that ran while the connection was down are not shown here."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class End:
     """How it ended, in the words of :class:`~remora.wire.reports.run.RunReport`."""
@@ -125,21 +130,14 @@ class Turn:
         request = self._request
         events: list[RunEvent] = []
         if request.thread is not None:
-            thread = await threads.resume(
-                request.thread,
-                folder=folder if request.folder is not None else None,
-                model=request.model,
-                sandbox=request.sandbox,
-                approval_policy=request.approval_policy,
-            )
+            asked_folder = folder if request.folder is not None else None
+            thread = await threads.resume(request.thread, request.settings(asked_folder))
             await self._note_turns_before(threads, thread)
         else:
             if self._thread_asked:
                 events.append(Warned(message="The first thread was lost with the connection; this is another one."))
             self._thread_asked = True
-            thread = await threads.start(
-                folder=folder, model=request.model, sandbox=request.sandbox, approval_policy=request.approval_policy
-            )
+            thread = await threads.start(request.settings(folder))
         self._thread = thread
         self._narrator.thread_id = thread.thread_id
         return [*events, self._ready(thread)]
@@ -161,7 +159,7 @@ class Turn:
             folder=thread.folder,
             resumed=self._request.thread is not None,
             model=thread.model,
-            effort=self._request.effort or thread.effort,
+            effort=thread.effort,
             sandbox=thread.sandbox,
             approval_policy=thread.approval_policy,
         )
@@ -208,6 +206,8 @@ class Turn:
         if not thread.waiting_for_approval:
             events += self.desk.gone()
         if turn.has_ended:
+            if not thread.paginated:
+                events += self._narrator.warn(_NO_COMMANDS_KEPT, None)
             self._ended(turn)
         elif not thread.active:
             self.end = End("interrupted", error=_ended_with_server())

@@ -26,6 +26,9 @@ _SAFE_TO_REPEAT: Final = frozenset(
         "turn/interrupt",
     }
 )
+_WHOLE_HISTORY: Final = {"persistExtendedHistory": True}
+"""The oldest servers keep commands out of history unless asked; the newest always keep them and ignore this."""
+
 DECIDED_REQUESTS: Final = frozenset(
     {
         "item/commandExecution/requestApproval",
@@ -131,31 +134,38 @@ def is_unknown_method(error: RemoraError) -> bool:
     return f"(code {METHOD_NOT_FOUND})" in error.message or "unknown variant" in error.seen
 
 
-def thread_start(
-    *,
-    folder: str | None,
-    model: str | None = None,
-    sandbox: SandboxMode | None = None,
-    approval_policy: ApprovalPolicy | None = None,
-) -> dict[str, Any]:
-    """Parameters of ``thread/start``; what is `None` is left to the host's configuration."""
-    return _present(cwd=folder, model=model, sandbox=sandbox, approvalPolicy=approval_policy)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSettings:
+    """What a thread shall run with; what is `None` is left to the host's configuration."""
+
+    folder: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    sandbox: SandboxMode | None = None
+    approval_policy: ApprovalPolicy | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """As members of ``thread/start`` or ``thread/resume``. The effort is configuration there."""
+        members = {
+            "cwd": self.folder,
+            "model": self.model,
+            "sandbox": self.sandbox,
+            "approvalPolicy": self.approval_policy,
+            "config": None if self.effort is None else {"model_reasoning_effort": self.effort},
+        }
+        return {name: value for name, value in members.items() if value is not None}
 
 
-def thread_resume(
-    thread_id: str,
-    *,
-    exclude_turns: bool,
-    folder: str | None = None,
-    model: str | None = None,
-    sandbox: SandboxMode | None = None,
-    approval_policy: ApprovalPolicy | None = None,
-) -> dict[str, Any]:
+def thread_start(settings: ThreadSettings) -> dict[str, Any]:
+    """Parameters of ``thread/start``."""
+    return {**settings.params, **_WHOLE_HISTORY}
+
+
+def thread_resume(thread_id: str, settings: ThreadSettings, *, exclude_turns: bool) -> dict[str, Any]:
     """Parameters of ``thread/resume``. Servers that cannot exclude the turns ignore the wish."""
-    body = _present(cwd=folder, model=model, sandbox=sandbox, approvalPolicy=approval_policy)
-    if exclude_turns:
-        body["excludeTurns"] = True
-    return {"threadId": thread_id, **body}
+    body = {"threadId": thread_id, **settings.params, **_WHOLE_HISTORY}
+    return {**body, "excludeTurns": True} if exclude_turns else body
 
 
 def turns_list(thread_id: str, *, limit: int, cursor: str | None = None, items: bool = True) -> dict[str, Any]:
@@ -290,7 +300,3 @@ def _thread_missing(message: str) -> ProtocolProblem:
         seen=message,
         next_step="Check the thread's id, and that it was started on this host and account.",
     )
-
-
-def _present(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not None}
