@@ -208,7 +208,8 @@ def failing(route: Route) -> MemoryHost:
     alias = route.target.alias
     if alias == "bug":
         raise ZeroDivisionError
-    raise FAILURES[alias]()
+    problem = FAILURES[alias]()
+    raise problem
 
 
 @pytest.mark.parametrize(

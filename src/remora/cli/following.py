@@ -2,9 +2,10 @@
 
 import asyncio
 import signal
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from rich.text import Text
 
@@ -47,9 +48,8 @@ async def follow(
     report: RunReport | None = None
     thread_id = ""
     with drawing(view, floor), _signals() as listen:
-        async with aclosing(events):
-            async for event in events:
-                await floor.free()
+        async with aclosing(events), aclosing(_when_free(events, floor)) as shown:
+            async for event in shown:
                 if isinstance(event, RunReport):
                     report = event
                     report.continue_with = _continue_with(report, options_again)
@@ -62,6 +62,52 @@ async def follow(
     if report is None:
         raise ProtocolProblem(Code.INTERNAL, "The run ended without a report.", next_step="Report this.", host=alias)
     return int(ExitCode(report.exit_code))
+
+
+async def _when_free(events: AsyncGenerator[RunEvent, None], floor: Floor) -> AsyncGenerator[RunEvent, None]:
+    """Events in their order, none while a question is on the screen.
+
+    They are taken from the run even then, and held: a run that nobody reads would neither withdraw the question
+    nor hear of Ctrl-C.
+    """
+    held: deque[RunEvent] = deque()
+    coming: asyncio.Task[RunEvent | None] | None = None
+    try:
+        while True:
+            if held and not floor.taken:
+                yield held.popleft()
+                continue
+            coming = coming or asyncio.ensure_future(_next(events))
+            await _first(coming, floor)
+            if not coming.done():
+                continue
+            event, coming = coming.result(), None
+            if event is None:
+                break
+            held.append(event)
+        while held:
+            await floor.free()
+            yield held.popleft()
+    finally:
+        if coming is not None:
+            coming.cancel()
+            await asyncio.gather(coming, return_exceptions=True)
+
+
+async def _next(events: AsyncGenerator[RunEvent, None]) -> RunEvent | None:
+    return await anext(events, None)
+
+
+async def _first(coming: "asyncio.Task[RunEvent | None]", floor: Floor) -> None:
+    """Wait for the next event, or until a question has left the screen."""
+    waits: set[asyncio.Future[Any]] = {coming}
+    if floor.taken:
+        waits.add(asyncio.ensure_future(floor.free()))
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits - {coming}:
+            wait.cancel()
 
 
 def _continue_with(report: RunReport, options_again: str | None) -> str | None:
