@@ -6,21 +6,23 @@ Nothing here is a shortcut: the host is reached over SSH with the ordinary comma
 import asyncio
 import shlex
 import shutil
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Final
 
 from remora.core.approvals import ApprovalRequest, Decision, RequestKind
-from remora.core.errors import AppServerProblem, Code
+from remora.core.errors import AppServerProblem, Code, Interrupted
 from remora.demo.embedded_host import EmbeddedHost, embedded_host
 from remora.demo.scripted_model import Patch, RunCommand, Say, ScriptedModel, Step, UpdatePlan
 
 PROMPT: Final = "A test of this project fails. Find out why, fix it, and prove it."
 FOLDER: Final = "~/price"
 _PROBE_LIMIT: Final = 20.0
+_ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 
 _RUN_TESTS: Final = "sh test.sh"
 _READ: Final = "cat price.sh"
@@ -113,15 +115,45 @@ async def demo_scene(codex: Path | None = None) -> AsyncIterator[Scene]:
     """Set the stage; on leaving, host, app server, model and files are gone.
 
     `codex` is the app server to play with: the one that ``remora[demo]`` installs, unless given. Raises
-    :class:`~remora.core.errors.AppServerProblem` when that is not installed here.
+    :class:`~remora.core.errors.AppServerProblem` when that is not installed here. A signal that asks this
+    process to end (terminated, terminal closed) ends the demo in order and then raises
+    :class:`~remora.core.errors.Interrupted`; use it in the main thread.
     """
     codex = codex or _bundled_codex()
-    with ScriptedModel(_STEPS) as model:
+    with _ended_in_order(), ScriptedModel(_STEPS) as model:
         programs = _program_folders(codex)
         async with embedded_host(programs=programs) as host:
             sandboxed = await _can_confine(codex, host)
             await asyncio.to_thread(_furnish, host.home, model, sandboxed, programs)
             yield Scene(host=host, folder=FOLDER, prompt=PROMPT, sandboxed=sandboxed)
+
+
+@contextmanager
+def _ended_in_order() -> Iterator[None]:
+    """Let signals cancel the task instead of ending the process, which would leave the app server behind."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    received: list[signal.Signals] = []
+
+    def end(number: signal.Signals) -> None:
+        received.append(number)
+        if task is not None:
+            task.cancel()
+
+    for number in _ENDING_SIGNALS:
+        loop.add_signal_handler(number, end, number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise Interrupted(
+            Code.INTERRUPTED,
+            f"The demo was ended by {received[0].name}; nothing of it is left.",
+            next_step="Play it again with: remora demo",
+        ) from None
+    finally:
+        for number in _ENDING_SIGNALS:
+            loop.remove_signal_handler(number)
 
 
 def _bundled_codex() -> Path:
