@@ -1,5 +1,7 @@
 """Showing a check while it goes on."""
 
+import os
+import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 
@@ -9,15 +11,16 @@ from remora.cli.floor import Floor
 from remora.cli.options import Options
 from remora.cli.output import write_document
 from remora.cli.render.check import CheckView
+from remora.cli.render.page import Page
 from remora.wire.reports.check import CheckReport, HostCheck
 
 
 async def check_and_show(aliases: Sequence[str], options: Options, *, codex: str | None = None) -> int:
     """Check `aliases`, show what comes, and return the exit code."""
-    page, floor = activity_page(), Floor()
-    view = CheckView(page, aliases, details=options.verbosity > 0)
+    floor = Floor()
+    view = CheckView(Page(sys.stdout, os.environ), [] if options.json else aliases, details=options.verbosity > 0)
     exit_code = 0
-    with questioner(options, page, floor, settle=view.settle) as someone, drawing(view, floor):
+    with questioner(options, activity_page(), floor, settle=view.settle) as someone, drawing(view, floor):
         steps = api.check(aliases, codex=codex, dialogue=dialogue_of(someone), ssh_config=options.ssh_config)
         async with aclosing(steps) as progress:
             async for step in progress:
