@@ -128,7 +128,7 @@ def test_an_approval_survives_a_break(version: str, moment: str) -> None:
                 elif moment == "answer lost on the way":
                     server.lose_before = "answer"
                 else:
-                    server.lose_after = "answer"
+                    server.lose_answer_of = "answer"
 
             events = await run_to_end(server.connect, cautious(), approvals=person, on_event=look)
             asked, resolved = of(ApprovalRequested, events), of(ApprovalResolved, events)
@@ -170,7 +170,7 @@ def test_a_request_that_never_left_is_sent_again(version: str, method: str) -> N
 @detached
 def test_a_prompt_without_an_answer_is_proven_received_and_never_sent_twice(version: str) -> None:
     async def go(model: ScriptedModel) -> None:
-        async with LocalAppServer(version, model.codex_config(), lose_after="turn/start") as server:
+        async with LocalAppServer(version, model.codex_config(), lose_answer_of="turn/start") as server:
             events = await run_to_end(server.connect, ask())
             assert server.methods().count("turn/start") == 1
             assert len(model.requests) == 1
@@ -178,6 +178,41 @@ def test_a_prompt_without_an_answer_is_proven_received_and_never_sent_twice(vers
             assert_told_once(events)
             report = report_of(events)
             assert (report.outcome, report.final_message) == ("completed", "Done.")
+
+    with ScriptedModel([Say("Done.")]) as model:
+        run(go(model))
+
+
+@generations
+def test_a_prompt_lost_at_any_point_is_sent_once_at_most(version: str) -> None:
+    """The server itself may drop what it had not begun when the link broke."""
+
+    async def go(model: ScriptedModel) -> None:
+        async with LocalAppServer(version, model.codex_config(), lose_after="turn/start") as server:
+            events = await run_to_end(server.connect, ask())
+            assert server.methods().count("turn/start") == 1
+            assert len(model.requests) <= 1
+            report = report_of(events)
+            if report.outcome == "completed":
+                assert len(model.requests) == 1
+            elif server.is_attached:
+                assert report.outcome in ("unknown", "interrupted")
+            else:
+                assert (report.outcome, report.exit_code) == ("unknown", 10)
+
+    with ScriptedModel([Say("Done.")]) as model:
+        run(go(model))
+
+
+@detached
+def test_a_thread_whose_start_was_not_answered_is_replaced_and_that_is_said(version: str) -> None:
+    async def go(model: ScriptedModel) -> None:
+        async with LocalAppServer(version, model.codex_config(), lose_answer_of="thread/start") as server:
+            events = await run_to_end(server.connect, ask())
+            assert server.methods().count("thread/start") == 2
+            assert any("another one" in warning.message for warning in of(Warned, events))
+            assert len(model.requests) == 1
+            assert report_of(events).outcome == "completed"
 
     with ScriptedModel([Say("Done.")]) as model:
         run(go(model))

@@ -51,7 +51,9 @@ class LocalAppServer:
     lose_before: str | None = None
     """Break the link when this method is about to leave, once: the server never gets it."""
     lose_after: str | None = None
-    """Break the link when this method has left, once: its answer never comes. ``answer`` is any answer of ours."""
+    """Break the link when this method has left, once: the server may or may not get it. ``answer``: any of ours."""
+    lose_answer_of: str | None = None
+    """Break the link when the server answers this method, once: it has got it, and we do not know."""
 
     async def __aenter__(self) -> Self:
         self._scratch = tempfile.TemporaryDirectory(prefix="app-server-")
@@ -137,6 +139,9 @@ class LocalAppServer:
         if method == self.lose_after:
             self.lose_after = None
             self.links[-1].cut_after_write = True
+        if method == self.lose_answer_of:
+            self.lose_answer_of = None
+            self.links[-1].cut_at_next_read = True
 
     @asynccontextmanager
     async def _stream(self) -> AsyncIterator[PipeStream]:

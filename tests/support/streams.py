@@ -54,7 +54,9 @@ class CuttableStream:
         self._inner = inner
         self._lost = asyncio.Event()
         self.cut_after_write = False
-        """Let the write that is under way reach the far side, and nothing come back."""
+        """Let the write that is under way leave, and break at once: the far side may or may not get it."""
+        self.cut_at_next_read = False
+        """Break when the far side says something again: it has got all that was written, and we learn nothing."""
 
     def cut(self) -> None:
         """Break the link now."""
@@ -62,6 +64,9 @@ class CuttableStream:
 
     async def read(self, limit: int = 65536) -> bytes:
         data: bytes = await self._or_lost(self._inner.read(limit))
+        if self.cut_at_next_read:
+            self.cut()
+            raise link_lost()
         return data
 
     async def write(self, data: bytes) -> None:
