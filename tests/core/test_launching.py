@@ -2,10 +2,11 @@
 
 import pytest
 
+from remora.core.answers import Answers
 from remora.core.errors import Code, RemoraError
 from remora.core.launch_outcomes import launch_problem, mute_server
 from remora.core.launching import Adopt, RunAttached, StartDetached, plan_launch
-from remora.core.probes import Answers, HostFacts, read_facts
+from remora.core.probes import HostFacts, read_facts
 
 SOCKET = "/home/dev/.codex/app-server-control/app-server-control.sock"
 USUAL = {

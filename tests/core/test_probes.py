@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from remora.core.answers import AnswerReader, Answers, read_answers
 from remora.core.errors import Code
-from remora.core.probes import AnswerReader, Answers, FolderState, SocketKind, read_answers, read_facts
+from remora.core.probes import FolderState, SocketKind, read_facts
 from remora.core.shell_faults import Silence, ended_without_answer, entry_problem, suspects_in, went_silent
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "probes"

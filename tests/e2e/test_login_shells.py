@@ -29,7 +29,9 @@ ALWAYS_READ = {
     "tcsh": ".tcshrc",
     "dash": ".profile",
 }
-LIMITS = Limits(shell_silence=0.6, shell_total=2.0, probe=8.0, launch=8.0, handshake=3.0)
+LIMITS = Limits()
+STUCK = Limits(shell_silence=2.0, shell_total=4.0)
+"""For shells that never answer: enough for a busy machine to answer where it does."""
 
 
 def shell_path(name: str) -> str:
@@ -50,7 +52,7 @@ def probe(sshd: AccountSshd, request: ProbeRequest | None = None, limits: Limits
     return run(work())
 
 
-def refusal(sshd: AccountSshd, limits: Limits = LIMITS) -> RemoraError:
+def refusal(sshd: AccountSshd, limits: Limits = STUCK) -> RemoraError:
     """What the probe refuses; nothing of it stays on the host, while the connection still stands."""
 
     async def work() -> RemoraError:
@@ -228,8 +230,8 @@ def test_f31_a_shell_that_never_ends_leaves_nothing_behind(line: str, interactiv
 
 def test_f31_a_slow_shell_has_time_while_it_talks() -> None:
     with AccountSshd(shell_path("bash")) as sshd:
-        write(sshd.home, ".bashrc", "for i in 1 2 3 4 5; do sleep 0.2; echo still here; done")
-        limits = Limits(shell_silence=0.9, shell_total=20.0)
+        write(sshd.home, ".bashrc", "for i in 1 2 3 4 5; do sleep 0.4; echo still here; done")
+        limits = Limits(shell_silence=1.5, shell_total=20.0)
         facts = probe(sshd, limits=limits)
         assert facts.os == "Linux"
         assert facts.noise.count("still here") >= 5

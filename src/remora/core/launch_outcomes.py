@@ -2,8 +2,8 @@
 
 from typing import Final
 
+from remora.core.answers import Answers, without_escapes
 from remora.core.errors import AppServerProblem, Code, LaunchProblem, RemoraError
-from remora.core.probes import Answers, without_escapes
 
 STARTED: Final = "started"
 ADOPT: Final = "adopt"

@@ -4,8 +4,8 @@ import re
 from enum import Enum
 from typing import Final
 
+from remora.core.answers import Answers
 from remora.core.errors import Code, ShellProblem
-from remora.core.probes import Answers
 
 RC_LINES: Final = (
     "grep -nE '(^|[;&|( ])(exec +[a-z/]|read |cat *$|vared |sleep )' ~/.bashrc ~/.zshenv"

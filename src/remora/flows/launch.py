@@ -19,7 +19,7 @@ from remora.core.launching import (
     foreign_socket,
     plan_launch,
 )
-from remora.core.probes import Answers, HostFacts, ProcessIdentity, foreign_place, read_process
+from remora.core.probes import HostFacts, ProcessIdentity, foreign_place, read_process
 from remora.core.settings import Limits
 from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
@@ -181,7 +181,7 @@ class _Launch:
         """A server on this very channel."""
         if plan.attached is None or plan.codex is None:
             raise AssertionError("a plan that starts anything has an attached step")
-        stream = await self._shell.become(plan.attached.codex, ("app-server", "--listen", "stdio://"))
+        stream = await self._shell.become((plan.attached.codex, "app-server", "--listen", "stdio://"))
         rpc = await self._open_rpc(stream, Framing.LINES)
         return self._result(plan, rpc, LaunchMode.ATTACHED, BytePath.STDIO, None)
 
@@ -220,7 +220,7 @@ class _Launch:
 
     async def _mute(self, socket: str) -> RemoraError:
         await self._probe()
-        answers: Answers = await self._shell.ask(
+        answers = await self._shell.ask(
             "owner",
             {
                 "remora_socket": socket,

@@ -2,24 +2,23 @@
 
 import asyncio
 import math
-import shlex
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from importlib.resources import files
 from typing import Any, Final
 
-from remora.core import shell_faults
+from remora.core import scripts, shell_faults
+from remora.core.answers import AnswerReader, Answers, without_escapes
 from remora.core.errors import Code, RemoraError, ShellProblem, TimeLimit
-from remora.core.probes import AnswerReader, Answers, HostFacts, read_facts, without_escapes
+from remora.core.probes import HostFacts, read_facts
 from remora.core.settings import Limits
 from remora.core.shell_faults import Silence
 from remora.core.text import decode
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock, RemoteHost, RemoteProcess
 
-_SACRIFICED_LINES: Final = 8
 _GRACE: Final = 2.0
 """Seconds that a stuck shell gets to show that the end of its input moves it."""
 
@@ -61,9 +60,14 @@ class RemoteShell:
         Raises, classified: ``shell-replaced``, ``shell-waits-for-input``, ``shell-never-ends``,
         ``shell-failed``, ``unsupported-remote-os``, ``time-limit``.
         """
-        text = _first_script(self._nonce, request, self._limits)
-        await self._process.write(text.encode("utf-8", "surrogateescape"))
         limits = self._limits
+        variables = {
+            "remora_folder": request.folder or "",
+            "remora_codex": request.codex or "",
+            "remora_limit": str(max(math.ceil(limits.probe / 4), 1)),
+        }
+        texts = [_shipped(name) for name in ("prelude", "entry", "probe")]
+        await self._send(scripts.first_script(self._nonce, variables, texts))
         halt = await self._collect(silence=limits.shell_silence, total=limits.shell_total, until="env")
         if halt is _Halt.ANSWERED and self._reader.ended is None:
             halt = await self._collect(silence=limits.probe, total=limits.probe, until="end")
@@ -75,35 +79,34 @@ class RemoteShell:
             raise await self._stuck(halt)
         return read_facts(answers, noise=self._noise())
 
-    async def ask(self, script: str, variables: Mapping[str, str], *, limit: float) -> Answers:
+    async def ask(self, name: str, variables: Mapping[str, str], *, limit: float) -> Answers:
         """Run one of our scripts in the shell that probed, and give its answers.
 
         Raises ``shell-failed`` when the shell ends instead, ``time-limit`` after `limit` seconds.
         """
         self._reader.begin()
-        await self._process.write(_compound(_assign(variables) + _script(script)).encode("utf-8", "surrogateescape"))
+        await self._send(scripts.script(variables, [_shipped(name)]))
         halt = await self._collect(silence=limit, total=limit, until="end")
         if halt is _Halt.ANSWERED:
             return self._reader.answers
         if halt is _Halt.ENDED:
             raise ShellProblem(
                 Code.SHELL_FAILED,
-                f"The shell on the host ended while it ran our {script} script.",
+                f"The shell on the host ended while it ran our {name} script.",
                 seen=self._noise(),
                 next_step="Try again; if it stays so, look at what ends processes on the host.",
             )
         raise TimeLimit(
             Code.TIME_LIMIT,
-            f"The host did not finish our {script} script within {limit:g} seconds.",
+            f"The host did not finish our {name} script within {limit:g} seconds.",
             seen=self._noise(),
             next_step="Try again, or allow more time with --timeout.",
         )
 
-    async def become(self, codex: str, words: tuple[str, ...]) -> ByteStream:
-        """Turn this very channel into `codex` with `words`: its standard input and output, nothing before it."""
+    async def become(self, words: Sequence[str]) -> ByteStream:
+        """Turn this very channel into the program `words`: its standard input and output, nothing before it."""
         self._reader.begin()
-        text = f"remora_emit end become\nPATH=$remora_path\nexport PATH\nexec {shlex.join((codex, *words))}\n"
-        await self._process.write(_compound(text).encode("utf-8", "surrogateescape"))
+        await self._send(scripts.becoming(words))
         halt = await self._collect(silence=self._limits.channel, total=self._limits.channel, until="end")
         if halt is not _Halt.ANSWERED:
             raise ShellProblem(
@@ -146,6 +149,9 @@ class RemoteShell:
                 self._noise_came.set()
         except RemoraError:
             pass  # whoever reads standard output learns the same
+
+    async def _send(self, text: str) -> None:
+        await self._process.write(text.encode("utf-8", "surrogateescape"))
 
     def _noise(self) -> str:
         return without_escapes(decode(self._reader.noise))
@@ -201,7 +207,6 @@ class RemoteShell:
                 f"The probe on the host did not end within {self._limits.probe:g} seconds.",
                 seen=self._noise(),
                 next_step="Look at what hangs there: file systems, codex --version. Or allow more time with --timeout.",
-                stage=None,
             )
         if answers.one("entry.ready") is not None:
             # Our script stands behind the login shell, ready to end it when our input ends.
@@ -251,12 +256,7 @@ async def open_shell(
     :meth:`RemoteHost.start` raises.
     """
     word = nonce()
-    words = ("exec", "/bin/sh", "-s", word)
-    try:
-        process = await host.start(words)
-    except ShellProblem:
-        # sshd frees a session that just ended a moment later; when it allows one only, the answer tells that it has.
-        process = await host.start(words)
+    process = await host.start(("exec", "/bin/sh", "-s", word))
     shell = RemoteShell(host, process, word, clock=clock, limits=limits)
     draining = asyncio.ensure_future(shell.drain_errors())
     try:
@@ -290,28 +290,8 @@ class _Handover:
             await self._process.write_eof()
 
 
-def _first_script(nonce: str, request: ProbeRequest, limits: Limits) -> str:
-    """Lines that an rc file may swallow without harm, then one compound, which is parsed whole before it runs."""
-    sacrificed = "".join(f"remora_{number}=1\n" for number in range(1, _SACRIFICED_LINES + 1))
-    variables = {
-        "remora_nonce": nonce,
-        "remora_folder": request.folder or "",
-        "remora_codex": request.codex or "",
-        "remora_limit": str(max(math.ceil(limits.probe / 4), 1)),
-    }
-    return sacrificed + _compound(_assign(variables) + _script("prelude") + _script("entry") + _script("probe"))
-
-
-def _script(name: str) -> str:
+def _shipped(name: str) -> str:
     return files("remora.remote").joinpath(f"{name}.sh").read_text("utf-8")
-
-
-def _assign(variables: Mapping[str, str]) -> str:
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
-
-
-def _compound(text: str) -> str:
-    return "{\n" + text + "}\n"
 
 
 async def _read_suspects(process: RemoteProcess) -> tuple[str, ...]:

@@ -28,5 +28,5 @@ async def open_tunnel(host: RemoteHost, shell: RemoteShell, socket: str, codex: 
     except RemoraError as error:
         if error.code is not Code.CHANNEL_REFUSED or codex is None or not codex.has_proxy:
             raise
-    words = ("app-server", "proxy", "--sock", socket)
-    return Tunnel(await shell.become(codex.path, words), BytePath.PROXY)
+    words = (codex.path, "app-server", "proxy", "--sock", socket)
+    return Tunnel(await shell.become(words), BytePath.PROXY)

@@ -1,0 +1,110 @@
+"""Answers of our scripts: fenced by a random marker, in any amount of noise."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from remora.core.text import decode
+
+_ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+_ANSWER_LIMIT: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one script answered, in order; a key may come more than once."""
+
+    pairs: tuple[tuple[str, str], ...]
+
+    def one(self, key: str) -> str | None:
+        """The last value of `key`."""
+        return next((value for name, value in reversed(self.pairs) if name == key), None)
+
+    def all(self, key: str) -> tuple[str, ...]:
+        """Every value of `key`."""
+        return tuple(value for name, value in self.pairs if name == key)
+
+
+class AnswerReader:
+    """Takes output as it comes; keeps answers, and of everything else the newest `noise_limit` bytes.
+
+    An answer is ``<nonce>key=value`` or ``<nonce>key~hex`` on a line of its own. After the answer ``end``
+    nothing more is read: what follows stays in :attr:`rest`, for whoever gets the stream next.
+    """
+
+    def __init__(self, nonce: str, *, noise_limit: int) -> None:
+        self._prefix = f"\n<{nonce}>".encode()
+        self._noise_limit = noise_limit
+        self._buffer = b""
+        self._pairs: list[tuple[str, str]] = []
+        self._noise = b""
+        self.ended: str | None = None
+        """Which script said that it is done."""
+
+    @property
+    def answers(self) -> Answers:
+        """All answers since the last :meth:`begin`."""
+        return Answers(tuple(self._pairs))
+
+    @property
+    def noise(self) -> bytes:
+        """What was no answer."""
+        return self._noise + (b"" if self.ended else self._buffer)
+
+    def begin(self) -> None:
+        """Get ready for the next script."""
+        self.ended = None
+        self._pairs = []
+
+    def rest(self) -> bytes:
+        """Give up what came after the end, and forget it here."""
+        rest, self._buffer = self._buffer, b""
+        return rest
+
+    def feed(self, data: bytes) -> None:
+        """Take the next piece of output."""
+        self._buffer += data
+        while self.ended is None:
+            start = self._buffer.find(self._prefix)
+            if start < 0:
+                kept = max(len(self._buffer) - len(self._prefix) + 1, 0)
+                self.add_noise(self._buffer[:kept])
+                self._buffer = self._buffer[kept:]
+                return
+            self.add_noise(self._buffer[:start])
+            end = self._buffer.find(b"\n", start + len(self._prefix))
+            if end < 0:
+                self._buffer = self._buffer[start : start + _ANSWER_LIMIT]
+                return
+            self._take(self._buffer[start + len(self._prefix) : end])
+            self._buffer = self._buffer[end + 1 :]
+
+    def add_noise(self, data: bytes) -> None:
+        """Keep what came by another way, such as standard error."""
+        self._noise = (self._noise + data)[-self._noise_limit :]
+
+    def _take(self, line: bytes) -> None:
+        match = re.match(rb"([a-z0-9.-]+)([=~])(.*)", line.rstrip(b"\r"), re.DOTALL)
+        if match is None:
+            return
+        key, kind, raw = match[1].decode(), match[2], match[3]
+        if kind == b"~":
+            try:
+                raw = bytes.fromhex(raw.decode("ascii", "replace"))
+            except ValueError:
+                return
+        self._pairs.append((key, decode(raw)))
+        if key == "end":
+            self.ended = self._pairs[-1][1]
+
+
+def read_answers(output: bytes, nonce: str) -> Answers:
+    """The answers in the complete output of a script."""
+    reader = AnswerReader(nonce, noise_limit=0)
+    reader.feed(output)
+    return reader.answers
+
+
+def without_escapes(text: str) -> str:
+    """Remote text without its terminal colours, for people to read."""
+    return _ESCAPES.sub("", text)

@@ -1,0 +1,28 @@
+"""Text for /bin/sh on the host: our scripts with their variables, so that any input to them stays data."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+_SACRIFICED_LINES: Final = 8
+
+
+def first_script(nonce: str, variables: Mapping[str, str], texts: Sequence[str]) -> str:
+    """The start of a conversation.
+
+    The first lines are assignments that a start-up file may swallow without harm; entry.sh counts them. All
+    else is one compound, which is parsed whole before any of it runs.
+    """
+    sacrificed = "".join(f"remora_{number}=1\n" for number in range(1, _SACRIFICED_LINES + 1))
+    return sacrificed + script({"remora_nonce": nonce, **variables}, texts)
+
+
+def script(variables: Mapping[str, str], texts: Sequence[str]) -> str:
+    """`texts` in one compound, after assignments of `variables`."""
+    assignments = "".join(f"{name}={shlex.quote(value)}\n" for name, value in variables.items())
+    return "{\n" + assignments + "".join(texts) + "}\n"
+
+
+def becoming(words: Sequence[str]) -> str:
+    """The last script: say that it ran, then become the program `words` in the login shell's own PATH."""
+    return script({}, (f"remora_emit end become\nPATH=$remora_path\nexport PATH\nexec {shlex.join(words)}\n",))
