@@ -92,6 +92,19 @@ def test_f48_b10_launch_returns_at_once_and_the_server_lives_on(shell: str) -> N
         assert log.parent.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.parametrize("interactive", [False, True])
+def test_f48_what_start_up_files_leave_running_holds_nothing_up(interactive: bool) -> None:
+    with AccountSshd("/bin/bash") as sshd:
+        codex_in(sshd)
+        guard = "case $- in *i*) ;; *) return ;; esac\n" if interactive else ""
+        sshd.home.joinpath(".bashrc").write_text(f"{guard}sleep 3600 &\n")
+        started = time.monotonic()
+        mode, _, pid = launch(sshd)
+        assert mode is LaunchMode.DETACHED
+        assert launch(sshd)[::2] == (LaunchMode.ADOPTED, pid)
+        assert time.monotonic() - started < 12
+
+
 @pytest.mark.parametrize("hidden", [(), ("/usr/bin/setsid", "/usr/bin/nohup")])
 def test_f49_a_server_that_dies_with_the_session_is_run_attached(tmp_path: Path, hidden: tuple[str, ...]) -> None:
     reaper = tmp_path / "reaper"

@@ -120,26 +120,33 @@ class RemoteShell:
         return _Handover(self._reader.rest(), self._process)
 
     async def finish(self) -> None:
-        """End the shell and wait until the host says that it is gone; what it started detached goes on."""
-        if self._finished:
-            return
-        self._finished = True
-        late = TimeLimit(
-            Code.TIME_LIMIT,
-            f"The shell on the host did not end within {self._limits.channel:g} seconds.",
-            next_step="Look at what holds the session open on the host.",
-        )
-        await self._process.write_eof()
-        await within(self._clock, self._limits.channel, self._ended(), error=late)
+        """End the shell and wait until the host says that it is gone; what it started detached goes on.
+
+        The wait is short: what start-up files left running may hold the session open for ever.
+        """
+        if not self._finished:
+            self._finished = True
+            await self._end()
 
     async def close(self) -> None:
         """Let go of the channel. What it became gets the end of its input and a moment to end by itself."""
         if self._handed_over:
-            late = TimeLimit(Code.TIME_LIMIT, "It did not end by itself.", next_step="None: it is cut off.")
             with suppress(RemoraError):  # closing is what follows in any case
-                await self._process.write_eof()
-                await within(self._clock, _GRACE, self._ended(), error=late)
+                await self._end()
         await self._process.close()
+
+    async def _end(self) -> None:
+        await self._process.write_eof()
+        ending = asyncio.ensure_future(self._process.wait())
+        draining = asyncio.ensure_future(self._drain_output())
+        alarm = asyncio.ensure_future(self._clock.sleep(_GRACE))
+        waiting: tuple[asyncio.Future[Any], ...] = (ending, alarm)
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if ending.done():
+                ending.result()
+        finally:
+            await dismiss(ending, draining, alarm)
 
     async def drain_errors(self) -> None:
         """Keep standard error flowing into the noise. Run by :func:`open_shell`."""
@@ -156,10 +163,9 @@ class RemoteShell:
     def _noise(self) -> str:
         return without_escapes(decode(self._reader.noise))
 
-    async def _ended(self) -> None:
+    async def _drain_output(self) -> None:
         while await self._process.read():
             pass
-        await self._process.wait()
 
     async def _collect(self, *, silence: float, total: float, until: str) -> _Halt:
         """Feed the reader until the answer `until` (or the end) is there; bytes of any kind reset `silence`."""
