@@ -6,9 +6,12 @@ from tests.support.local_app_server import LocalAppServer
 from tests.support.loop import run
 from tests.support.runs import Person, Unattended, of, report_of, run_to_end
 
+from remora.adapters.disk_spool import DiskSpool
 from remora.demo.scripted_model import Fail, Gate, Patch, RunCommand, Say, ScriptedModel, Step, UpdatePlan, Wait
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.run_request import RunRequest
+from remora.flows.threads import ThreadClient
+from remora.wire import jsonrpc
 from remora.wire.appserver import ApprovalPolicy, SandboxMode
 from remora.wire.reports.run import (
     ApprovalRequested,
@@ -135,6 +138,38 @@ def test_an_approval_given_by_a_person_lets_the_command_run(version: str) -> Non
             assert (server.folder / "granted").exists()
             report = report_of(events)
             assert (report.outcome, report.exit_code) == ("completed", 0)
+
+    with ScriptedModel([RunCommand("touch granted", escalate=True, justification="I want it"), Say("Done.")]) as it:
+        run(go(it))
+
+
+@pytest.mark.parametrize("version", VERSIONS[1:])
+def test_f82_another_client_answers_and_the_prompt_here_is_withdrawn(version: str) -> None:
+    async def go(model: ScriptedModel) -> None:
+        async with LocalAppServer(version, model.codex_config()) as server:
+            thread_id = ""
+
+            async def answer_elsewhere(event: RunEvent) -> None:
+                nonlocal thread_id
+                if isinstance(event, ThreadReady):
+                    thread_id = event.thread_id
+                if isinstance(event, ApprovalRequested):
+                    async with server.connect() as other:
+                        spool = DiskSpool(memory=100_000)
+                        other.rpc.deliver_to(spool)
+                        await ThreadClient(other.rpc).resume(thread_id)
+                        while not isinstance(message := jsonrpc.decode(await spool.get() or b""), jsonrpc.Request):
+                            pass
+                        await other.rpc.respond(message.id, {"decision": "accept"})
+                        while b"serverRequest/resolved" not in (await spool.get() or b"serverRequest/resolved"):
+                            pass
+                        spool.close()
+
+            events = await run_to_end(server.connect, cautious(), approvals=Person(None), on_event=answer_elsewhere)
+            (resolved,) = of(ApprovalResolved, events)
+            assert resolved.decided_by == "elsewhere"
+            assert (server.folder / "granted").exists()
+            assert (report_of(events).outcome, report_of(events).exit_code) == ("completed", 0)
 
     with ScriptedModel([RunCommand("touch granted", escalate=True, justification="I want it"), Say("Done.")]) as it:
         run(go(it))

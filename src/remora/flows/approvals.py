@@ -10,6 +10,7 @@ import msgspec
 from remora.core.approvals import ApprovalRequest, Decision
 from remora.core.errors import RemoraError
 from remora.flows.rpc import RpcClient
+from remora.flows.threads import ThreadClient
 from remora.flows.waiting import dismiss
 from remora.ports import ApprovalHandler
 from remora.wire import approvals, appserver, jsonrpc
@@ -123,7 +124,7 @@ class ApprovalDesk:
     def _tell_why(self, rpc: RpcClient, request: ApprovalRequest, decision: Decision) -> None:
         """Say the reason of a decline to the agent, ahead of it: answers have no room for a text."""
         if decision.note and decision.choice.name == "decline" and request.turn_id is not None:
-            work = _steer(rpc, appserver.turn_steer(request.thread_id, request.turn_id, decision.note))
+            work = _steer(ThreadClient(rpc), request.thread_id, request.turn_id, decision.note)
             task = asyncio.create_task(work)
             self._notes.add(task)
             task.add_done_callback(self._notes.discard)
@@ -136,9 +137,9 @@ async def _decide(handler: ApprovalHandler, request: ApprovalRequest) -> Decisio
     return await handler.decide(request)
 
 
-async def _steer(rpc: RpcClient, params: dict[str, object]) -> None:
+async def _steer(threads: ThreadClient, thread_id: str, turn_id: str, note: str) -> None:
     try:
-        await rpc.request("turn/steer", params)
+        await threads.steer(thread_id, turn_id, note)
     except RemoraError:
         pass  # the note is a courtesy; the decision itself is what counts
 

@@ -1,7 +1,6 @@
 """Requests and answers over one byte stream to an app server."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from remora.core.backoff import Backoff
 from remora.core.errors import Code, ProtocolProblem, RemoraError, Stage, TimeLimit
 from remora.core.settings import Limits
 from remora.core.text import decode as text_of
+from remora.flows.inbox import Inbox
 from remora.flows.transport import Transport, open_transport
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock, EventSpool
@@ -59,7 +59,7 @@ class RpcClient:
         self._outbox: asyncio.Queue[_Outgoing | None] = asyncio.Queue()
         self._writing: _Outgoing | None = None
         self._next_id = 0
-        self._inbox = _Inbox(limits.spool_memory)
+        self._inbox = Inbox(limits.spool_memory)
         self._closed = asyncio.Event()
         self.failure: RemoraError | None = None
         """Why the connection ended; `None` while it stands."""
@@ -240,39 +240,6 @@ class RpcClient:
                 _fail(outgoing.sent, self.failure)
         self._inbox.finish()
         self._closed.set()
-
-
-class _Inbox:
-    """Where unasked messages wait until somebody brings a spool."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._early: deque[bytes] = deque()
-        self._size = 0
-        self._spool: EventSpool | None = None
-        self._finished = False
-
-    def put(self, record: bytes) -> None:
-        if self._spool is not None:
-            self._spool.put(record)
-            return
-        self._early.append(record)
-        self._size += len(record)
-        while self._size > self._limit and len(self._early) > 1:
-            self._size -= len(self._early.popleft())
-
-    def attach(self, spool: EventSpool) -> None:
-        self._spool = spool
-        for record in self._early:
-            spool.put(record)
-        self._early.clear()
-        if self._finished:
-            spool.finish()
-
-    def finish(self) -> None:
-        self._finished = True
-        if self._spool is not None:
-            self._spool.finish()
 
 
 @asynccontextmanager

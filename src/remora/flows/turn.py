@@ -92,7 +92,8 @@ class Turn:
             return []
         params = appserver.mapping(msgspec.json.decode(message.params))
         if message.method == "serverRequest/resolved":
-            return await self.desk.resolved(params.get("requestId", ""))
+            request_id = params.get("requestId")
+            return await self.desk.resolved(request_id) if isinstance(request_id, str | int) else []
         if message.method == "turn/completed":
             turn = read_turn(appserver.mapping(params.get("turn")))
             if turn.turn_id == self._turn_id:
