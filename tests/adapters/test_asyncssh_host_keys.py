@@ -35,11 +35,6 @@ def fingerprint_of(key: Path) -> str:
     return listing.stdout.split()[1]
 
 
-def login_attempts(server: SystemSshd) -> int:
-    """How often a user name reached the server."""
-    return server.log_text().count("Accepted ") + server.log_text().count("authenticating user")
-
-
 def test_f23_an_unknown_key_and_nobody_to_ask_is_refused_with_its_fingerprint(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
         server.known_hosts.unlink()
@@ -47,7 +42,7 @@ def test_f23_an_unknown_key_and_nobody_to_ask_is_refused_with_its_fingerprint(tm
         assert error.code is Code.HOST_KEY_UNKNOWN
         assert fingerprint_of(server.host_keys[0]) in error.message
         assert "ssh -- devbox" in error.next_step
-        assert server.accepted_logins() == 0
+        assert server.named_logins() == 0
         assert not server.known_hosts.exists()
 
 
@@ -154,7 +149,7 @@ def test_f22_a_changed_key_stops_under_every_policy(
         assert f"{server.known_hosts} line 2" in error.message
         assert f"ssh-keygen -R '[127.0.0.1]:{server.port}' -f {server.known_hosts}" in error.next_step
         assert server.known_hosts.read_bytes() == before
-        assert login_attempts(server) == 0
+        assert server.named_logins() == 0
 
 
 def test_f22_the_named_command_cures_it(tmp_path: Path) -> None:
@@ -194,7 +189,7 @@ def test_f22_a_revoked_key_stops(tmp_path: Path, where: str) -> None:
             error = refusal(server.route(revoked_host_keys=str(revoked)), ScriptedPerson())
         assert error.code is Code.HOST_KEY_REVOKED
         assert fingerprint_of(server.host_keys[0]) in error.message
-        assert login_attempts(server) == 0
+        assert server.named_logins() == 0
 
 
 @pytest.mark.parametrize("content", [None, b"SSHKRL\n\0\0\0\0\1"])
@@ -240,7 +235,7 @@ def test_a_certificate_of_a_known_authority_is_enough_if_it_names_the_host(tmp_p
             assert run(facts_of(server.route(), Nobody())).host_key_fingerprint == fingerprint_of(host_key)
         else:
             assert refusal(server.route(), ScriptedPerson()).code is Code.HOST_KEY_UNKNOWN
-            assert login_attempts(server) == 0
+            assert server.named_logins() == 0
 
 
 def test_a_certificate_of_a_foreign_authority_leaves_the_plain_key_to_judge(tmp_path: Path) -> None:
@@ -289,4 +284,4 @@ def test_the_key_that_was_accepted_is_the_only_one_taken(tmp_path: Path) -> None
 
         error: RemoraError = refusal(server.route(), PersonDuringWhoseThoughtsTheHostChanges())
         assert fingerprint_of(other) in error.message
-        assert login_attempts(server) == 0
+        assert server.named_logins() == 0

@@ -77,7 +77,7 @@ def test_f19_a_refused_login_is_tried_exactly_once(tmp_path: Path) -> None:
         assert error.exit_code is ExitCode.AUTHENTICATION
         assert "publickey" in error.message
         assert "keys offered: 1" in error.message
-        assert (server.accepted_logins(), server.connections()) == (0, 1)
+        assert (server.accepted_logins(), server.named_logins(), server.connections()) == (0, 1, 1)
 
 
 @pytest.mark.sshd

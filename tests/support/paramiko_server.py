@@ -105,7 +105,7 @@ class ParamikoServer:
                 channel.send_exit_status(status)
             else:
                 _send_exit_signal(channel, signal.Signals(-status).name.removeprefix("SIG"))
-        channel.close()
+            channel.close()
 
     def _accept(self) -> None:
         while True:
@@ -142,14 +142,14 @@ class _Interface(paramiko.ServerInterface):  # type: ignore[misc]
 
 def _feed(channel: Any, child: "subprocess.Popen[bytes]") -> None:
     assert child.stdin is not None
-    with contextlib.suppress(OSError), child.stdin:
+    with contextlib.suppress(OSError, EOFError), child.stdin:
         while data := channel.recv(_BLOCK):
             child.stdin.write(data)
             child.stdin.flush()
 
 
 def _copy(source: Any, send: Any) -> None:
-    with contextlib.suppress(OSError), source:
+    with contextlib.suppress(OSError, EOFError), source:
         while data := source.read1(_BLOCK):
             send(data)
 

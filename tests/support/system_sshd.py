@@ -171,6 +171,14 @@ class SystemSshd:
         """How many TCP connections sshd has seen."""
         return sum("Connection from " in line for line in self.log_text().splitlines())
 
+    def named_logins(self) -> int:
+        """How many connections told sshd a user name, let in or not; read when all connections have ended."""
+        deadline = time.monotonic() + _STOP_LIMIT
+        while self.connection_processes():
+            assert time.monotonic() < deadline, "a connection is still open"
+            time.sleep(0.01)
+        return self.accepted_logins() + self.log_text().count("by authenticating user")
+
     def connection_processes(self) -> list[int]:
         """The sshd processes that serve connections now."""
         if self._process is None:

@@ -19,6 +19,7 @@ from remora.adapters.asyncssh_host.host_keys import (
     refused_key_problem,
     unknown_key_problem,
 )
+from remora.adapters.asyncssh_host.last_words import SocketTunnel
 from remora.adapters.asyncssh_host.login import Login
 from remora.adapters.asyncssh_host.options import connection_options, notices_for, session_environment
 from remora.adapters.asyncssh_host.transport import Proxy, connect_tcp, run_proxy
@@ -139,10 +140,12 @@ class _Hop:
         if before is not None:
             options["tunnel"] = before.connection
         elif host.proxy_command is not None:
-            options["sock"], proxy = await stack.enter_async_context(run_proxy(host, host.proxy_command))
+            connected, proxy = await stack.enter_async_context(run_proxy(host, host.proxy_command))
+            options["tunnel"] = SocketTunnel(connected)
         else:
-            options["sock"] = await connect_tcp(host, limit=connect_limit)
-            stack.callback(options["sock"].close)
+            connected = await connect_tcp(host, limit=connect_limit)
+            stack.callback(connected.close)
+            options["tunnel"] = SocketTunnel(connected)
         deadline = asyncio.timeout(connect_limit)
         self._lifetime = Lifetime()
         self._login = Login(
