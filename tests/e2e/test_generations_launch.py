@@ -30,7 +30,6 @@ def host_with(version: str, *options: str, home: str = "h") -> Iterator[AccountS
         place.parent.mkdir(parents=True)
         place.symlink_to(binary)
         (sshd.home / "project").mkdir()
-        (sshd.home / ".codex").mkdir()  # below /tmp, newer ones do not make it and then miss it
         yield sshd
         deadline = time.monotonic() + 5.0
         while (processes := sshd.session_processes()) and time.monotonic() < deadline:

@@ -65,6 +65,7 @@ remora_stop_ours() {
 remora_start() {
   [ ! -S "$remora_socket" ] || remora_emit healed socket
   (umask 077 && : >"$remora_log") || { remora_outcome=refused; return; }
+  [ -n "${CODEX_HOME-}" ] || mkdir -p -- "$HOME/.codex" # below /tmp codex does not make it, and misses it
   remora_detach=$(command -v setsid)
   {
     (

@@ -7,13 +7,15 @@ remora_emit path "$remora_path"
 remora_home=${CODEX_HOME:-$HOME/.codex}
 remora_user=$(id -u)
 
+# Ask a codex. Without a home of its own it writes nothing: otherwise each --version leaves a folder behind.
 remora_bounded() {
+  set -- env "PATH=$remora_path" CODEX_HOME=/dev/null "$@"
   if command -v timeout >/dev/null 2>&1; then
-    timeout -s KILL "$remora_limit" env "PATH=$remora_path" "$@"
+    timeout -s KILL "$remora_limit" "$@"
   elif command -v perl >/dev/null 2>&1; then
-    perl -e 'alarm shift; exec @ARGV' "$remora_limit" env "PATH=$remora_path" "$@"
+    perl -e 'alarm shift; exec @ARGV' "$remora_limit" "$@"
   else
-    env "PATH=$remora_path" "$@"
+    "$@"
   fi </dev/null 2>&1
 }
 
