@@ -26,17 +26,36 @@ async def end_tagged(tag: str) -> None:
     """
     began = time.monotonic()
     told: set[int] = set()
-    while found := await asyncio.to_thread(lambda: list(_tagged(tag.encode()))):
+    while True:
+        tagged, exiting = await asyncio.to_thread(_left, tag.encode(), told)
+        if not tagged and not exiting:
+            return
         waited = time.monotonic() - began
         if waited > _LIMIT:
-            raise TimeoutError(f"processes of the embedded host do not end: {found}")
-        for pid in found:
-            if waited > _GRACE:
-                _send(pid, signal.SIGKILL)
-            elif pid not in told:
+            raise TimeoutError(f"processes of the embedded host do not end: {tagged + exiting}")
+        for pid in tagged:
+            if pid not in told:
                 told.add(pid)
                 _send(pid, signal.SIGTERM)
+            elif waited > _GRACE:
+                _send(pid, signal.SIGKILL)
         await asyncio.sleep(_PAUSE)
+
+
+def _left(tag: bytes, told: set[int]) -> tuple[list[int], list[int]]:
+    """Tagged processes, and told ones on their way out: these lose the tag a moment before they are gone."""
+    tagged = list(_tagged(tag))
+    return tagged, [pid for pid in told.difference(tagged) if _is_exiting(pid)]
+
+
+def _is_exiting(pid: int) -> bool:
+    """Whether it lives without an environment and is not yet a zombie; a new process with this id has one."""
+    try:
+        folder = _PROC / str(pid)
+        state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+        return state not in {"Z", "X"} and not (folder / "environ").read_bytes()
+    except OSError:
+        return False
 
 
 def _send(pid: int, number: signal.Signals) -> None:
