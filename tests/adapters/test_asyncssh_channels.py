@@ -120,6 +120,16 @@ def test_unread_output_stays_on_the_host(tmp_path: Path) -> None:
         assert finished.exists()
 
 
+def test_a_renewed_key_exchange_goes_unnoticed(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path, options=["RekeyLimit 1M"]) as server:
+
+        async def work() -> None:
+            async with AsyncsshDialler().dial(server.route(), Nobody()) as host:
+                await echo_exactly(host, 4 * 1024 * 1024)
+
+        run(work())
+
+
 def test_a_channel_that_is_not_answered_reaches_its_limit(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
 

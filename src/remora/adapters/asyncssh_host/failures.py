@@ -3,6 +3,7 @@
 import asyncssh
 
 from remora.adapters.asyncssh_host.login import Login
+from remora.adapters.asyncssh_host.options import option
 from remora.core.errors import (
     AuthenticationProblem,
     Code,
@@ -118,6 +119,8 @@ def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
     problems = login.identities.problems
     offered = login.identities.offered
     tried = ", ".join(login.methods) or "no method that the host allows"
+    if option(host, "gssapiauthentication") == "yes":
+        tried += " (GSSAPIAuthentication is set, which remora cannot do)"
     if problems and not login.answered:
         return AuthenticationProblem(
             Code.KEY_UNUSABLE,

@@ -6,7 +6,7 @@ import copy
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -137,8 +137,17 @@ class Identities:
             except (OSError, ValueError) as error:
                 self.problems.append(f"{path}: {error}")
             else:
-                found.append(file)
+                found.append(self._without_security_key(file))
         return found
+
+    def _without_security_key(self, file: _KeyFile) -> _KeyFile:
+        """Only an agent can talk to the device behind such a file; its public half still names the agent's key."""
+        if not file.public.algorithm.startswith(b"sk-"):
+            return file
+        if self._host.identity_agent is None:
+            message = f"{file.path} belongs to a security key, which is used only through an SSH agent."
+            self.notices.append(Notice("security-key-file", message))
+        return replace(file, private=None, encrypted=False)
 
     def _read_certificates(self, key_paths: Sequence[str]) -> list[asyncssh.SSHCertificate]:
         found = []

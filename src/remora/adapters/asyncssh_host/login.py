@@ -98,11 +98,11 @@ class Login(asyncssh.SSHClient):
         return await self._ask(f"Password for {self._host.user}@{self._host.hostname}: ", echo=False)
 
     def _conclude(self, key: asyncssh.SSHKey, *, trusted: bool) -> bool:
-        if trusted:
+        if not trusted:
+            self.shown = key
+        elif not self.proven:  # a later key exchange proves it again
             self.proven = True
             self._key_proven()
-        else:
-            self.shown = key
         return trusted
 
     def _may_ask(self, method: str) -> bool:
