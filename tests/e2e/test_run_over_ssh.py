@@ -34,6 +34,7 @@ detached = pytest.mark.parametrize("version", VERSIONS[1:])
 
 def configure(sshd: AccountSshd, model: ScriptedModel, folder: Path) -> str:
     """Point the host's codex at the model; give the SSH config that leads there."""
+    (sshd.home / ".codex").mkdir(exist_ok=True)
     (sshd.home / ".codex/config.toml").write_text(model.codex_config())
     config = folder / "ssh_config"
     config.write_text(sshd.ssh_config())

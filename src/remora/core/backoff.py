@@ -36,8 +36,8 @@ class Backoff:
         if elapsed >= self.total:
             return None
         if attempt <= self.quick:
-            pause = self.first * 2 ** (attempt - 1) * (0.5 + 0.5 * chance)
+            pause = self.first * 2.0 ** (attempt - 1) * (0.5 + 0.5 * chance)
         else:
-            grown = min(self.floor * 2 ** (attempt - self.quick - 1), self.ceiling)
+            grown = min(self.floor * 2.0 ** (attempt - self.quick - 1), self.ceiling)
             pause = grown + (self.ceiling - grown) * 0.5 * chance if grown > self.floor else grown * (1 + 0.25 * chance)
         return min(pause, self.total - elapsed)
