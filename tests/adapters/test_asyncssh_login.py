@@ -106,6 +106,20 @@ def test_agent_keys_that_the_configuration_lists_come_before_other_agent_keys(tm
 
 
 @pytest.mark.sshd
+@pytest.mark.parametrize("forwarded", ["yes", "path", None])
+def test_the_agent_is_forwarded_only_when_the_configuration_says_so(tmp_path: Path, forwarded: str | None) -> None:
+    with SystemSshd(tmp_path) as server, agent_with(tmp_path, server.identity) as agent:
+        route = server.route(identity_agent=agent, forward_agent=agent if forwarded == "path" else forwarded)
+
+        async def work() -> bytes:
+            async with AsyncsshDialler().dial(route, Nobody()) as host:
+                return await (await host.start(["sh", "-c", "ssh-add -L 2>/dev/null || echo none"])).read()
+
+        listed = run(work()).decode()
+        assert (public_key(server.identity) in listed) is (forwarded is not None)
+
+
+@pytest.mark.sshd
 def test_missing_default_keys_are_silent_and_other_missing_keys_are_told(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
         files = (str(tmp_path / "id_rsa"), str(tmp_path / "work_key"), str(server.identity))

@@ -139,13 +139,8 @@ class _Hop:
         proxy: Proxy | None = None
         if before is not None:
             options["tunnel"] = before.connection
-        elif host.proxy_command is not None:
-            connected, proxy = await stack.enter_async_context(run_proxy(host, host.proxy_command))
-            options["tunnel"] = SocketTunnel(connected)
         else:
-            connected = await connect_tcp(host, limit=connect_limit)
-            stack.callback(connected.close)
-            options["tunnel"] = SocketTunnel(connected)
+            options["tunnel"], proxy = await self._open_way(stack, limit=connect_limit)
         deadline = asyncio.timeout(connect_limit)
         self._lifetime = Lifetime()
         self._login = Login(
@@ -162,7 +157,7 @@ class _Hop:
                     host.hostname,
                     host.port,
                     client_factory=lambda: self._login,
-                    known_hosts=([], [], [_as_key(entry) for entry in known.revoked]),
+                    known_hosts=([], [], _as_keys(known.revoked)),
                     host_key_alias=host.host_key_alias,
                     **options,
                 )
@@ -180,6 +175,15 @@ class _Hop:
             raise failures.login_failure(
                 host, self._login, error, proxy_said=proxy.said if proxy is not None else None
             ) from None
+
+    async def _open_way(self, stack: contextlib.AsyncExitStack, *, limit: float) -> tuple[SocketTunnel, Proxy | None]:
+        """The bytes to the first host of the route; they end with `stack`."""
+        if self._host.proxy_command is not None:
+            connected, proxy = await stack.enter_async_context(run_proxy(self._host, self._host.proxy_command))
+            return SocketTunnel(connected), proxy
+        connected = await connect_tcp(self._host, limit=limit)
+        stack.callback(connected.close)
+        return SocketTunnel(connected), None
 
     async def _accept(self, known: KnownKeys, shown: asyncssh.SSHKey) -> bytes:
         """Decide about a key that is not on record, as StrictHostKeyChecking says."""
@@ -234,8 +238,13 @@ class _Hop:
             self.connection.abort()
 
 
-def _as_key(entry: KnownKey) -> asyncssh.SSHKey:
-    return asyncssh.import_public_key(entry.key_type.encode() + b" " + base64.b64encode(entry.key))
+def _as_keys(entries: Sequence[KnownKey]) -> list[asyncssh.SSHKey]:
+    """The keys as asyncssh has them. A kind of key that it does not know it will not accept either."""
+    keys = []
+    for entry in entries:
+        with contextlib.suppress(asyncssh.KeyImportError):
+            keys.append(asyncssh.import_public_key(entry.key_type.encode() + b" " + base64.b64encode(entry.key)))
+    return keys
 
 
 def _jump_problem(route: Route, jump: Host, error: RemoraError) -> RemoraError:
