@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +16,9 @@ from tests.support.loop import run
 from tests.support.system_sshd import SystemSshd, make_key, public_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
-from remora.core.errors import AuthenticationProblem, Code, ExitCode, NeedsPerson, RemoraError
+from remora.core.errors import AuthenticationProblem, Code, ExitCode, NeedsPerson, RemoraError, Stage, TimeLimit
 from remora.core.hosts import Route
+from remora.core.settings import Limits
 from remora.ports import ConnectionFacts, Dialogue, ExitStatus
 
 
@@ -117,6 +119,31 @@ def test_the_agent_is_forwarded_only_when_the_configuration_says_so(tmp_path: Pa
 
         listed = run(work()).decode()
         assert (public_key(server.identity) in listed) is (forwarded is not None)
+
+
+@pytest.mark.sshd
+def test_f23_an_agent_that_waits_for_a_person_for_ever_reaches_the_limit(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as server, socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(tmp_path / "silent"))
+        silent.listen()
+
+        async def work() -> None:
+            route = server.route(identity_agent=str(tmp_path / "silent"))
+            async with AsyncsshDialler(Limits(login=0.3)).dial(route, Nobody()):
+                pass
+
+        with pytest.raises(TimeLimit) as raised:
+            run(work())
+        assert raised.value.stage is Stage.AUTHENTICATION
+        assert "publickey" in raised.value.message
+        assert "agent" in raised.value.next_step
+
+
+@pytest.mark.sshd
+def test_an_agent_that_is_not_there_is_told_and_files_are_used(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as server:
+        facts = run(facts_of(server.route(identity_agent=str(tmp_path / "nothing")), Nobody()))
+        assert [notice.code for notice in facts.notices] == ["agent-unreachable"]
 
 
 @pytest.mark.sshd
