@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from remora.core.errors import Code, UsageProblem
-from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
     from remora.core.launching import LaunchPlan
@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from remora.wire.reports.run import RunEvent
 
 _Name = TypeVar("_Name", bound=StrEnum)
+
+
+def load_settings(file: str | None = None) -> Settings:
+    """remora's own settings from `file`, or from the usual place; the built-in ones where that is empty.
+
+    Raises :class:`~remora.core.errors.ConfigProblem` (``settings-invalid``).
+    """
+    from remora import wiring
+
+    return wiring.load_settings(file)
 
 
 def list_hosts(*, ssh_config: str | None = None) -> "HostsReport":
@@ -33,7 +43,10 @@ def list_hosts(*, ssh_config: str | None = None) -> "HostsReport":
 
 
 async def resolve_hosts(
-    *, tell: Callable[[int, int], None] | None = None, ssh_config: str | None = None, limits: Limits = DEFAULT_LIMITS
+    *,
+    tell: Callable[[int, int], None] | None = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> "HostsReport":
     """Like :func:`list_hosts`, and asks OpenSSH about each alias; this may run ``Match exec`` commands.
 
@@ -43,7 +56,7 @@ async def resolve_hosts(
     from remora.flows.hosts import resolve_listing
 
     listing = wiring.default_config_reader(ssh_config).read()
-    resolver = wiring.default_resolver(ssh_config, limits=limits)
+    resolver = wiring.default_resolver(ssh_config, limits=settings.limits)
     return await resolve_listing(listing, resolver, tell or (lambda done, total: None))
 
 
@@ -53,7 +66,7 @@ async def check(
     codex: str | None = None,
     dialogue: "Dialogue | None" = None,
     ssh_config: str | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> "AsyncGenerator[CheckProgress, None]":
     """Prove hosts stage by stage, each over one connection; starts and changes nothing.
 
@@ -65,8 +78,9 @@ async def check(
     from remora.flows.check import check_hosts
     from remora.flows.unattended import UnattendedDialogue
 
-    world = wiring.default_world(ssh_config, limits=limits)
-    async with aclosing(check_hosts(aliases, world, dialogue or UnattendedDialogue(), codex=codex)) as progress:
+    world = wiring.default_world(ssh_config, limits=settings.limits)
+    chosen = dict.fromkeys(aliases, codex) if codex else settings.codex
+    async with aclosing(check_hosts(aliases, world, dialogue or UnattendedDialogue(), codex=chosen)) as progress:
         async for step in progress:
             yield step
 
@@ -78,7 +92,7 @@ async def plan(
     codex: str | None = None,
     dialogue: "Dialogue | None" = None,
     ssh_config: str | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> "LaunchPlan":
     """What a run on `alias` would do to come to an app server; connects, reads facts, starts nothing."""
     from remora import wiring
@@ -86,8 +100,13 @@ async def plan(
     from remora.flows.connect import plan_for
     from remora.flows.unattended import UnattendedDialogue
 
-    world = wiring.default_world(ssh_config, limits=limits)
-    return await plan_for(alias, LaunchRequest(folder=folder, codex=codex), world, dialogue or UnattendedDialogue())
+    world = wiring.default_world(ssh_config, limits=settings.limits)
+    return await plan_for(
+        alias,
+        LaunchRequest(folder=folder, codex=codex or settings.codex.get(alias)),
+        world,
+        dialogue or UnattendedDialogue(),
+    )
 
 
 async def run(
@@ -99,7 +118,7 @@ async def run(
     approvals: "ApprovalHandler | None" = None,
     interrupt: "InterruptSwitch | None" = None,
     ssh_config: str | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> "AsyncGenerator[RunEvent, None]":
     """Run one prompt on `alias` and tell what happens; the last document is the report.
 
@@ -117,8 +136,8 @@ async def run(
     from remora.flows.run import run_thread
     from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
 
-    world = wiring.default_world(ssh_config, limits=limits)
-    launch = LaunchRequest(folder=request.folder, codex=codex)
+    world = wiring.default_world(ssh_config, limits=settings.limits)
+    launch = LaunchRequest(folder=request.folder, codex=codex or settings.codex.get(alias))
     events = run_thread(
         partial(connect_server, alias, launch, world, dialogue or UnattendedDialogue()),
         request,
@@ -127,7 +146,7 @@ async def run(
         interrupt=interrupt or InterruptSwitch(),
         clock=world.clock,
         random=world.random,
-        limits=limits,
+        limits=world.limits,
         spool=world.spool,
     )
     async with aclosing(events):

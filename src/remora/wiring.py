@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
+    from remora.core.settings import Settings
     from remora.ports import ConfigReader, HostResolver, World
+
+
+def load_settings(file: str | None = None) -> "Settings":
+    """The user's settings file, or the one named."""
+    from remora.adapters.settings_file import load_settings
+
+    return load_settings(file)
 
 
 def default_config_reader(ssh_config: str | None = None) -> "ConfigReader":

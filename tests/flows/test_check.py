@@ -40,7 +40,9 @@ async def checked(
     aliases: Sequence[str], world: World, *, codex: str | None = None
 ) -> tuple[CheckReport, list[object]]:
     """The report, and everything that came before it."""
-    async with aclosing(check_hosts(aliases, world, Nobody(), codex=codex)) as steps:
+    async with aclosing(
+        check_hosts(aliases, world, Nobody(), codex=dict.fromkeys(aliases, codex) if codex else {})
+    ) as steps:
         came: list[object] = [step async for step in steps]
     report = came.pop()
     assert isinstance(report, CheckReport)
@@ -280,7 +282,7 @@ def test_stopping_early_leaves_nothing_running() -> None:
                 return await super().resolve(alias)
 
         world = replace(world_of(failing), resolver=Hangs())
-        async with aclosing(check_hosts(["slow", "locked"], world, Nobody())) as steps:
+        async with aclosing(check_hosts(["slow", "locked"], world, Nobody(), codex={})) as steps:
             await anext(steps)
 
     run(scene())

@@ -21,7 +21,13 @@ async def check_and_show(aliases: Sequence[str], options: Options, *, codex: str
     view = CheckView(Page(sys.stdout, os.environ), [] if options.json else aliases, details=options.verbosity > 0)
     exit_code = 0
     with questioner(options, activity_page(), floor, settle=view.settle) as someone, drawing(view, floor):
-        steps = api.check(aliases, codex=codex, dialogue=dialogue_of(someone), ssh_config=options.ssh_config)
+        steps = api.check(
+            aliases,
+            codex=codex,
+            dialogue=dialogue_of(someone),
+            ssh_config=options.ssh_config,
+            settings=options.settings,
+        )
         async with aclosing(steps) as progress:
             async for step in progress:
                 await floor.free()

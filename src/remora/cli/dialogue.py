@@ -79,10 +79,10 @@ class TerminalDialogue:
         rows = (
             ("host", f"{question.hostname} port {question.port}"),
             ("key", question.key_type),
-            ("print", question.fingerprint),
+            ("fingerprint", question.fingerprint),
             ("file", question.known_hosts_file),
         )
         for label, value in rows:
-            self._page.line(remote(value, one_line=True), prefix=Text(f"  {label:<6}", style="dim"))
+            self._page.line(remote(value, one_line=True), prefix=Text(f"  {label:<12}", style="dim"))
         self._page.line("Compare the fingerprint with what the owner of the host tells you.")
-        self._page.line("no stops here, once trusts it for this command, add writes it to the file above.")
+        self._page.line("no: stop here. once: trust it for this command. add: trust it and write it to that file.")

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Final, ParamSpec, TypeVar, cast
 
 import typer
 
+from remora.core.settings import Settings
+
 SSH_CONFIG_VARIABLE: Final = "REMORA_SSH_CONFIG"
 
 _META_KEY: Final = "remora.options"
@@ -32,6 +34,13 @@ class Options:
     timeout: float | None = None
     verbosity: int = 0
     """Above zero for ``-v``, below for ``-q``."""
+
+    @property
+    def settings(self) -> Settings:
+        """The user's settings file, or the one named with ``--config``; read at each call."""
+        from remora import api
+
+        return api.load_settings(self.config)
 
     @property
     def may_ask(self) -> bool:

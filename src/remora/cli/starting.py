@@ -54,6 +54,7 @@ async def run_and_show(
             approvals=approval_handler(on_approval or OnApproval.ASK, someone) or unattended,
             interrupt=interrupt,
             ssh_config=options.ssh_config,
+            settings=options.settings,
         )
         again = f" --ssh-config {shlex.quote(options.ssh_config)}" if options.ssh_config else ""
         return await follow(events, view, floor, interrupt, alias=alias, options_again=again if lasting else None)
@@ -69,6 +70,7 @@ async def plan_and_show(address: Address, options: Options, *, codex: str | None
             codex=codex,
             dialogue=dialogue_of(someone),
             ssh_config=options.ssh_config,
+            settings=options.settings,
         )
     report = _plan_report(address.alias, plan)
     if options.json:

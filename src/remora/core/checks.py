@@ -24,6 +24,10 @@ PROOF: Final = (
 """What is proven, in order."""
 
 
+NOT_REACHED: Final = "not reached"
+"""What a stage behind a failure says of itself."""
+
+
 class Outcome(StrEnum):
     """How one stage ended."""
 
@@ -74,7 +78,7 @@ class Proof:
     def skipped(self) -> list[StageResult]:
         """Close the proof: every stage that was not reached is recorded as such."""
         return [
-            self.record(StageResult(stage=stage, outcome=Outcome.SKIPPED, detail="not reached"))
+            self.record(StageResult(stage=stage, outcome=Outcome.SKIPPED, detail=NOT_REACHED))
             for stage in PROOF
             if stage not in self._results
         ]

@@ -91,6 +91,7 @@ class Code(StrEnum):
     SSH_MISSING = "ssh-missing"
     RESOLVE_TIMEOUT = "resolve-timeout"
     OPTION_UNSUPPORTED = "option-unsupported"
+    SETTINGS_INVALID = "settings-invalid"
     NAME_NOT_FOUND = "name-not-found"
     CONNECTION_REFUSED = "connection-refused"
     NETWORK_UNREACHABLE = "network-unreachable"
@@ -159,6 +160,7 @@ CODES: Final[dict[Code, CodeFacts]] = {
     Code.SSH_MISSING: CodeFacts(_S.CONFIG, _V.NEEDS_INSTALL),
     Code.RESOLVE_TIMEOUT: CodeFacts(_S.CONFIG, _V.RETRY),
     Code.OPTION_UNSUPPORTED: CodeFacts(_S.CONFIG, _V.FATAL),
+    Code.SETTINGS_INVALID: CodeFacts(_S.CONFIG, _V.NEEDS_HUMAN),
     Code.NAME_NOT_FOUND: CodeFacts(_S.NAME, _V.RETRY),
     Code.CONNECTION_REFUSED: CodeFacts(_S.ROUTE, _V.RETRY),
     Code.NETWORK_UNREACHABLE: CodeFacts(_S.ROUTE, _V.RETRY),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from remora.core.checks import Outcome, StageResult
+from remora.core.checks import NOT_REACHED, Outcome, StageResult
 from remora.core.errors import AppServerProblem, Code, RemoraError, Stage
 from remora.core.launching import LaunchPlan
 from remora.core.probes import HostFacts
@@ -94,7 +94,7 @@ def judge_launch(plan: LaunchPlan | RemoraError) -> StageResult:
     """What a run would do to come to an app server."""
     if isinstance(plan, RemoraError):
         if plan.stage is Stage.CODEX:
-            return StageResult(stage=Stage.LAUNCH, outcome=Outcome.SKIPPED, detail="not reached")
+            return StageResult(stage=Stage.LAUNCH, outcome=Outcome.SKIPPED, detail=NOT_REACHED)
         return _failed(plan, Stage.LAUNCH)
     outcome = Outcome.WARNING if plan.start is None and plan.adopt is None else Outcome.OK
     return StageResult(stage=Stage.LAUNCH, outcome=outcome, detail=plan.steps[0].describe())

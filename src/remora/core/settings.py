@@ -1,6 +1,13 @@
-"""Every limit that remora keeps, in one place. Times are seconds, sizes are bytes."""
+"""Every limit that remora keeps, in one place, and what the user's settings file may say about them.
 
-from dataclasses import dataclass
+Times are seconds, sizes are bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from remora.core.errors import Code, ConfigProblem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,3 +53,58 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user decided once for all commands. `codex` names the program to use on a host, by alias."""
+
+    limits: Limits = DEFAULT_LIMITS
+    codex: Mapping[str, str] = field(default_factory=dict)
+
+
+DEFAULT_SETTINGS = Settings()
+
+
+def read_settings(values: Mapping[str, Any], *, source: str) -> Settings:
+    """Turn the settings file's content into settings; `source` names the file in errors.
+
+    ``[limits]`` takes the names of :class:`Limits` and positive numbers, ``[hosts.ALIAS]`` takes ``codex``.
+    Anything else raises :class:`ConfigProblem`: a misspelt setting must not be taken for one that works.
+    """
+    _only(values, ("limits", "hosts"), source)
+    limits = _table(values, "limits", source)
+    _only(limits, [item.name for item in fields(Limits)], f"[limits] of {source}")
+    for name, value in limits.items():
+        whole = isinstance(getattr(DEFAULT_LIMITS, name), int)
+        number = isinstance(value, int) or (isinstance(value, float) and not whole)
+        if isinstance(value, bool) or not number or not value > 0:
+            raise _invalid(f"{name} in [limits] of {source} is {value!r}, not a positive {'whole ' * whole}number.")
+    codex = {}
+    for alias, host in _table(values, "hosts", source).items():
+        place = f"[hosts.{alias}] of {source}"
+        if not isinstance(host, Mapping):
+            raise _invalid(f"{place} is no table.")
+        _only(host, ("codex",), place)
+        if not isinstance(host.get("codex", ""), str):
+            raise _invalid(f"codex in {place} is no text.")
+        if host.get("codex"):
+            codex[alias] = host["codex"]
+    return Settings(limits=replace(DEFAULT_LIMITS, **limits), codex=codex)
+
+
+def _table(values: Mapping[str, Any], name: str, source: str) -> Mapping[str, Any]:
+    table = values.get(name, {})
+    if not isinstance(table, Mapping):
+        raise _invalid(f"{name} in {source} is no table.")
+    return table
+
+
+def _only(values: Mapping[str, Any], known: "list[str] | tuple[str, ...]", place: str) -> None:
+    strange = next((name for name in values if name not in known), None)
+    if strange is not None:
+        raise _invalid(f"{strange!r} in {place} is no setting; there are: {', '.join(known)}.")
+
+
+def _invalid(message: str) -> ConfigProblem:
+    return ConfigProblem(Code.SETTINGS_INVALID, message, next_step="Correct the settings file.")

@@ -1,7 +1,7 @@
 """The staged proof of hosts: each over one connection, several side by side. Starts and changes nothing."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 from remora.core import readiness
@@ -27,7 +27,7 @@ Tell = Callable[[StageProven], None]
 
 
 async def check_hosts(
-    aliases: Sequence[str], world: World, dialogue: Dialogue, *, codex: str | None = None
+    aliases: Sequence[str], world: World, dialogue: Dialogue, *, codex: Mapping[str, str]
 ) -> AsyncGenerator[CheckProgress, None]:
     """Prove `aliases`, at most ``limits.check_parallel`` at once.
 
@@ -39,7 +39,7 @@ async def check_hosts(
 
     async def check(alias: str) -> None:
         async with places:
-            news.put_nowait(await _HostProof(alias, world, dialogue, codex, news.put_nowait).run())
+            news.put_nowait(await _HostProof(alias, world, dialogue, codex.get(alias), news.put_nowait).run())
 
     names = list(dict.fromkeys(aliases))
     tasks = [asyncio.create_task(check(alias)) for alias in names]

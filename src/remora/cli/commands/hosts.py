@@ -39,7 +39,9 @@ def list_(
 
     if resolve:
         with progress("resolved", shown=not options.json and options.verbosity >= 0) as tell_done:
-            report = run_async(api.resolve_hosts(ssh_config=options.ssh_config, tell=tell_done), options)
+            report = run_async(
+                api.resolve_hosts(ssh_config=options.ssh_config, settings=options.settings, tell=tell_done), options
+            )
     else:
         with limit_blocking(options):
             report = api.list_hosts(ssh_config=options.ssh_config)

@@ -6,8 +6,9 @@ from typing import Final
 from rich.console import Group
 from rich.text import Text
 
-from remora.cli.render.failure import show_failure
+from remora.cli.render.failure import show_advice
 from remora.cli.render.page import Page, remote
+from remora.core.checks import NOT_REACHED
 from remora.wire.reports.check import CheckProgress, CheckReport, CodexCandidate, HostCheck, StageBody, StageProven
 
 _MARKS: Final = {
@@ -56,27 +57,42 @@ class CheckView:
 
     def _proven(self, progress: StageProven) -> None:
         self._under_way[progress.alias] = f"{progress.stage.stage} {progress.stage.outcome}"
-        if self._single:
+        if self._single and not _is_behind_failure(progress.stage):
             self._stage(progress.stage)
 
     def _stage(self, stage: StageBody, *, indent: str = "") -> None:
         mark, style = _MARKS.get(stage.outcome, ("?", ""))
         text = remote(stage.detail, "dim" if stage.outcome == "skipped" else "", one_line=True)
+        if stage.error is not None:
+            text.append(f" [{stage.error.code}]", style="dim")
         if stage.seconds is not None:
             text.append(f"  {_milliseconds(stage.seconds)}", style="dim")
         self._page.line(text, prefix=Text.assemble(indent, (mark, style), f" {stage.stage:<15}"))
+        if stage.error is not None:
+            show_advice(self._page, stage.error)
+
+    def _stages(self, stages: Sequence[StageBody], *, indent: str = "") -> None:
+        for stage in stages:
+            self._stage(stage, indent=indent)
 
     def _host(self, check: HostCheck) -> None:
-        if not self._single:
+        reached = [stage for stage in check.stages if not _is_behind_failure(stage)]
+        behind = [stage.stage for stage in check.stages if _is_behind_failure(stage)]
+        if self._single:
+            self._not_reached(behind)
+        else:
             self._result_line(check)
-        if self._details and not self._single:
-            for stage in check.stages:
-                self._stage(stage, indent="  ")
+            self._stages(
+                reached if self._details else [stage for stage in reached if stage.error is not None], indent="  "
+            )
+            if self._details:
+                self._not_reached(behind, indent="  ")
         if self._details or self._single:
             self._findings(check)
-        for stage in check.stages:
-            if stage.error is not None:
-                show_failure(self._page, stage.error)
+
+    def _not_reached(self, stages: list[str], *, indent: str = "") -> None:
+        if stages:
+            self._page.line(Text(f"not reached: {', '.join(stages)}", style="dim"), prefix=f"{indent}· ")
 
     def _result_line(self, check: HostCheck) -> None:
         mark, style = _MARKS["ok" if check.ok else "failed"]
@@ -107,10 +123,14 @@ class CheckView:
         self._page.line(Text(f"{good} of {len(report.hosts)} hosts ready", style=style))
 
 
+def _is_behind_failure(stage: StageBody) -> bool:
+    return stage.outcome == "skipped" and stage.detail == NOT_REACHED
+
+
 def _summary(check: HostCheck) -> str:
-    failed = next((stage for stage in check.stages if stage.outcome == "failed"), None)
-    if failed is not None:
-        return f"{failed.stage}: {failed.detail}"
+    failed = [stage.stage for stage in check.stages if stage.outcome == "failed"]
+    if failed:
+        return f"fails at {', '.join(failed)}"
     chosen = next((candidate for candidate in check.codex if candidate.chosen), None)
     warnings = [stage.stage for stage in check.stages if stage.outcome == "warning"]
     parts = [f"codex {chosen.version or 'of unknown version'}"] if chosen else ["ready"]

@@ -13,7 +13,12 @@ def show_failure(page: Page, error: ErrorBody) -> None:
         Text.assemble(remote(f"{where}{error.message}"), (f" [{error.code}]", "dim")),
         prefix=Text("error: ", style="bold red"),
     )
+    show_advice(page, error)
+
+
+def show_advice(page: Page, error: ErrorBody) -> None:
+    """Print what was seen and what to do next, below a line that said what happened."""
     for line in error.seen.splitlines():
         page.line(remote(line, "dim"), prefix=Text("  │ ", style="dim"))
     if error.next:
-        page.line(remote(error.next), prefix=Text("next: ", style="bold"))
+        page.line(remote(error.next), prefix=Text("  next: ", style="bold"))
