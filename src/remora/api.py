@@ -11,7 +11,7 @@ from remora.core.settings import DEFAULT_SETTINGS, Settings
 if TYPE_CHECKING:
     from remora.core.launching import LaunchPlan
     from remora.flows.interrupting import InterruptSwitch
-    from remora.flows.run_request import RunRequest
+    from remora.flows.run_request import RunRequest as RunRequest
     from remora.ports import ApprovalHandler, Dialogue
     from remora.wire.reports.check import CheckProgress
     from remora.wire.reports.hosts import HostsReport

@@ -23,7 +23,7 @@ from remora.wire.reports import NoticeBody
 from remora.wire.reports.plan import LaunchPlanReport
 
 if TYPE_CHECKING:
-    from remora.flows.run_request import RunRequest
+    from remora.api import RunRequest
 
 
 async def run_and_show(
