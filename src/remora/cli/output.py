@@ -77,7 +77,7 @@ def show_error(error: RemoraError, *, json: bool) -> None:
 def error_lines(error: RemoraError) -> Iterable[str]:
     """A failure for a person: what happened, where, what was seen, and what to do next."""
     yield f"remora: {error.message}"
-    yield f"  stage: {error.stage}"
+    yield f"  code:  {error.code} (stage: {error.stage})"
     if error.seen:
         first, *rest = error.seen.splitlines()
         yield f"  seen:  {first}"
