@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -23,7 +23,7 @@ from remora.core.probes import HostFacts, ProcessIdentity, foreign_place, read_p
 from remora.core.settings import Limits
 from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
-from remora.flows.tunnel import open_tunnel
+from remora.flows.tunnel import Tunnel, open_tunnel
 from remora.ports import ByteStream, Clock, RemoteHost
 from remora.wire.jsonrpc import Framing
 
@@ -173,7 +173,7 @@ class _Launch:
             raise foreign_socket(foreign)
         socket = answers.one("socket.real") or step.socket
         started = outcome == STARTED
-        rpc, byte_path = await self._reach(plan, socket, finish_shell=started)
+        rpc, byte_path = await self._reach(plan, socket, must_outlive=started)
         mode = LaunchMode.DETACHED if started else LaunchMode.ADOPTED
         return self._result(plan, rpc, mode, byte_path, read_process(answers) if started else self._facts.server)
 
@@ -185,38 +185,48 @@ class _Launch:
         rpc = await self._open_rpc(stream, Framing.LINES)
         return self._result(plan, rpc, LaunchMode.ATTACHED, BytePath.STDIO, None)
 
-    async def _reach(self, plan: LaunchPlan, socket: str, *, finish_shell: bool = False) -> tuple[RpcClient, BytePath]:
-        """A handshake on `socket`. With `finish_shell` the server must outlive the shell that started it."""
-        tunnel = await open_tunnel(self._host, self._shell, socket, plan.codex)
-        on_channel = tunnel.byte_path is BytePath.UNIX_SOCKET
-        ending = asyncio.ensure_future(self._shell.finish()) if finish_shell and on_channel else None
+    async def _reach(self, plan: LaunchPlan, socket: str, *, must_outlive: bool = False) -> tuple[RpcClient, BytePath]:
+        """A handshake on `socket`. With `must_outlive` the shell that started the server is gone before it."""
+        if must_outlive:
+            tunnel = await self._tunnel_without_shell(plan, socket)
+        else:
+            tunnel = await open_tunnel(self._host, self._shell, socket, plan.codex)
         try:
-            rpc = await self._open_rpc(tunnel.stream, Framing.WEBSOCKET)
+            return await self._open_rpc(tunnel.stream, Framing.WEBSOCKET), tunnel.byte_path
         except RemoraError as error:
             if error.code is Code.TIME_LIMIT:
                 raise await self._mute(socket) from error
-            if error.code not in _NOT_OURS_TO_SPEAK or not on_channel:
+            if error.code not in _NOT_OURS_TO_SPEAK:
                 raise
-            if ending is not None:
-                await ending
-            rpc = await self._speak_lines(socket, error, died=ending is not None)
-        finally:
-            if ending is not None:
-                await asyncio.wait({ending})
-        if ending is not None:
-            ending.result()
-            if rpc.failure is not None:
-                raise _Died
-        return rpc, tunnel.byte_path
-
-    async def _speak_lines(self, socket: str, error: RemoraError, *, died: bool) -> RpcClient:
-        """Some servers speak bare lines on their socket; when this one does not either, the first `error` stands."""
-        try:
-            return await self._open_rpc(await self._host.open_unix_socket(socket), Framing.LINES)
-        except RemoraError:
-            if died and error.code is Code.SERVER_GONE:
+            if tunnel.byte_path is BytePath.UNIX_SOCKET:
+                with suppress(RemoraError):
+                    return await self._speak_lines(socket), tunnel.byte_path
+            if must_outlive and error.code is Code.SERVER_GONE:
                 raise _Died from error
-            raise error from None
+            raise
+
+    async def _tunnel_without_shell(self, plan: LaunchPlan, socket: str) -> Tunnel:
+        """A tunnel that stands when the shell has ended: what the host kills with a session is dead by then."""
+        ending = asyncio.ensure_future(self._shell.finish())
+        stream: ByteStream | None = None
+        try:
+            stream = await self._host.open_unix_socket(socket)
+        except RemoraError as error:
+            if error.code is not Code.CHANNEL_REFUSED:
+                raise
+        finally:
+            await asyncio.wait({ending})
+        ending.result()
+        if stream is not None:
+            return Tunnel(stream, BytePath.UNIX_SOCKET)
+        await self._probe()
+        if self._facts.socket.listening is False:
+            raise _Died
+        return await open_tunnel(self._host, self._shell, socket, plan.codex)
+
+    async def _speak_lines(self, socket: str) -> RpcClient:
+        """Some servers speak bare lines on their socket."""
+        return await self._open_rpc(await self._host.open_unix_socket(socket), Framing.LINES)
 
     async def _mute(self, socket: str) -> RemoraError:
         await self._probe()

@@ -122,24 +122,24 @@ class RemoteShell:
     async def finish(self) -> None:
         """End the shell and wait until the host says that it is gone; what it started detached goes on.
 
-        The wait is short: what start-up files left running may hold the session open for ever.
+        A shell that stays is no error: it is cut off in the end. Raises what a lost connection raises.
         """
         if not self._finished:
             self._finished = True
-            await self._end()
+            await self._end(self._limits.channel)
 
     async def close(self) -> None:
         """Let go of the channel. What it became gets the end of its input and a moment to end by itself."""
         if self._handed_over:
             with suppress(RemoraError):  # closing is what follows in any case
-                await self._end()
+                await self._end(_GRACE)
         await self._process.close()
 
-    async def _end(self) -> None:
+    async def _end(self, seconds: float) -> None:
         await self._process.write_eof()
         ending = asyncio.ensure_future(self._process.wait())
         draining = asyncio.ensure_future(self._drain_output())
-        alarm = asyncio.ensure_future(self._clock.sleep(_GRACE))
+        alarm = asyncio.ensure_future(self._clock.sleep(seconds))
         waiting: tuple[asyncio.Future[Any], ...] = (ending, alarm)
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
@@ -229,7 +229,7 @@ class RemoteShell:
             grace = min(_GRACE, self._limits.shell_silence)
             after = await self._collect(silence=grace, total=grace, until="end")
             await self._process.kill()
-            silence = Silence.STAYED if after is _Halt.SILENT else Silence.MOVED
+            silence = Silence.MOVED if after in {_Halt.ENDED, _Halt.ANSWERED} else Silence.STAYED
             suspects = await self._suspects() if silence is Silence.MOVED else ()
             return shell_faults.went_silent(silence, suspects, self._noise())
         status = (await self._process.wait()).status
