@@ -16,7 +16,9 @@ from typing import Final
 _PROC: Final = Path("/proc")
 _GRACE: Final = 3.0
 _LIMIT: Final = 10.0
+_UNCLEAR_LIMIT: Final = 0.5
 _PAUSE: Final = 0.03
+_KERNEL_THREAD: Final = 0x00200000
 
 
 async def end_tagged(tag: str) -> None:
@@ -24,38 +26,24 @@ async def end_tagged(tag: str) -> None:
 
     Returns when none is left. Raises :class:`TimeoutError` when one cannot be ended within 10 s.
     """
-    began = time.monotonic()
+    began = last_seen = time.monotonic()
     told: set[int] = set()
     while True:
-        tagged, exiting = await asyncio.to_thread(_left, tag.encode(), told)
-        if not tagged and not exiting:
+        tagged, unclear = await asyncio.to_thread(_look, tag.encode())
+        now = time.monotonic()
+        if tagged or told & unclear:
+            last_seen = now
+        elif not unclear or now - last_seen > _UNCLEAR_LIMIT:
             return
-        waited = time.monotonic() - began
-        if waited > _LIMIT:
-            raise TimeoutError(f"processes of the embedded host do not end: {tagged + exiting}")
+        if now - began > _LIMIT:
+            raise TimeoutError(f"processes of the embedded host do not end: {sorted(tagged | unclear)}")
         for pid in tagged:
             if pid not in told:
                 told.add(pid)
                 _send(pid, signal.SIGTERM)
-            elif waited > _GRACE:
+            elif now - began > _GRACE:
                 _send(pid, signal.SIGKILL)
         await asyncio.sleep(_PAUSE)
-
-
-def _left(tag: bytes, told: set[int]) -> tuple[list[int], list[int]]:
-    """Tagged processes, and told ones on their way out: these lose the tag a moment before they are gone."""
-    tagged = list(_tagged(tag))
-    return tagged, [pid for pid in told.difference(tagged) if _is_exiting(pid)]
-
-
-def _is_exiting(pid: int) -> bool:
-    """Whether it lives without an environment and is not yet a zombie; a new process with this id has one."""
-    try:
-        folder = _PROC / str(pid)
-        state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
-        return state not in {"Z", "X"} and not (folder / "environ").read_bytes()
-    except OSError:
-        return False
 
 
 def _send(pid: int, number: signal.Signals) -> None:
@@ -65,18 +53,33 @@ def _send(pid: int, number: signal.Signals) -> None:
         pass
 
 
-def _tagged(tag: bytes) -> Iterator[int]:
+def _look(tag: bytes) -> tuple[set[int], set[int]]:
+    """The processes with the tag, and those of which it is unclear right now."""
     if not _PROC.is_dir():
-        yield from _tagged_by_ps(tag)
-        return
+        return set(_tagged_by_ps(tag)), set()
+    tagged, unclear = set(), set()
     for folder in _PROC.iterdir():
         if not folder.name.isdigit() or int(folder.name) == os.getpid():
             continue
         try:
-            if tag in (folder / "environ").read_bytes().split(b"\0"):
-                yield int(folder.name)
+            environment = (folder / "environ").read_bytes()
+            if tag in environment.split(b"\0"):
+                tagged.add(int(folder.name))
+            elif not environment and _is_between(folder):
+                unclear.add(int(folder.name))
         except OSError:
             continue  # it ended meanwhile, or is somebody else's
+    return tagged, unclear
+
+
+def _is_between(folder: Path) -> bool:
+    """Whether a process without an environment may be in the middle of ``exec`` or of its exit.
+
+    Neither a zombie nor a thread of the kernel is. A program started with an empty environment looks the
+    same, which is why such a process is waited for only so long.
+    """
+    fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    return fields[0] not in {"Z", "X"} and not int(fields[6]) & _KERNEL_THREAD
 
 
 def _tagged_by_ps(tag: bytes) -> Iterator[int]:
