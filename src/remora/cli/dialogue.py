@@ -21,7 +21,7 @@ _HOST_KEY_ANSWERS: Final = {
 class Questioner:
     """Asks one question at a time on a terminal; whatever moves on the screen is taken away first.
 
-    What was typed before the question could be read never answers it.
+    What was typed before the prompt came never answers it; what is asked stands above the prompt by then.
     """
 
     def __init__(self, terminal: Terminal, page: Page, floor: Floor, *, settle: Callable[[], None]) -> None:
@@ -32,8 +32,8 @@ class Questioner:
 
     async def line(self, prompt: Text, *, echo: bool = True) -> str | None:
         """Ask for one line; `None` when the person ended the input. Call it while having the floor."""
-        self.page.prompt(prompt)
         self.terminal.discard_typed()
+        self.page.prompt(prompt)
         try:
             typed = await self.terminal.read_line(echo=echo)
         except BaseException:
