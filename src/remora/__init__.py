@@ -1,1 +1,41 @@
-"""remora: attach coding-agent sessions to any SSH host."""
+"""remora: attach coding-agent sessions to any SSH host.
+
+The library in a few verbs; importing it loads nothing heavy. What they yield and raise is documented where it
+is defined: documents in :mod:`remora.wire.reports`, errors in :mod:`remora.core.errors`, handlers in
+:mod:`remora.ports`.
+"""
+
+from remora.api import (
+    check,
+    interrupt_switch,
+    list_hosts,
+    load_settings,
+    plan,
+    resolve_hosts,
+    run,
+    run_request,
+)
+from remora.core.approvals import ApprovalRequest, Choice, Decision
+from remora.core.errors import Code, ExitCode, RemoraError, Stage, Verdict
+from remora.core.settings import Limits, Settings
+
+__all__ = [
+    "ApprovalRequest",
+    "Choice",
+    "Code",
+    "Decision",
+    "ExitCode",
+    "Limits",
+    "RemoraError",
+    "Settings",
+    "Stage",
+    "Verdict",
+    "check",
+    "interrupt_switch",
+    "list_hosts",
+    "load_settings",
+    "plan",
+    "resolve_hosts",
+    "run",
+    "run_request",
+]

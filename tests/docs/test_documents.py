@@ -1,0 +1,133 @@
+"""What the documents promise: examples that run, codes that exist, links that lead somewhere."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from tests.support.codex import codex_binary
+from tests.support.loop import run
+
+from remora.core.errors import Code, ExitCode
+from remora.core.settings import read_settings
+from remora.demo.scene import demo_scene
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+LIMIT = 60.0
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The fenced blocks of one language, in order."""
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def commands(page: Path) -> list[str]:
+    """Every command line behind a dollar sign."""
+    return [line[2:] for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
+
+
+@asynccontextmanager
+async def devbox(folder: Path) -> AsyncIterator[dict[str, str]]:
+    """A host called devbox with the demo's project on it; yields the environment that knows it."""
+    async with demo_scene(codex_binary("0.163.0")) as scene:
+        config = folder / "config"
+        config.write_text(scene.ssh_config.read_text().replace("Host demo", "Host devbox", 1))
+        (scene.host.home / "proj").mkdir()
+        programs = Path(sys.executable).parent
+        path = f"{programs}:{os.environ['PATH']}"
+        yield {**os.environ, "REMORA_SSH_CONFIG": str(config), "PATH": path, "PYTHONPATH": str(ROOT / "src")}
+
+
+async def outcome(program: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
+    """Run to the end without a terminal: the exit code, and all that was written."""
+    child = await asyncio.create_subprocess_exec(
+        *program,
+        cwd=folder,
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(LIMIT):
+        written, _ = await child.communicate()
+    return child.returncode or 0, written.decode()
+
+
+def make_dirty_repository(folder: Path) -> None:
+    """A place where ``git diff`` has something to say."""
+    (folder / "file").write_text("before\n")
+    for words in (["init", "--quiet"], ["add", "file"]):
+        subprocess.run(["git", *words], cwd=folder, check=True)
+    (folder / "file").write_text("after\n")
+
+
+@pytest.mark.codex
+def test_every_command_of_the_cookbook_runs(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with devbox(tmp_path) as environment:
+            for command in commands(ROOT / "docs" / "scripting.md"):
+                code, written = await outcome(["bash", "-o", "pipefail", "-c", command], tmp_path, environment)
+                assert code == ExitCode.DONE, f"{command}\n{written}"
+
+    run(go(), limit=LIMIT)
+
+
+@pytest.mark.codex
+def test_every_command_of_the_readme_about_devbox_runs(tmp_path: Path) -> None:
+    async def go() -> None:
+        make_dirty_repository(tmp_path)
+        async with devbox(tmp_path) as environment:
+            for command in commands(ROOT / "README.md"):
+                if not re.search(r"remora (hosts|check|run)\b", command):
+                    continue
+                code, written = await outcome(["bash", "-c", command], tmp_path, environment)
+                asks = "remora run" in command and "--on-approval" not in command and "|" not in command
+                assert code == (ExitCode.NEEDS_PERSON if asks else ExitCode.DONE), f"{command}\n{written}"
+
+    run(go(), limit=LIMIT)
+
+
+@pytest.mark.codex
+def test_the_library_example_runs(tmp_path: Path) -> None:
+    async def go() -> None:
+        (program,) = blocks(ROOT / "docs" / "scripting.md", "python")
+        async with devbox(tmp_path) as environment:
+            code, written = await outcome([sys.executable, "-c", textwrap.dedent(program)], tmp_path, environment)
+            assert code == 0, written
+            assert re.search(r"^completed \['.*/price.sh'\]$", written, re.MULTILINE)
+
+    run(go(), limit=LIMIT)
+
+
+def test_the_settings_example_is_accepted() -> None:
+    (text,) = blocks(ROOT / "docs" / "scripting.md", "toml")
+    assert read_settings(tomllib.loads(text), source="the example").codex == {"devbox": "/opt/codex/bin/codex"}
+
+
+def test_troubleshooting_has_every_error_code_and_no_other() -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text()
+    assert sorted(re.findall(r"^### `(.+)`$", text, re.MULTILINE)) == sorted(Code)
+
+
+def test_troubleshooting_and_help_list_every_exit_code() -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text()
+    listed = {int(number) for row in re.findall(r"^\|.*\|$", text, re.MULTILINE) for number in re.findall(r"\d+", row)}
+    assert {code.value for code in ExitCode} <= listed
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_documents_lead_somewhere(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(#[^)]*)?\)", page.read_text()):
+        file = (page.parent / target) if target else page
+        assert file.exists(), f"{page.name} links to {target}"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
+            assert anchor[1:] in {heading.lower().replace(" ", "-") for heading in headings}
