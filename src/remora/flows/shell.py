@@ -16,6 +16,7 @@ from remora.core.probes import HostFacts, read_facts
 from remora.core.settings import Limits
 from remora.core.shell_faults import Silence
 from remora.core.text import decode
+from remora.flows.handover import Handover
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock, RemoteHost, RemoteProcess
 
@@ -117,7 +118,7 @@ class RemoteShell:
             )
         self._finished = True
         self._handed_over = True
-        return _Handover(self._reader.rest(), self._process)
+        return Handover(self._reader.rest(), self._process)
 
     async def finish(self) -> None:
         """End the shell and wait until the host says that it is gone; what it started detached goes on.
@@ -136,7 +137,7 @@ class RemoteShell:
         await self._process.close()
 
     async def _end(self, seconds: float) -> None:
-        await self._process.write_eof()
+        await _offer(self._process, b"", end=True)
         ending = asyncio.ensure_future(self._process.wait())
         draining = asyncio.ensure_future(self._drain_output())
         alarm = asyncio.ensure_future(self._clock.sleep(seconds))
@@ -158,7 +159,7 @@ class RemoteShell:
             pass  # whoever reads standard output learns the same
 
     async def _send(self, text: str) -> None:
-        await self._process.write(text.encode("utf-8", "surrogateescape"))
+        await _offer(self._process, text.encode("utf-8", "surrogateescape"))
 
     def _noise(self) -> str:
         return without_escapes(decode(self._reader.noise))
@@ -216,8 +217,7 @@ class RemoteShell:
             )
         if answers.one("entry.ready") is not None:
             # Our script stands behind the login shell, ready to end it when our input ends.
-            await self._process.write(b"stop\n")
-            await self._process.write_eof()
+            await _offer(self._process, b"stop\n", end=True)
             await self._collect(silence=_GRACE, total=_GRACE, until="end")
             problem = shell_faults.entry_problem(self._reader.answers, self._noise())
             return problem or shell_faults.talked_on(self._noise())
@@ -225,7 +225,7 @@ class RemoteShell:
             await self._process.kill()
             return shell_faults.talked_on(self._noise())
         if halt is _Halt.SILENT:
-            await self._process.write_eof()
+            await _offer(self._process, b"", end=True)
             grace = min(_GRACE, self._limits.shell_silence)
             after = await self._collect(silence=grace, total=grace, until="end")
             await self._process.kill()
@@ -272,37 +272,20 @@ async def open_shell(
         await dismiss(draining)
 
 
-class _Handover:
-    """A process whose first output was read already. The shell that became it closes it."""
-
-    def __init__(self, first: bytes, process: RemoteProcess) -> None:
-        self._first = first
-        self._process = process
-
-    async def read(self, limit: int = 65536) -> bytes:
-        if self._first:
-            data, self._first = self._first[:limit], self._first[limit:]
-            return data
-        return await self._process.read(limit)
-
-    async def write(self, data: bytes) -> None:
-        await self._process.write(data)
-
-    async def write_eof(self) -> None:
-        await self._process.write_eof()
-
-    async def close(self) -> None:
-        with suppress(RemoraError):
-            await self._process.write_eof()
-
-
 def _shipped(name: str) -> str:
     return files("remora.remote").joinpath(f"{name}.sh").read_text("utf-8")
 
 
+async def _offer(process: RemoteProcess, data: bytes, *, end: bool = False) -> None:
+    """Write to a process that may have ended already; reading from it then tells how, and whether the link is lost."""
+    with suppress(RemoraError):
+        await process.write(data)
+        if end:
+            await process.write_eof()
+
+
 async def _read_suspects(process: RemoteProcess) -> tuple[str, ...]:
-    await process.write(shell_faults.RC_LINES.encode() + b"\n")
-    await process.write_eof()
+    await _offer(process, shell_faults.RC_LINES.encode() + b"\n", end=True)
     output = b""
     while data := await process.read():
         output = (output + data)[-65536:]
