@@ -71,7 +71,7 @@ async def embedded_host(
     account = pwd.getpwuid(os.getuid())
     shell = login_shell or account.pw_shell or "/bin/sh"
     tag = f"{_TAG}={secrets.token_hex(16)}"
-    folder = await asyncio.to_thread(_make_folder)
+    folder = _make_folder()
     home = folder / "home"
     variables = {
         "PATH": _SYSTEM_PATH,
@@ -84,10 +84,9 @@ async def embedded_host(
         **environment,
         _TAG: tag.partition("=")[2],
     }
-    if programs:
-        await asyncio.to_thread(write_search_path, home, programs)
     server = _State(shell, variables, forward_sockets)
     try:
+        write_search_path(home, programs)
         host_key, user_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
         acceptor = await asyncssh.listen(
             "127.0.0.1",
@@ -104,7 +103,7 @@ async def embedded_host(
         )
         try:
             client = _ClientFiles(folder / "client", acceptor.get_port(), account.pw_name)
-            await asyncio.to_thread(client.write, host_key, user_key)
+            client.write(host_key, user_key)
             yield EmbeddedHost(
                 ssh_config=client.ssh_config,
                 known_hosts=client.known_hosts,
@@ -119,10 +118,13 @@ async def embedded_host(
         finally:
             acceptor.close()
             server.drop_connections()
-            await acceptor.wait_closed()
-            await server.end_sessions(tag)
+            try:
+                await server.end_sessions(tag)
+            except asyncio.CancelledError:
+                await server.end_sessions(tag)
+                raise
     finally:
-        await asyncio.to_thread(shutil.rmtree, folder)
+        shutil.rmtree(folder)  # not in a thread: waiting for one could be cancelled before it began
 
 
 class _State:

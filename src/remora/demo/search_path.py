@@ -13,7 +13,9 @@ _C_SHELL: Final = (".cshrc", ".login")
 
 
 def write_search_path(home: Path, folders: Sequence[Path]) -> None:
-    """Write the start-up files of sh, bash, zsh, csh and fish into the empty home `home`."""
+    """Write the start-up files of sh, bash, zsh, csh and fish into the empty home `home`, if there are folders."""
+    if not folders:
+        return
     words = [shlex.quote(str(folder)) for folder in folders]
     joined = ":".join(words)
     for name in _BOURNE:
