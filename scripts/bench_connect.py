@@ -39,12 +39,11 @@ _SOCKET: Final = ".codex/app-server-control/app-server-control.sock"
 
 @dataclass(slots=True)
 class Contestant:
-    """One way to a thread: `fresh` wants no server running before it, `adopts` wants one."""
+    """One way to a thread. `fresh` ends all servers before it; without, it finds the one of its forerunner."""
 
     name: str
     command: Sequence[str]
     fresh: bool = False
-    adopts: bool = False
     seconds: dict[float, list[float]] = field(default_factory=dict)
     logins: set[int] = field(default_factory=set)
 
@@ -68,7 +67,6 @@ class Bench:
     proxy: DelayProxy
     ssh_config: Path
     work: Path
-    codex: Path
 
     def end_servers(self) -> None:
         """End every process that earlier sessions left on the host."""
@@ -133,7 +131,7 @@ def _bench() -> Iterator[Bench]:
             known = sshd.known_hosts.read_text().replace(f":{sshd.port} ", f":{proxy.port} ")
             sshd.known_hosts.write_text(known)
             config.write_text(sshd.ssh_config(ALIAS).replace(f"Port {sshd.port}", f"Port {proxy.port}"))
-            yield Bench(sshd, proxy, config, work, codex)
+            yield Bench(sshd, proxy, config, work)
     finally:
         shutil.rmtree(folder)
 
@@ -146,8 +144,8 @@ def _contestants(bench: Bench, sdk_python: Path) -> list[Contestant]:
     rest = [config, ALIAS, work, str(bench.sshd.home / _SOCKET)]
     return [
         Contestant("remora, server started", run, fresh=True),
-        Contestant("remora, server adopted", run, adopts=True),
-        Contestant("ssh -L and WebSocket, server runs", [sys.executable, program, "forward", *rest], adopts=True),
+        Contestant("remora, server adopted", run),
+        Contestant("ssh -L and WebSocket, server runs", [sys.executable, program, "forward", *rest]),
         Contestant("official SDK over ssh, server started", [str(sdk_python), program, "sdk", *rest], fresh=True),
         Contestant("ssh HOST true", ["ssh", "-F", config, ALIAS, "true"]),
     ]
