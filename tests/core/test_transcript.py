@@ -123,13 +123,24 @@ def test_the_remainder_is_what_was_not_shown(text: str, cut: int) -> None:
     assert transcript.finish("a", "message", text) is None
 
 
-def test_pieces_that_are_not_the_beginning_are_not_continued() -> None:
+def test_a_beginning_that_was_not_streamed_is_told_apart_from_what_follows() -> None:
     transcript = Transcript()
     transcript.start("a", "command")
-    transcript.piece("a", "command", "second line")
+    transcript.piece("a", "command", "line\n")
+    transcript.piece("a", "command", "second ")
+    ending = transcript.finish("a", "command", "line of the beginning\nline\nsecond and last\n")
+    assert ending is not None
+    assert (ending.missed, ending.remainder) == ("line of the beginning\n", "and last\n")
+    assert ending.faithful
+
+
+def test_pieces_that_do_not_stand_in_the_whole_are_not_continued() -> None:
+    transcript = Transcript()
+    transcript.start("a", "command")
+    transcript.piece("a", "command", "something else")
     ending = transcript.finish("a", "command", "first line\nsecond line")
     assert ending is not None
-    assert (ending.faithful, ending.remainder) == (False, "")
+    assert (ending.faithful, ending.missed, ending.remainder) == (False, "", "")
 
 
 def test_memory_does_not_grow_with_what_was_shown() -> None:
@@ -137,4 +148,4 @@ def test_memory_does_not_grow_with_what_was_shown() -> None:
     transcript.start("a", "message")
     for _ in range(100):
         transcript.piece("a", "message", "x" * 1000)
-    assert not any("xxx" in repr(getattr(transcript, name)) for name in vars(transcript))
+    assert sum(len(repr(getattr(transcript, name))) for name in vars(transcript)) < 2_000

@@ -8,7 +8,12 @@ not grow with what was shown.
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+_BEGINNING: Final = 256
+"""Characters of an item's first pieces that are remembered, to find them in the whole."""
+_PLACES: Final = 16
+"""How many places in the whole are tried."""
 
 
 @dataclass(slots=True)
@@ -18,17 +23,32 @@ class _Item:
     held: bool = False
     finished: bool = False
     length: int = 0
+    beginning: str = ""
     digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
 
     def add(self, piece: str) -> None:
         self.length += len(piece)
+        self.beginning += piece[: _BEGINNING - len(self.beginning)]
         self.digest.update(piece.encode("utf-8", "surrogatepass"))
 
     def begins(self, whole: str) -> bool:
         """Whether what was shown is the beginning of `whole`."""
-        if self.length > len(whole):
+        return self._stands_at(whole, 0)
+
+    def place_in(self, whole: str) -> int | None:
+        """Where in `whole` the text that was shown stands; `None` when it does not."""
+        place = whole.find(self.beginning)
+        for _ in range(_PLACES):
+            if place < 0 or self._stands_at(whole, place):
+                break
+            place = whole.find(self.beginning, place + 1)
+        return place if place >= 0 and self._stands_at(whole, place) else None
+
+    def _stands_at(self, whole: str, place: int) -> bool:
+        text = whole[place : place + self.length]
+        if len(text) < self.length:
             return False
-        shown = hashlib.blake2b(whole[: self.length].encode("utf-8", "surrogatepass"), digest_size=16)
+        shown = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16)
         return bool(shown.digest() == self.digest.digest())
 
 
@@ -36,11 +56,13 @@ class _Item:
 class Ending:
     """What to show when an item is known whole.
 
-    `first` says that the item's start was not shown. `remainder` is the part of the
-    text not yet shown; `faithful` is false when the pieces shown before are not the beginning of the whole.
+    `first` says that the item's start was not shown. `remainder` is the text behind what was shown, `missed`
+    the text before it: some servers do not stream the first output of a command. `faithful` is false when the
+    pieces shown do not stand in the whole at all.
     """
 
     first: bool
+    missed: str
     remainder: str
     faithful: bool
 
@@ -86,13 +108,13 @@ class Transcript:
             item = self._items[key] = _Item(kind)
         if item.finished:
             return None
-        faithful = item.begins(whole)
-        remainder = whole[item.length :] if faithful else ""
+        place = item.place_in(whole)
+        missed, remainder = ("", "") if place is None else (whole[:place], whole[place + item.length :])
         item.add(remainder)
         first = not item.announced
         item.finished = item.announced = True
         item.held = False
-        return Ending(first, remainder, faithful)
+        return Ending(first, missed, remainder, faithful=place is not None)
 
     def key_in_stream(self, key: str, kind: str, whole: str) -> str:
         """The stream's id of an item that stands in history under `key`.

@@ -191,7 +191,7 @@ def _told(key: str, kind: str, item: Mapping[str, Any], whole: str, ending: Endi
                 yield _command_started(key, item)
             if ending.remainder:
                 yield CommandOutput(item_id=key, text=ending.remainder)
-            yield _command_completed(key, item, faithful=ending.faithful)
+            yield _command_completed(key, item, ending)
         case "fileChange":
             yield _file_change(key, item, _status(item, "completed"))
         case _:
@@ -214,7 +214,7 @@ def _command_started(key: str, item: Mapping[str, Any]) -> CommandStarted:
     return CommandStarted(item_id=key, command=text(item.get("command")) or "", folder=text(item.get("cwd")) or "")
 
 
-def _command_completed(key: str, item: Mapping[str, Any], *, faithful: bool) -> CommandCompleted:
+def _command_completed(key: str, item: Mapping[str, Any], ending: Ending) -> CommandCompleted:
     output = text(item.get("aggregatedOutput"))
     return CommandCompleted(
         item_id=key,
@@ -224,7 +224,8 @@ def _command_completed(key: str, item: Mapping[str, Any], *, faithful: bool) -> 
         exit_code=number(item.get("exitCode")),
         duration_ms=number(item.get("durationMs")),
         output=output,
-        pieces_whole=faithful or output is None,
+        pieces_whole=(ending.faithful and not ending.missed) or output is None,
+        missed_beginning=ending.missed or None,
     )
 
 

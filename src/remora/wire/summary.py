@@ -1,5 +1,7 @@
 """The closing report, gathered from the events as they pass."""
 
+import shlex
+
 from remora.core.errors import ExitCode, RemoraError
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.run import (
@@ -95,7 +97,9 @@ class Summary:
             token_usage=self._usage,
             reconnects=self._reconnects,
             seconds=seconds,
-            continue_with=f"remora run {self._alias} --thread {thread.thread_id} PROMPT" if thread else None,
+            continue_with=shlex.join(["remora", "run", self._alias, "--thread", thread.thread_id, "PROMPT"])
+            if thread
+            else None,
             notices=self._notices(),
             error=error_body(error) if error else None,
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
-from remora.cli.render.output_cap import OutputCap
+from remora.cli.render.output_cap import TAIL, OutputCap
 from remora.cli.render.page import Page, remote
 from remora.cli.render.report import duration, exit_words
 from remora.cli.render.shortening import without_shell
@@ -88,18 +88,29 @@ class CommandView:
         output = self._running.pop(event.item_id).output
         if output.empty and event.output:
             self._lines(output.feed(event.output))
-        elif event.output and not event.pieces_whole:
-            self._page.line(Text("… some output was missed; it ends with:", style="dim"), prefix=_BAR)
+        elif event.output and not event.pieces_whole and not event.missed_beginning:
+            self._note("… some output was missed; it ends with:")
             output = OutputCap(head=0)
             output.feed(event.output)
-        ready, left_out, last = output.finish()
-        self._lines(ready)
-        if left_out > 0:
-            self._page.line(Text(f"… {left_out} {'line' if left_out == 1 else 'lines'}", style="dim"), prefix=_BAR)
-        self._lines(last)
+        self._finish(output)
+        if event.missed_beginning:
+            self._note("… and it began, before the server told of it, with:")
+            beginning = OutputCap(head=TAIL)
+            self._lines(beginning.feed(event.missed_beginning))
+            self._finish(beginning)
         took = f" after {duration(event.duration_ms / 1000)}" if event.duration_ms is not None else ""
         self._page.line(exit_words(event.status, event.exit_code).append(took, style="dim"), prefix="  ")
         self._current = None
+
+    def _finish(self, output: OutputCap) -> None:
+        ready, left_out, last = output.finish()
+        self._lines(ready)
+        if left_out > 0:
+            self._note(f"… {left_out} {'line' if left_out == 1 else 'lines'}")
+        self._lines(last)
+
+    def _note(self, words: str) -> None:
+        self._page.line(Text(words, style="dim"), prefix=_BAR)
 
     def _lines(self, lines: list[str]) -> None:
         for line in lines:

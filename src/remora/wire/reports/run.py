@@ -102,6 +102,8 @@ class CommandCompleted(Document, kw_only=True):
     output: str | None = None
     pieces_whole: bool = True
     """False: the pieces that came before are not the whole output; `output` is."""
+    missed_beginning: str | None = None
+    """What of `output` stands before the first piece, where only that is missing."""
 
 
 class FileChangeEntry(msgspec.Struct, kw_only=True):
