@@ -92,7 +92,8 @@ class RemoteHost(Protocol):
 
         `words` reach the login shell as one line, each word quoted so that every common shell
         (Bourne, csh, fish) reads it as itself. Raises :class:`remora.core.errors.ShellProblem`
-        (``channel-refused``) when the host refuses another session.
+        (``channel-refused``) when the host refuses another session. It does not wait for the host's word on the
+        command itself: should the host refuse that, reading and writing raise the same error.
         """
         ...
 

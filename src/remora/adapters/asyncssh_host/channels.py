@@ -82,6 +82,8 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
         self._closed = False
         self._status = ExitStatus()
         self._failure: RemoraError | None = None
+        self.opened = asyncio.Event()
+        """Set when the channel stands and can be written to."""
         self.gone = asyncio.Event()
         """Set when the host, too, has let go of the channel."""
 
@@ -137,10 +139,15 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
             self._channel.abort()
         self._end(None)
 
+    def fail(self, error: RemoraError) -> None:
+        """The host refused what the channel was opened for."""
+        self._end(error)
+
     def connection_made(self, chan: SSHChannel[bytes]) -> None:
         """The channel stands."""
         self._channel = chan
         chan.set_write_buffer_limits(high=_WRITE_HIGH)
+        self.opened.set()
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Keep what came; beyond the high mark the channel holds the rest back and so does the far side."""

@@ -104,7 +104,7 @@ class AsyncsshHost:
                 while True:
                     stream = ChannelStream(self._explain)
                     try:
-                        await self._await_answer(request(stream), stream)
+                        await self._await_channel(request(stream), stream, what=what)
                     except asyncssh.ChannelOpenError as error:
                         refusal = error
                         ended = [other for other in self._streams if other.ended]
@@ -125,14 +125,34 @@ class AsyncsshHost:
         except (asyncssh.Error, OSError) as error:
             raise self._broken() or failures.connection_lost(self._host, error) from None
 
-    async def _await_answer(self, opening: Coroutine[object, object, object], stream: ChannelStream) -> None:
-        """Wait for the host's answer; a channel that comes too late is closed when it comes."""
+    async def _await_channel(
+        self, opening: Coroutine[object, object, object], stream: ChannelStream, *, what: str
+    ) -> None:
+        """Wait until the channel stands; one that comes too late is closed when it comes.
+
+        The request to run a command has then left, but is not answered yet: what is written now travels right behind
+        it, which saves a round trip. A refusal of the command ends the stream.
+        """
         task = asyncio.ensure_future(opening)
+        standing = asyncio.ensure_future(stream.opened.wait())
         try:
-            await asyncio.shield(task)
+            await asyncio.wait({task, standing}, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self._close_when_open(task, stream)
             raise
+        finally:
+            standing.cancel()
+        if task.done():
+            task.result()
+        else:
+            task.add_done_callback(lambda done: self._end_if_refused(done, stream, what))
+
+    def _end_if_refused(self, done: "asyncio.Future[object]", stream: ChannelStream, what: str) -> None:
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, asyncssh.ChannelOpenError):
+            stream.fail(self._broken() or failures.channel_refused(self._host, what, error))
+        elif error is not None:
+            stream.fail(failures.connection_lost(self._host, self._lifetime.error))
 
     def _close_when_open(self, task: "asyncio.Future[object]", stream: ChannelStream) -> None:
         def close(done: "asyncio.Future[object]") -> None:
