@@ -13,10 +13,11 @@
     ├── LaunchProblem          9   the app server did not come up
     ├── ProtocolProblem       10   bytes or versions that do not fit; a request with unknown outcome
     ├── NeedsPerson           11   a question that nobody may answer
-    ├── Denied                12   a policy said no
     ├── TimeLimit             14   a wait reached its limit
     ├── Interrupted          130   the user stopped it
     └── TaskFailed             1   the turn itself failed
+
+Exit code 12 (denied by a policy) is promised and belongs to no failure yet; 13 is for several hosts together.
 
 The code says what happened, the stage where, the verdict what it asks for. All three are looked up in one
 table, so that the same failure is never judged twice.
@@ -123,7 +124,6 @@ class Code(StrEnum):
     LAUNCH_TIMEOUT = "launch-timeout"
     LAUNCH_REFUSED = "launch-refused"
     SERVER_MUTE = "server-mute"
-    SOCKET_PATH_TOO_LONG = "socket-path-too-long"
     SOCKET_FOREIGN = "socket-foreign"
     SERVER_GONE = "server-gone"
     HANDSHAKE_FAILED = "handshake-failed"
@@ -137,7 +137,6 @@ class Code(StrEnum):
     TURN_FAILED = "turn-failed"
     APPROVAL_UNATTENDED = "approval-unattended"
     PROMPT_UNATTENDED = "prompt-unattended"
-    DENIED = "denied"
     TIME_LIMIT = "time-limit"
     INTERRUPTED = "interrupted"
     INTERNAL = "internal"
@@ -192,7 +191,6 @@ CODES: Final[dict[Code, CodeFacts]] = {
     Code.LAUNCH_TIMEOUT: CodeFacts(_S.LAUNCH, _V.RETRY),
     Code.LAUNCH_REFUSED: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
     Code.SERVER_MUTE: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
-    Code.SOCKET_PATH_TOO_LONG: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
     Code.SOCKET_FOREIGN: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
     Code.SERVER_GONE: CodeFacts(_S.HANDSHAKE, _V.RETRY),
     Code.HANDSHAKE_FAILED: CodeFacts(_S.HANDSHAKE, _V.NEEDS_HUMAN),
@@ -206,7 +204,6 @@ CODES: Final[dict[Code, CodeFacts]] = {
     Code.TURN_FAILED: CodeFacts(_S.THREAD, _V.FATAL),
     Code.APPROVAL_UNATTENDED: CodeFacts(_S.APPROVAL, _V.NEEDS_HUMAN),
     Code.PROMPT_UNATTENDED: CodeFacts(_S.AUTHENTICATION, _V.NEEDS_HUMAN),
-    Code.DENIED: CodeFacts(_S.APPROVAL, _V.FATAL),
     Code.TIME_LIMIT: CodeFacts(_S.INTERNAL, _V.RETRY),
     Code.INTERRUPTED: CodeFacts(_S.USAGE, _V.NEEDS_HUMAN),
     Code.INTERNAL: CodeFacts(_S.INTERNAL, _V.FATAL),
@@ -302,12 +299,6 @@ class NeedsPerson(RemoraError):
     """Something was asked and nobody may answer: no terminal, or ``--no-input``."""
 
     exit_code = ExitCode.NEEDS_PERSON
-
-
-class Denied(RemoraError):
-    """A policy said no."""
-
-    exit_code = ExitCode.DENIED
 
 
 class TimeLimit(RemoraError):
