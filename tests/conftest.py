@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
@@ -29,6 +30,13 @@ def worker_markers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[b
     else:
         os.environ["TMPDIR"] = saved[1]
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def signals_heard() -> None:
+    """Whoever started the tests may ignore signals (``&`` in a script, ``nohup``); programs inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

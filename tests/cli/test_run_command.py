@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,9 +14,10 @@ import pytest
 from tests.support.codex import codex_binary
 from tests.support.loop import run
 from tests.support.program import remora
+from tests.support.required import missing
 from tests.support.terminal_program import TerminalProgram, on_terminal
 
-from remora.core.errors import ExitCode
+from remora.core.errors import Code, ExitCode
 from remora.demo.scene import Scene, demo_scene
 
 QUESTION = "Your decision: "
@@ -26,7 +28,7 @@ ASKED = "test-report.txt"
 async def stage() -> AsyncIterator[Scene]:
     async with demo_scene(codex_binary("0.163.0")) as scene:
         if not scene.sandboxed:
-            pytest.skip("codex cannot confine commands on this machine, so it asks nothing")
+            missing("codex cannot confine commands on this machine, so it asks nothing")
         yield scene
 
 
@@ -88,6 +90,46 @@ def test_ctrl_c_at_the_question_stops_the_turn() -> None:
     assert not granted
     assert "this question is withdrawn" in screen
     assert "stopping the turn" in screen
+
+
+@pytest.mark.codex
+def test_told_to_end_at_the_question_it_stops_the_turn_and_gives_the_terminal_back() -> None:
+    async def act(scene: Scene, program: TerminalProgram) -> int:
+        await program.screen.shows(QUESTION)
+        program.process.send_signal(signal.SIGTERM)
+        code = await program.ends()
+        assert program.screen.echoes
+        return code
+
+    code, granted, screen = on_stage(act)
+    assert code == ExitCode.INTERRUPTED
+    assert not granted
+    for part in ("Ended by SIGTERM", "this question is withdrawn", "[interrupted]", "Continue with"):
+        assert part in screen
+
+
+@pytest.mark.codex
+def test_a_closed_terminal_stops_the_turn_too() -> None:
+    async def act(scene: Scene, program: TerminalProgram) -> int:
+        await program.screen.shows(QUESTION)
+        program.screen.hang_up()
+        return await program.process.wait()
+
+    code, granted, _ = on_stage(act)
+    assert code == ExitCode.INTERRUPTED
+    assert not granted
+
+
+@pytest.mark.codex
+def test_the_time_limit_ends_a_run_wherever_it_is() -> None:
+    async def play() -> None:
+        async with stage() as scene:
+            done = await piped(scene, "--json", "--timeout", "0.4")
+            assert done.returncode == ExitCode.TIME_LIMIT
+            last = json.loads(done.stdout.splitlines()[-1])
+            assert last["error"]["code"] == Code.TIME_LIMIT
+
+    run(play())
 
 
 @pytest.mark.codex

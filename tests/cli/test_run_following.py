@@ -13,15 +13,19 @@ from tests.support.run_events import ASKED, REPORT, RESOLVED, THREAD
 
 from remora.cli.approvals import TerminalApprovals
 from remora.cli.dialogue import Questioner
+from remora.cli.ending import Ending
 from remora.cli.floor import Floor
 from remora.cli.following import follow
+from remora.cli.options import Options
 from remora.cli.render.page import Page
 from remora.cli.render.run import RunView
+from remora.cli.running import run_async
 from remora.cli.terminal import Terminal
 from remora.core.approvals import ApprovalRequest, Choice, RequestKind
-from remora.core.errors import RemoraError
-from remora.wire.reports.run import Message, RunEvent, ThreadReady
+from remora.core.errors import Code, Interrupted, RemoraError
+from remora.wire.reports.run import Message, Reconnected, RunEvent, ThreadReady
 
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENVIRONMENT = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
 READY = ThreadReady(thread_id=THREAD, folder="/srv/app", resumed=False)
 REQUEST = ApprovalRequest(
@@ -40,6 +44,7 @@ class Recorder:
         self.shown: list[str] = []
         self.said: list[str] = []
         self.interrupts = 0
+        self.reasons: list[RemoraError | None] = []
         self.changed = asyncio.Event()
 
     def show(self, event: RunEvent) -> None:
@@ -54,66 +59,121 @@ class Recorder:
     def say(self, text: Text) -> None:
         self.said.append(text.plain)
 
-    def interrupt(self) -> None:
+    def interrupt(self, reason: RemoraError | None = None) -> None:
         self.interrupts += 1
+        self.reasons.append(reason)
         self.changed.set()
 
 
-async def after_interrupts(view: Recorder, times: int) -> AsyncGenerator[RunEvent, None]:
-    """A run that ends when it was interrupted so often; each Ctrl-C comes once the one before was heard."""
+def followed(
+    events: Callable[[Recorder], AsyncGenerator[RunEvent, None]],
+    *,
+    timeout: float | None = None,
+    patience: float = 60.0,
+) -> Recorder:
+    """Follow a run as the program does, with its signals and its time limit."""
+    view, ending = Recorder(), Ending()
+    running = follow(events(view), view, Floor(), view, ending, alias="box", patience=patience)
+    run_async(running, Options(timeout=timeout), ending)
+    return view
+
+
+async def after(view: Recorder, *signals: signal.Signals) -> AsyncGenerator[RunEvent, None]:
+    """A run that ends when it was interrupted so often; each signal comes once the one before was heard."""
     yield READY
-    for number in range(times):
-        os.kill(os.getpid(), signal.SIGINT)
-        while view.interrupts <= number:
-            view.changed.clear()
-            await view.changed.wait()
+    for times, number in enumerate(signals, start=1):
+        os.kill(os.getpid(), number)
+        await heard(view, times)
     yield REPORT
 
 
-def test_ctrl_c_stops_the_turn_and_a_second_one_leaves_it_with_its_thread_named() -> None:
-    async def scene() -> Recorder:
-        view = Recorder()
-        await follow(after_interrupts(view, 2), view, Floor(), view, alias="box")
-        return view
+async def heard(view: Recorder, times: int) -> None:
+    while view.interrupts < times:
+        view.changed.clear()
+        await view.changed.wait()
 
-    before = signal.getsignal(signal.SIGINT)
-    view = run(scene())
-    assert signal.getsignal(signal.SIGINT) is before
-    assert view.interrupts == 2
+
+def test_ctrl_c_stops_the_turn_and_a_second_one_leaves_it_with_its_thread_named() -> None:
+    before = [signal.getsignal(number) for number in ENDING]
+    view = followed(lambda view: after(view, signal.SIGINT, signal.SIGINT))
+    assert [signal.getsignal(number) for number in ENDING] == before
+    assert view.reasons == [None, None]
     assert "stopping the turn on box" in view.said[0]
     assert THREAD in view.said[1]
 
 
-def test_before_the_thread_is_open_ctrl_c_ends_the_command() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_stops_the_turn_and_a_second_one_leaves_it(number: signal.Signals) -> None:
+    view = followed(lambda view: after(view, number, number))
+    assert [reason and reason.code for reason in view.reasons] == [Code.INTERRUPTED] * 2
+    assert number.name in view.said[0]
+    assert "Stopping the turn on box" in view.said[0]
+    assert THREAD in view.said[1]
+
+
+def test_the_time_limit_stops_the_turn_and_a_turn_that_does_not_stop_is_left() -> None:
+    async def deaf(view: Recorder) -> AsyncGenerator[RunEvent, None]:
+        yield READY
+        await heard(view, 2)
+        yield REPORT
+
+    view = followed(deaf, timeout=0.01, patience=0.01)
+    assert [reason and reason.code for reason in view.reasons] == [Code.TIME_LIMIT] * 2
+    assert "goes on there" in view.said[1]
+
+
+def test_where_the_server_ends_with_the_connection_leaving_says_so() -> None:
+    async def attached(view: Recorder) -> AsyncGenerator[RunEvent, None]:
+        yield Reconnected(launch_mode="attached", byte_path="stdio")
+        async for event in after(view, signal.SIGINT, signal.SIGINT):
+            yield event
+
+    view = followed(attached)
+    assert "the turn with it" in view.said[1]
+
+
+def test_a_third_wish_drops_everything() -> None:
+    with pytest.raises(Interrupted):
+        followed(lambda view: after(view, signal.SIGINT, signal.SIGINT, signal.SIGINT))
+
+
+def test_what_the_process_was_started_to_ignore_stays_ignored() -> None:
+    async def hung_up(view: Recorder) -> AsyncGenerator[RunEvent, None]:
+        os.kill(os.getpid(), signal.SIGHUP)
+        async for event in after(view, signal.SIGTERM):
+            yield event
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        view = followed(hung_up)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert view.interrupts == 1
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_before_the_thread_is_open_every_signal_ends_the_command(number: signal.Signals) -> None:
     closed = []
 
-    async def connecting() -> AsyncGenerator[RunEvent, None]:
+    async def connecting(view: Recorder) -> AsyncGenerator[RunEvent, None]:
         try:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), number)
             await asyncio.Event().wait()
             yield READY
         finally:
             closed.append(True)
 
-    async def scene() -> None:
-        view = Recorder()
-        await follow(connecting(), view, Floor(), view, alias="box")
-
-    with pytest.raises(KeyboardInterrupt):
-        asyncio.run(scene())
+    with pytest.raises(Interrupted):
+        followed(connecting)
     assert closed
 
 
 def test_a_run_without_a_report_is_an_error_and_one_that_fails_raises_it() -> None:
-    async def empty() -> AsyncGenerator[RunEvent, None]:
+    async def empty(view: Recorder) -> AsyncGenerator[RunEvent, None]:
         yield READY
 
-    async def scene() -> None:
-        view = Recorder()
-        await follow(empty(), view, Floor(), view, alias="box")
-
     with pytest.raises(RemoraError):
-        run(scene())
+        followed(empty)
 
 
 def on_screen(tell: Callable[[TerminalApprovals], AsyncGenerator[RunEvent, None]]) -> str:
@@ -124,9 +184,8 @@ def on_screen(tell: Callable[[TerminalApprovals], AsyncGenerator[RunEvent, None]
             floor, page = Floor(), Page(screen.out, ENVIRONMENT, width=80)
             view = RunView(page)
             questioner = Questioner(terminal, page, floor, settle=view.settle)
-            view_of_interrupts = Recorder()
-            following = follow(tell(TerminalApprovals(questioner)), view, floor, view_of_interrupts, alias="box")
-            assert await following == 0
+            events = tell(TerminalApprovals(questioner))
+            assert await follow(events, view, floor, Recorder(), Ending(), alias="box", patience=60.0) == 0
             return screen.drain()
 
     return run(scene())

@@ -5,6 +5,7 @@ import os
 import pty
 import struct
 import termios
+from contextlib import suppress
 from fcntl import ioctl
 from typing import IO, Self
 
@@ -28,9 +29,16 @@ class PseudoTerminal:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self._out.close()
+        self.hang_up()
+        with suppress(OSError):  # what was not written yet has nowhere to go
+            self._out.close()
         os.close(self._program)
-        os.close(self._person)
+
+    def hang_up(self) -> None:
+        """Close the window: the programs in it are told, and can neither read nor write any more. Idempotent."""
+        if self._person >= 0:
+            os.close(self._person)
+            self._person = -1
 
     @property
     def out(self) -> IO[str]:

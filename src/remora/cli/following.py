@@ -1,18 +1,21 @@
 """Following a run from its first event to its report."""
 
 import asyncio
-import signal
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, closing
+from typing import Any, Final, Protocol
 
 from rich.text import Text
 
 from remora.cli.audience import drawing
+from remora.cli.ending import Ending
 from remora.cli.floor import Floor
-from remora.core.errors import Code, ExitCode, ProtocolProblem
-from remora.wire.reports.run import ApprovalRequested, RunEvent, RunReport, ThreadReady
+from remora.core.errors import Code, ExitCode, ProtocolProblem, RemoraError
+from remora.core.launching import LaunchMode
+from remora.wire.reports.run import ApprovalRequested, Connected, Reconnected, RunEvent, RunReport, ThreadReady
+
+_STAGES: Final = 2
 
 
 class View(Protocol):
@@ -25,9 +28,9 @@ class View(Protocol):
 
 
 class Interruptible(Protocol):
-    """What Ctrl-C tells: the first time to stop the turn, the second time to leave."""
+    """What is told to end: the first time to stop the turn, the second time to leave."""
 
-    def interrupt(self) -> None: ...
+    def interrupt(self, reason: RemoraError | None = None) -> None: ...
 
 
 async def follow(
@@ -35,28 +38,31 @@ async def follow(
     view: View,
     floor: Floor,
     interrupts: Interruptible,
+    ending: Ending,
     *,
     alias: str,
+    patience: float,
     options_again: str | None = "",
 ) -> int:
     """Show `events` as they come and return the exit code of the report.
 
-    Until the thread is open, Ctrl-C ends the command at once; afterwards the first one stops the turn on the
-    host and the second one leaves it running there. `options_again` is what the command line that continues the
-    thread has to repeat, `None` when nothing can continue it.
+    Until the thread is open, any wish to end ends the command at once; afterwards it stops the turn on the host
+    first, and leaves it after `patience` seconds, or when a person presses Ctrl-C again. `options_again` is what
+    the command line that continues the thread has to repeat, `None` when nothing can continue it.
     """
     report: RunReport | None = None
-    thread_id = ""
-    with drawing(view, floor), _signals() as listen:
+    stopping = _Stopping(view, floor, interrupts, ending, alias=alias, patience=patience)
+    with drawing(view, floor), closing(stopping):
         async with aclosing(events), aclosing(_when_free(events, floor)) as shown:
             async for event in shown:
                 if isinstance(event, RunReport):
                     report = event
                     report.continue_with = _continue_with(report, options_again)
                 view.show(event)
-                if isinstance(event, ThreadReady):
-                    thread_id = event.thread_id
-                    listen(_CtrlC(view, floor, interrupts, alias, thread_id).pressed)
+                if isinstance(event, Connected | Reconnected):
+                    stopping.lasting = event.launch_mode != LaunchMode.ATTACHED
+                elif isinstance(event, ThreadReady):
+                    stopping.begin(event.thread_id)
                 elif isinstance(event, ApprovalRequested):
                     floor.announce(event.request_id)
     if report is None:
@@ -116,49 +122,67 @@ def _continue_with(report: RunReport, options_again: str | None) -> str | None:
     return report.continue_with + options_again
 
 
-class _CtrlC:
-    def __init__(self, view: View, floor: Floor, interrupts: Interruptible, alias: str, thread_id: str) -> None:
+class _Stopping:
+    """Ends a run in stages: stop the turn, leave it running there, drop everything.
+
+    A person makes each stage come with another Ctrl-C. A wish with a reason is nobody's to repeat: the second
+    stage then comes by itself when the first one has brought no end for a while.
+    """
+
+    def __init__(
+        self, view: View, floor: Floor, interrupts: Interruptible, ending: Ending, *, alias: str, patience: float
+    ) -> None:
         self._view = view
         self._floor = floor
         self._interrupts = interrupts
+        self._ending = ending
         self._alias = alias
-        self._thread_id = thread_id
+        self._patience = patience
+        self._thread_id = ""
         self._times = 0
-        self._task = asyncio.current_task()
+        self._next: asyncio.TimerHandle | None = None
+        self.lasting = True
+        """Whether the server, and with it the turn, goes on without our connection."""
 
-    def pressed(self) -> None:
-        """One more Ctrl-C."""
+    def begin(self, thread_id: str) -> None:
+        """From now on something is at stake: hear every wish to end."""
+        self._thread_id = thread_id
+        self._ending.listen(self._wished)
+
+    def close(self) -> None:
+        """No further stage comes."""
+        self._ending.listen(None)
+        self._cancel_next()
+
+    def _wished(self, reason: RemoraError | None) -> bool:
+        """One stage further; false when there is none left."""
+        self._cancel_next()
         self._times += 1
+        if self._times > _STAGES:
+            return False
+        self._interrupts.interrupt(reason)
         if self._times == 1:
-            self._say(f"stopping the turn on {self._alias} … Ctrl-C again leaves it running there")
-        elif self._times == 2:
+            self._say_stopping(reason)
+            if reason is not None:
+                self._next = asyncio.get_running_loop().call_later(self._patience, self._wished, reason)
+        elif self.lasting:
             self._say(f"leaving; what runs on {self._alias} goes on there, in thread {self._thread_id}")
-        elif self._task is not None:
-            self._task.cancel()
-            return
-        self._interrupts.interrupt()
+        else:
+            self._say(f"leaving; the app server on {self._alias} ends with this connection, and the turn with it")
+        return True
+
+    def _cancel_next(self) -> None:
+        if self._next is not None:
+            self._next.cancel()
+
+    def _say_stopping(self, reason: RemoraError | None) -> None:
+        if reason is not None:
+            self._say(f"{reason.message} Stopping the turn on {self._alias} …")
+        else:
+            again = "leaves it running there" if self.lasting else "leaves, which ends it too"
+            self._say(f"stopping the turn on {self._alias} … Ctrl-C again {again}")
 
     def _say(self, text: str) -> None:
         if not self._floor.taken:
             self._view.settle()
         self._view.say(Text(text, style="bold yellow"))
-
-
-@contextmanager
-def _signals() -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Give a function that lets Ctrl-C call something; until it is used, and after the end, Ctrl-C is as before."""
-    before = signal.getsignal(signal.SIGINT)
-    loop = asyncio.get_running_loop()
-    listening = False
-
-    def listen(pressed: Callable[[], None]) -> None:
-        nonlocal listening
-        listening = True
-        loop.add_signal_handler(signal.SIGINT, pressed)
-
-    try:
-        yield listen
-    finally:
-        if listening:
-            loop.remove_signal_handler(signal.SIGINT)
-            signal.signal(signal.SIGINT, before)

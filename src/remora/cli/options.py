@@ -7,8 +7,9 @@ import functools
 import inspect
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, ParamSpec, TypeVar, cast
 
 import typer
@@ -34,6 +35,13 @@ class Options:
     timeout: float | None = None
     verbosity: int = 0
     """Above zero for ``-v``, below for ``-q``."""
+    began: float = field(default_factory=time.monotonic)
+    """When the command line was read; the limit counts from there."""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """What is left of the time limit, never quite nothing; `None` without one."""
+        return None if self.timeout is None else max(self.began + self.timeout - time.monotonic(), 0.001)
 
     @property
     def settings(self) -> Settings:

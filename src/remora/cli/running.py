@@ -3,33 +3,30 @@
 import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from remora.cli.options import Options
 from remora.core.errors import Code, TimeLimit
 
+if TYPE_CHECKING:
+    from remora.cli.ending import Ending
+
 _T = TypeVar("_T")
 
 
-def run_async(work: Coroutine[Any, Any, _T], options: Options) -> _T:
-    """Run `work` to its end in a loop of its own.
+def run_async(work: Coroutine[Any, Any, _T], options: Options, ending: "Ending | None" = None) -> _T:
+    """Run `work` to its end in a loop of its own; work that wants to hear why it has to end brings its `ending`.
 
-    At the time limit, and at the first Ctrl-C, the work is cancelled and awaited, so that whatever it
-    holds is let go of. Raises :class:`TimeLimit` or :class:`KeyboardInterrupt`.
+    At the time limit, at Ctrl-C, and when this process is told to end, other work is cancelled and awaited.
+    Raises :class:`TimeLimit` or :class:`~remora.core.errors.Interrupted` then.
     """
     import asyncio
 
-    async def limited() -> _T:
-        limit = asyncio.timeout(options.timeout)
-        try:
-            async with limit:
-                return await work
-        except TimeoutError:
-            if limit.expired():
-                raise _too_late(options) from None
-            raise
+    from remora.cli.ending import Ending
 
-    return asyncio.run(limited())
+    late = partial(_too_late, options)
+    return asyncio.run((ending or Ending()).keep(work, seconds=options.seconds_left, late=late))
 
 
 @contextmanager
@@ -38,7 +35,8 @@ def limit_blocking(options: Options) -> Iterator[None]:
 
     Raises :class:`TimeLimit` in the middle of the work.
     """
-    if options.timeout is None:
+    seconds = options.seconds_left
+    if seconds is None:
         yield
         return
 
@@ -46,7 +44,7 @@ def limit_blocking(options: Options) -> Iterator[None]:
         raise _too_late(options)
 
     before = signal.signal(signal.SIGALRM, strike)
-    signal.setitimer(signal.ITIMER_REAL, options.timeout)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:

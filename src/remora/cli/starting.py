@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from remora import api
 from remora.cli.approvals import OnApproval, approval_handler
 from remora.cli.audience import activity_page, dialogue_of, questioner
+from remora.cli.ending import Ending
 from remora.cli.floor import Floor
 from remora.cli.following import follow
 from remora.cli.options import Options
@@ -30,6 +31,7 @@ async def run_and_show(
     alias: str,
     request: "RunRequest",
     options: Options,
+    ending: Ending,
     *,
     on_approval: OnApproval | None,
     codex: str | None = None,
@@ -38,10 +40,10 @@ async def run_and_show(
 ) -> int:
     """Run `request`, show what comes, and return the exit code.
 
-    `unattended` decides where nobody can be asked. A host that is not `lasting` is gone afterwards, and nothing
-    can be continued on it.
+    `ending` hears what makes the command end early. `unattended` decides where nobody can be asked. A host that
+    is not `lasting` is gone afterwards, and nothing can be continued on it.
     """
-    page, floor = activity_page(), Floor()
+    page, floor, settings = activity_page(), Floor(), options.settings
     view = JsonLines(page) if options.json else RunView(page, _answer(page), quiet=options.verbosity < 0)
     view.wait_for(f"connecting to {alias}")
     with questioner(options, page, floor, settle=view.settle) as someone:
@@ -54,10 +56,19 @@ async def run_and_show(
             approvals=approval_handler(on_approval or OnApproval.ASK, someone) or unattended,
             interrupt=interrupt,
             ssh_config=options.ssh_config,
-            settings=options.settings,
+            settings=settings,
         )
         again = f" --ssh-config {shlex.quote(options.ssh_config)}" if options.ssh_config else ""
-        return await follow(events, view, floor, interrupt, alias=alias, options_again=again if lasting else None)
+        return await follow(
+            events,
+            view,
+            floor,
+            interrupt,
+            ending,
+            alias=alias,
+            patience=settings.limits.stop,
+            options_again=again if lasting else None,
+        )
 
 
 async def plan_and_show(address: Address, options: Options, *, codex: str | None = None) -> int:

@@ -42,6 +42,8 @@ class Limits:
     """Unanswered keepalives after which the connection counts as lost."""
     reconnect_total: float = 180.0
     """How long ``run`` tries to get back to a thread after a break."""
+    stop: float = 5.0
+    """A turn that is stopped while nobody may be at the keyboard; then ``run`` leaves it."""
     message: int = 256 * 1024 * 1024
     """The largest single protocol message."""
     noise: int = 64 * 1024

@@ -6,36 +6,26 @@ Nothing here is a shortcut: the host is reached over SSH with the ordinary comma
 import asyncio
 import shlex
 import shutil
-import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module, resources
 from pathlib import Path
 from typing import Final
 
 from remora.core.approvals import ApprovalRequest, Decision, RequestKind
-from remora.core.errors import AppServerProblem, Code, Interrupted
+from remora.core.errors import AppServerProblem, Code
 from remora.demo.embedded_host import EmbeddedHost, embedded_host
 from remora.demo.scripted_model import Patch, RunCommand, Say, ScriptedModel, Step, UpdatePlan
 
 PROMPT: Final = "A test of this project fails. Find out why, fix it, and prove it."
 FOLDER: Final = "~/price"
 _PROBE_LIMIT: Final = 20.0
-_ENDING_SIGNALS: Final = (signal.SIGTERM, signal.SIGHUP)
 
 _RUN_TESTS: Final = "sh test.sh"
 _READ: Final = "cat price.sh"
 _KEEP_REPORT: Final = 'sh test.sh > "$HOME/test-report.txt"'
 _COMMANDS: Final = (_RUN_TESTS, _READ, _KEEP_REPORT)
-
-_START_UP: Final = {
-    ".profile": "PATH={front}:$PATH\nexport PATH\n",
-    ".zprofile": "PATH={front}:$PATH\nexport PATH\n",
-    ".config/fish/config.fish": "set -gx PATH {words} $PATH\n",
-    ".cshrc": "set path = ( {words} $path )\n",
-}
-"""Login shells begin their PATH anew, so it is their start-up files that bring the programs, as on a real host."""
 
 _STEPS: Final[tuple[Step, ...]] = (
     Say("I run the tests first, to see what fails.", ends_turn=False),
@@ -115,45 +105,15 @@ async def demo_scene(codex: Path | None = None) -> AsyncIterator[Scene]:
     """Set the stage; on leaving, host, app server, model and files are gone.
 
     `codex` is the app server to play with: the one that ``remora[demo]`` installs, unless given. Raises
-    :class:`~remora.core.errors.AppServerProblem` when that is not installed here. A signal that asks this
-    process to end (terminated, terminal closed) ends the demo in order and then raises
-    :class:`~remora.core.errors.Interrupted`; use it in the main thread.
+    :class:`~remora.core.errors.AppServerProblem` when that is not installed here. A process that uses it turns
+    signals that ask it to end into a cancellation: one that just ends leaves the app server behind.
     """
     codex = codex or _bundled_codex()
-    with _ended_in_order(), ScriptedModel(_STEPS) as model:
-        programs = _program_folders(codex)
-        async with embedded_host(programs=programs) as host:
+    with ScriptedModel(_STEPS) as model:
+        async with embedded_host(programs=_program_folders(codex)) as host:
             sandboxed = await _can_confine(codex, host)
-            await asyncio.to_thread(_furnish, host.home, model, sandboxed, programs)
+            await asyncio.to_thread(_furnish, host.home, model, sandboxed)
             yield Scene(host=host, folder=FOLDER, prompt=PROMPT, sandboxed=sandboxed)
-
-
-@contextmanager
-def _ended_in_order() -> Iterator[None]:
-    """Let signals cancel the task instead of ending the process, which would leave the app server behind."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    received: list[signal.Signals] = []
-
-    def end(number: signal.Signals) -> None:
-        received.append(number)
-        if task is not None:
-            task.cancel()
-
-    for number in _ENDING_SIGNALS:
-        loop.add_signal_handler(number, end, number)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not received:
-            raise
-        raise Interrupted(
-            Code.INTERRUPTED,
-            f"The demo was ended by {received[0].name}; nothing of it is left.",
-            next_step="Play it again with: remora demo",
-        ) from None
-    finally:
-        for number in _ENDING_SIGNALS:
-            loop.remove_signal_handler(number)
 
 
 def _bundled_codex() -> Path:
@@ -203,13 +163,8 @@ async def _can_confine(codex: Path, host: EmbeddedHost) -> bool:
             await child.wait()
 
 
-def _furnish(home: Path, model: ScriptedModel, sandboxed: bool, programs: Sequence[Path]) -> None:
-    """Lay out the scratch home: start-up files, codex's configuration and the sample project."""
-    words = " ".join(shlex.quote(str(folder)) for folder in programs)
-    front = ":".join(shlex.quote(str(folder)) for folder in programs)
-    for name, line in _START_UP.items():
-        (home / name).parent.mkdir(parents=True, exist_ok=True)
-        (home / name).write_text(line.format(front=front, words=words))
+def _furnish(home: Path, model: ScriptedModel, sandboxed: bool) -> None:
+    """Lay out the scratch home: codex's configuration and the sample project."""
     sandbox_mode = "workspace-write" if sandboxed else "danger-full-access"
     model.furnish(home / ".codex", f'approval_policy = "on-request"\nsandbox_mode = "{sandbox_mode}"')
     with resources.as_file(resources.files("remora.demo") / "sample") as sample:

@@ -1,7 +1,9 @@
-"""The user's wish to stop, first politely and then at once."""
+"""The wish to stop, first politely and then at once."""
 
 import asyncio
 from typing import Final
+
+from remora.core.errors import RemoraError
 
 _TIMES: Final = 2
 
@@ -14,9 +16,16 @@ class InterruptSwitch:
 
     def __init__(self) -> None:
         self._reached = [asyncio.Event() for _ in range(_TIMES)]
+        self.reason: RemoraError | None = None
+        """What came with the first interrupt: why the run had to stop, when nobody wished it."""
 
-    def interrupt(self) -> None:
-        """The user wants to stop, or wants it even more."""
+    def interrupt(self, reason: RemoraError | None = None) -> None:
+        """Somebody wants to stop, or wants it even more.
+
+        With a `reason`, such as a time limit, a run that did not end otherwise reports that and its exit code.
+        """
+        if self.count == 0:
+            self.reason = reason
         for event in self._reached:
             if not event.is_set():
                 event.set()

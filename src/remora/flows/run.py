@@ -107,6 +107,7 @@ async def run_thread(
             seconds=round(clock.monotonic() - began, 3),
             error=end.error,
             interrupted=interrupt.count > 0,
+            reason=interrupt.reason,
         )
     finally:
         await run.close()

@@ -2,9 +2,10 @@
 
 import shlex
 
-from remora.core.errors import ExitCode, RemoraError
+from remora.core.errors import Code, ExitCode, NeedsPerson, RemoraError
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.run import (
+    ApprovalRequested,
     ApprovalResolved,
     CommandCompleted,
     CommandSummary,
@@ -28,6 +29,7 @@ _EXIT_CODES = {
     "left": ExitCode.INTERRUPTED,
     "unknown": ExitCode.PROTOCOL,
 }
+_CUT_SHORT = ("interrupted", "left")
 
 
 class Summary:
@@ -42,6 +44,7 @@ class Summary:
         self._message: str | None = None
         self._files: dict[str, None] = {}
         self._commands: list[CommandSummary] = []
+        self._asked: dict[str | int, str] = {}
         self._approvals: list[ApprovalResolved] = []
         self._usage: TokenUsage | None = None
         self._reconnects = 0
@@ -69,21 +72,40 @@ class Summary:
                         command=event.command, folder=event.folder, status=event.status, exit_code=event.exit_code
                     )
                 )
-            case ApprovalResolved():
-                self._approvals.append(event)
+            case ApprovalRequested() | ApprovalResolved():
+                self._note_approval(event)
             case TokenUsage():
                 self._usage = event
 
+    def _note_approval(self, event: ApprovalRequested | ApprovalResolved) -> None:
+        if isinstance(event, ApprovalResolved):
+            self._approvals.append(event)
+        else:
+            self._asked[event.request_id] = event.command or event.reason or event.request
+
     def report(
-        self, outcome: str, *, goes_on: bool, seconds: float, error: RemoraError | None, interrupted: bool
+        self,
+        outcome: str,
+        *,
+        goes_on: bool,
+        seconds: float,
+        error: RemoraError | None,
+        interrupted: bool,
+        reason: RemoraError | None,
     ) -> RunReport:
-        """The last document. `interrupted` says that the user asked to stop, which decides the exit code."""
+        """The last document. `interrupted` says that the run was asked to stop, `reason` why, if not by the user.
+
+        That decides the exit code of a run that came to no end of its own.
+        """
         mode, path = self._way or (None, None)
+        reason = reason if outcome in _CUT_SHORT else None
+        unattended = [] if interrupted else self._unattended()
+        cause = error or reason or (_nobody_there(unattended) if unattended else None)
         thread = self._thread
         return RunReport(
             host=self._alias,
             outcome=outcome,
-            exit_code=self._exit_code(outcome, error, interrupted=interrupted),
+            exit_code=int(reason.exit_code) if reason else self._exit_code(outcome, error, interrupted=interrupted),
             goes_on=goes_on,
             thread_id=thread.thread_id if thread else None,
             turn_id=self._turn_id,
@@ -101,7 +123,7 @@ class Summary:
             if thread
             else None,
             notices=self._notices(),
-            error=error_body(error) if error else None,
+            error=error_body(cause) if cause else None,
         )
 
     def _notices(self) -> list[NoticeBody]:
@@ -110,12 +132,28 @@ class Summary:
     def _exit_code(self, outcome: str, error: RemoraError | None, *, interrupted: bool) -> int:
         if outcome == "unknown" and error is not None:
             return int(error.exit_code)
-        unattended = any(approval.decided_by == UNATTENDED for approval in self._approvals)
-        if unattended and not interrupted and outcome in ("completed", "failed", "interrupted"):
+        if self._unattended() and not interrupted and outcome in ("completed", "failed", "interrupted"):
             return int(ExitCode.NEEDS_PERSON)
         if outcome == "interrupted" and not interrupted and not self._cancelled_by_person():
             return int(ExitCode.TASK_FAILED)
         return int(_EXIT_CODES[outcome])
 
+    def _unattended(self) -> list[str]:
+        """What was asked while nobody was there."""
+        return [
+            self._asked.get(approval.request_id, "a request")
+            for approval in self._approvals
+            if approval.decided_by == UNATTENDED
+        ]
+
     def _cancelled_by_person(self) -> bool:
         return any(approval.decided_by == "person" and approval.decision == "cancel" for approval in self._approvals)
+
+
+def _nobody_there(asked: list[str]) -> NeedsPerson:
+    return NeedsPerson(
+        Code.APPROVAL_UNATTENDED,
+        "The agent asked for what nobody was there to approve, and was declined.",
+        seen="\n".join(asked),
+        next_step="Run it on a terminal, or decide beforehand with --on-approval.",
+    )

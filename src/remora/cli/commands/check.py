@@ -7,7 +7,7 @@ import typer
 from remora.cli.completion import complete_alias
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
-from remora.cli.running import run_async
+from remora.cli.running import limit_blocking, run_async
 from remora.core.errors import Code, UsageProblem
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def check(
     """
     from remora.cli.checking import check_and_show
 
-    return run_async(check_and_show(_names(aliases or [], every, options), options, codex=codex), options)
+    with limit_blocking(options):
+        names = _names(aliases or [], every, options)
+    return run_async(check_and_show(names, options, codex=codex), options)
 
 
 def _names(aliases: "Sequence[str]", every: bool, options: Options) -> list[str]:

@@ -1,10 +1,14 @@
 """The command `remora demo`."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
+
+if TYPE_CHECKING:
+    from remora.cli.ending import Ending
 
 app = make_app()
 
@@ -16,10 +20,13 @@ def demo(options: Options) -> int:
 
     It checks the host, runs a thread that repairs a small project, asks you one approval, and shows the report.
     """
-    return run_async(_play(options), options)
+    from remora.cli.ending import Ending
+
+    ending = Ending()
+    return run_async(_play(options, ending), options, ending)
 
 
-async def _play(options: Options) -> int:
+async def _play(options: Options, ending: "Ending") -> int:
     from remora import api
     from remora.cli.checking import check_and_show
     from remora.cli.output import tell
@@ -33,4 +40,6 @@ async def _play(options: Options) -> int:
         tell(f'\n$ remora run {scene.alias}:{scene.folder} "{scene.prompt}"')
         request = api.run_request(scene.prompt, folder=scene.folder)
         answers = DemoAnswers(tell)
-        return await run_and_show(scene.alias, request, there, on_approval=None, unattended=answers, lasting=False)
+        return await run_and_show(
+            scene.alias, request, there, ending, on_approval=None, unattended=answers, lasting=False
+        )

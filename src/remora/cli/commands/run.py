@@ -7,7 +7,7 @@ import typer
 from remora.cli.completion import complete_alias
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
-from remora.cli.running import run_async
+from remora.cli.running import limit_blocking, run_async
 
 app = make_app()
 
@@ -78,6 +78,7 @@ def run(
     """
     from remora import api
     from remora.cli.approvals import OnApproval
+    from remora.cli.ending import Ending
     from remora.cli.prompting import attach_images, choice, read_place, read_prompt
     from remora.cli.starting import plan_and_show, run_and_show
 
@@ -85,14 +86,18 @@ def run(
     if dry_run:
         return run_async(plan_and_show(address, options, codex=codex), options)
     way = None if on_approval is None else choice(OnApproval, on_approval, "--on-approval")
+    with limit_blocking(options):
+        words, images = read_prompt(prompt), attach_images(image or [])
     request = api.run_request(
-        read_prompt(prompt),
+        words,
         folder=address.folder,
         thread=thread or address.thread,
         model=model,
         effort=effort,
         sandbox=sandbox,
         approval_policy=approval_policy,
-        images=attach_images(image or []),
+        images=images,
     )
-    return run_async(run_and_show(address.alias, request, options, on_approval=way, codex=codex), options)
+    ending = Ending()
+    running = run_and_show(address.alias, request, options, ending, on_approval=way, codex=codex)
+    return run_async(running, options, ending)

@@ -1,0 +1,55 @@
+"""The report of a run: its exit code, and the error that explains it."""
+
+import pytest
+
+from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, TaskFailed, TimeLimit
+from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, RunReport
+from remora.wire.summary import Summary
+
+LATE = TimeLimit(Code.TIME_LIMIT, "Too late.", next_step="Wait longer.")
+TOLD = Interrupted(Code.INTERRUPTED, "Ended by SIGTERM.", next_step="Run it again.")
+GONE = TaskFailed(Code.TURN_FAILED, "The server ended.", next_step="Continue.")
+
+
+def report(
+    outcome: str,
+    *,
+    error: RemoraError | None = None,
+    interrupted: bool = True,
+    reason: RemoraError | None = None,
+    summary: Summary | None = None,
+) -> RunReport:
+    return (summary or Summary("box")).report(
+        outcome, goes_on=False, seconds=1.0, error=error, interrupted=interrupted, reason=reason
+    )
+
+
+@pytest.mark.parametrize("outcome", ["interrupted", "left"])
+@pytest.mark.parametrize("reason", [LATE, TOLD])
+def test_a_run_cut_short_for_a_reason_reports_that_and_its_exit_code(outcome: str, reason: RemoraError) -> None:
+    done = report(outcome, reason=reason)
+    assert done.exit_code == reason.exit_code
+    assert done.error is not None
+    assert done.error.code == reason.code
+
+
+def test_a_turn_that_ended_by_itself_before_it_was_stopped_is_what_it_is() -> None:
+    assert report("completed", reason=LATE).exit_code == ExitCode.DONE
+    assert report("completed", reason=LATE).error is None
+    assert report("failed", error=GONE, reason=LATE).exit_code == ExitCode.TASK_FAILED
+
+
+def test_a_person_who_interrupts_needs_no_reason() -> None:
+    done = report("interrupted")
+    assert (done.exit_code, done.error) == (ExitCode.INTERRUPTED, None)
+    assert report("interrupted", error=GONE).exit_code == ExitCode.INTERRUPTED
+
+
+def test_what_nobody_was_there_to_approve_is_named() -> None:
+    summary = Summary("box")
+    summary.note(ApprovalRequested(request_id=1, request="command", command="make install"))
+    summary.note(ApprovalResolved(request_id=1, decision="decline", decided_by="unattended"))
+    done = report("completed", interrupted=False, summary=summary)
+    assert done.exit_code == ExitCode.NEEDS_PERSON
+    assert done.error is not None
+    assert (done.error.code, done.error.seen) == (Code.APPROVAL_UNATTENDED, "make install")
