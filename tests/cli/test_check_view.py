@@ -62,13 +62,13 @@ def progress(*checks: HostCheck) -> list[CheckProgress]:
     return [*came, CheckReport(ok=ok, exit_code=0 if ok else 13, hosts=list(checks))]
 
 
-def shown(aliases: Sequence[str], steps: Sequence[CheckProgress], *, width: int, details: bool = False) -> str:
+def shown(aliases: Sequence[str], steps: Sequence[CheckProgress], *, width: int, verbosity: int = 0) -> str:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
     out = Terminal()
-    view = CheckView(Page(out, ENVIRONMENT, width=width), aliases, details=details)
+    view = CheckView(Page(out, ENVIRONMENT, width=width), aliases, verbosity=verbosity)
     for step in steps:
         view.show(step)
         view.redraw()
@@ -90,7 +90,16 @@ def test_several_hosts_show_a_line_each_and_what_failed(width: int) -> None:
 
 
 def test_details_show_the_stages_of_every_host_and_its_plan() -> None:
-    assert_golden("check_details_80.txt", shown(["devbox", "broken"], progress(GOOD, BAD), width=80, details=True))
+    assert_golden("check_details_80.txt", shown(["devbox", "broken"], progress(GOOD, BAD), width=80, verbosity=1))
+
+
+@pytest.mark.parametrize("names", [["broken"], ["devbox", "broken"]])
+def test_quietly_a_host_is_one_line_and_what_failed(names: list[str]) -> None:
+    checks = {"devbox": GOOD, "broken": BAD}
+    lines = shown(names, progress(*(checks[name] for name in names)), width=80, verbosity=-1).splitlines()
+    assert "broken" in lines[len(names) - 1]
+    assert "next:" in lines[-1]
+    assert not any("not reached" in line or "ready" in line for line in lines if "devbox" not in line)
 
 
 def test_on_a_terminal_the_hosts_under_way_are_shown_below_and_vanish() -> None:

@@ -12,13 +12,13 @@ from remora.cli.options import Options
 from remora.cli.output import write_document
 from remora.cli.render.check import CheckView
 from remora.cli.render.page import Page
-from remora.wire.reports.check import CheckReport, HostCheck
+from remora.wire.reports.check import CheckReport
 
 
 async def check_and_show(aliases: Sequence[str], options: Options, *, codex: str | None = None) -> int:
     """Check `aliases`, show what comes, and return the exit code."""
     floor = Floor()
-    view = CheckView(Page(sys.stdout, os.environ), [] if options.json else aliases, details=options.verbosity > 0)
+    view = CheckView(Page(sys.stdout, os.environ), [] if options.json else aliases, verbosity=options.verbosity)
     exit_code = 0
     with questioner(options, activity_page(), floor, settle=view.settle) as someone, drawing(view, floor):
         steps = api.check(
@@ -35,6 +35,6 @@ async def check_and_show(aliases: Sequence[str], options: Options, *, codex: str
                     exit_code = step.exit_code
                     if options.json:
                         write_document(step)
-                if not options.json and (options.verbosity >= 0 or isinstance(step, HostCheck)):
+                if not options.json:
                     view.show(step)
     return exit_code

@@ -22,29 +22,35 @@ _MARKS: Final = {
 class CheckView:
     """Shows progress as it comes. One host shows its stages; of several, each shows its result when it is done.
 
-    With `details`, several hosts show their stages too, and each its launch plan.
+    With a `verbosity` above zero several hosts show their stages too, and each its launch plan; below zero each host
+    shows its result and what failed, nothing else.
     """
 
-    def __init__(self, page: Page, aliases: Sequence[str], *, details: bool = False) -> None:
+    def __init__(self, page: Page, aliases: Sequence[str], *, verbosity: int = 0) -> None:
         self._page = page
-        self._single = len(aliases) == 1
-        self._details = details
+        self._quiet = verbosity < 0
+        self._details = verbosity > 0
+        self._single = len(aliases) == 1 and not self._quiet
         self._width = max((len(alias) for alias in aliases), default=0)
         self._under_way: dict[str, str] = dict.fromkeys(aliases, "waiting")
 
     def show(self, progress: CheckProgress) -> None:
         """Show one piece of progress."""
-        if isinstance(progress, StageProven):
-            self._proven(progress)
-        elif isinstance(progress, HostCheck):
+        if isinstance(progress, HostCheck):
             self._under_way.pop(progress.alias, None)
             self._host(progress)
+        elif self._quiet:
+            return
+        elif isinstance(progress, StageProven):
+            self._proven(progress)
         else:
             self.settle()
             self._report(progress)
 
     def redraw(self) -> None:
         """Draw the hosts under way again."""
+        if self._quiet:
+            return
         rows = [
             Text.assemble(("… ", "dim"), remote(f"{alias:<{self._width}}  "), (state, "dim"))
             for alias, state in self._under_way.items()
