@@ -5,8 +5,6 @@ force for the name. Nothing is executed and nothing is asked of the network: wha
 decide stays open.
 """
 
-import functools
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -14,6 +12,7 @@ from typing import Final, NamedTuple
 
 from remora.core.errors import Code, ConfigProblem
 from remora.core.hosts import is_safe_alias
+from remora.core.patterns import is_pattern, list_matches, matches
 
 EXECUTES: Final = frozenset({"exec", "!exec"})
 """Criteria of a ``Match`` line that run a command."""
@@ -53,11 +52,11 @@ class HostLine:
 
     def in_force(self, name: str) -> bool:
         """Whether the block applies to `name`, as far as can be known without executing anything."""
-        return matches(self.patterns, name) and self.reachable(name)
+        return list_matches(self.patterns, name) and self.reachable(name)
 
     def reachable(self, name: str) -> bool:
         """Whether the blocks around it let `name` in."""
-        return all(matches(patterns, name) for patterns in self.within if patterns)
+        return all(list_matches(patterns, name) for patterns in self.within if patterns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +130,7 @@ def explain_unknown(alias: str, listing: Listing) -> ConfigProblem | None:
     if any(line.in_force(alias) and not _matches_all(line.patterns, alias) for line in listing.host_lines):
         return None
     mentioned = [name for line in listing.match_lines for name in line.names() if name.strip("*?")]
-    if any(name[:1] != "!" and _match(name, alias) for name in mentioned):
+    if any(name[:1] != "!" and matches(name, alias) for name in mentioned):
         return None
     near = near_aliases(alias, listing)
     if near:
@@ -155,39 +154,6 @@ def near_aliases(alias: str, listing: Listing) -> list[str]:
     return get_close_matches(alias, [known.name for known in listing.aliases], n=3)
 
 
-def is_pattern(name: str) -> bool:
-    """Whether a word of a ``Host`` line stands for many names."""
-    return "*" in name or "?" in name
-
-
-def matches(patterns: Patterns, name: str) -> bool:
-    """Whether a ``Host`` line applies: one pattern fits, and no negated one does."""
-    hit = False
-    for pattern in patterns:
-        if pattern[:1] == "!":
-            if _match(pattern[1:], name):
-                return False
-        else:
-            hit = hit or _match(pattern, name)
-    return hit
-
-
 def _matches_all(patterns: Patterns, alias: str) -> bool:
     """Whether only a bare ``*`` or its like brought `alias` in."""
-    return not any(_match(pattern, alias) for pattern in patterns if pattern[:1] != "!" and pattern.strip("*?"))
-
-
-def _match(pattern: str, name: str) -> bool:
-    if not is_pattern(pattern):
-        return pattern == name
-    return _compiled(pattern).fullmatch(name) is not None
-
-
-@functools.lru_cache(maxsize=4096)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = [".*" if part[0] == "*" else "." if part == "?" else re.escape(part) for part in _parts(pattern)]
-    return re.compile("".join(parts), re.DOTALL)
-
-
-def _parts(pattern: str) -> list[str]:
-    return re.findall(r"\*+|\?|[^*?]+", pattern)
+    return not any(matches(pattern, alias) for pattern in patterns if pattern[:1] != "!" and pattern.strip("*?"))

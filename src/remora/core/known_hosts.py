@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from remora.core.patterns import list_matches
+
 DEFAULT_PORT: Final = 22
 _HASH_PREFIX: Final = "|1|"
 
@@ -152,19 +154,7 @@ def _select(lines: Sequence[KnownKey], name: str) -> KnownKeys:
 def _names_match(names: str, name: str) -> bool:
     if names.startswith(_HASH_PREFIX):
         return _hashed_name_matches(names, name)
-    matched = False
-    for pattern in names.lower().split(","):
-        if pattern.startswith("!"):
-            if _pattern_matches(pattern[1:], name):
-                return False
-        elif _pattern_matches(pattern, name):
-            matched = True
-    return matched
-
-
-def _pattern_matches(pattern: str, name: str) -> bool:
-    parts = (".*" if part == "*" else "." if part == "?" else re.escape(part) for part in pattern)
-    return re.fullmatch("".join(parts), name, re.DOTALL) is not None
+    return list_matches(names.lower().split(","), name)
 
 
 def _hashed_name_matches(hashed: str, name: str) -> bool:

@@ -1,6 +1,5 @@
 """What the resolved options mean for asyncssh, and which of them it cannot honour."""
 
-import fnmatch
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
@@ -17,6 +16,7 @@ from asyncssh.public_key import (
 from remora.core.errors import Code, ConfigProblem
 from remora.core.hosts import Host, Notice
 from remora.core.known_hosts import KnownKeys
+from remora.core.patterns import list_matches
 from remora.core.settings import Limits
 
 _FAST_CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
@@ -79,11 +79,7 @@ def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str
 def session_environment(host: Host) -> dict[str, str]:
     """What SendEnv and SetEnv hand to every session; the far side decides what it takes."""
     patterns = [pattern for line in host.options.get("sendenv", ()) for pattern in line.split()]
-    chosen = {
-        name: value
-        for name, value in os.environ.items()
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
-    }
+    chosen = {name: value for name, value in os.environ.items() if list_matches(patterns, name)}
     for line in host.options.get("setenv", ()):
         name, separator, value = line.partition("=")
         if separator:
