@@ -153,7 +153,7 @@ def test_an_approval_survives_a_break(version: str, moment: str) -> None:
 @pytest.mark.parametrize("method", ["thread/start", "turn/start"])
 def test_a_request_that_never_left_is_sent_again(version: str, method: str) -> None:
     async def go(model: ScriptedModel) -> None:
-        async with LocalAppServer(version, model.codex_config(), lose_before=method) as server:
+        async with LocalAppServer(version, model.codex_config(), takes_ahead=False, lose_before=method) as server:
             events = await run_to_end(server.connect, ask())
             report = report_of(events)
             if method == "thread/start":
@@ -207,7 +207,9 @@ def test_a_prompt_lost_at_any_point_is_sent_once_at_most(version: str) -> None:
 @detached
 def test_a_thread_whose_start_was_not_answered_is_replaced_and_that_is_said(version: str) -> None:
     async def go(model: ScriptedModel) -> None:
-        async with LocalAppServer(version, model.codex_config(), lose_answer_of="thread/start") as server:
+        async with LocalAppServer(
+            version, model.codex_config(), takes_ahead=False, lose_answer_of="thread/start"
+        ) as server:
             events = await run_to_end(server.connect, ask())
             assert server.methods().count("thread/start") == 2
             assert any("another one" in warning.message for warning in of(Warned, events))

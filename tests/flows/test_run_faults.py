@@ -17,6 +17,7 @@ from remora.core.approvals import ApprovalRequest, Choice, Decision
 from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError
 from remora.core.settings import Limits
 from remora.flows.interrupting import InterruptSwitch
+from remora.flows.launch import Ahead
 from remora.flows.run_request import RunRequest
 from remora.testing.manual_clock import ManualClock
 from remora.wire.reports.run import (
@@ -229,7 +230,7 @@ def test_stopping_before_the_prompt_is_out_leaves_nothing_behind() -> None:
         switch = InterruptSwitch()
 
         @asynccontextmanager
-        async def never() -> AsyncIterator[LocalServer]:
+        async def never(ahead: Ahead) -> AsyncIterator[LocalServer]:
             switch.interrupt()
             await asyncio.Event().wait()
             yield  # type: ignore[misc]
@@ -253,11 +254,11 @@ class Failing:
         self.attempts = 0
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[LocalServer]:
+    async def connect(self, ahead: Ahead) -> AsyncIterator[LocalServer]:
         self.attempts += 1
         if self.attempts > 1:
             raise self._errors[min(self.attempts - 2, len(self._errors) - 1)]
-        async with self._server.connect() as connected:
+        async with self._server.connect(ahead) as connected:
             yield connected
 
 

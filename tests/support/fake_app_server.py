@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,8 @@ from websockets.exceptions import ConnectionClosed
 from remora.adapters.system_clock import SystemClock
 from remora.core.launching import BytePath, LaunchMode
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.rpc import RpcClient, open_rpc
+from remora.flows.launch import Ahead, nothing_ahead
+from remora.flows.rpc import Asked, RpcClient, open_rpc
 from remora.wire.jsonrpc import Framing
 
 INITIALIZED = {"userAgent": "remora/9.9.9 (fake)", "codexHome": "/h", "platformFamily": "unix", "platformOs": "linux"}
@@ -90,18 +91,18 @@ class FakeAppServer:
         self.links[-1].cut()
 
     @asynccontextmanager
-    async def rpc(self) -> AsyncIterator[RpcClient]:
+    async def rpc(self, ahead: Sequence[Asked] = ()) -> AsyncIterator[RpcClient]:
         """A client of ours on a new link."""
         reader, writer = await asyncio.open_unix_connection(self.socket, limit=2**20)
         link = CuttableStream(PipeStream(reader, writer))
         self.links.append(link)
-        async with open_rpc(link, Framing.WEBSOCKET, clock=SystemClock(), limits=self.limits) as client:
+        async with open_rpc(link, Framing.WEBSOCKET, clock=SystemClock(), limits=self.limits, ahead=ahead) as client:
             yield client
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[LocalServer]:
+    async def connect(self, ahead: Ahead = nothing_ahead) -> AsyncIterator[LocalServer]:
         """A link as the launch flow would give it."""
-        async with self.rpc() as client:
+        async with self.rpc(ahead("/srv")) as client:
             yield LocalServer(client, LaunchMode.ADOPTED, BytePath.UNIX_SOCKET, "9.9.9", "/srv")
 
     async def _serve(self, socket: ServerConnection) -> None:

@@ -18,6 +18,7 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode
 from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import RpcClient, open_rpc
 from remora.wire.jsonrpc import Framing
 
@@ -48,6 +49,8 @@ class LocalAppServer:
     links: list[CuttableStream] = field(default_factory=list)
     sent: list[Any] = field(default_factory=list)
     """Every message that we sent, over all links; each was checked against the server's own schema."""
+    takes_ahead: bool = True
+    """Whether requests may travel with ``initialize``; false: the thread is asked for when that is answered."""
     lose_before: str | None = None
     """Break the link when this method is about to leave, once: the server never gets it."""
     lose_after: str | None = None
@@ -105,13 +108,14 @@ class LocalAppServer:
         self._socket.unlink(missing_ok=True)
 
     @asynccontextmanager
-    async def connect(self) -> AsyncIterator[LocalServer]:
+    async def connect(self, ahead: Ahead = nothing_ahead) -> AsyncIterator[LocalServer]:
         """A new link, as the launch flow would give it."""
         framing = Framing.LINES if self.is_attached else Framing.WEBSOCKET
         async with self._stream() as plain:
             link = CuttableStream(ListeningStream(plain, framing, self._heard))
             self.links.append(link)
-            async with open_rpc(link, framing, clock=SystemClock(), limits=self.limits) as rpc:
+            first = ahead(str(self.folder)) if self.takes_ahead else ()
+            async with open_rpc(link, framing, clock=SystemClock(), limits=self.limits, ahead=first) as rpc:
                 yield LocalServer(
                     rpc,
                     LaunchMode.ATTACHED if self.is_attached else LaunchMode.ADOPTED,

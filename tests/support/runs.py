@@ -11,6 +11,7 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.approvals import ApprovalRequest, Decision
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.interrupting import InterruptSwitch
+from remora.flows.launch import Ahead
 from remora.flows.run import run_thread
 from remora.flows.run_request import RunRequest
 from remora.ports import ApprovalHandler, Clock
@@ -46,7 +47,7 @@ class Person:
 
 
 async def run_to_end(
-    connect: Callable[[], AbstractAsyncContextManager[Any]],
+    connect: Callable[[Ahead], AbstractAsyncContextManager[Any]],
     request: RunRequest,
     *,
     approvals: ApprovalHandler | None = None,

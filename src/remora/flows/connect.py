@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from remora.core.errors import RemoraError
 from remora.core.launching import LaunchPlan, LaunchRequest, plan_launch
 from remora.flows.dial import find_route
-from remora.flows.launch import AppServer, open_app_server
+from remora.flows.launch import Ahead, AppServer, nothing_ahead, open_app_server
 from remora.flows.shell import ProbeRequest, open_shell
 from remora.ports import Dialogue, RemoteHost, World
 
@@ -25,15 +25,18 @@ async def connect_host(alias: str, world: World, dialogue: Dialogue) -> AsyncIte
 
 @asynccontextmanager
 async def connect_server(
-    alias: str, request: LaunchRequest, world: World, dialogue: Dialogue
+    alias: str, request: LaunchRequest, world: World, dialogue: Dialogue, ahead: Ahead = nothing_ahead
 ) -> AsyncIterator[AppServer]:
     """The app server on `alias`, launched or adopted; it has answered ``initialize``.
 
+    `ahead` gives the requests to send in one flight with ``initialize``, for the folder as the host names it.
     On leaving, the connection is gone; a server that is not attached goes on.
     """
     async with (
         connect_host(alias, world, dialogue) as host,
-        open_app_server(host, request, clock=world.clock, limits=world.limits, nonce=world.nonce) as server,
+        open_app_server(
+            host, request, clock=world.clock, limits=world.limits, nonce=world.nonce, ahead=ahead
+        ) as server,
     ):
         yield server
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -21,7 +21,7 @@ from remora.core.launching import (
 )
 from remora.core.probes import HostFacts, ProcessIdentity, foreign_place, read_process
 from remora.core.settings import Limits
-from remora.flows.rpc import RpcClient, open_rpc
+from remora.flows.rpc import Asked, RpcClient, open_rpc
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
 from remora.flows.tunnel import Tunnel, open_tunnel
 from remora.ports import ByteStream, Clock, RemoteHost
@@ -32,6 +32,15 @@ __all__ = ["AppServer", "LaunchRequest", "open_app_server"]
 _MARGIN: Final = 5.0
 """Seconds that a script with a limit of its own gets beyond it, to say how it ended."""
 _NOT_OURS_TO_SPEAK: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION, Code.SERVER_GONE})
+
+
+Ahead = Callable[[str], Sequence[Asked]]
+"""What to ask in one flight with ``initialize``, given the folder as it is called on the host."""
+
+
+def nothing_ahead(folder: str) -> Sequence[Asked]:
+    """The :data:`Ahead` of those who want to see the server first."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +72,7 @@ async def open_app_server(
     clock: Clock,
     limits: Limits,
     nonce: Callable[[], str],
+    ahead: Ahead = nothing_ahead,
 ) -> AsyncIterator[AppServer]:
     """Launch or adopt the app server on `host` and connect to it.
 
@@ -71,7 +81,7 @@ async def open_app_server(
     launch refuse, classified, each with its stage.
     """
     async with AsyncExitStack() as stack:
-        launch = _Launch(host, request, clock=clock, limits=limits, nonce=nonce, stack=stack)
+        launch = _Launch(host, request, clock=clock, limits=limits, nonce=nonce, ahead=ahead, stack=stack)
         yield await launch.run()
 
 
@@ -90,6 +100,7 @@ class _Launch:
         clock: Clock,
         limits: Limits,
         nonce: Callable[[], str],
+        ahead: Ahead,
         stack: AsyncExitStack,
     ) -> None:
         self._host = host
@@ -97,6 +108,7 @@ class _Launch:
         self._clock = clock
         self._limits = limits
         self._nonce = nonce
+        self._ahead = ahead
         self._stack = stack
         self._shells = AsyncExitStack()
         self._facts: HostFacts
@@ -242,7 +254,8 @@ class _Launch:
         return mute_server(answers, socket=socket, seconds=self._limits.handshake)
 
     async def _open_rpc(self, stream: ByteStream, framing: Framing) -> RpcClient:
-        opening = open_rpc(stream, framing, clock=self._clock, limits=self._limits)
+        ahead = self._ahead(self._facts.folder.path)
+        opening = open_rpc(stream, framing, clock=self._clock, limits=self._limits, ahead=ahead)
         return await self._stack.enter_async_context(opening)
 
     def _result(

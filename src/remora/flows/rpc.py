@@ -1,7 +1,7 @@
 """Requests and answers over one byte stream to an app server."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -22,7 +22,13 @@ from remora.wire import appserver, jsonrpc
 from remora.wire.appserver import ServerInfo
 from remora.wire.jsonrpc import Framing
 
+_UNTAKEN_ANSWERS: Final = 10_000
+"""Answers that a server may leave unread while it asks for more."""
 _OVERLOAD_PAUSES: Final = Backoff(first=0.2, quick=8, floor=10.0, ceiling=10.0)
+
+
+Asked = tuple[str, Any]
+"""A method and its parameters."""
 
 
 @dataclass(slots=True)
@@ -58,6 +64,7 @@ class RpcClient:
         self._calls: dict[jsonrpc.RequestId, _Call] = {}
         self._outbox: asyncio.Queue[_Outgoing | None] = asyncio.Queue()
         self._writing: _Outgoing | None = None
+        self._ahead: dict[tuple[str, bytes], asyncio.Task[Any]] = {}
         self._next_id = 0
         self._inbox = Inbox(limits.spool_memory)
         self._closed = asyncio.Event()
@@ -73,20 +80,34 @@ class RpcClient:
         """
         seconds = limit if limit is not None else self._limits.request
         started = self._clock.monotonic()
+        early = self._ahead.pop(_key(method, params), None)
         attempt = 0
         while True:
             attempt += 1
             elapsed = self._clock.monotonic() - started
             try:
+                if early is not None:
+                    return await early
                 return await self._ask(method, params, max(seconds - elapsed, 0.0))
             except ProtocolProblem as error:
                 if error.code is not Code.SERVER_OVERLOADED:
                     raise
+                early = None
                 elapsed = self._clock.monotonic() - started
                 pause = _OVERLOAD_PAUSES.delay(attempt, elapsed=elapsed, chance=self._random.random())
                 if pause is None or elapsed + pause >= seconds:
                     raise
                 await self._clock.sleep(pause)
+
+    def ask_ahead(self, asked: Asked) -> None:
+        """Send a request before its answer is wanted; the equal :meth:`request` that follows takes the answer."""
+        task = asyncio.ensure_future(self._ask(*asked, self._limits.request))
+        task.add_done_callback(_ignore)
+        self._ahead[_key(*asked)] = task
+
+    async def drop_ahead(self) -> None:
+        """Forget answers that nobody took. Run by :func:`open_rpc`."""
+        await dismiss(*self._ahead.values())
 
     async def notify(self, method: str, params: Any = None) -> None:
         """Tell; returns when it was handed to the transport."""
@@ -130,7 +151,7 @@ class RpcClient:
         finally:
             self._calls.pop(request_id, None)
             call.answer.cancel()
-        return msgspec.json.decode(raw)
+        return jsonrpc.decode_value(raw)
 
     def _lost(self, call: _Call, error: RemoraError) -> RemoraError:
         if not call.started or appserver.is_safe_to_repeat(call.method):
@@ -184,6 +205,8 @@ class RpcClient:
                     self._outbox.put_nowait(None)
         except RemoraError as error:
             self.end(error)
+        except Exception as error:  # noqa: BLE001 - a full disk below the spool, for one: whoever waits must learn it
+            self.end(_cannot_read_on(error))
 
     def _take(self, message: bytes | jsonrpc.TooLarge) -> None:
         if isinstance(message, jsonrpc.TooLarge):
@@ -199,9 +222,18 @@ class RpcClient:
                 if answer is None:
                     self._inbox.put(message)
                 else:
-                    self._post(answer, None).sent.add_done_callback(_ignore)
+                    self._answer_unasked(answer)
             case jsonrpc.Notification():
                 self._inbox.put(message)
+
+    def _answer_unasked(self, answer: bytes) -> None:
+        if self._outbox.qsize() > _UNTAKEN_ANSWERS:
+            raise ProtocolProblem(
+                Code.PROTOCOL_VIOLATION,
+                "The app server asks on and on without taking the answers.",
+                next_step="Look at the server's log on the host; its owner can restart it.",
+            )
+        self._post(answer, None).sent.add_done_callback(_ignore)
 
     def _take_too_large(self, message: jsonrpc.TooLarge) -> None:
         request_id = jsonrpc.leading_id(message.beginning)
@@ -244,13 +276,20 @@ class RpcClient:
 
 @asynccontextmanager
 async def open_rpc(
-    stream: ByteStream, framing: Framing, *, clock: Clock, limits: Limits, random: Random | None = None
+    stream: ByteStream,
+    framing: Framing,
+    *,
+    clock: Clock,
+    limits: Limits,
+    random: Random | None = None,
+    ahead: Sequence[Asked] = (),
 ) -> AsyncIterator[RpcClient]:
     """Speak with the app server at the other end of `stream`: upgrade if needed, ``initialize``, then yours.
 
     Order: when this yields, the server has answered ``initialize``: it lives. On leaving, the connection
-    is closed and the stream with it. Raises ``handshake-failed``, ``server-gone``, ``time-limit``,
-    ``protocol-violation`` or what the stream raises.
+    is closed and the stream with it. `ahead` are requests that travel in one flight with ``initialize``, so that
+    their answers come a round trip earlier; see :meth:`RpcClient.ask_ahead`. Raises ``handshake-failed``,
+    ``server-gone``, ``time-limit``, ``protocol-violation`` or what the stream raises.
     """
     mute = TimeLimit(
         Code.TIME_LIMIT,
@@ -264,20 +303,23 @@ async def open_rpc(
     try:
         await within(clock, limits.handshake, transport.open(), error=mute)
         tasks += [asyncio.create_task(client.read_all()), asyncio.create_task(client.write_all())]
-        await within(clock, limits.handshake, _initialize(client), error=mute)
+        await within(clock, limits.handshake, _initialize(client, ahead), error=mute)
         yield client
     finally:
+        await client.drop_ahead()
         await dismiss(*tasks)
         client.end(_closed_by_us())
         await transport.close(clock)
 
 
-async def _initialize(client: RpcClient) -> None:
+async def _initialize(client: RpcClient, ahead: Sequence[Asked]) -> None:
     params = appserver.initialize_params(version("remora"))
     asked = asyncio.ensure_future(client.request("initialize", params))
     try:
         await asyncio.sleep(0)
         await client.notify("initialized")
+        for request in ahead:
+            client.ask_ahead(request)
         client.server = appserver.read_server_info(await asked)
     finally:
         await dismiss(asked)
@@ -293,6 +335,10 @@ async def _answer(outgoing: _Outgoing, call: _Call) -> msgspec.Raw:
     return await call.answer
 
 
+def _key(method: str, params: Any) -> tuple[str, bytes]:
+    return method, msgspec.json.encode(params)
+
+
 def _late(method: str, seconds: float) -> TimeLimit:
     return TimeLimit(
         Code.TIME_LIMIT,
@@ -305,6 +351,15 @@ def _late(method: str, seconds: float) -> TimeLimit:
 def _closed_by_us() -> ProtocolProblem:
     return ProtocolProblem(
         Code.SERVER_GONE, "The connection to the app server was closed here.", next_step="Open a new connection."
+    )
+
+
+def _cannot_read_on(error: Exception) -> RemoraError:
+    return RemoraError(
+        Code.INTERNAL,
+        "What the app server sent could not be taken in here.",
+        seen=f"{type(error).__name__}: {error}",
+        next_step="Look whether the disk for temporary files is full; if not, report this.",
     )
 
 

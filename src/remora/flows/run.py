@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from random import Random
 from typing import Any, Final, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from remora.core.launching import LaunchMode
 from remora.core.settings import Limits
 from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch
+from remora.flows.launch import Ahead
 from remora.flows.rpc import RpcClient
 from remora.flows.run_request import RunRequest
 from remora.flows.turn import End, Turn
@@ -55,7 +57,7 @@ class RunServer(Protocol):
     def notices(self) -> Sequence[Notice]: ...
 
 
-Connect = Callable[[], AbstractAsyncContextManager[RunServer]]
+Connect = Callable[[Ahead], AbstractAsyncContextManager[RunServer]]
 
 
 class _Stopped(Exception):
@@ -208,7 +210,7 @@ class _Run:
     # -- one connection
 
     async def _open_link(self) -> _Link:
-        holder = Holder(self._connect)
+        holder = Holder(partial(self._connect, self._turn.ahead))
         try:
             server = await self._unless_stopped(holder.opened())
         except BaseException:

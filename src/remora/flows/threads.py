@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from remora.core.errors import RemoraError
-from remora.flows.rpc import RpcClient
+from remora.flows.rpc import Asked, RpcClient
 from remora.wire import appserver
 from remora.wire.appserver import ThreadSettings, ThreadState
 from remora.wire.turns import TurnState, read_turn
@@ -15,6 +15,16 @@ _PAGES: Final = 10_000
 _AS_IT_IS: Final = ThreadSettings()
 
 
+def start_request(settings: ThreadSettings) -> Asked:
+    """What begins a thread."""
+    return "thread/start", appserver.thread_start(settings)
+
+
+def resume_request(thread_id: str, settings: ThreadSettings = _AS_IT_IS, *, exclude_turns: bool = True) -> Asked:
+    """What opens a thread again."""
+    return "thread/resume", appserver.thread_resume(thread_id, settings, exclude_turns=exclude_turns)
+
+
 class ThreadClient:
     """What can be done with threads over one connection; errors as in :meth:`RpcClient.request`."""
 
@@ -23,14 +33,14 @@ class ThreadClient:
 
     async def start(self, settings: ThreadSettings) -> ThreadState:
         """Begin a thread. The server does not check that the folder exists; that is proven before."""
-        return appserver.read_thread(await self._rpc.request("thread/start", appserver.thread_start(settings)))
+        return appserver.read_thread(await self._rpc.request(*start_request(settings)))
 
     async def resume(
         self, thread_id: str, settings: ThreadSettings = _AS_IT_IS, *, exclude_turns: bool = True
     ) -> ThreadState:
         """Open a thread again and subscribe to it; pending approvals are then sent again by the server."""
-        params = appserver.thread_resume(thread_id, settings, exclude_turns=exclude_turns)
-        return appserver.read_thread(await self._rpc.request("thread/resume", params))
+        asked = resume_request(thread_id, settings, exclude_turns=exclude_turns)
+        return appserver.read_thread(await self._rpc.request(*asked))
 
     async def start_turn(
         self, thread_id: str, inputs: Sequence[Mapping[str, Any]], *, message_id: str, effort: str | None = None

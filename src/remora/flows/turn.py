@@ -4,23 +4,21 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TaskFailed
 from remora.flows.approvals import ApprovalDesk
-from remora.flows.rpc import RpcClient
+from remora.flows.rpc import Asked, RpcClient
 from remora.flows.run_request import RunRequest
-from remora.flows.threads import ThreadClient
+from remora.flows.threads import ThreadClient, resume_request, start_request
 from remora.flows.waiting import dismiss
 from remora.ports import ApprovalHandler, Clock
 from remora.wire import appserver, jsonrpc
-from remora.wire.appserver import ThreadState
+from remora.wire.appserver import ThreadSettings, ThreadState
 from remora.wire.items import Narrator
 from remora.wire.reports.run import RunEvent, ThreadReady, TurnStarted, Warned
-from remora.wire.turns import TurnState, find_by_message, read_turn
+from remora.wire.turns import INTERRUPTED, TurnState, find_by_message, read_turn
 
 _GRACE_SECONDS: Final = 2.0
-"""A prompt written into a dying connection may still be on its way on the host for so long."""
+"""What history does not show right after a break gets so long to appear there."""
 
 
 _NO_COMMANDS_KEPT: Final = (
@@ -58,6 +56,15 @@ class Turn:
 
     # -- opening, on every connection
 
+    def ahead(self, folder: str) -> list[Asked]:
+        """What can be asked in one flight with ``initialize``: on the first connection, the thread."""
+        if self._thread_asked:
+            return []
+        request = self._request
+        if request.thread is not None:
+            return [resume_request(request.thread, self._settings_to_resume(folder))]
+        return [start_request(request.settings(folder))]
+
     async def open_thread(self, rpc: RpcClient, folder: str | None) -> list[RunEvent]:
         """Start the thread or open it again, so that its events come to this connection."""
         threads = ThreadClient(rpc)
@@ -90,7 +97,7 @@ class Turn:
             return await self.desk.present(rpc, message)
         if not isinstance(message, jsonrpc.Notification):
             return []
-        params = appserver.mapping(msgspec.json.decode(message.params))
+        params = appserver.mapping(jsonrpc.decode_value(message.params))
         if message.method == "serverRequest/resolved":
             request_id = params.get("requestId")
             return await self.desk.resolved(request_id) if isinstance(request_id, str | int) else []
@@ -131,8 +138,8 @@ class Turn:
         request = self._request
         events: list[RunEvent] = []
         if request.thread is not None:
-            asked_folder = folder if request.folder is not None else None
-            thread = await threads.resume(request.thread, request.settings(asked_folder))
+            self._thread_asked = True
+            thread = await threads.resume(request.thread, self._settings_to_resume(folder))
             await self._note_turns_before(threads, thread)
         else:
             if self._thread_asked:
@@ -142,6 +149,10 @@ class Turn:
         self._thread = thread
         self._narrator.thread_id = thread.thread_id
         return [*events, self._ready(thread)]
+
+    def _settings_to_resume(self, folder: str | None) -> ThreadSettings:
+        """A thread keeps its folder unless the user named one."""
+        return self._request.settings(folder if self._request.folder is not None else None)
 
     async def _note_turns_before(self, threads: ThreadClient, thread: ThreadState) -> None:
         if thread.active:
@@ -179,14 +190,19 @@ class Turn:
         return self._known_as(turn.turn_id)
 
     async def _find(self, threads: ThreadClient) -> TurnState | None:
-        """The turn of our prompt in history; an unconfirmed prompt gets a moment to appear there."""
+        """The turn of our prompt in history. What is in doubt there gets a moment to become clear."""
         found = self._match(await threads.latest_turns(self._open, items=self._turn_id is None))
-        if found is None and self._turn_id is None:
+        if self._is_in_doubt(found):
             await self._clock.sleep(_GRACE_SECONDS)
-            again = await threads.resume(self._open.thread_id, exclude_turns=self._open.paginated)
-            self._thread = again
-            found = self._match(await threads.latest_turns(again, items=True))
+            self._thread = await threads.resume(self._open.thread_id, exclude_turns=self._open.paginated)
+            found = self._match(await threads.latest_turns(self._open, items=self._turn_id is None)) or found
         return found
+
+    def _is_in_doubt(self, turn: TurnState | None) -> bool:
+        """An unconfirmed prompt may still be on its way; a turn that just ended may not yet be written to its end."""
+        if turn is None:
+            return self._turn_id is None
+        return turn.status == INTERRUPTED or not (turn.has_ended or self._open.active)
 
     def _match(self, turns: list[TurnState]) -> TurnState | None:
         if self._turn_id is not None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from remora.wire.appserver import mapping, sequence, text
 
 IN_PROGRESS: Final = "inProgress"
+INTERRUPTED: Final = "interrupted"
 
 
 @dataclass(frozen=True, slots=True)
