@@ -40,6 +40,31 @@ def test_answers_find_who_asked_in_any_order() -> None:
     run(go())
 
 
+def test_a_request_sent_with_the_handshake_is_answered_to_the_one_who_asks_for_it() -> None:
+    asked = ("thread/start", {"cwd": "/srv"})
+
+    async def go() -> None:
+        hello: list[dict[str, Any]] = []
+        thread: asyncio.Event = asyncio.Event()
+
+        async def initialize(peer: Peer, request: dict[str, Any]) -> None:
+            hello.append(request)
+
+        async def start(peer: Peer, request: dict[str, Any]) -> None:
+            thread.set()  # a client that waits for its handshake first would wait for ever
+            await peer.result(hello[0], INITIALIZED)
+            await peer.result(request, {"number": len(server.requests)})
+
+        scripts = {"initialize": initialize, "thread/start": start}
+        async with FakeAppServer(scripts) as server, server.rpc([asked]) as rpc:
+            assert thread.is_set()
+            first = await rpc.request(*asked)
+            assert [request["method"] for request in server.requests].count("thread/start") == 1
+            assert await rpc.request(*asked) != first
+
+    run(go())
+
+
 def test_f57_answers_with_and_without_the_jsonrpc_member_and_unknown_members() -> None:
     async def odd(peer: Peer, request: dict[str, Any]) -> None:
         await peer.send({"id": 4242, "result": "nobody asked"})
