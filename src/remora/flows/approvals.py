@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-import msgspec
-
 from remora.core.approvals import ApprovalRequest, Decision
 from remora.core.errors import RemoraError
 from remora.flows.rpc import RpcClient
@@ -52,7 +50,7 @@ class ApprovalDesk:
 
     async def present(self, rpc: RpcClient, message: jsonrpc.Request) -> list[RunEvent]:
         """A request of the server has come, for the first time or again after a reconnect."""
-        params = appserver.mapping(msgspec.json.decode(message.params))
+        params = appserver.mapping(jsonrpc.decode_value(message.params))
         request = approvals.read_request(message.id, message.method, params)
         if request is None:
             await rpc.refuse(message.id, jsonrpc.METHOD_NOT_FOUND, f"remora does not answer {message.method[:100]}.")

@@ -4,6 +4,8 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.wire.appserver import mapping, sequence, text
 from remora.wire.jsonrpc import RequestId
@@ -18,8 +20,13 @@ _LABELS: Final = {
     "cancel": "No, and stop the turn",
     "approved": "Yes, this once",
     "approved_for_session": "Yes, and the same for this session",
+    "denied": "No, and let the agent go on",
+    "timed_out": "No answer in time, and let the agent go on",
     "abort": "No, and stop the turn",
 }
+_AMENDMENTS: Final = frozenset({"acceptWithExecpolicyAmendment", "applyNetworkPolicyAmendment"})
+"""The decisions that are objects."""
+_OTHER: Final = "other"
 _DECLINE: Final = Choice("decline", _LABELS["decline"], "decline", grants=False)
 _LEGAL: Final = ("accept", "acceptForSession", "decline", "cancel")
 _LEGAL_LEGACY: Final = ("approved", "approved_for_session", "abort")
@@ -179,8 +186,11 @@ def _offered(params: Mapping[str, Any]) -> tuple[Choice, ...]:
 
 
 def _choice(value: Any) -> Choice:
-    name = value if isinstance(value, str) else next(iter(value))
-    return Choice(name, _label(name, value), value, grants=name not in _REFUSALS)
+    """Only a plain word refuses: an object grants, whatever its members are called."""
+    if isinstance(value, str):
+        return Choice(value, _label(value, value), value, grants=value not in _REFUSALS)
+    name = next(iter(value)) if len(value) == 1 and next(iter(value)) in _AMENDMENTS else _OTHER
+    return Choice(name, _label(name, value), value, grants=True)
 
 
 def _label(name: str, value: Any) -> str:
@@ -192,7 +202,8 @@ def _label(name: str, value: Any) -> str:
         rule = mapping(mapping(mapping(value).get(name)).get("network_policy_amendment"))
         if rule:
             return f"Always {rule.get('action', 'apply a rule for')} network access to {rule.get('host', '?')}"
-    return _LABELS.get(name, name)
+    told = name if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return _LABELS.get(name) or f"Yes, in a way that remora does not know: {told!r}"
 
 
 def _network_target(params: Mapping[str, Any]) -> str | None:

@@ -84,6 +84,8 @@ class _Envelope(msgspec.Struct):
 
 
 _decoder: Final = msgspec.json.Decoder(_Envelope)
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for bytes that are no JSON, no UTF-8, out of range, or nested beyond all reason."""
 
 
 def encode_request(request_id: RequestId, method: str, params: Any) -> bytes:
@@ -116,7 +118,7 @@ def decode(message: bytes) -> Incoming:
     """
     try:
         envelope = _decoder.decode(message)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise violation(message, f"The app server sent something that is no JSON-RPC message ({error}).") from None
     if envelope.method is not None:
         params = bytes(envelope.params)
@@ -128,6 +130,17 @@ def decode(message: bytes) -> Incoming:
     if envelope.id is not None and envelope.result is not msgspec.UNSET:
         return Response(envelope.id, envelope.result)
     raise violation(message, "The app server sent a message that is neither request, answer nor notification.")
+
+
+def decode_value(raw: bytes | msgspec.Raw) -> Any:
+    """Decode the parameters or the result of a message, which :func:`decode` leaves alone.
+
+    Raises :class:`~remora.core.errors.ProtocolProblem` (``protocol-violation``) with the capped text.
+    """
+    try:
+        return msgspec.json.decode(raw)
+    except _UNREADABLE as error:
+        raise violation(bytes(raw), f"The app server sent a value that cannot be read ({error}).") from None
 
 
 def violation(message: bytes, sentence: str) -> ProtocolProblem:
