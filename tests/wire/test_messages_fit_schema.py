@@ -38,9 +38,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
         "turn/start",
         appserver.turn_start(
             "t",
-            RunRequest(
-                prompt="look", message_id="m", images=["data:image/png;base64,AA=="], remote_images=["/srv/a.png"]
-            ).inputs,
+            RunRequest(prompt="look", message_id="m", images=["data:image/png;base64,AA=="]).inputs,
             message_id="m",
         ),
     ),

@@ -9,7 +9,6 @@ from remora.wire.appserver import (
     SandboxMode,
     ThreadSettings,
     image_input,
-    remote_image_input,
     text_input,
 )
 
@@ -18,8 +17,8 @@ from remora.wire.appserver import (
 class RunRequest:
     """One prompt, and what it shall run with. What is `None` is left to the configuration on the host.
 
-    `thread` continues that thread. `images` are data URLs or web addresses, `remote_images` paths on the
-    host. `message_id` is a name for this prompt that nobody else uses: it proves whether it arrived.
+    `thread` continues that thread. `images` are data URLs or web addresses. `message_id` is a name for this
+    prompt that nobody else uses: it proves whether it arrived.
     """
 
     prompt: str
@@ -31,13 +30,11 @@ class RunRequest:
     sandbox: SandboxMode | None = None
     approval_policy: ApprovalPolicy | None = None
     images: Sequence[str] = ()
-    remote_images: Sequence[str] = ()
 
     @property
     def inputs(self) -> list[dict[str, Any]]:
         """The prompt as the server takes it."""
-        pictures = [*map(image_input, self.images), *map(remote_image_input, self.remote_images)]
-        return [text_input(self.prompt), *pictures]
+        return [text_input(self.prompt), *map(image_input, self.images)]
 
     def settings(self, folder: str | None) -> ThreadSettings:
         """What the thread shall run with, in `folder` as it is called on the host."""

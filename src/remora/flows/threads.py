@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from remora.core.errors import RemoraError
 from remora.flows.rpc import Asked, RpcClient
 from remora.wire import appserver
-from remora.wire.appserver import ThreadSettings, ThreadState
+from remora.wire.appserver import ThreadSettings, ThreadState, UnknownMethod
 from remora.wire.turns import TurnState, read_turn
 
 _TURNS_PER_PAGE: Final = 10
@@ -66,10 +65,8 @@ class ThreadClient:
         params = appserver.turns_list(thread.thread_id, limit=_TURNS_PER_PAGE, items=items)
         try:
             page = appserver.mapping(await self._rpc.request("thread/turns/list", params))
-        except RemoraError as error:
-            if appserver.is_unknown_method(error):
-                return []
-            raise
+        except UnknownMethod:
+            return []
         return [read_turn(appserver.mapping(turn)) for turn in appserver.sequence(page.get("data"))]
 
     async def items(self, thread_id: str, turn_id: str) -> list[Mapping[str, Any]]:

@@ -105,6 +105,10 @@ def automatic_answer(request_id: RequestId, method: str) -> bytes | None:
     return encode_error(request_id, METHOD_NOT_FOUND, f"remora does not answer {method[:100]}.")
 
 
+class UnknownMethod(ProtocolProblem):
+    """This server has no such method; old servers answer it as a bad request."""
+
+
 def refusal(method: str, code: int, message: str) -> RemoraError:
     """Classify the server's refusal of one of our requests."""
     lowered = message.lower()
@@ -119,19 +123,13 @@ def refusal(method: str, code: int, message: str) -> RemoraError:
         return _thread_missing(message)
     if "invalid session id" in lowered or "thread not loaded" in lowered:
         return _thread_missing(message)
-    return ProtocolProblem(
+    kind = UnknownMethod if code == METHOD_NOT_FOUND or "unknown variant" in lowered else ProtocolProblem
+    return kind(
         Code.REQUEST_REFUSED,
         f"The app server refused {method} (code {code}).",
         seen=message,
         next_step="Check the value that it names; if the server is too old for it, update codex on the host.",
     )
-
-
-def is_unknown_method(error: RemoraError) -> bool:
-    """Whether a refusal means that this server has no such method; old servers answer it as a bad request."""
-    if error.code is not Code.REQUEST_REFUSED:
-        return False
-    return f"(code {METHOD_NOT_FOUND})" in error.message or "unknown variant" in error.seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,11 +210,6 @@ def text_input(sentence: str) -> dict[str, Any]:
 def image_input(url: str) -> dict[str, Any]:
     """An image as a URL, usually a data URL: the file lies here, the server is elsewhere."""
     return {"type": "image", "url": url}
-
-
-def remote_image_input(path: str) -> dict[str, Any]:
-    """An image that lies on the host."""
-    return {"type": "localImage", "path": path}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
