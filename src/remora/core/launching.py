@@ -122,7 +122,7 @@ def plan_launch(facts: HostFacts, *, handshake_seconds: float) -> LaunchPlan:
     steps: list[Step] = []
     if facts.socket.kind is SocketKind.SOCKET and facts.socket.listening is not False:
         steps.append(Adopt(facts.socket.real_path, handshake_seconds))
-    chosen = next((candidate for candidate in facts.candidates if candidate.problem is None), None)
+    chosen = facts.codex
     if chosen is None or not chosen.can_serve:
         if not steps:
             raise _no_codex(facts, chosen)

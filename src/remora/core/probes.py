@@ -92,16 +92,12 @@ class HostFacts:
 
     os: str
     architecture: str
-    library: str | None
     account: str
     user_id: str
     home: str
     login_shell: str
     path: str
     codex_home: str
-    machine_id: str
-    boot_id: str
-    process: int
     runtime_folder: str | None
     key: str
     candidates: tuple[CodexCandidate, ...]
@@ -112,9 +108,13 @@ class HostFacts:
     login: frozenset[str]
     sandbox: str
     sandbox_detail: str
-    tools: frozenset[str]
     kills_processes: bool
     noise: str = ""
+
+    @property
+    def codex(self) -> CodexCandidate | None:
+        """The codex to use: the first that runs."""
+        return next((candidate for candidate in self.candidates if candidate.problem is None), None)
 
 
 def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
@@ -126,16 +126,12 @@ def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
     return HostFacts(
         os=text("os"),
         architecture=text("architecture"),
-        library=answers.one("library"),
         account=text("entry.account"),
         user_id=text("user"),
         home=text("home"),
         login_shell=text("entry.shell"),
         path=text("path"),
         codex_home=text("codex-home"),
-        machine_id=text("machine"),
-        boot_id=text("boot"),
-        process=_number(answers.one("process")),
         runtime_folder=answers.one("runtime") or None,
         key=text("key"),
         candidates=_read_candidates(answers),
@@ -150,7 +146,6 @@ def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
         login=frozenset(answers.all("login")),
         sandbox=answers.one("sandbox") or "unknown",
         sandbox_detail="\n".join((*answers.all("sandbox.detail"), *answers.all("sandbox.setting"))),
-        tools=frozenset(answers.all("tool")),
         kills_processes=answers.one("kills-processes") is not None,
         noise=noise,
     )

@@ -36,9 +36,8 @@ def judge_shell(facts: HostFacts, seconds: float) -> StageResult:
 
 def judge_path(facts: HostFacts) -> StageResult:
     """The PATH in which codex is looked for and started."""
-    usable = [candidate for candidate in facts.candidates if candidate.problem is None]
-    if usable and usable[0].source == "extra":
-        detail = f"codex lies outside of it, at {usable[0].path}; PATH is {facts.path}"
+    if facts.codex is not None and facts.codex.source == "extra":
+        detail = f"codex lies outside of it, at {facts.codex.path}; PATH is {facts.path}"
         return StageResult(stage=Stage.PATH, outcome=Outcome.WARNING, detail=detail)
     return StageResult(stage=Stage.PATH, outcome=Outcome.OK, detail=facts.path)
 
@@ -47,7 +46,7 @@ def judge_codex(facts: HostFacts, plan: LaunchPlan | RemoraError) -> StageResult
     """Which codex would be used, and why."""
     if isinstance(plan, RemoraError) and plan.stage is Stage.CODEX:
         return _failed(plan, Stage.CODEX)
-    chosen = next((candidate for candidate in facts.candidates if candidate.problem is None), None)
+    chosen = facts.codex
     if chosen is None:
         detail = "no usable codex; only a server that runs already can be used"
         return StageResult(stage=Stage.CODEX, outcome=Outcome.WARNING, detail=detail)

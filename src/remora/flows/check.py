@@ -226,12 +226,11 @@ def _stage_body(result: StageResult) -> StageBody:
 
 
 def _candidates(facts: HostFacts) -> list[CodexCandidate]:
-    chosen = next((candidate for candidate in facts.candidates if candidate.problem is None), None)
     return [
         CodexCandidate(
             path=candidate.path,
             version=candidate.version,
-            chosen=candidate is chosen,
+            chosen=candidate is facts.codex,
             problem=candidate.problem,
         )
         for candidate in facts.candidates

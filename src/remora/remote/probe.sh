@@ -79,13 +79,9 @@ fi
 
 remora_emit os "$(uname -s)"
 remora_emit architecture "$(uname -m)"
-for remora_file in /lib/ld-musl-*; do [ ! -e "$remora_file" ] || remora_emit library musl; done
 remora_emit user "$remora_user"
 remora_emit home "$HOME"
-remora_emit process "$$"
 remora_emit codex-home "$remora_home"
-remora_emit machine "$(cat /etc/machine-id 2>/dev/null || sysctl -n kern.uuid 2>/dev/null || uname -n)"
-remora_emit boot "$(remora_boot_id)"
 
 # The folder, resolved here and nowhere else.
 remora_asked=$remora_folder
@@ -205,9 +201,6 @@ if [ "$(uname -s)" = Linux ]; then
 else
   remora_emit sandbox ok
 fi
-for remora_tool in setsid nohup systemd-run; do
-  ! command -v "$remora_tool" >/dev/null 2>&1 || remora_emit tool "$remora_tool"
-done
 if grep -qi '^[[:space:]]*KillUserProcesses[[:space:]]*=[[:space:]]*\(yes\|true\|1\|on\)' \
   /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf 2>/dev/null &&
   [ ! -e "/var/lib/systemd/linger/$remora_account" ]; then
