@@ -2,10 +2,8 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from enum import StrEnum
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from remora.core.errors import Code, UsageProblem
 from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -16,8 +14,6 @@ if TYPE_CHECKING:
     from remora.wire.reports.check import CheckProgress
     from remora.wire.reports.hosts import HostsReport
     from remora.wire.reports.run import RunEvent
-
-_Name = TypeVar("_Name", bound=StrEnum)
 
 
 def load_settings(file: str | None = None) -> Settings:
@@ -172,6 +168,7 @@ def run_request(
     """
     from uuid import uuid4
 
+    from remora.core.choosing import choose
     from remora.flows.run_request import RunRequest
     from remora.wire.appserver import ApprovalPolicy, SandboxMode
 
@@ -182,8 +179,10 @@ def run_request(
         thread=thread,
         model=model,
         effort=effort,
-        sandbox=_usual_name(SandboxMode, sandbox),
-        approval_policy=_usual_name(ApprovalPolicy, approval_policy),
+        sandbox=None if sandbox is None else choose(SandboxMode, sandbox, what="sandbox"),
+        approval_policy=None
+        if approval_policy is None
+        else choose(ApprovalPolicy, approval_policy, what="approval policy"),
         images=tuple(images),
     )
 
@@ -193,13 +192,3 @@ def interrupt_switch() -> "InterruptSwitch":
     from remora.flows.interrupting import InterruptSwitch
 
     return InterruptSwitch()
-
-
-def _usual_name(names: "type[_Name]", value: str | None) -> "_Name | None":
-    if value is None:
-        return None
-    try:
-        return names(value)
-    except ValueError:
-        known = ", ".join(names)
-        raise UsageProblem(Code.USAGE, f"{value!r} is none of: {known}.", next_step="Use one of them.") from None

@@ -4,14 +4,12 @@ import base64
 import mimetypes
 import sys
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 from remora.core.errors import Code, UsageProblem
 from remora.core.hosts import Address, parse_address
 
-_Name = TypeVar("_Name", bound=StrEnum)
 _STANDARD_INPUT: Final = "-"
 
 
@@ -40,17 +38,6 @@ def read_prompt(typed: str | None) -> str:
 def attach_images(paths: Sequence[str]) -> list[str]:
     """Image files as data URLs: they lie here and the agent is elsewhere. Raises :class:`UsageProblem`."""
     return [_data_url(path) for path in paths]
-
-
-def choice(names: type[_Name], value: str, option: str) -> _Name:
-    """One of the names of an option. Raises :class:`UsageProblem`."""
-    try:
-        return names(value)
-    except ValueError:
-        known = ", ".join(names)
-        raise UsageProblem(
-            Code.USAGE, f"{value!r} is no value of {option}.", next_step=f"Use one of: {known}"
-        ) from None
 
 
 def _data_url(path: str) -> str:

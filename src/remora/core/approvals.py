@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final, Literal
+
+DecidedBy = Literal["person", "rule", "unattended"]
+UNATTENDED: Final = "unattended"
+"""Nobody was there to decide."""
 
 
 class RequestKind(StrEnum):
@@ -67,11 +71,10 @@ class Decision:
     """The answer to one request: the chosen choice, who made it and why.
 
     `note` is a text for the agent (shown to it when the request is declined and the server allows that);
-    `answers` are the replies to questions, by question id. `decided_by` is ``person``, ``rule`` or
-    ``unattended``.
+    `answers` are the replies to questions, by question id.
     """
 
     choice: Choice
-    decided_by: str
+    decided_by: DecidedBy
     note: str | None = None
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

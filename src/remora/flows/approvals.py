@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.approvals import UNATTENDED, ApprovalRequest, Decision
 from remora.core.errors import RemoraError
 from remora.flows.rpc import RpcClient
 from remora.flows.threads import ThreadClient
@@ -14,7 +14,6 @@ from remora.ports import ApprovalHandler
 from remora.wire import approvals, appserver, jsonrpc
 from remora.wire.jsonrpc import RequestId
 from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, ChoiceBody, RunEvent, Warned
-from remora.wire.summary import UNATTENDED
 
 ELSEWHERE: Final = "elsewhere"
 _WITHDRAWN: Final = "withdrawn"

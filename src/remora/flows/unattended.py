@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.approvals import UNATTENDED, ApprovalRequest, Decision
 from remora.core.errors import Code, NeedsPerson, Stage
 from remora.core.secrets import Secret
 from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
@@ -18,7 +18,7 @@ class UnattendedApprovals:
 
     async def decide(self, request: ApprovalRequest) -> Decision:
         """Decline; the run then ends with exit code 11."""
-        return Decision(request.refusal, "unattended", note=_NOBODY)
+        return Decision(request.refusal, UNATTENDED, note=_NOBODY)
 
 
 class UnattendedDialogue:

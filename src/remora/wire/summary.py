@@ -2,6 +2,7 @@
 
 import shlex
 
+from remora.core.approvals import UNATTENDED
 from remora.core.errors import Code, ExitCode, NeedsPerson, RemoraError
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.run import (
@@ -19,8 +20,6 @@ from remora.wire.reports.run import (
     TokenUsage,
     TurnStarted,
 )
-
-UNATTENDED = "unattended"
 
 _EXIT_CODES = {
     "completed": ExitCode.DONE,

@@ -79,13 +79,14 @@ def run(
     from remora import api
     from remora.cli.approvals import OnApproval
     from remora.cli.ending import Ending
-    from remora.cli.prompting import attach_images, choice, read_place, read_prompt
+    from remora.cli.prompting import attach_images, read_place, read_prompt
     from remora.cli.starting import plan_and_show, run_and_show
+    from remora.core.choosing import choose
 
     address = read_place(place)
     if dry_run:
         return run_async(plan_and_show(address, options, codex=codex), options)
-    way = None if on_approval is None else choice(OnApproval, on_approval, "--on-approval")
+    way = None if on_approval is None else choose(OnApproval, on_approval, what="--on-approval")
     with limit_blocking(options):
         words, images = read_prompt(prompt), attach_images(image or [])
     request = api.run_request(
