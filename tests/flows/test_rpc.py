@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.fake_app_server import INITIALIZED, FakeAppServer, Peer
+from tests.support.fake_app_server import INITIALIZED, Answer, FakeAppServer, Peer
 from tests.support.loop import run
 from tests.support.streams import PipeStream
 
@@ -55,7 +55,7 @@ def test_a_request_sent_with_the_handshake_is_answered_to_the_one_who_asks_for_i
             await peer.result(hello[0], INITIALIZED)
             await peer.result(request, {"number": len(server.requests)})
 
-        scripts = {"initialize": initialize, "thread/start": start}
+        scripts: dict[str, Answer] = {"initialize": initialize, "thread/start": start}
         async with FakeAppServer(scripts) as server, server.rpc([asked]) as rpc:
             assert thread.is_set()
             first = await rpc.request(*asked)

@@ -52,8 +52,8 @@ class ParamikoServer:
         for child in self._children:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(child.pid, signal.SIGKILL)
-        for thread in [*self._threads, *self._transports]:
-            thread.join(_JOIN_LIMIT)
+        while self._threads or self._transports:  # one that still runs may start another
+            (self._threads or self._transports).pop().join(_JOIN_LIMIT)
 
     def route(self) -> Route:
         """The way to this server."""
@@ -81,8 +81,8 @@ class ParamikoServer:
     def run_in_thread(self, work: Any, *arguments: Any) -> threading.Thread:
         """Start a thread that leaving the server waits for."""
         thread = threading.Thread(target=work, args=arguments)
-        self._threads.append(thread)
         thread.start()
+        self._threads.append(thread)
         return thread
 
     def run_command(self, channel: Any, command: str) -> None:

@@ -1,5 +1,39 @@
 """The SSH connection over asyncssh; nothing outside this package knows that library."""
 
-from remora.adapters.asyncssh_host.dialler import AsyncsshDialler
+import asyncio
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from remora.adapters.asyncssh_host.transport import Way, open_way
+from remora.core.hosts import Route
+from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.ports import Dialogue, RemoteHost
 
 __all__ = ["AsyncsshDialler"]
+
+
+class AsyncsshDialler:
+    """The :class:`remora.ports.Dialler` of this package. It reads no SSH configuration: the route says everything.
+
+    The library takes longer to load than a packet to come back, so it is loaded while the first host answers.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._limits = limits
+
+    @asynccontextmanager
+    async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
+        """See :class:`remora.ports.Dialler`."""
+        first = route.jumps[0] if route.jumps else route.target
+        async with AsyncExitStack() as stack:
+            limit = first.connect_timeout or self._limits.connect
+            early = asyncio.ensure_future(open_way(stack, first, limit=limit))
+            stack.push_async_callback(_settle, early)
+            dialler = await asyncio.to_thread(importlib.import_module, f"{__name__}.dialler")
+            yield await stack.enter_async_context(dialler.log_in(route, dialogue, self._limits, early))
+
+
+async def _settle(early: "asyncio.Future[Way]") -> None:
+    early.cancel()
+    await asyncio.gather(early, return_exceptions=True)

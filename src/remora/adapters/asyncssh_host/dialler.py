@@ -22,43 +22,40 @@ from remora.adapters.asyncssh_host.host_keys import (
 from remora.adapters.asyncssh_host.last_words import SocketTunnel
 from remora.adapters.asyncssh_host.login import Login
 from remora.adapters.asyncssh_host.options import connection_options, notices_for, session_environment
-from remora.adapters.asyncssh_host.transport import Proxy, connect_tcp, run_proxy
+from remora.adapters.asyncssh_host.transport import Proxy, Way, open_way
 from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable, Verdict
 from remora.core.hosts import Host, Notice, Route, StrictHostKeyChecking
 from remora.core.known_hosts import KeyJudgement, KnownKey, KnownKeys, fingerprint
-from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.core.settings import Limits
 from remora.ports import ConnectionFacts, Dialogue, HostKeyAnswer, HostKeyQuestion, RemoteHost
 
 _CLOSE_LIMIT: Final = 2.0
 _LAST_WORDS: Final = 0.5
 
 
-class AsyncsshDialler:
-    """The :class:`remora.ports.Dialler` of this package. It reads no SSH configuration: the route says everything."""
-
-    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
-        self._limits = limits
-
-    @contextlib.asynccontextmanager
-    async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
-        """See :class:`remora.ports.Dialler`."""
-        async with contextlib.AsyncExitStack() as stack:
-            notices = [*route.notices, *notices_for(route.target)]
-            before: _Hop | None = None
-            for jump in route.jumps:
-                try:
-                    before = await stack.enter_async_context(_Hop(jump, dialogue, self._limits).connect(before))
-                except RemoraError as error:
-                    raise _jump_problem(route, jump, error) from error
-                notices += before.notices
-            target = await stack.enter_async_context(_Hop(route.target, dialogue, self._limits).connect(before))
-            yield target.remote_host(notices)
+@contextlib.asynccontextmanager
+async def log_in(
+    route: Route, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]"
+) -> AsyncIterator[RemoteHost]:
+    """Log in to every hop of `route`; `early` is the way to the first one. See :class:`remora.ports.Dialler`."""
+    async with contextlib.AsyncExitStack() as stack:
+        notices = [*route.notices, *notices_for(route.target)]
+        before: _Hop | None = None
+        for jump in route.jumps:
+            try:
+                before = await stack.enter_async_context(_Hop(jump, dialogue, limits, early).connect(before))
+            except RemoraError as error:
+                raise _jump_problem(route, jump, error) from error
+            notices += before.notices
+        target = await stack.enter_async_context(_Hop(route.target, dialogue, limits, early).connect(before))
+        yield target.remote_host(notices)
 
 
 class _Hop:
     """The way to one host of the route, over the connection to the one before it."""
 
-    def __init__(self, host: Host, dialogue: Dialogue, limits: Limits) -> None:
+    def __init__(self, host: Host, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]") -> None:
+        self._early: asyncio.Future[Way] | None = early
         self._notices: list[Notice] = []
         self.connection: asyncssh.SSHClientConnection
         self._host = host
@@ -140,7 +137,8 @@ class _Hop:
         if before is not None:
             options["tunnel"] = before.connection
         else:
-            options["tunnel"], proxy = await self._open_way(stack, limit=connect_limit)
+            way = await self._take_way(stack, limit=connect_limit)
+            options["tunnel"], proxy = SocketTunnel(way.connected), way.proxy
         deadline = asyncio.timeout(connect_limit)
         self._lifetime = Lifetime()
         self._login = Login(
@@ -176,14 +174,10 @@ class _Hop:
                 host, self._login, error, proxy_said=proxy.said if proxy is not None else None
             ) from None
 
-    async def _open_way(self, stack: contextlib.AsyncExitStack, *, limit: float) -> tuple[SocketTunnel, Proxy | None]:
-        """The bytes to the first host of the route; they end with `stack`."""
-        if self._host.proxy_command is not None:
-            connected, proxy = await stack.enter_async_context(run_proxy(self._host, self._host.proxy_command))
-            return SocketTunnel(connected), proxy
-        connected = await connect_tcp(self._host, limit=limit)
-        stack.callback(connected.close)
-        return SocketTunnel(connected), None
+    async def _take_way(self, stack: contextlib.AsyncExitStack, *, limit: float) -> Way:
+        """The way that was opened early, or for a second login a new one, which ends with `stack`."""
+        early, self._early = self._early, None
+        return await (early or open_way(stack, self._host, limit=limit))
 
     async def _accept(self, known: KnownKeys, shown: asyncssh.SSHKey) -> bytes:
         """Decide about a key that is not on record, as StrictHostKeyChecking says."""

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from remora.core.errors import Code, Unreachable
@@ -55,6 +56,23 @@ class Proxy:
         while data := await errors.read(4096):
             self._said += data
             del self._said[:-_STDERR_KEPT]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The bytes to the first host of a route; `proxy` when a ProxyCommand carries them."""
+
+    connected: socket.socket
+    proxy: Proxy | None = None
+
+
+async def open_way(stack: contextlib.AsyncExitStack, host: Host, *, limit: float) -> Way:
+    """Connect, or start the ProxyCommand; what was opened ends with `stack`."""
+    if host.proxy_command is not None:
+        return Way(*await stack.enter_async_context(run_proxy(host, host.proxy_command)))
+    connected = await connect_tcp(host, limit=limit)
+    stack.callback(connected.close)
+    return Way(connected)
 
 
 async def connect_tcp(host: Host, *, limit: float) -> socket.socket:
