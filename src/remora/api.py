@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
-    from remora.core.launching import LaunchPlan
     from remora.flows.interrupting import InterruptSwitch
     from remora.flows.run_request import RunRequest as RunRequest
     from remora.ports import ApprovalHandler, Dialogue
     from remora.wire.reports.check import CheckProgress
     from remora.wire.reports.hosts import HostsReport
+    from remora.wire.reports.plan import LaunchPlanReport
     from remora.wire.reports.run import RunEvent
 
 
@@ -89,20 +89,17 @@ async def plan(
     dialogue: "Dialogue | None" = None,
     ssh_config: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
-) -> "LaunchPlan":
+) -> "LaunchPlanReport":
     """What a run on `alias` would do to come to an app server; connects, reads facts, starts nothing."""
     from remora import wiring
     from remora.core.launching import LaunchRequest
     from remora.flows.connect import plan_for
     from remora.flows.unattended import UnattendedDialogue
+    from remora.wire.reports.plan import plan_report
 
     world = wiring.default_world(ssh_config, limits=settings.limits)
-    return await plan_for(
-        alias,
-        LaunchRequest(folder=folder, codex=codex or settings.codex.get(alias)),
-        world,
-        dialogue or UnattendedDialogue(),
-    )
+    launch = LaunchRequest(folder=folder, codex=codex or settings.codex.get(alias))
+    return plan_report(alias, await plan_for(alias, launch, world, dialogue or UnattendedDialogue()))
 
 
 async def run(

@@ -18,10 +18,7 @@ from remora.cli.render.page import Page
 from remora.cli.render.plan import show_plan
 from remora.cli.render.run import MarkdownAnswer, PlainAnswer, RunView
 from remora.core.hosts import Address
-from remora.core.launching import LaunchPlan
 from remora.ports import ApprovalHandler
-from remora.wire.reports import NoticeBody
-from remora.wire.reports.plan import LaunchPlanReport
 
 if TYPE_CHECKING:
     from remora.api import RunRequest
@@ -75,7 +72,7 @@ async def plan_and_show(address: Address, options: Options, *, codex: str | None
     """Show how a run would come to an app server."""
     page, floor = activity_page(), Floor()
     with questioner(options, page, floor, settle=page.clear) as someone:
-        plan = await api.plan(
+        report = await api.plan(
             address.alias,
             folder=address.folder,
             codex=codex,
@@ -83,7 +80,6 @@ async def plan_and_show(address: Address, options: Options, *, codex: str | None
             ssh_config=options.ssh_config,
             settings=options.settings,
         )
-    report = _plan_report(address.alias, plan)
     if options.json:
         write_document(report)
     else:
@@ -96,14 +92,3 @@ def _answer(page: Page) -> PlainAnswer | MarkdownAnswer | None:
     if not sys.stdout.isatty():
         return PlainAnswer(sys.stdout)
     return None if page.terminal else MarkdownAnswer(Page(sys.stdout, os.environ))
-
-
-def _plan_report(alias: str, plan: LaunchPlan) -> LaunchPlanReport:
-    return LaunchPlanReport(
-        host=alias,
-        folder=plan.folder,
-        codex_path=plan.codex.path if plan.codex else None,
-        codex_version=plan.codex.version if plan.codex else None,
-        steps=list(plan.describe()),
-        notices=[NoticeBody(code=notice.code, message=notice.message) for notice in plan.notices],
-    )

@@ -20,7 +20,7 @@ from remora.flows.waiting import dismiss
 from remora.ports import Dialogue, RemoteHost, World
 from remora.wire.appserver import account_read, mapping, text
 from remora.wire.jsonrpc import Framing
-from remora.wire.reports import NoticeBody, error_body
+from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.check import CheckProgress, CheckReport, CodexCandidate, HostCheck, StageBody, StageProven
 
 Tell = Callable[[StageProven], None]
@@ -190,7 +190,7 @@ class _HostProof:
             stages=[_stage_body(result) for result in results],
             codex=_candidates(self._facts) if self._facts else [],
             plan=list(self._plan.describe()) if self._plan else [],
-            notices=[NoticeBody(code=notice.code, message=notice.message) for notice in self._notices],
+            notices=notice_bodies(self._notices),
         )
 
 

@@ -22,7 +22,7 @@ from remora.flows.run_request import RunRequest
 from remora.flows.turn import End, Turn
 from remora.flows.waiting import dismiss
 from remora.ports import ApprovalHandler, Clock, EventSpool
-from remora.wire.reports import NoticeBody, error_body
+from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.run import Connected, LinkLost, Reconnected, Reconnecting, RunEvent
 from remora.wire.summary import Summary
 
@@ -296,5 +296,5 @@ class _Run:
             server_version=server.version,
             server_owner=server.owner,
             codex_path=server.codex_path,
-            notices=[NoticeBody(code=notice.code, message=notice.message) for notice in server.notices],
+            notices=notice_bodies(server.notices),
         )

@@ -3,11 +3,13 @@
 Every document carries ``"schema": "remora/1"`` and ``"kind"``. Human text is a view of the same values.
 """
 
+from collections.abc import Iterable
 from typing import Any, ClassVar, Final
 
 import msgspec
 
 from remora.core.errors import RemoraError
+from remora.core.hosts import Notice
 
 SCHEMA: Final = "remora/1"
 
@@ -55,6 +57,11 @@ def error_body(error: RemoraError) -> ErrorBody:
         next=error.next_step,
         host=error.host,
     )
+
+
+def notice_bodies(notices: Iterable[Notice]) -> list[NoticeBody]:
+    """The public form of notices."""
+    return [NoticeBody(code=notice.code, message=notice.message) for notice in notices]
 
 
 def encode(document: Document) -> bytes:

@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from remora.wire.reports import Document, NoticeBody
+from remora.core.launching import LaunchPlan
+from remora.wire.reports import Document, NoticeBody, notice_bodies
 
 
 class LaunchPlanReport(Document, kw_only=True):
@@ -15,3 +16,15 @@ class LaunchPlanReport(Document, kw_only=True):
     codex_version: str | None
     steps: list[str]
     notices: list[NoticeBody] = []
+
+
+def plan_report(alias: str, plan: LaunchPlan) -> LaunchPlanReport:
+    """The public form of a plan for the host `alias`."""
+    return LaunchPlanReport(
+        host=alias,
+        folder=plan.folder,
+        codex_path=plan.codex.path if plan.codex else None,
+        codex_version=plan.codex.version if plan.codex else None,
+        steps=list(plan.describe()),
+        notices=notice_bodies(plan.notices),
+    )
