@@ -1,6 +1,6 @@
 """The link breaks under a running prompt, against the real app server of every generation (F80, F81, F82)."""
 
-import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -10,6 +10,7 @@ from tests.support.local_app_server import LocalAppServer
 from tests.support.loop import run
 from tests.support.runs import Person, of, report_of, run_to_end
 
+from remora.adapters.disk_spool import DiskSpool
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
 from remora.wire.reports.run import (
     ApprovalRequested,
@@ -43,6 +44,20 @@ def once(kind: type, act: Callable[[], Awaitable[None] | None]) -> Callable[[Run
                 await result
 
     return look
+
+
+async def until_idle(server: LocalAppServer, act: Callable[[], None]) -> None:
+    """Do `act` and wait until the server tells everybody that its thread has nothing more to do."""
+    spool = DiskSpool(memory=2**20)
+    async with server.connect() as watcher:
+        watcher.rpc.deliver_to(spool)
+        act()
+        while record := await spool.get():
+            told = json.loads(record)
+            if told.get("method") == "thread/status/changed" and told["params"]["status"]["type"] == "idle":
+                spool.close()
+                return
+    raise AssertionError("the server ended before its thread was idle")
 
 
 def assert_told_once(events: list[RunEvent]) -> None:
@@ -94,10 +109,7 @@ def test_a_turn_that_ends_during_the_gap_is_told_to_its_end(version: str) -> Non
                     await gate.reached()
                     server.cut()
                 if isinstance(event, LinkLost):
-                    gate.open()
-                    while len(model.requests) < 2:  # noqa: ASYNC110 - the model runs in a thread
-                        await asyncio.sleep(0.01)
-                    await asyncio.sleep(0.3)
+                    await until_idle(server, gate.open)
 
             events = await run_to_end(server.connect, ask(), on_event=look)
             assert_told_once(events)
