@@ -9,7 +9,7 @@ import pytest
 from tests.support.loop import run
 from tests.support.pseudo_terminal import PseudoTerminal
 
-from remora.cli.approvals import DeclineByRule, OnApproval, TerminalApprovals, approval_handler, choice_keys
+from remora.cli.approvals import DeclineByRule, OnApproval, TerminalApprovals, approval_handler, choice_keys, topic
 from remora.cli.dialogue import Questioner, TerminalDialogue
 from remora.cli.floor import Floor
 from remora.cli.render.page import Page
@@ -64,7 +64,7 @@ async def person() -> AsyncIterator[Person]:
 
 
 async def decide(someone: Person, *answers: str) -> Decision:
-    someone.floor.announce(REQUEST.request_id)
+    someone.floor.announce(topic(REQUEST))
     deciding = asyncio.create_task(TerminalApprovals(someone.questioner).decide(REQUEST))
     for answer in answers:
         await someone.answer(answer, at="Your decision: ")
@@ -119,7 +119,7 @@ def test_a_question_answered_elsewhere_is_withdrawn_and_leaves_no_reader() -> No
     async def scene() -> None:
         async with person() as someone:
             threads = threading.active_count()
-            someone.floor.announce(REQUEST.request_id)
+            someone.floor.announce(topic(REQUEST))
             deciding = asyncio.create_task(TerminalApprovals(someone.questioner).decide(REQUEST))
             await someone.screen.shows("Your decision: ")
             someone.screen.type("a")
@@ -141,7 +141,7 @@ def test_a_question_waits_until_its_request_was_shown_and_then_holds_the_stream(
             await asyncio.sleep(0)
             await someone.floor.free()
             assert someone.screen.drain() == ""
-            someone.floor.announce(REQUEST.request_id)
+            someone.floor.announce(topic(REQUEST))
             assert someone.floor.taken
             await someone.answer("d\n", at="Your decision: ")
             await someone.floor.free()
@@ -165,7 +165,7 @@ def test_questions_of_the_agent_are_answered_by_number_or_words_and_secrets_are_
 
     async def scene() -> None:
         async with person() as someone:
-            someone.floor.announce(8)
+            someone.floor.announce(topic(request))
             deciding = asyncio.create_task(TerminalApprovals(someone.questioner).decide(request))
             await someone.answer("blue\n", at="Your answer: ")
             await someone.answer("1\n", at="Your answer: ")

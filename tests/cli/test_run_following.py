@@ -5,11 +5,12 @@ import os
 import signal
 from collections.abc import AsyncGenerator, Callable
 
+import msgspec
 import pytest
 from rich.text import Text
 from tests.support.loop import run
 from tests.support.pseudo_terminal import PseudoTerminal
-from tests.support.run_events import ASKED, REPORT, RESOLVED, THREAD
+from tests.support.run_events import ASKED, HOSTILE, REPORT, RESOLVED, THREAD
 
 from remora.cli.approvals import TerminalApprovals
 from remora.cli.dialogue import Questioner
@@ -32,8 +33,11 @@ REQUEST = ApprovalRequest(
     request_id=ASKED.request_id,
     kind=RequestKind.COMMAND,
     thread_id=THREAD,
+    item_id=ASKED.item_id,
     command=ASKED.command,
-    choices=(Choice("accept", "Yes", "accept", True), Choice("decline", "No", "decline", False)),
+    folder=ASKED.folder,
+    reason=ASKED.reason,
+    choices=tuple(Choice(item.name, item.label, item.name, item.grants) for item in ASKED.choices),
 )
 
 
@@ -100,6 +104,19 @@ def test_ctrl_c_stops_the_turn_and_a_second_one_leaves_it_with_its_thread_named(
     assert view.reasons == [None, None]
     assert "stopping the turn on box" in view.said[0]
     assert THREAD in view.said[1]
+
+
+def test_leaving_a_hostile_thread_names_it_without_its_escapes() -> None:
+    async def hostile(view: Recorder) -> AsyncGenerator[RunEvent, None]:
+        events = after(view, signal.SIGINT, signal.SIGINT)
+        await anext(events)
+        yield ThreadReady(thread_id=HOSTILE, folder="/", resumed=False)
+        async for event in events:
+            yield event
+
+    view = followed(hostile)
+    assert "link" in view.said[1]
+    assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set("".join(view.said))
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -213,7 +230,7 @@ def test_the_same_request_is_asked_again_after_a_reconnect_and_not_before_it_is_
         for again in (False, True):
             deciding = asyncio.create_task(approvals.decide(REQUEST))
             yield Message(item_id=f"before-{again}", text=f"before {again}")
-            yield type(ASKED)(request_id=ASKED.request_id, request="command", command="x", again=again)
+            yield msgspec.structs.replace(ASKED, again=again)
             deciding.cancel()
             await asyncio.gather(deciding, return_exceptions=True)
         yield REPORT

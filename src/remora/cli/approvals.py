@@ -13,14 +13,29 @@ from typing import Any, Final
 from rich.text import Text
 
 from remora.cli.dialogue import Questioner
-from remora.cli.render.approval import show_choices
+from remora.cli.render.approval import lines_of, show_choices
 from remora.cli.render.page import remote
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.ports import ApprovalHandler
+from remora.wire.reports.run import ApprovalRequested
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+")
 _CANCELS: Final = ("cancel", "abort")
 _RULE: Final = "The user declines every request of this run. Go on without it."
+
+
+_BEYOND: Final = {
+    "kind": "kind",
+    "environmentId": "runs in",
+    "serverName": "asked by",
+    "networkApprovalContext": "network",
+    "permissions": "permits",
+    "additionalPermissions": "permits",
+}
+"""Members of a request that change what a yes means, and how they are called here."""
+_PLAIN_COMMAND: Final = "command"
+_ROOM: Final = 10
+"""Lines of the screen that the frame of a request, its decisions and the prompt take."""
 
 
 class OnApproval(StrEnum):
@@ -68,21 +83,25 @@ class TerminalApprovals:
 
     async def decide(self, request: ApprovalRequest) -> Decision:
         """Ask about `request`, after the view has shown it."""
-        async with self._questioner.floor.ask(request.request_id):
+        async with self._questioner.floor.ask(topic(request)):
             self._questioner.settle()
             try:
-                self._show_permissions(request)
+                self._show_beyond(request)
                 return await self._decision(request)
             except asyncio.CancelledError:
                 self._page.line(Text("this question is withdrawn", style="yellow"))
                 raise
 
-    def _show_permissions(self, request: ApprovalRequest) -> None:
-        """What a yes would permit beyond the command itself; the events do not carry it."""
-        for name in ("permissions", "additionalPermissions"):
-            wanted = request.detail.get(name)
-            if wanted:
-                self._page.line(remote(json.dumps(wanted, indent=2, ensure_ascii=True)), prefix="  permits  ")
+    def _show_beyond(self, request: ApprovalRequest) -> None:
+        """What a yes would mean beyond what the events carry, and that there is more than the screen shows."""
+        for name, label in _BEYOND.items():
+            value = request.detail.get(name)
+            if value and value != _PLAIN_COMMAND:
+                self._page.line(remote(json.dumps(value, indent=2, ensure_ascii=True)), prefix=f"  {label:<8} ")
+        console = self._page.console
+        if (lines := lines_of(request, console.width)) > console.height - _ROOM:
+            text = f"This request has about {lines} lines, more than fit on the screen: scroll up to read all of it."
+            self._page.line(Text(text, style="bold yellow"))
 
     async def _decision(self, request: ApprovalRequest) -> Decision:
         if request.kind is RequestKind.USER_INPUT:
@@ -136,6 +155,16 @@ class TerminalApprovals:
             if word and (free or word in labels):
                 return word
             self._page.line(Text("Type an answer, or a number from the list.", style="yellow"))
+
+
+def topic(asked: ApprovalRequest | ApprovalRequested) -> tuple[object, ...]:
+    """What a question is about: all that was shown, because ids begin anew when a server restarts.
+
+    A question whose request was not shown exactly so waits, even when another one had its id.
+    """
+    kind = asked.kind.value if isinstance(asked, ApprovalRequest) else asked.request
+    choices = tuple((choice.name, choice.label, choice.grants) for choice in asked.choices)
+    return (asked.request_id, kind, asked.item_id, asked.command, asked.folder, asked.diff, asked.reason, choices)
 
 
 def choice_keys(choices: Sequence[Choice]) -> list[tuple[str, ...]]:

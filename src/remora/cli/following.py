@@ -8,9 +8,11 @@ from typing import Any, Final, Protocol
 
 from rich.text import Text
 
+from remora.cli.approvals import topic
 from remora.cli.audience import drawing
 from remora.cli.ending import Ending
 from remora.cli.floor import Floor
+from remora.cli.render.page import remote
 from remora.core.errors import Code, ExitCode, ProtocolProblem, RemoraError
 from remora.core.launching import LaunchMode
 from remora.wire.reports.run import ApprovalRequested, Connected, Reconnected, RunEvent, RunReport, ThreadReady
@@ -64,7 +66,7 @@ async def follow(
                 elif isinstance(event, ThreadReady):
                     stopping.begin(event.thread_id)
                 elif isinstance(event, ApprovalRequested):
-                    floor.announce(event.request_id)
+                    floor.announce(topic(event))
     if report is None:
         raise ProtocolProblem(Code.INTERNAL, "The run ended without a report.", next_step="Report this.", host=alias)
     return int(ExitCode(report.exit_code))
@@ -185,4 +187,4 @@ class _Stopping:
     def _say(self, text: str) -> None:
         if not self._floor.taken:
             self._view.settle()
-        self._view.say(Text(text, style="bold yellow"))
+        self._view.say(remote(text, "bold yellow"))

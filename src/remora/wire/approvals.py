@@ -8,6 +8,7 @@ import msgspec
 
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.wire.appserver import mapping, sequence, text
+from remora.wire.items import legacy_changes, whole_diff
 from remora.wire.jsonrpc import RequestId
 
 _REFUSALS: Final = frozenset({"decline", "cancel", "denied", "abort", "timed_out"})
@@ -150,15 +151,13 @@ def _legacy_command(request_id: RequestId, params: Mapping[str, Any]) -> Approva
 
 
 def _legacy_patch(request_id: RequestId, params: Mapping[str, Any]) -> ApprovalRequest:
-    changes = mapping(params.get("fileChanges"))
-    diffs = (text(mapping(change).get("unified_diff")) or "" for change in changes.values())
     return ApprovalRequest(
         request_id=request_id,
         kind=RequestKind.FILE_CHANGE,
         thread_id=text(params.get("conversationId")) or "",
         item_id=text(params.get("callId")),
         folder=text(params.get("grantRoot")),
-        diff="\n".join(f"{path}\n{diff}" for path, diff in zip(changes, diffs, strict=True)),
+        diff=whole_diff(legacy_changes(mapping(params.get("fileChanges")))),
         reason=text(params.get("reason")),
         choices=tuple(_choice(name) for name in _LEGAL_LEGACY),
         detail=params,

@@ -106,7 +106,7 @@ class Narrator:
             yield _command_started(key, item)
         elif kind == "fileChange":
             change = _file_change(key, item, _IN_PROGRESS)
-            self._diffs[key] = "\n".join(f"{entry.path}\n{entry.diff}" for entry in change.changes)
+            self._diffs[key] = whole_diff(change.changes)
             yield change
         elif kind not in ("agentMessage", "reasoning"):
             yield _other(key, kind, item, _IN_PROGRESS)
@@ -177,6 +177,30 @@ class Narrator:
         return [Warned(message=whole)]
 
 
+def whole_diff(changes: Iterable[FileChangeEntry]) -> str:
+    """All changes in one text for who has to decide about them.
+
+    Each file begins with a line ``=== CHANGE PATH``, which no line of a diff can be taken for. An added or deleted
+    file has its sign on each line, because its bare content does not say which of both happens.
+    """
+    return "".join(f"=== {_headline(entry)}\n{_signed(entry)}" for entry in changes)
+
+
+def _headline(entry: FileChangeEntry) -> str:
+    words = f"{entry.change} {_in_one_line(entry.path)}"
+    return words if entry.moved_to is None else f"{words} and move it to {_in_one_line(entry.moved_to)}"
+
+
+def _in_one_line(path: str) -> str:
+    return path if path.isprintable() else repr(path)
+
+
+def _signed(entry: FileChangeEntry) -> str:
+    sign = "" if entry.diff.startswith("@@ -") else {"add": "+", "delete": "-"}.get(entry.change, "")
+    lines = entry.diff.removesuffix("\n").split("\n") if entry.diff else []
+    return "".join(f"{sign}{line}\n" for line in lines)
+
+
 def _told(key: str, kind: str, item: Mapping[str, Any], whole: str, ending: Ending) -> Iterator[RunEvent]:
     match kind:
         case "agentMessage":
@@ -229,12 +253,26 @@ def _command_completed(key: str, item: Mapping[str, Any], ending: Ending) -> Com
     )
 
 
+def legacy_changes(changes: Mapping[str, Any]) -> list[FileChangeEntry]:
+    """The changes of a patch as the oldest requests carry them: by path."""
+    return [
+        FileChangeEntry(
+            path=path,
+            change=text(change.get("type")) or "update",
+            diff=text(change.get("unified_diff")) or text(change.get("content")) or "",
+            moved_to=text(change.get("move_path")),
+        )
+        for path, change in ((path, mapping(change)) for path, change in changes.items())
+    ]
+
+
 def _file_change(key: str, item: Mapping[str, Any], status: str) -> FileChange:
     entries = [
         FileChangeEntry(
             path=text(change.get("path")) or "",
             change=text(mapping(change.get("kind")).get("type")) or text(change.get("kind")) or "update",
             diff=text(change.get("diff")) or "",
+            moved_to=text(mapping(change.get("kind")).get("move_path")),
         )
         for change in map(mapping, sequence(item.get("changes")))
     ]

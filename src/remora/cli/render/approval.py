@@ -6,6 +6,7 @@ from rich.text import Text
 
 from remora.cli.render.diff import counts, diff_lines, show_diff
 from remora.cli.render.page import Page, remote
+from remora.core.approvals import ApprovalRequest
 from remora.wire.reports.run import ApprovalRequested, ApprovalResolved
 
 _TITLES: Final = {
@@ -15,6 +16,7 @@ _TITLES: Final = {
     "user-input": "The agent has a question",
     "elicitation": "A tool of the agent has a question",
 }
+_HEAD_WIDTH: Final = 11
 _BAR: Final = Text("▌ ", style="yellow")
 
 
@@ -25,13 +27,19 @@ def show_request(page: Page, request: ApprovalRequested, *, where: str) -> None:
     _row(page, Text(title + (" (still open)" if request.again else ""), style="bold yellow"))
     _row(page, remote(where, one_line=True), label="host")
     if request.folder:
-        _row(page, remote(request.folder, one_line=True), label="folder")
+        # For a change of files the server names no folder of the work here, but a root that a yes opens for writing.
+        label = "opens" if request.request == "file-change" else "folder"
+        _row(page, remote(request.folder, one_line=True), label=label)
     if request.command is not None:
         _row(page, remote(request.command, "bold"), label="command")
+    elif request.request == "command":
+        _row(page, Text("the server does not say which command", style="bold red"), label="command")
     if request.reason:
         _row(page, remote(request.reason), label="reason")
     if request.diff:
         _diff(page, request.diff)
+    elif request.request == "file-change":
+        _row(page, Text("the server does not say which changes", style="bold red"), label="change")
 
 
 def _row(page: Page, text: Text, *, label: str = "") -> None:
@@ -47,6 +55,13 @@ def _diff(page: Page, text: str) -> None:
     diff = diff_lines(text)
     _row(page, counts(diff.added, diff.removed), label="change")
     show_diff(page, diff, limit=None)
+
+
+def lines_of(request: ApprovalRequest, width: int) -> int:
+    """About how many lines of a terminal a request takes."""
+    texts = (request.command, request.reason, request.diff)
+    lines = (line for text in texts if text for line in text.split("\n"))
+    return sum(1 + len(line.expandtabs()) // max(1, width - _HEAD_WIDTH) for line in lines)
 
 
 def show_choices(page: Page, labels: list[tuple[str, str, bool]]) -> None:

@@ -10,6 +10,10 @@ from remora.cli.render.page import Page, remote
 LINE_LIMIT: Final = 200
 """Lines of one diff on screen; the whole diff is in the ``--json`` stream and on the host."""
 
+FILE_MARK: Final = "=== "
+"""Begins the line above each file's change in an approval."""
+_WHOLE_FILES: Final = (f"{FILE_MARK}add ", f"{FILE_MARK}delete ")
+
 
 @dataclass(frozen=True, slots=True)
 class DiffLines:
@@ -38,8 +42,8 @@ def _without_file_headers(lines: list[str]) -> list[str]:
     counted: list[str] = []
     inside = not any(line.startswith("@@") for line in lines)
     for line in lines:
-        if line.startswith("diff --git "):
-            inside = False
+        if line.startswith(("diff --git ", FILE_MARK)):
+            inside = line.startswith(_WHOLE_FILES)
         elif line.startswith("@@"):
             inside = True
         elif inside:
@@ -63,6 +67,6 @@ def show_diff(page: Page, diff: DiffLines, *, limit: int | None = LINE_LIMIT) ->
 
 
 def _style(line: str) -> str:
-    if line.startswith(("+++", "---", "diff ", "index ")):
+    if line.startswith(("+++", "---", "diff ", "index ", FILE_MARK)):
         return "bold"
     return {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")

