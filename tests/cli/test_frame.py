@@ -187,6 +187,15 @@ def test_the_time_limit_ends_a_command_that_waits(silent_config: Path) -> None:
     assert _document(done.stdout)["error"]["code"] == "time-limit"
 
 
+def test_the_time_limit_ends_a_command_whose_thread_is_stuck(silent_config: Path, tmp_path: Path) -> None:
+    """As a name lookup or a dead network drive can be: no signal reaches the thread that waits."""
+    config = tmp_path / "config"
+    config.write_text(f"Host box\n  HostName 127.0.0.1\n  UserKnownHostsFile {silent_config}\n")
+    done = remora("check", "box", "--json", "--timeout", "0.5", "--ssh-config", str(config))
+    assert done.returncode == ExitCode.TIME_LIMIT
+    assert _document(done.stdout)["error"]["code"] == "time-limit"
+
+
 def test_any_encoding_of_the_terminal_will_do(tmp_path: Path) -> None:
     folder = tmp_path / "größe"
     folder.mkdir()

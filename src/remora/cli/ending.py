@@ -6,6 +6,7 @@ import os
 import signal
 import termios
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
@@ -15,6 +16,17 @@ T = TypeVar("T")
 Listener = Callable[[RemoraError | None], bool]
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class _Helpers(ThreadPoolExecutor):
+    """Threads for what blocks. When the work is over nobody wants what one of them may still wait for.
+
+    A name lookup or a dead network drive can hold a thread for minutes; see :func:`remora.cli.main.main`.
+    """
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, RUF100 - as inherited
+        """Let go of the threads without waiting for them."""
+        super().shutdown(wait=False, cancel_futures=True)
 
 
 class Ending:
@@ -43,6 +55,7 @@ class Ending:
         process was started to ignore (``nohup``, ``&`` in a script) stay ignored. Use it in the main thread.
         """
         loop = asyncio.get_running_loop()
+        loop.set_default_executor(_Helpers(thread_name_prefix="remora"))
         self._work = task = loop.create_task(work)
         alarm = None if seconds is None else loop.call_later(seconds, self._time_up, late)
         try:

@@ -3,8 +3,11 @@
 import os
 import signal
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Sequence
+from typing import Final
 
 import typer
 
@@ -12,6 +15,9 @@ from remora.cli.app import app
 from remora.cli.options import Options, peek
 from remora.cli.output import prepare_streams, show_error
 from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsageProblem
+
+_LAST_WAIT: Final = 0.5
+"""Seconds that a thread gets to end when the command is done."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -21,12 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     prepare_streams()
     try:
         try:
-            return _run(words, options)
+            code = _run(words, options)
         except RemoraError as error:
             show_error(error, json=options.json)
-            return error.exit_code
+            code = error.exit_code
     except BrokenPipeError:
         return _die_of_closed_pipe()
+    _leave_stuck_threads(code)
+    return code
 
 
 def _run(words: list[str], options: Options) -> int:
@@ -65,6 +73,18 @@ def _internal(error: Exception, options: Options) -> RemoraError:
         seen=f"{type(error).__name__}: {error}",
         next_step="Run it again with -v for the traceback, and report it with the issue tracker of remora.",
     )
+
+
+def _leave_stuck_threads(code: int) -> None:
+    """End the process at once when a thread does not end: Python would wait for it, whatever it waits for."""
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    deadline = time.monotonic() + _LAST_WAIT
+    for thread in others:
+        thread.join(max(deadline - time.monotonic(), 0.0))
+    if any(thread.is_alive() for thread in others):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _die_of_closed_pipe() -> int:
