@@ -22,7 +22,8 @@ from remora.flows.dial import find_route
 from remora.ports import ExitStatus, RemoteHost
 from remora.testing import contracts
 from remora.testing.contracts import REMOTE_HOST_CONTRACT, Contract, HostUnderTest
-from remora.testing.memory_host import MemoryHost, MemoryStream, Program, ProgramEnd
+from remora.testing.memory_host import MemoryHost, Program, ProgramEnd
+from remora.testing.memory_streams import MemoryStream
 
 
 @contextlib.asynccontextmanager

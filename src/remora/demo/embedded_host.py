@@ -73,34 +73,12 @@ async def embedded_host(
     tag = f"{_TAG}={secrets.token_hex(16)}"
     folder = _make_folder()
     home = folder / "home"
-    variables = {
-        "PATH": _SYSTEM_PATH,
-        "HOME": str(home),
-        "USER": account.pw_name,
-        "LOGNAME": account.pw_name,
-        "SHELL": shell,
-        "TMPDIR": str(folder / "tmp"),
-        "LANG": "C.UTF-8",
-        **environment,
-        _TAG: tag.partition("=")[2],
-    }
+    variables = _account_variables(account.pw_name, shell, folder) | {**environment, _TAG: tag.partition("=")[2]}
     server = _State(shell, variables, forward_sockets)
     try:
         write_search_path(home, programs)
         host_key, user_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
-        acceptor = await asyncssh.listen(
-            "127.0.0.1",
-            0,
-            server_factory=lambda: _Server(server),
-            process_factory=server.run_session,
-            server_host_keys=[host_key],
-            authorized_client_keys=asyncssh.import_authorized_keys(user_key.export_public_key().decode()),
-            password_auth=False,
-            kbdint_auth=False,
-            encoding=None,
-            allow_pty=False,
-            agent_forwarding=False,
-        )
+        acceptor = await _listen(server, host_key, user_key)
         try:
             client = _ClientFiles(folder / "client", acceptor.get_port(), account.pw_name)
             client.write(host_key, user_key)
@@ -125,6 +103,35 @@ async def embedded_host(
                 raise
     finally:
         shutil.rmtree(folder)  # not in a thread: waiting for one could be cancelled before it began
+
+
+def _account_variables(user: str, shell: str, folder: Path) -> dict[str, str]:
+    return {
+        "PATH": _SYSTEM_PATH,
+        "HOME": str(folder / "home"),
+        "USER": user,
+        "LOGNAME": user,
+        "SHELL": shell,
+        "TMPDIR": str(folder / "tmp"),
+        "LANG": "C.UTF-8",
+    }
+
+
+async def _listen(server: "_State", host_key: asyncssh.SSHKey, user_key: asyncssh.SSHKey) -> asyncssh.SSHAcceptor:
+    """Accept the one key, on a port of the system's choice, and nothing else."""
+    return await asyncssh.listen(
+        "127.0.0.1",
+        0,
+        server_factory=lambda: _Server(server),
+        process_factory=server.run_session,
+        server_host_keys=[host_key],
+        authorized_client_keys=asyncssh.import_authorized_keys(user_key.export_public_key().decode()),
+        password_auth=False,
+        kbdint_auth=False,
+        encoding=None,
+        allow_pty=False,
+        agent_forwarding=False,
+    )
 
 
 class _State:
