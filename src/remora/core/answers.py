@@ -8,6 +8,9 @@ from remora.core.text import decode
 
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _ANSWER_LIMIT: Final = 1024 * 1024
+_TOTAL_LIMIT: Final = 8 * 1024 * 1024
+_PAIR_SIZE: Final = 256
+"""What keeping one answer costs beyond its bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,7 @@ class AnswerReader:
         self._noise_limit = noise_limit
         self._buffer = b""
         self._pairs: list[tuple[str, str]] = []
+        self._room = _TOTAL_LIMIT
         self._noise = b""
         self.ended: str | None = None
         """Which script said that it is done."""
@@ -55,6 +59,7 @@ class AnswerReader:
         """Get ready for the next script."""
         self.ended = None
         self._pairs = []
+        self._room = _TOTAL_LIMIT
 
     def rest(self) -> bytes:
         """Give up what came after the end, and forget it here."""
@@ -93,9 +98,11 @@ class AnswerReader:
                 raw = bytes.fromhex(raw.decode("ascii", "replace"))
             except ValueError:
                 return
-        self._pairs.append((key, decode(raw)))
         if key == "end":
-            self.ended = self._pairs[-1][1]
+            self.ended = decode(raw)
+        self._room -= len(raw) + _PAIR_SIZE
+        if self._room >= 0 or key == "end":  # a host that answers without end fills no memory
+            self._pairs.append((key, decode(raw)))
 
 
 def read_answers(output: bytes, nonce: str) -> Answers:

@@ -26,7 +26,7 @@ table, so that the same failure is never judged twice.
 from enum import IntEnum, StrEnum
 from typing import ClassVar, Final, NamedTuple
 
-from remora.core.text import neutralise
+from remora.core.text import escape_breaks, neutralise
 
 
 class ExitCode(IntEnum):
@@ -233,8 +233,8 @@ class RemoraError(Exception):
         super().__init__(message)
         facts = CODES[code]
         self.code = code
-        self.message = neutralise(message)
-        self.next_step = neutralise(next_step)
+        self.message = neutralise(message, one_line=True)  # a line of its own could pass for our advice
+        self.next_step = escape_breaks(next_step)
         self.seen = neutralise(seen).strip()
         self.host = host
         self.stage = stage or facts.stage

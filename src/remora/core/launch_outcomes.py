@@ -1,10 +1,12 @@
 """What became of a launch on the host, from the answers of launch.sh and owner.sh."""
 
+import re
 from typing import Final
 
 from remora.core.answers import Answers, without_escapes
 from remora.core.errors import AppServerProblem, Code, LaunchProblem, RemoraError
 
+_PROCESS: Final = re.compile(r"[1-9][0-9]{0,9}")
 STARTED: Final = "started"
 ADOPT: Final = "adopt"
 NO_FOLDER: Final = "refused"
@@ -63,6 +65,7 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
 def mute_server(answers: Answers, *, socket: str, seconds: float) -> LaunchProblem:
     """The refusal to displace a server that lives and does not answer. `answers` are those of owner.sh."""
     pid, command = answers.one("owner.pid"), answers.one("owner.command") or ""
+    pid = pid if pid and _PROCESS.fullmatch(pid) else None  # it becomes part of a command to copy
     who = f"process {pid} ({command.strip()})" if pid else "a process that the host does not name"
     return LaunchProblem(
         Code.SERVER_MUTE,

@@ -73,6 +73,11 @@ class SocketFacts:
     foreign: str | None = None
 
 
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_FOLDER_STATES: Final = {state.value: state for state in FolderState}
+_SOCKET_KINDS: Final = {kind.value: kind for kind in SocketKind}
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
     """A process beyond doubt: process ids come round again, together with a start time they do not."""
@@ -138,7 +143,7 @@ def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
         codex_asked=answers.one("codex.asked"),
         folder=FolderFacts(
             path=text("folder.path"),
-            state=FolderState(answers.one("folder.state") or FolderState.MISSING),
+            state=_FOLDER_STATES.get(answers.one("folder.state") or "", FolderState.MISSING),
             siblings=answers.all("folder.sibling"),
         ),
         socket=_read_socket(answers),
@@ -154,7 +159,7 @@ def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
 def read_process(answers: Answers) -> ProcessIdentity | None:
     """The server process that the answers name."""
     pid, start = answers.one("server.pid"), answers.one("server.start")
-    return ProcessIdentity(int(pid), start) if pid and pid.isdigit() and start else None
+    return ProcessIdentity(_number(pid), start) if _number(pid) and start else None
 
 
 def foreign_place(owners: Sequence[str], user_id: str) -> str | None:
@@ -167,7 +172,7 @@ def foreign_place(owners: Sequence[str], user_id: str) -> str | None:
 
 
 def _number(text: str | None) -> int:
-    return int(text) if text and text.isdigit() else 0
+    return int(text) if text and _NUMBER.fullmatch(text) else 0
 
 
 def _read_socket(answers: Answers) -> SocketFacts:
@@ -178,7 +183,7 @@ def _read_socket(answers: Answers) -> SocketFacts:
         real_path=answers.one("socket.real") or path,
         listen=answers.one("socket.listen") or "unix://",
         length=_number(answers.one("socket.bytes")),
-        kind=SocketKind(answers.one("socket.kind") or SocketKind.ABSENT),
+        kind=_SOCKET_KINDS.get(answers.one("socket.kind") or "absent", SocketKind.FILE),
         listening=None if listening is None else listening == "yes",
         foreign=foreign_place(answers.all("socket.owner"), answers.one("user") or ""),
     )
