@@ -1,7 +1,7 @@
 """The seams: what remora needs from the world, and nothing about who provides it.
 
-Each seam has an in-memory twin in :mod:`remora.testing`, and every implementation, the twin too, passes the
-same contract suite (:mod:`remora.testing.contracts`).
+:mod:`remora.testing` has in-memory twins of the clock, the resolver, the dialler, the host and its streams, and a
+person who answers by script. Every host, the twin too, passes one contract suite (:mod:`remora.testing.contracts`).
 """
 
 from collections.abc import Callable, Sequence

@@ -5,7 +5,6 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.support.dialogues import Nobody
 from tests.support.echo_socket import echo_socket
 from tests.support.loop import run
 from tests.support.system_sshd import SystemSshd, public_key
@@ -15,6 +14,7 @@ from remora.adapters.openssh_config import OpenSshResolver
 from remora.core.errors import Code, ShellProblem, Stage, TimeLimit
 from remora.core.settings import Limits
 from remora.flows.dial import find_route
+from remora.flows.unattended import UnattendedDialogue
 from remora.ports import ExitStatus, RemoteHost
 
 pytestmark = pytest.mark.sshd
@@ -55,7 +55,7 @@ def test_settings_for_interactive_use_do_not_disturb(tmp_path: Path, lines: list
 
         async def work() -> None:
             route = await find_route("devbox", OpenSshResolver(str(config)))
-            async with AsyncsshDialler().dial(route, Nobody()) as host:
+            async with AsyncsshDialler().dial(route, UnattendedDialogue()) as host:
                 await echo_exactly(host)
 
         run(work())
@@ -73,7 +73,10 @@ def test_f64_forbidden_forwarding_is_told_and_leaves_commands_alone(tmp_path: Pa
             server.authorized_keys.write_text(f"restrict {public_key(server.identity)}\n")
 
         async def work() -> None:
-            async with echo_socket(tmp_path / "echo") as path, AsyncsshDialler().dial(server.route(), Nobody()) as host:
+            async with (
+                echo_socket(tmp_path / "echo") as path,
+                AsyncsshDialler().dial(server.route(), UnattendedDialogue()) as host,
+            ):
                 with pytest.raises(ShellProblem) as raised:
                     await host.open_unix_socket(path)
                 assert raised.value.code is Code.CHANNEL_REFUSED
@@ -86,7 +89,7 @@ def test_f66_one_session_at_a_time_is_enough_and_a_second_is_refused(tmp_path: P
     with SystemSshd(tmp_path, options=["MaxSessions 1"]) as server:
 
         async def work() -> None:
-            async with AsyncsshDialler().dial(server.route(), Nobody()) as host:
+            async with AsyncsshDialler().dial(server.route(), UnattendedDialogue()) as host:
                 for _ in range(5):
                     await echo_exactly(host, 1000)
                 running = await host.start(["cat"])
@@ -106,7 +109,7 @@ def test_unread_output_stays_on_the_host(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
 
         async def work() -> None:
-            async with AsyncsshDialler().dial(server.route(), Nobody()) as host:
+            async with AsyncsshDialler().dial(server.route(), UnattendedDialogue()) as host:
                 flood = await host.start(["sh", "-c", f"head -c 64M /dev/zero; touch {finished}"])
                 await echo_exactly(host)
                 assert not finished.exists()
@@ -124,7 +127,7 @@ def test_a_renewed_key_exchange_goes_unnoticed(tmp_path: Path) -> None:
     with SystemSshd(tmp_path, options=["RekeyLimit 1M"]) as server:
 
         async def work() -> None:
-            async with AsyncsshDialler().dial(server.route(), Nobody()) as host:
+            async with AsyncsshDialler().dial(server.route(), UnattendedDialogue()) as host:
                 await echo_exactly(host, 4 * 1024 * 1024)
 
         run(work())
@@ -134,7 +137,7 @@ def test_a_channel_that_is_not_answered_reaches_its_limit(tmp_path: Path) -> Non
     with SystemSshd(tmp_path) as server:
 
         async def work() -> None:
-            async with AsyncsshDialler(Limits(channel=0.0)).dial(server.route(), Nobody()) as host:
+            async with AsyncsshDialler(Limits(channel=0.0)).dial(server.route(), UnattendedDialogue()) as host:
                 with pytest.raises(TimeLimit) as raised:
                     await host.start(["true"])
                 assert raised.value.stage is Stage.SHELL

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.dialogues import Nobody, ScriptedPerson
 from tests.support.loop import run
 from tests.support.system_sshd import SystemSshd, make_key, public_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import Code, ConfigProblem, ExitCode, HostKeyProblem, RemoraError
 from remora.core.hosts import Route, StrictHostKeyChecking
+from remora.flows.unattended import UnattendedDialogue
 from remora.ports import ConnectionFacts, Dialogue, HostKeyAnswer
+from remora.testing.scripted_person import ScriptedPerson
 
 pytestmark = pytest.mark.sshd
 
@@ -38,7 +39,7 @@ def fingerprint_of(key: Path) -> str:
 def test_f23_an_unknown_key_and_nobody_to_ask_is_refused_with_its_fingerprint(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
         server.known_hosts.unlink()
-        error = refusal(server.route(), Nobody())
+        error = refusal(server.route(), UnattendedDialogue())
         assert error.code is Code.HOST_KEY_UNKNOWN
         assert fingerprint_of(server.host_keys[0]) in error.message
         assert "ssh -- devbox" in error.next_step
@@ -57,7 +58,7 @@ def test_f23_a_person_who_records_is_asked_once_and_never_again(tmp_path: Path) 
         assert question.known_hosts_file == str(server.known_hosts)
         assert server.known_hosts.stat().st_mode & 0o777 == 0o600
         assert server.accepted_logins() == 1
-        run(facts_of(server.route(), Nobody()))
+        run(facts_of(server.route(), UnattendedDialogue()))
 
 
 def test_a_connection_made_after_a_question_is_as_good_as_any(tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_recorded_names_are_hashed_when_asked_and_openssh_reads_them(tmp_path: P
         assert server.known_hosts.read_text().startswith("|1|")
         find = ["ssh-keygen", "-F", f"[127.0.0.1]:{server.port}", "-f", str(server.known_hosts)]
         subprocess.run(find, check=True, stdout=subprocess.DEVNULL)
-        run(facts_of(route, Nobody()))
+        run(facts_of(route, UnattendedDialogue()))
 
 
 def test_trusting_once_changes_no_file(tmp_path: Path) -> None:
@@ -113,10 +114,10 @@ def test_a_person_who_refuses_ends_it(tmp_path: Path) -> None:
 def test_f23_policies_that_accept_unknown_keys_record_and_say_so(tmp_path: Path, policy: StrictHostKeyChecking) -> None:
     with SystemSshd(tmp_path) as server:
         server.known_hosts.unlink()
-        facts = run(facts_of(server.route(strict_host_key_checking=policy), Nobody()))
+        facts = run(facts_of(server.route(strict_host_key_checking=policy), UnattendedDialogue()))
         assert [notice.code for notice in facts.notices] == ["host-key-accepted"]
         assert facts.host_key_fingerprint in facts.notices[0].message
-        assert run(facts_of(server.route(), Nobody())).notices == ()
+        assert run(facts_of(server.route(), UnattendedDialogue())).notices == ()
 
 
 @pytest.mark.parametrize("changes", [{"strict_host_key_checking": StrictHostKeyChecking.YES}, {"batch_mode": True}])
@@ -155,7 +156,7 @@ def test_f22_a_changed_key_stops_under_every_policy(
 def test_f22_the_named_command_cures_it(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
         server.restart(host_keys=[make_key(tmp_path / "new_host_key")])
-        error = refusal(server.route(), Nobody())
+        error = refusal(server.route(), UnattendedDialogue())
         command = error.next_step.partition("with: ")[2]
         subprocess.run(["sh", "-c", command], check=True, capture_output=True)
         run(facts_of(server.route(), ScriptedPerson(host_keys=[HostKeyAnswer.ONCE])))
@@ -172,8 +173,8 @@ def test_f22_keys_are_kept_by_name_and_a_line_for_the_address_does_not_count(tmp
         other = make_key(tmp_path / "other")
         by_name = f"[localhost]:{server.port} {public_key(server.host_keys[0])}\n"
         server.known_hosts.write_text(f"{by_name}[127.0.0.1]:{server.port} {public_key(other)}\n")
-        run(facts_of(server.route(hostname="localhost"), Nobody()))
-        assert refusal(server.route(), Nobody()).code is Code.HOST_KEY_CHANGED
+        run(facts_of(server.route(hostname="localhost"), UnattendedDialogue()))
+        assert refusal(server.route(), UnattendedDialogue()).code is Code.HOST_KEY_CHANGED
 
 
 @pytest.mark.parametrize("where", ["known_hosts", "revoked_host_keys"])
@@ -198,27 +199,27 @@ def test_a_revocation_file_that_cannot_be_read_trusts_nothing(tmp_path: Path, co
     if content is not None:
         revoked.write_bytes(content)
     with SystemSshd(tmp_path) as server, pytest.raises(ConfigProblem):
-        run(facts_of(server.route(revoked_host_keys=str(revoked)), Nobody()))
+        run(facts_of(server.route(revoked_host_keys=str(revoked)), UnattendedDialogue()))
 
 
 def test_a_host_with_several_keys_is_asked_for_the_one_on_record(tmp_path: Path) -> None:
     with SystemSshd(tmp_path, host_key_kinds=["ed25519", "ecdsa", "rsa"]) as server:
         for key in server.host_keys:
             server.known_hosts.write_text(f"[127.0.0.1]:{server.port} {public_key(key)}\n")
-            assert run(facts_of(server.route(), Nobody())).host_key_fingerprint == fingerprint_of(key)
+            assert run(facts_of(server.route(), UnattendedDialogue())).host_key_fingerprint == fingerprint_of(key)
 
 
 def test_host_key_alias_is_the_name_on_record(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
         server.known_hosts.write_text(f"cluster {public_key(server.host_keys[0])}\n")
-        run(facts_of(server.route(host_key_alias="cluster"), Nobody()))
+        run(facts_of(server.route(host_key_alias="cluster"), UnattendedDialogue()))
 
 
 def test_several_files_count_and_missing_ones_do_no_harm(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
         files = (str(tmp_path / "missing"), "/dev/null")
         route = server.route(user_known_hosts=files, global_known_hosts=(str(server.known_hosts),))
-        run(facts_of(route, Nobody()))
+        run(facts_of(route, UnattendedDialogue()))
 
 
 @pytest.mark.parametrize("names_host", [True, False])
@@ -232,7 +233,7 @@ def test_a_certificate_of_a_known_authority_is_enough_if_it_names_the_host(tmp_p
         server.restart(host_keys=[host_key])
         server.known_hosts.write_text(f"@cert-authority * {public_key(authority)}\n")
         if names_host:
-            assert run(facts_of(server.route(), Nobody())).host_key_fingerprint == fingerprint_of(host_key)
+            assert run(facts_of(server.route(), UnattendedDialogue())).host_key_fingerprint == fingerprint_of(host_key)
         else:
             assert refusal(server.route(), ScriptedPerson()).code is Code.HOST_KEY_UNKNOWN
             assert server.named_logins() == 0
@@ -247,9 +248,9 @@ def test_a_certificate_of_a_foreign_authority_leaves_the_plain_key_to_judge(tmp_
         server.restart(host_keys=[host_key])
         by_authority = f"@cert-authority * {public_key(authority)}\n"
         server.known_hosts.write_text(by_authority)
-        assert refusal(server.route(), Nobody()).code is Code.HOST_KEY_UNKNOWN
+        assert refusal(server.route(), UnattendedDialogue()).code is Code.HOST_KEY_UNKNOWN
         server.known_hosts.write_text(f"{by_authority}[127.0.0.1]:{server.port} {public_key(host_key)}\n")
-        run(facts_of(server.route(), Nobody()))
+        run(facts_of(server.route(), UnattendedDialogue()))
 
 
 def test_f23_two_unknown_jump_hops_are_asked_about_one_after_the_other(tmp_path: Path) -> None:
@@ -266,7 +267,7 @@ def test_f23_two_unknown_jump_hops_are_asked_about_one_after_the_other(tmp_path:
 def test_a_changed_jump_host_key_names_the_jump(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as jump, SystemSshd(tmp_path) as target:
         jump.restart(host_keys=[make_key(tmp_path / "new_host_key")])
-        error = refusal(Route(target.host("target"), (jump.host("gate"),)), Nobody())
+        error = refusal(Route(target.host("target"), (jump.host("gate"),)), UnattendedDialogue())
         assert error.code is Code.HOST_KEY_CHANGED
         assert "jump host gate (1 of 1)" in error.message
         assert target.connections() == 0

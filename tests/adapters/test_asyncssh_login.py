@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 from tests.support.asyncssh_server import QuestioningServer, questioning_server
-from tests.support.dialogues import Nobody, ScriptedPerson
 from tests.support.loop import run
 from tests.support.system_sshd import SystemSshd, make_key, public_key
 
@@ -19,7 +18,9 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem, Code, ExitCode, NeedsPerson, RemoraError, Stage, TimeLimit
 from remora.core.hosts import Route
 from remora.core.settings import Limits
+from remora.flows.unattended import UnattendedDialogue
 from remora.ports import ConnectionFacts, Dialogue, ExitStatus
+from remora.testing.scripted_person import ScriptedPerson
 
 
 async def facts_of(route: Route, dialogue: Dialogue) -> ConnectionFacts:
@@ -60,7 +61,7 @@ def agent_with(folder: Path, *keys: Path) -> Iterator[str]:
 @pytest.mark.sshd
 def test_f18_one_dial_is_one_connection_and_one_authentication(tmp_path: Path) -> None:
     async def work(server: SystemSshd) -> None:
-        async with AsyncsshDialler().dial(server.route(), Nobody()) as host:
+        async with AsyncsshDialler().dial(server.route(), UnattendedDialogue()) as host:
             for _ in range(5):
                 assert await (await host.start(["true"])).wait() == ExitStatus(status=0)
 
@@ -73,7 +74,7 @@ def test_f18_one_dial_is_one_connection_and_one_authentication(tmp_path: Path) -
 def test_f19_a_refused_login_is_tried_exactly_once(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
         server.authorized_keys.write_text("")
-        error = failure_of(server.route(), Nobody())
+        error = failure_of(server.route(), UnattendedDialogue())
         assert isinstance(error, AuthenticationProblem)
         assert error.code is Code.AUTHENTICATION_REFUSED
         assert error.exit_code is ExitCode.AUTHENTICATION
@@ -86,11 +87,11 @@ def test_f19_a_refused_login_is_tried_exactly_once(tmp_path: Path) -> None:
 def test_f21_too_many_keys_says_how_many_were_offered_and_names_the_cure(tmp_path: Path) -> None:
     wrong = [make_key(tmp_path / f"wrong{number}") for number in range(3)]
     with SystemSshd(tmp_path, options=["MaxAuthTries 2"]) as server, agent_with(tmp_path, *wrong) as agent:
-        error = failure_of(server.route(identity_agent=agent), Nobody())
+        error = failure_of(server.route(identity_agent=agent), UnattendedDialogue())
         assert error.code is Code.TOO_MANY_KEYS
         assert "2 keys were offered" in error.message
         assert "IdentitiesOnly yes" in error.next_step
-        run(facts_of(server.route(identity_agent=agent, identities_only=True), Nobody()))
+        run(facts_of(server.route(identity_agent=agent, identities_only=True), UnattendedDialogue()))
 
 
 @pytest.mark.sshd
@@ -103,7 +104,7 @@ def test_agent_keys_that_the_configuration_lists_come_before_other_agent_keys(tm
         # Only the public half is left, as with keys that live in a token: the agent signs.
         server.identity.rename(tmp_path / "moved")
         listed = (f"{server.identity}.pub",)
-        facts = run(facts_of(server.route(identity_agent=agent, identity_files=listed), Nobody()))
+        facts = run(facts_of(server.route(identity_agent=agent, identity_files=listed), UnattendedDialogue()))
         assert facts.authentication == "publickey"
 
 
@@ -114,7 +115,7 @@ def test_the_agent_is_forwarded_only_when_the_configuration_says_so(tmp_path: Pa
         route = server.route(identity_agent=agent, forward_agent=agent if forwarded == "path" else forwarded)
 
         async def work() -> bytes:
-            async with AsyncsshDialler().dial(route, Nobody()) as host:
+            async with AsyncsshDialler().dial(route, UnattendedDialogue()) as host:
                 return await (await host.start(["sh", "-c", "ssh-add -L 2>/dev/null || echo none"])).read()
 
         listed = run(work()).decode()
@@ -129,7 +130,7 @@ def test_f23_an_agent_that_waits_for_a_person_for_ever_reaches_the_limit(tmp_pat
 
         async def work() -> None:
             route = server.route(identity_agent=str(tmp_path / "silent"))
-            async with AsyncsshDialler(Limits(login=0.3)).dial(route, Nobody()):
+            async with AsyncsshDialler(Limits(login=0.3)).dial(route, UnattendedDialogue()):
                 pass
 
         with pytest.raises(TimeLimit) as raised:
@@ -142,7 +143,7 @@ def test_f23_an_agent_that_waits_for_a_person_for_ever_reaches_the_limit(tmp_pat
 @pytest.mark.sshd
 def test_an_agent_that_is_not_there_is_told_and_files_are_used(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
-        facts = run(facts_of(server.route(identity_agent=str(tmp_path / "nothing")), Nobody()))
+        facts = run(facts_of(server.route(identity_agent=str(tmp_path / "nothing")), UnattendedDialogue()))
         assert [notice.code for notice in facts.notices] == ["agent-unreachable"]
 
 
@@ -150,7 +151,7 @@ def test_an_agent_that_is_not_there_is_told_and_files_are_used(tmp_path: Path) -
 def test_missing_default_keys_are_silent_and_other_missing_keys_are_told(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
         files = (str(tmp_path / "id_rsa"), str(tmp_path / "work_key"), str(server.identity))
-        facts = run(facts_of(server.route(identity_files=files), Nobody()))
+        facts = run(facts_of(server.route(identity_files=files), UnattendedDialogue()))
         assert [notice.code for notice in facts.notices] == ["identity-file-missing"]
         assert "work_key" in facts.notices[0].message
 
@@ -172,10 +173,10 @@ def test_f23_an_encrypted_key_and_nobody_to_ask_needs_a_person(tmp_path: Path) -
     with SystemSshd(tmp_path) as server:
         make_key(server.identity, passphrase="sesame")
         server.authorized_keys.write_text(f"{public_key(server.identity)}\n")
-        error = failure_of(server.route(), Nobody())
+        error = failure_of(server.route(), UnattendedDialogue())
         assert isinstance(error, NeedsPerson)
         assert error.exit_code is ExitCode.NEEDS_PERSON
-        assert str(server.identity) in error.message
+        assert str(server.identity) in error.seen
 
 
 @pytest.mark.sshd
@@ -192,7 +193,7 @@ def test_a_wrong_passphrase_makes_the_key_unusable(tmp_path: Path) -> None:
 def test_a_key_that_others_may_read_is_not_used(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server:
         server.identity.chmod(0o644)
-        error = failure_of(server.route(), Nobody())
+        error = failure_of(server.route(), UnattendedDialogue())
         assert error.code is Code.KEY_UNUSABLE
         assert "0644" in error.message
 
@@ -210,7 +211,7 @@ def test_certificates_are_offered(tmp_path: Path, where: str) -> None:
             named = tmp_path / "elsewhere.pub"
             shutil.move(f"{server.identity}-cert.pub", named)
             files = (str(named),)
-        run(facts_of(server.route(certificate_files=files), Nobody()))
+        run(facts_of(server.route(certificate_files=files), UnattendedDialogue()))
         assert server.accepted_logins() == 1
 
 
@@ -283,11 +284,11 @@ def test_a_question_that_nobody_may_answer_goes_through(tmp_path: Path) -> None:
 
     async def work() -> None:
         async with questioning_server(tmp_path, server):
-            await facts_of(server.route(), Nobody())
+            await facts_of(server.route(), UnattendedDialogue())
 
     with pytest.raises(NeedsPerson) as raised:
         run(work())
-    assert "Code:" in raised.value.message
+    assert "Code:" in raised.value.seen
     assert server.seen_answers == []
 
 

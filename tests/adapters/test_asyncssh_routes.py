@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from tests.support.dialogues import Nobody
 from tests.support.loop import run
 from tests.support.system_sshd import SystemSshd, public_key
 
@@ -22,6 +21,7 @@ from remora.core.errors import Code, RemoraError, Unreachable, Verdict
 from remora.core.hosts import AddressFamily, Host, Route
 from remora.core.settings import Limits
 from remora.flows.dial import find_route
+from remora.flows.unattended import UnattendedDialogue
 from remora.ports import ConnectionFacts, ExitStatus
 
 Behaviour: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -43,7 +43,7 @@ while data := far.recv(65536):
 
 
 async def facts_of(route: Route, limits: Limits = QUICK) -> ConnectionFacts:
-    async with AsyncsshDialler(limits).dial(route, Nobody()) as host:
+    async with AsyncsshDialler(limits).dial(route, UnattendedDialogue()) as host:
         assert await (await host.start(["true"])).wait() == ExitStatus(status=0)
         return host.facts
 
@@ -241,7 +241,7 @@ def test_a_lost_connection_wakes_what_runs_in_it(tmp_path: Path, hop: str) -> No
 
         async def work() -> None:
             route = Route(target.host("target"), (jump.host("gate"),))
-            async with AsyncsshDialler().dial(route, Nobody()) as host:
+            async with AsyncsshDialler().dial(route, UnattendedDialogue()) as host:
                 process = await host.start(["cat"])
                 reading = asyncio.ensure_future(process.read())
                 for number in server.connection_processes():
@@ -261,7 +261,7 @@ def test_b16_a_host_that_stops_answering_is_noticed_by_keepalives(tmp_path: Path
 
         async def work() -> None:
             route = server.route(keepalive_interval=0.1, keepalive_count=2)
-            async with AsyncsshDialler().dial(route, Nobody()) as host:
+            async with AsyncsshDialler().dial(route, UnattendedDialogue()) as host:
                 process = await host.start(["cat"])
                 stopped = server.connection_processes()
                 for number in stopped:
@@ -283,7 +283,7 @@ def test_a_server_that_says_goodbye_is_a_lost_connection_too(tmp_path: Path) -> 
     with SystemSshd(tmp_path) as server:
 
         async def work() -> None:
-            async with AsyncsshDialler().dial(server.route(), Nobody()) as host:
+            async with AsyncsshDialler().dial(server.route(), UnattendedDialogue()) as host:
                 process = await host.start(["cat"])
                 for number in server.connection_processes():
                     os.kill(number, signal.SIGTERM)
@@ -319,7 +319,7 @@ def test_send_env_and_set_env_reach_the_session(tmp_path: Path, monkeypatch: pyt
 
         async def work() -> bytes:
             route = await find_route("devbox", OpenSshResolver(str(config)))
-            async with AsyncsshDialler().dial(route, Nobody()) as host:
+            async with AsyncsshDialler().dial(route, UnattendedDialogue()) as host:
                 return await (await host.start(["sh", "-c", "echo $LC_REMORA $REMORA_SET"])).read()
 
         assert run(work()) == b"sent fixed\n"

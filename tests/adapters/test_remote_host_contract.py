@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from tests.support.dialogues import Nobody
 from tests.support.echo_socket import echo_socket
 from tests.support.loop import run
 from tests.support.paramiko_server import ParamikoServer
@@ -19,6 +18,7 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.demo.embedded_host import embedded_host
 from remora.flows.dial import find_route
+from remora.flows.unattended import UnattendedDialogue
 from remora.ports import ExitStatus, RemoteHost
 from remora.testing import contracts
 from remora.testing.contracts import REMOTE_HOST_CONTRACT, Contract, HostUnderTest
@@ -53,7 +53,9 @@ async def system_sshd(folder: Path) -> AsyncIterator[HostUnderTest]:
 
     with SystemSshd(folder) as server:
         async with echo_socket(folder / "echo") as path:
-            yield HostUnderTest(lambda: AsyncsshDialler().dial(server.route(), Nobody()), lose, echo_socket=path)
+            yield HostUnderTest(
+                lambda: AsyncsshDialler().dial(server.route(), UnattendedDialogue()), lose, echo_socket=path
+            )
 
 
 @contextlib.asynccontextmanager
@@ -65,7 +67,7 @@ async def asyncssh_server(folder: Path) -> AsyncIterator[HostUnderTest]:
         async def lose(host: RemoteHost) -> None:
             server.drop_connections()
 
-        yield HostUnderTest(lambda: AsyncsshDialler().dial(route, Nobody()), lose, echo_socket=path)
+        yield HostUnderTest(lambda: AsyncsshDialler().dial(route, UnattendedDialogue()), lose, echo_socket=path)
 
 
 @contextlib.asynccontextmanager
@@ -76,7 +78,9 @@ async def paramiko_server(folder: Path) -> AsyncIterator[HostUnderTest]:
         async def lose(host: RemoteHost) -> None:
             await asyncio.to_thread(server.drop_connections)
 
-        yield HostUnderTest(lambda: AsyncsshDialler().dial(server.route(), Nobody()), lose, echo_socket=None)
+        yield HostUnderTest(
+            lambda: AsyncsshDialler().dial(server.route(), UnattendedDialogue()), lose, echo_socket=None
+        )
 
 
 @pytest.mark.parametrize("contract", REMOTE_HOST_CONTRACT, ids=lambda contract: contract.__name__)

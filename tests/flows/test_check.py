@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.dialogues import Nobody
 from tests.support.fake_codex import Fault, install
 from tests.support.loop import run
 
@@ -28,8 +27,10 @@ from remora.core.settings import Limits
 from remora.demo.embedded_host import EmbeddedHost, embedded_host
 from remora.flows.check import check_hosts
 from remora.flows.connect import connect_server
+from remora.flows.unattended import UnattendedDialogue
 from remora.ports import World
 from remora.testing.memory_host import MemoryDialler, MemoryHost
+from remora.testing.memory_resolver import MemoryResolver
 from remora.wire.reports.check import CheckReport, HostCheck, StageProven
 
 LIMITS = Limits(shell_silence=10.0, probe=15.0, launch=15.0, handshake=2.0)
@@ -41,7 +42,7 @@ async def checked(
 ) -> tuple[CheckReport, list[object]]:
     """The report, and everything that came before it."""
     async with aclosing(
-        check_hosts(aliases, world, Nobody(), codex=dict.fromkeys(aliases, codex) if codex else {})
+        check_hosts(aliases, world, UnattendedDialogue(), codex=dict.fromkeys(aliases, codex) if codex else {})
     ) as steps:
         came: list[object] = [step async for step in steps]
     report = came.pop()
@@ -143,12 +144,12 @@ def test_a_running_server_answers_and_tells_its_login_and_goes_on() -> None:
         async with embedded_host(environment={LOGIN: "secret"}) as host:
             codex_on(host)
             world = wiring.default_world(str(host.ssh_config), limits=LIMITS)
-            async with connect_server(host.alias, LaunchRequest(), world, Nobody()) as server:
+            async with connect_server(host.alias, LaunchRequest(), world, UnattendedDialogue()) as server:
                 process = await server.rpc.request("process")
             report, _ = await checked([host.alias], world)
             check = report.hosts[0]
             assert outcomes(check)[Stage.HANDSHAKE] == "ok"
-            async with connect_server(host.alias, LaunchRequest(), world, Nobody()) as server:
+            async with connect_server(host.alias, LaunchRequest(), world, UnattendedDialogue()) as server:
                 assert await server.rpc.request("process") == process
 
     run(scene())
@@ -184,17 +185,10 @@ def test_a_socket_that_nobody_listens_on_is_no_failure() -> None:
     assert check.ok
 
 
-class Names:
-    """A resolver that knows every name."""
-
-    async def resolve(self, alias: str) -> Host:
-        return Host(alias=alias, hostname=f"{alias}.example", port=22, user="joe", options={})
-
-
 def world_of(make: Callable[[Route], MemoryHost], *, parallel: int = 16) -> World:
     """A world whose hosts are made by `make`; nothing of this machine is touched."""
     world = wiring.default_world("none", limits=replace(LIMITS, check_parallel=parallel))
-    return replace(world, config=None, resolver=Names(), dialler=MemoryDialler(make))
+    return replace(world, config=None, resolver=MemoryResolver(), dialler=MemoryDialler(make))
 
 
 FAILURES: dict[str, Callable[[], RemoraError]] = {
@@ -254,7 +248,7 @@ def test_hosts_that_fail_alike_give_their_own_exit_code() -> None:
 def test_no_more_hosts_than_the_limit_are_checked_at_once() -> None:
     busy, most = 0, 0
 
-    class Slow(Names):
+    class Slow(MemoryResolver):
         async def resolve(self, alias: str) -> Host:
             nonlocal busy, most
             busy += 1
@@ -274,7 +268,7 @@ def test_stopping_early_leaves_nothing_running() -> None:
     async def scene() -> None:
         hanging = asyncio.Event()
 
-        class Hangs(Names):
+        class Hangs(MemoryResolver):
             async def resolve(self, alias: str) -> Host:
                 if alias == "slow":
                     with suppress(TimeoutError):
@@ -282,7 +276,7 @@ def test_stopping_early_leaves_nothing_running() -> None:
                 return await super().resolve(alias)
 
         world = replace(world_of(failing), resolver=Hangs())
-        async with aclosing(check_hosts(["slow", "locked"], world, Nobody(), codex={})) as steps:
+        async with aclosing(check_hosts(["slow", "locked"], world, UnattendedDialogue(), codex={})) as steps:
             await anext(steps)
 
     run(scene())

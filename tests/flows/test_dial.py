@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support.loop import run
@@ -11,32 +10,17 @@ from remora.adapters.openssh_config import OpenSshResolver
 from remora.core.errors import Code, ConfigProblem
 from remora.core.hosts import Host
 from remora.flows.dial import find_route
-
-
-class TableResolver:
-    """A :class:`remora.ports.HostResolver` that knows the jumps of each alias."""
-
-    def __init__(self, jumps: Mapping[str, Sequence[str]], **fields: Any) -> None:
-        self._jumps = jumps
-        self._fields = fields
-        self.asked: list[str] = []
-
-    async def resolve(self, alias: str) -> Host:
-        """See :class:`remora.ports.HostResolver`."""
-        self.asked.append(alias)
-        jumps = tuple(self._jumps.get(alias, ()))
-        fields = {"hostname": f"{alias}.example", "port": 22, "user": "me", **self._fields}
-        return Host(alias=alias, proxy_jump=jumps, options={}, **fields)
+from remora.testing.memory_resolver import MemoryResolver
 
 
 def names(jumps: Mapping[str, Sequence[str]]) -> list[str]:
-    route = run(find_route("target", TableResolver(jumps)))
+    route = run(find_route("target", MemoryResolver(jumps)))
     assert route.target.alias == "target"
     return [jump.alias for jump in route.jumps]
 
 
 def test_a_host_without_jumps_is_asked_about_once() -> None:
-    resolver = TableResolver({})
+    resolver = MemoryResolver({})
     assert run(find_route("target", resolver)).jumps == ()
     assert resolver.asked == ["target"]
 
@@ -51,7 +35,7 @@ def test_the_first_jump_may_have_jumps_of_its_own() -> None:
 
 def test_later_jumps_are_reached_through_the_chain_and_nothing_else() -> None:
     jumps = {"target": ["first", "second"], "second": ["ignored"]}
-    route = run(find_route("target", TableResolver(jumps, proxy_command="ignored too")))
+    route = run(find_route("target", MemoryResolver(jumps, proxy_command="ignored too")))
     assert [jump.alias for jump in route.jumps] == ["first", "second"]
     assert [jump.proxy_command for jump in route.jumps] == ["ignored too", None]
     assert route.jumps[1].proxy_jump == ()
@@ -76,7 +60,7 @@ def test_none_is_no_jump() -> None:
     ],
 )
 def test_user_and_port_of_the_jump_win_over_what_its_name_means(text: str, alias: str, user: str, port: int) -> None:
-    (jump,) = run(find_route("target", TableResolver({"target": [text]}))).jumps
+    (jump,) = run(find_route("target", MemoryResolver({"target": [text]}))).jumps
     assert (jump.alias, jump.user, jump.port) == (alias, user, port)
 
 
@@ -109,7 +93,7 @@ def test_f86_a_jump_whose_name_is_an_option_or_shell_text_is_refused(tmp_path: P
     config.write_text("")
     real = OpenSshResolver(str(config))
 
-    class Resolver(TableResolver):
+    class Resolver(MemoryResolver):
         async def resolve(self, alias: str) -> Host:
             return await (super().resolve(alias) if alias == "target" else real.resolve(alias))
 

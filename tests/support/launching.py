@@ -9,27 +9,17 @@ from tests.support.system_sshd import SystemSshd
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.system_clock import SystemClock
 from remora.core.probes import HostFacts
-from remora.core.secrets import Secret
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.launch import AppServer, LaunchRequest, open_app_server
 from remora.flows.shell import ProbeRequest, open_shell
-from remora.ports import HostKeyAnswer, HostKeyQuestion, RemoteHost, SecretQuestion
-
-
-class NobodyAsks:
-    """A dialogue that must not be used."""
-
-    async def accept_host_key(self, question: HostKeyQuestion) -> HostKeyAnswer:
-        raise AssertionError(question)
-
-    async def secret(self, question: SecretQuestion) -> Secret | None:
-        raise AssertionError(question)
+from remora.flows.unattended import UnattendedDialogue
+from remora.ports import RemoteHost
 
 
 @asynccontextmanager
 async def connected(sshd: SystemSshd, limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[RemoteHost]:
     """One SSH connection."""
-    async with AsyncsshDialler(limits).dial(sshd.route(), NobodyAsks()) as host:
+    async with AsyncsshDialler(limits).dial(sshd.route(), UnattendedDialogue()) as host:
         yield host
 
 

@@ -14,21 +14,22 @@ from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead
 from remora.flows.run import run_thread
 from remora.flows.run_request import RunRequest
+from remora.flows.unattended import UnattendedApprovals
 from remora.ports import ApprovalHandler, Clock
 from remora.wire.reports.run import RunEvent, RunReport
 
 T = TypeVar("T")
 
 
-class Unattended:
-    """Nobody is there: every request is refused, with a reason."""
+class Unattended(UnattendedApprovals):
+    """Nobody is there; what was asked is remembered."""
 
     def __init__(self) -> None:
         self.seen: list[ApprovalRequest] = []
 
     async def decide(self, request: ApprovalRequest) -> Decision:
         self.seen.append(request)
-        return Decision(request.refusal, "unattended", note="nobody is at the terminal")
+        return await super().decide(request)
 
 
 class Person:
