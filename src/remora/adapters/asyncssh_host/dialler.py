@@ -67,7 +67,7 @@ class _Hop:
     @contextlib.asynccontextmanager
     async def connect(self, before: "_Hop | None") -> AsyncIterator["_Hop"]:
         """Log in; a second time when the first showed a key that was then accepted."""
-        known = await asyncio.to_thread(read_known_keys, self._host)
+        known = await self._known_keys()
         accepted: bytes | None = None
         while True:
             async with contextlib.AsyncExitStack() as stack:
@@ -123,6 +123,13 @@ class _Hop:
             environment=session_environment(self._host),
             limits=self._limits,
         )
+
+    async def _known_keys(self) -> KnownKeys:
+        try:
+            async with asyncio.timeout(self._limits.connect):
+                return await asyncio.to_thread(read_known_keys, self._host)
+        except TimeoutError:
+            raise failures.files_too_slow(self._host, self._limits.connect) from None
 
     async def _log_in(
         self,

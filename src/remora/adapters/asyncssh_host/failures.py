@@ -82,6 +82,18 @@ def login_too_slow(host: Host, login: Login, limit: float, *, proxy_said: str) -
     )
 
 
+def files_too_slow(host: Host, limit: float) -> TimeLimit:
+    """A file that says which keys are known does not come to an end: a pipe, or a drive that is gone."""
+    return TimeLimit(
+        Code.TIME_LIMIT,
+        f"The known hosts files of {host.alias} could not be read within {limit:g} seconds.",
+        next_step="See which of them does not answer, and name others with UserKnownHostsFile.",
+        seen="\n".join((*host.user_known_hosts, *host.global_known_hosts)),
+        host=host.alias,
+        stage=Stage.CONFIG,
+    )
+
+
 def connection_lost(host: Host, error: Exception | None) -> Unreachable:
     """The connection stood and is gone."""
     return Unreachable(
