@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
+from remora.core.errors import Code, UsageProblem
 from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -160,8 +161,8 @@ def run_request(
 ) -> "RunRequest":
     """A prompt for :func:`run`, with a name of its own by which it is found again after a break.
 
-    `sandbox` and `approval_policy` are the usual names; another one raises
-    :class:`~remora.core.errors.UsageProblem`. `images` are data URLs or web addresses.
+    `sandbox` and `approval_policy` are the usual names; another one, and text that Unicode has no bytes for,
+    raises :class:`~remora.core.errors.UsageProblem`. `images` are data URLs or web addresses.
     """
     from uuid import uuid4
 
@@ -169,6 +170,8 @@ def run_request(
     from remora.flows.run_request import RunRequest
     from remora.wire.appserver import ApprovalPolicy, SandboxMode
 
+    for name, value in (("prompt", prompt), ("thread", thread), ("model", model), ("effort", effort)):
+        _require_text(name, value or "")
     return RunRequest(
         prompt=prompt,
         message_id=str(uuid4()),
@@ -182,6 +185,15 @@ def run_request(
         else choose(ApprovalPolicy, approval_policy, what="approval policy"),
         images=tuple(images),
     )
+
+
+def _require_text(name: str, value: str) -> None:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageProblem(
+            Code.USAGE, f"The {name} holds bytes that are no UTF-8.", next_step="Write it in UTF-8."
+        ) from None
 
 
 def interrupt_switch() -> "InterruptSwitch":

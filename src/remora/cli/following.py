@@ -18,6 +18,8 @@ from remora.core.launching import LaunchMode
 from remora.wire.reports.run import ApprovalRequested, Connected, Reconnected, RunEvent, RunReport, ThreadReady
 
 _STAGES: Final = 2
+_HELD: Final = 20_000
+"""Events that are taken while a question is on the screen."""
 
 
 class View(Protocol):
@@ -76,7 +78,7 @@ async def _when_free(events: AsyncGenerator[RunEvent, None], floor: Floor) -> As
     """Events in their order, none while a question is on the screen.
 
     They are taken from the run even then, and held: a run that nobody reads would neither withdraw the question
-    nor hear of Ctrl-C.
+    nor hear of Ctrl-C. A server that talks on and on below a question has to wait for its answer all the same.
     """
     held: deque[RunEvent] = deque()
     coming: asyncio.Task[RunEvent | None] | None = None
@@ -84,6 +86,9 @@ async def _when_free(events: AsyncGenerator[RunEvent, None], floor: Floor) -> As
         while True:
             if held and not floor.taken:
                 yield held.popleft()
+                continue
+            if len(held) >= _HELD:
+                await floor.free()
                 continue
             coming = coming or asyncio.ensure_future(_next(events))
             await _first(coming, floor)

@@ -1,6 +1,7 @@
 """How results and failures reach the terminal or the script: one place for all commands."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from remora.wire.reports import Document
 
 _PAGER: Final = "less"
+_MOVING: Final = re.compile("[\x80-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+"""What JSON leaves as it is, and a terminal does not."""
 
 
 def prepare_streams() -> None:
@@ -29,8 +32,11 @@ def write_document(document: "Document") -> None:
     """Write one JSON document as one line of UTF-8 to standard output, at once."""
     from remora.wire.reports import encode
 
+    line = encode(document)
+    if not line.isascii():  # the same document, with what could move a terminal or hide in it written as escapes
+        line = _MOVING.sub(lambda found: f"\\u{ord(found[0]):04x}", line.decode()).encode()
     sys.stdout.flush()
-    sys.stdout.buffer.write(encode(document) + b"\n")
+    sys.stdout.buffer.write(line + b"\n")
     sys.stdout.buffer.flush()
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import mimetypes
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Final
 
 from remora.core.errors import Code, UsageProblem
 from remora.core.hosts import Address, parse_address
+from remora.core.text import decode
 
 _STANDARD_INPUT: Final = "-"
 
@@ -19,7 +21,7 @@ def read_place(text: str) -> Address:
 
 
 def read_prompt(typed: str | None) -> str:
-    """The prompt from the command line, or all of standard input for ``-``.
+    """The prompt from the command line, or all of standard input for ``-``; what is no UTF-8 stands as ``\\xNN``.
 
     Raises :class:`UsageProblem` when there is none.
     """
@@ -29,7 +31,7 @@ def read_prompt(typed: str | None) -> str:
             "There is no prompt.",
             next_step='Say what to do, as in: remora run devbox "fix the failing test"',
         )
-    prompt = sys.stdin.read() if typed == _STANDARD_INPUT else typed
+    prompt = decode(sys.stdin.buffer.read() if typed == _STANDARD_INPUT else os.fsencode(typed))
     if not prompt.strip():
         raise UsageProblem(Code.USAGE, "The prompt is empty.", next_step="Say what to do.")
     return prompt
