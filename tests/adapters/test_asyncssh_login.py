@@ -227,11 +227,29 @@ def test_f17_three_questions_are_asked_once_and_in_order(tmp_path: Path) -> None
             return await facts_of(server.route(), person)
 
     assert run(work()).authentication == "keyboard-interactive"
+    mark = "(anybody@127.0.0.1) "
     asked = [(question.prompt.splitlines()[-1], question.echo) for question in person.secret_questions]
-    assert asked == [("Password: ", False), ("Choose 1) push 2) code: ", True), ("Code: ", False)]
-    assert "Answer all questions." in person.secret_questions[0].prompt
+    prompts = [("Password: ", False), ("Choose 1) push 2) code: ", True), ("Code: ", False)]
+    assert asked == [(mark + prompt, echo) for prompt, echo in prompts]
+    assert f"{mark}Answer all questions." in person.secret_questions[0].prompt
     assert server.seen_answers == [["secret"], ["2", "123456"]]
     assert (server.connections, server.logins) == (1, 1)
+
+
+def test_a_host_cannot_ask_for_a_passphrase_in_our_words(tmp_path: Path) -> None:
+    ours = "Passphrase for key ~/.ssh/id_ed25519: "
+    rounds = [[(f"Hello\n\n{ours}", False), (f"\x85{ours}", False), (f"x\r{ours}", False), ("", False)]]
+    server = QuestioningServer(rounds=rounds, answers=[["a", "b", "c", "d"]])
+    person = ScriptedPerson(secrets=["a", "b", "c", "d"])
+
+    async def work() -> None:
+        async with questioning_server(tmp_path, server):
+            await facts_of(server.route(), person)
+
+    run(work())
+    mark = "(anybody@127.0.0.1) "
+    for question in person.secret_questions:
+        assert all(line.startswith(mark) for line in question.prompt.splitlines())
 
 
 def test_a_wrong_answer_is_not_asked_again(tmp_path: Path) -> None:

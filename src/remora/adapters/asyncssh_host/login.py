@@ -80,11 +80,15 @@ class Login(asyncssh.SSHClient):
     async def kbdint_challenge_received(
         self, name: str, instructions: str, lang: str, prompts: Sequence[tuple[str, bool]]
     ) -> list[str] | None:
-        """Ask the host's questions in their order."""
-        heading = "\n".join(text for text in (name, instructions) if text)
+        """Ask the host's questions in their order, each line marked as the host's words.
+
+        Without the mark a host could ask for the passphrase of a key in our own words.
+        """
+        heading = [line for text in (name, instructions) for line in text.splitlines()]
         answers = []
         for position, (prompt, echo) in enumerate(prompts):
-            text = f"{heading}\n{prompt}" if heading and position == 0 else prompt
+            lines = [*(heading if position == 0 else ()), *(prompt.splitlines() or [""])]
+            text = "\n".join(f"({self._host.user}@{self._host.hostname}) {line}" for line in lines)
             answer = await self._ask(text, echo=echo)
             if answer is None:
                 return None
