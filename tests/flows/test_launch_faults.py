@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -381,6 +382,25 @@ def test_f84_a_runtime_folder_of_somebody_else_is_not_used() -> None:
         sshd.home.joinpath(".bashrc").write_text(f"export TMPDIR={sshd.home}\n")
         assert launch(sshd)[0] is LaunchMode.DETACHED
         assert not list(stranger.iterdir())
+
+
+def test_a_link_laid_in_the_place_of_our_log_leads_nowhere() -> None:
+    """The runtime folder was open to others for a while; one of them knows how our files will be called."""
+    with AccountSshd("/bin/bash") as sshd:
+        codex_in(sshd)
+        precious = sshd.home / "precious"
+        precious.write_text("work\n")
+        folder = sshd.runtime / "remora"
+        folder.mkdir()
+        folder.chmod(0o777)
+        checksum = subprocess.run(["cksum"], input=f"{sshd.home}/.codex".encode(), capture_output=True, check=True)
+        key = checksum.stdout.split()[0].decode()
+        for name in (f"server-{key}.log", f"server-{key}"):
+            (folder / name).symlink_to(precious)
+        assert launch(sshd)[0] is LaunchMode.DETACHED
+        assert precious.read_text() == "work\n"
+        assert (folder / f"server-{key}.log").read_text()
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_folder_that_is_missing_is_refused_with_near_matches() -> None:

@@ -64,7 +64,8 @@ remora_stop_ours() {
 
 remora_start() {
   [ ! -S "$remora_socket" ] || remora_emit healed socket
-  (umask 077 && : >"$remora_log") || { remora_outcome=refused; return; }
+  # What lies there may be a link that somebody laid while the folder was open to others.
+  (umask 077 && rm -f -- "$remora_log" "$remora_record" && : >"$remora_log") || { remora_outcome=refused; return; }
   [ -n "${CODEX_HOME-}" ] || mkdir -p -- "$HOME/.codex" # below /tmp codex does not make it, and misses it
   remora_detach=$(command -v setsid)
   {
