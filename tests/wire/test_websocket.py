@@ -1,5 +1,7 @@
 """Our side of the WebSocket against the library's own server side, without a network."""
 
+import tracemalloc
+
 import pytest
 from websockets.frames import Opcode
 from websockets.http11 import Request
@@ -96,3 +98,18 @@ def test_closing_is_answered_and_then_nothing_is_open() -> None:
     assert not client.is_open
     assert received(server, client.pending())[0][0] is Opcode.CLOSE
     assert client.close() == b""
+
+
+def test_a_message_in_countless_tiny_fragments_costs_no_more_than_its_bytes() -> None:
+    client, _ = opened()
+    count = 200_000
+    tracemalloc.start()
+    try:
+        assert client.receive(b"\x01\x01x") == []
+        for _ in range(count // 20_000):
+            assert client.receive(b"\x00\x01x" * 20_000 + b"\x00\x00" * 20_000) == []
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept < 4 * count
+    assert client.receive(b"\x80\x01y") == [b"x" * (count + 1) + b"y"]
