@@ -105,6 +105,24 @@ def test_values_cannot_disturb_the_terminal(tmp_path: Path) -> None:
     assert b"\x1b" not in remora("hosts", "--resolve", "--ssh-config", str(config)).stdout
 
 
+def test_a_file_name_that_an_include_finds_cannot_disturb_the_terminal(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "found\x1b[2J\nremora: forged")
+    config = _config(tmp_path, f"Host a\nInclude {tmp_path}/found*\n")
+    ended = remora("hosts", "--ssh-config", str(config))
+    assert b"\x1b" not in ended.stderr
+    assert b"\\x1b[2J" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@needs_ssh
+def test_the_command_to_try_survives_a_folder_with_shell_text(tmp_path: Path) -> None:
+    folder = tmp_path / "a $(id) b"
+    folder.mkdir()
+    config = _config(folder, "Host a\n  Port never\n")
+    _, document = _hosts(config, "--resolve")
+    assert f"'{config}'" in document["hosts"][0]["error"]["next"]
+
+
 @needs_ssh
 def test_a_failure_belongs_to_its_row(tmp_path: Path) -> None:
     config = _config(

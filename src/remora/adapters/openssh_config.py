@@ -4,6 +4,7 @@ import asyncio
 import os
 import pwd
 import re
+import shlex
 import signal
 import tempfile
 from collections.abc import Coroutine, Sequence
@@ -142,7 +143,7 @@ class OpenSshResolver:
         )
 
     def _command(self, alias: str) -> str:
-        return " ".join([self._program, *self._options, "-G", "--", alias])
+        return shlex.join([self._program, *self._options, "-G", "--", alias])
 
 
 async def _read(stream: asyncio.StreamReader) -> bytes:

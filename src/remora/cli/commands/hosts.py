@@ -62,7 +62,7 @@ def _exit_code(report: "HostsReport") -> ExitCode:
 def _show(report: "HostsReport", options: Options) -> None:
     write_listing(list(_table([_cells(row) for row in report.hosts])))
     for problem in report.problems:
-        tell(f"remora: {short_path(problem.file)}:{problem.line}: {problem.message}")
+        tell(f"remora: {short_path(problem.file)}:{problem.line}: {neutralise(problem.message, one_line=True)}")
     for line in _failures(report.hosts):
         tell(line)
     if not report.hosts and options.verbosity >= 0:
