@@ -79,25 +79,23 @@ class RpcClient:
         the reason it ended, if nothing was sent or `method` only reads, otherwise ``request-unknown``.
         """
         seconds = limit if limit is not None else self._limits.request
-        started = self._clock.monotonic()
+        deadline = self._clock.monotonic() + seconds
         early = self._ahead.pop(_key(method, params), None)
-        attempt = 0
+        attempt, left = 1, seconds
         while True:
-            attempt += 1
-            elapsed = self._clock.monotonic() - started
             try:
-                if early is not None:
-                    return await early
-                return await self._ask(method, params, max(seconds - elapsed, 0.0))
+                return await (early or self._ask(method, params, left))
             except ProtocolProblem as error:
                 if error.code is not Code.SERVER_OVERLOADED:
                     raise
-                early = None
-                elapsed = self._clock.monotonic() - started
-                pause = _OVERLOAD_PAUSES.delay(attempt, elapsed=elapsed, chance=self._random.random())
-                if pause is None or elapsed + pause >= seconds:
+                pause = _OVERLOAD_PAUSES.delay(attempt, elapsed=seconds - left, chance=self._random.random())
+                if pause is None:
                     raise
-                await self._clock.sleep(pause)
+                await self._clock.sleep(min(pause, max(deadline - self._clock.monotonic(), 0)))
+                left = deadline - self._clock.monotonic()
+                if left <= 0:
+                    raise
+            early, attempt = None, attempt + 1
 
     def ask_ahead(self, asked: Asked) -> None:
         """Send a request before its answer is wanted; the equal :meth:`request` that follows takes the answer."""
