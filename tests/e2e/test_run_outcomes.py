@@ -253,13 +253,14 @@ def test_the_second_interrupt_leaves_at_once_and_says_that_work_goes_on(version:
         run(go(model))
 
 
+@pytest.mark.parametrize("left_out", [0, 6])
 @generations
-def test_a_thread_is_continued_by_its_id(version: str) -> None:
+def test_a_thread_is_continued_by_its_id_or_enough_of_its_beginning(version: str, left_out: int) -> None:
     async def go(model: ScriptedModel) -> None:
         async with LocalAppServer(version, model.codex_config()) as server:
             first = report_of(await run_to_end(server.connect, ask("one")))
             assert first.thread_id is not None
-            again = ask("two", thread=first.thread_id)
+            again = ask("two", thread=first.thread_id[: len(first.thread_id) - left_out])
             events = await run_to_end(server.connect, again)
             (ready,) = of(ThreadReady, events)
             assert (ready.thread_id, ready.resumed) == (first.thread_id, True)

@@ -29,6 +29,8 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("thread/start", appserver.thread_start(EVERYTHING)),
     ("thread/resume", appserver.thread_resume("t", ThreadSettings(), exclude_turns=True)),
     ("thread/resume", appserver.thread_resume("t", EVERYTHING, exclude_turns=False)),
+    ("thread/list", appserver.threads_list(limit=5)),
+    ("thread/list", appserver.threads_list(limit=5, cursor="c")),
     ("thread/turns/list", appserver.turns_list("t", limit=5)),
     ("thread/turns/list", appserver.turns_list("t", limit=5, cursor="c", items=False)),
     ("thread/items/list", appserver.items_list("t", "u", limit=5)),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from remora.core.threads import ThreadName, choose_thread, is_whole_id
 from remora.flows.rpc import Asked, RpcClient
 from remora.wire import appserver
 from remora.wire.appserver import ThreadSettings, ThreadState, UnknownMethod
@@ -11,6 +12,8 @@ from remora.wire.turns import TurnState, read_turn
 _TURNS_PER_PAGE: Final = 10
 _ITEMS_PER_PAGE: Final = 50
 _PAGES: Final = 10_000
+_THREADS_PER_PAGE: Final = 100
+_THREAD_PAGES: Final = 100
 _AS_IT_IS: Final = ThreadSettings()
 
 
@@ -40,6 +43,24 @@ class ThreadClient:
         """Open a thread again and subscribe to it; pending approvals are then sent again by the server."""
         asked = resume_request(thread_id, settings, exclude_turns=exclude_turns)
         return appserver.read_thread(await self._rpc.request(*asked))
+
+    async def find(self, words: str) -> str:
+        """The id of the thread that `words` mean: an id, the beginning of one, or a name.
+
+        Raises ``thread-missing`` when none or several fit; a complete id is not looked up.
+        """
+        if is_whole_id(words):
+            return words
+        threads: list[ThreadName] = []
+        cursor: Any = None
+        for _ in range(_THREAD_PAGES):
+            params = appserver.threads_list(limit=_THREADS_PER_PAGE, cursor=cursor)
+            page = appserver.mapping(await self._rpc.request("thread/list", params))
+            threads += map(appserver.read_thread_name, map(appserver.mapping, appserver.sequence(page.get("data"))))
+            cursor = page.get("nextCursor")
+            if not cursor:
+                break
+        return choose_thread(words, threads)
 
     async def start_turn(
         self, thread_id: str, inputs: Sequence[Mapping[str, Any]], *, message_id: str, effort: str | None = None

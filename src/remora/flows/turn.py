@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TaskFailed
+from remora.core.threads import is_whole_id
 from remora.flows.approvals import ApprovalDesk
 from remora.flows.rpc import Asked, RpcClient
 from remora.flows.run_request import RunRequest
@@ -62,6 +63,8 @@ class Turn:
             return []
         request = self._request
         if request.thread is not None:
+            if not is_whole_id(request.thread):
+                return []
             return [resume_request(request.thread, self._settings_to_resume(folder))]
         return [start_request(request.settings(folder))]
 
@@ -139,7 +142,8 @@ class Turn:
         events: list[RunEvent] = []
         if request.thread is not None:
             self._thread_asked = True
-            thread = await threads.resume(request.thread, self._settings_to_resume(folder))
+            thread_id = await threads.find(request.thread)
+            thread = await threads.resume(thread_id, self._settings_to_resume(folder))
             await self._note_turns_before(threads, thread)
         else:
             if self._thread_asked:

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError
+from remora.core.threads import ThreadName
 from remora.wire.jsonrpc import METHOD_NOT_FOUND, OVERLOADED, RequestId, encode_error, encode_result
 
 _SAFE_TO_REPEAT: Final = frozenset(
@@ -166,6 +167,12 @@ def thread_resume(thread_id: str, settings: ThreadSettings, *, exclude_turns: bo
     return {**body, "excludeTurns": True} if exclude_turns else body
 
 
+def threads_list(*, limit: int, cursor: Any = None) -> dict[str, Any]:
+    """Parameters of ``thread/list``, newest first, whoever started them and with whatever model provider."""
+    body = {"limit": limit, "sourceKinds": ["cli", "vscode", "exec", "appServer"], "modelProviders": []}
+    return body if cursor is None else {**body, "cursor": cursor}
+
+
 def turns_list(thread_id: str, *, limit: int, cursor: str | None = None, items: bool = True) -> dict[str, Any]:
     """Parameters of ``thread/turns/list``, newest first."""
     view = "full" if items else "notLoaded"
@@ -235,6 +242,11 @@ _SANDBOX_NAMES: Final = {
     "dangerFullAccess": SandboxMode.DANGER_FULL_ACCESS.value,
     "externalSandbox": "external",
 }
+
+
+def read_thread_name(thread: Mapping[str, Any]) -> ThreadName:
+    """Read one row of ``thread/list``."""
+    return ThreadName(text(thread.get("id")) or "", text(thread.get("name")), text(thread.get("preview")) or "")
 
 
 def read_thread(answer: Any) -> ThreadState:

@@ -25,7 +25,9 @@ def run(
     prompt: Annotated[
         str | None, typer.Argument(metavar="[PROMPT]", help="What to do; - reads it from standard input.")
     ] = None,
-    thread: Annotated[str | None, typer.Option(metavar="ID", help="Continue this thread.")] = None,
+    thread: Annotated[
+        str | None, typer.Option(metavar="ID", help="Continue this thread: its id, the beginning of it, or its name.")
+    ] = None,
     model: Annotated[str | None, typer.Option("--model", "-m", metavar="NAME", help="The model to use.")] = None,
     effort: Annotated[str | None, typer.Option(metavar="LEVEL", help="How hard the model thinks.")] = None,
     sandbox: Annotated[
