@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -167,10 +168,13 @@ def _until_thread(command: Sequence[str], began: float) -> float:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         seconds = None
+        limit = threading.Timer(_RUN_LIMIT, process.kill)
+        limit.start()
         for line in process.stdout:
             if seconds is None and json.loads(line).get("kind") == "thread":
                 seconds = time.perf_counter() - began
-        _, errors = process.communicate(timeout=_RUN_LIMIT)
+        _, errors = process.communicate()
+        limit.cancel()
     if process.returncode:
         raise SystemExit(f"{command[0]} failed ({process.returncode}): {errors.decode()[-2000:]}")
     return seconds or time.perf_counter() - began

@@ -49,7 +49,7 @@ def forward(ssh_config: str, alias: str, folder: str, remote_socket: str) -> Non
                 _answer(connection, 2)
                 print(_READY, flush=True)
         finally:
-            tunnel.terminate()
+            tunnel.kill()  # asked to terminate at a bad moment, ssh waits for ever
             tunnel.wait()
 
 
