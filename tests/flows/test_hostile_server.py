@@ -38,7 +38,7 @@ async def outcome_after(text: str) -> tuple[str, str | None]:
         f'{{"method":"item/started","params":{DEEP}}}',
         f'{{"later":{DEEP},"method":"item/started"}}',
         f'{{"id":1,"error":{{"code":1,"message":"m","data":{DEEP}}}}}',
-        '{"method":"item/started","params":{"threadId":"thread-1","turnId":"turn-1","item":{"n":1e999}}}',
+        '{"method":"item/started","params":{"threadId":"01a1fb4f-b259-7882-bdc0-254f2ef00d93","turnId":"turn-1","item":{"n":1e999}}}',
         f'{{"id":7,"method":"{COMMAND}","params":{{"command":"ls","n":1e999}}}}',
     ],
     ids=["deep-params", "deep-member", "deep-error", "number-beyond-range", "request-beyond-range"],

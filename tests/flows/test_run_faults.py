@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.fake_app_server import FakeAppServer, Peer
-from tests.support.fake_thread import FakeThread
+from tests.support.fake_thread import THREAD, FakeThread
 from tests.support.local_app_server import LocalServer
 from tests.support.loop import run
 from tests.support.runs import Person, Unattended, of, report_of, run_to_end
@@ -52,7 +52,7 @@ async def say_and_end(thread: FakeThread, peer: Peer) -> None:
 def test_f82_an_approval_answered_elsewhere_is_withdrawn_here() -> None:
     async def play(thread: FakeThread, peer: Peer) -> None:
         await thread.ask(peer, 5, COMMAND, itemId="c", command="ls")
-        await peer.notify("serverRequest/resolved", threadId="thread-1", requestId=5)
+        await peer.notify("serverRequest/resolved", threadId=THREAD, requestId=5)
         await say_and_end(thread, peer)
 
     async def go() -> None:
@@ -203,7 +203,7 @@ def test_what_the_server_refuses_is_raised_as_it_is(method: str, message: str, e
 def test_a_thread_that_works_already_is_not_joined_by_accident() -> None:
     async def go() -> None:
         async with FakeThread(say_and_end, busy_before=True).serve() as server:
-            request = RunRequest(prompt="more", message_id="m", thread="thread-1")
+            request = RunRequest(prompt="more", message_id="m", thread=THREAD)
             with pytest.raises(RemoraError) as caught:
                 await run_to_end(server.connect, request)
             assert caught.value.code is Code.THREAD_BUSY
@@ -219,7 +219,7 @@ def test_a_thread_that_is_not_there_is_named() -> None:
     async def go() -> None:
         async with FakeThread(say_and_end).serve(**{"thread/resume": missing}) as server:
             with pytest.raises(RemoraError) as caught:
-                await run_to_end(server.connect, RunRequest(prompt="more", message_id="m", thread="x"))
+                await run_to_end(server.connect, RunRequest(prompt="more", message_id="m", thread=THREAD))
             assert caught.value.code is Code.THREAD_MISSING
 
     run(go())

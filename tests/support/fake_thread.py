@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.fake_app_server import FakeAppServer, Peer
 
-THREAD, TURN = "thread-1", "turn-1"
+THREAD, TURN = "01a1fb4f-b259-7882-bdc0-254f2ef00d93", "turn-1"
 
 
 @dataclass

@@ -38,8 +38,7 @@ def choose_thread(words: str, threads: Sequence[ThreadName]) -> str:
     shown = fitting or list(threads)
     raise ProtocolProblem(
         Code.THREAD_MISSING,
-        f"{len(fitting) or 'No'} thread{'s' if len(fitting) != 1 else ''} on the host fit{'s' if not fitting else ''} "
-        f"{words!r}.",
+        f"{len(fitting) if fitting else 'None'} of the host's threads {'are' if fitting else 'is'} called {words!r}.",
         seen="\n".join(_row(thread) for thread in shown[:_NAMED]),
         next_step="Name one by its id, by enough of its beginning, or by its name.",
     )
