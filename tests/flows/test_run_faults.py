@@ -15,7 +15,7 @@ from tests.support.streams import link_lost
 
 from remora.core.approvals import ApprovalRequest, Choice, Decision
 from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError
-from remora.core.settings import Limits
+from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead
 from remora.flows.run_request import RunRequest
@@ -286,6 +286,35 @@ def test_f79_never_again_after_a_refused_login_or_a_changed_key(error: RemoraErr
             assert failing.attempts == 2
             assert (report.outcome, report.exit_code, report.goes_on) == ("unknown", exit_code, True)
             assert report.continue_with is not None
+
+    run(go())
+
+
+def test_f79_a_host_that_lets_us_in_and_drops_us_again_and_again_is_given_up() -> None:
+    async def play(thread: FakeThread, peer: Peer) -> None:
+        await thread.say(peer, "a", "hello")
+
+    async def go() -> None:
+        clock, pauses = ManualClock(), list[float]()
+        async with FakeThread(play).serve() as server:
+
+            async def look(event: RunEvent) -> None:
+                if isinstance(event, Message | Reconnected):
+                    server.cut()
+                if isinstance(event, Reconnecting):
+                    pauses.append(event.delay)
+
+            running = asyncio.create_task(run_to_end(server.connect, PROMPT, on_event=look, clock=clock))
+            async with asyncio.timeout(20):
+                while not running.done():
+                    await asyncio.sleep(0)
+                    if pauses and clock.sleepers:
+                        await clock.advance(pauses.pop() + 0.01)
+            events = running.result()
+            report = report_of(events)
+            assert (report.outcome, report.goes_on) == ("unknown", True)
+            assert 2 < len(of(Reconnected, events)) < 20
+            assert clock.monotonic() <= DEFAULT_LIMITS.reconnect_total + 1
 
     run(go())
 

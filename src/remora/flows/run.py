@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 _STEADY_SECONDS: Final = 60.0
 """A connection that held so long was no failed attempt: pauses start short again."""
+_USEFUL_SECONDS: Final = 10.0
+"""A connection that broke sooner is part of the same trouble, whose time is limited as a whole."""
 
 
 class RunServer(Protocol):
@@ -161,7 +163,7 @@ class _Run:
     async def _across_breaks(self) -> AsyncGenerator[RunEvent, None]:
         link = await self._open_link()
         yield self._connected(link.server)
-        attempt = 0
+        attempt, trouble_since = 0, None
         while True:
             cause = None
             try:
@@ -176,10 +178,13 @@ class _Run:
             await self._turn.cut()
             yield LinkLost(error=error_body(cause))
             broken_at = self._clock.monotonic()
-            attempt = 0 if broken_at - link.since >= _STEADY_SECONDS else attempt
+            held = broken_at - link.since
+            attempt = 0 if held >= _STEADY_SECONDS else attempt
+            if trouble_since is None or held >= _USEFUL_SECONDS:
+                trouble_since = broken_at
             while self._link is None:
                 attempt += 1
-                delay = self._pause(attempt, broken_at, cause)
+                delay = self._pause(attempt, trouble_since, cause)
                 if delay is None:
                     return
                 yield Reconnecting(attempt=attempt, delay=round(delay, 3))
@@ -188,9 +193,9 @@ class _Run:
             link = self._link
             yield Reconnected(launch_mode=link.server.mode.value, byte_path=link.server.byte_path.value)
 
-    def _pause(self, attempt: int, broken_at: float, cause: RemoraError) -> float | None:
+    def _pause(self, attempt: int, trouble_since: float, cause: RemoraError) -> float | None:
         """How long to wait before the next attempt; `None`, and the end is set, when there is none."""
-        elapsed = self._clock.monotonic() - broken_at
+        elapsed = self._clock.monotonic() - trouble_since
         delay = self._backoff.delay(attempt, elapsed=elapsed, chance=self._random.random())
         if delay is None or not may_retry(cause):
             self._turn.end = End("unknown", goes_on=self._turn.survives, error=cause)
