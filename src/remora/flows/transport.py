@@ -5,6 +5,7 @@ from typing import Protocol
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError
 from remora.core.settings import Limits
+from remora.core.text import SEEN_LIMIT
 from remora.core.text import decode as text_of
 from remora.flows.waiting import within
 from remora.ports import ByteStream, Clock
@@ -125,6 +126,6 @@ def _gone(rest: bytes) -> ProtocolProblem:
     return ProtocolProblem(
         Code.SERVER_GONE,
         "The app server ended the connection.",
-        seen=text_of(rest[-2_000:]),
+        seen=text_of(rest[-SEEN_LIMIT:]),
         next_step="Try again; if it happens again, look at the server's log on the host.",
     )

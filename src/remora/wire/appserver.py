@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError
+from remora.core.text import SEEN_LIMIT
 from remora.core.threads import ThreadName
 from remora.wire.jsonrpc import METHOD_NOT_FOUND, OVERLOADED, RequestId, encode_error, encode_result
 
@@ -258,7 +259,7 @@ def read_thread(answer: Any) -> ThreadState:
         raise ProtocolProblem(
             Code.PROTOCOL_VIOLATION,
             "The app server opened a thread without telling its id.",
-            seen=str(answer)[:2_000],
+            seen=str(answer)[:SEEN_LIMIT],
             next_step="Update codex on the host, or report this.",
         )
     status = mapping(thread.get("status"))

@@ -12,13 +12,13 @@ from typing import Any, Final
 import msgspec
 
 from remora.core.errors import Code, ProtocolProblem
+from remora.core.text import SEEN_LIMIT
 from remora.core.text import decode as text_of
 
 METHOD_NOT_FOUND: Final = -32601
 INTERNAL_ERROR: Final = -32603
 OVERLOADED: Final = -32001
 
-_SEEN_BYTES: Final = 2_000
 _LEADING_ID: Final = re.compile(rb'^\s*\{\s*"id"\s*:\s*(?:(\d{1,18})|"([^"\\]{0,64})")\s*[,}]')
 
 RequestId = str | int
@@ -145,7 +145,7 @@ def decode_value(raw: bytes | msgspec.Raw) -> Any:
 
 def violation(message: bytes, sentence: str) -> ProtocolProblem:
     """The error for bytes that do not fit, carrying the beginning and the end of them."""
-    seen = text_of(message[:_SEEN_BYTES])
+    seen = text_of(message[:SEEN_LIMIT])
     return ProtocolProblem(
         Code.PROTOCOL_VIOLATION,
         sentence,
@@ -199,7 +199,7 @@ class Lines:
         self._line += part
         if len(self._line) <= self._limit:
             return []
-        beginning = bytes(self._line[:_SEEN_BYTES])
+        beginning = bytes(self._line[:SEEN_LIMIT])
         self._line = bytearray()
         self._swallowing = True
         return [TooLarge(beginning)]

@@ -11,12 +11,11 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from remora.core.errors import Code, ProtocolProblem
+from remora.core.text import SEEN_LIMIT
 from remora.core.text import decode as text_of
 
 FRAGMENT: Final = 1024 * 1024
 """Longer messages leave in fragments of this size, so that memory stays bounded and pings get through."""
-
-_SEEN_BYTES: Final = 2_000
 
 
 class ClientSocket:
@@ -53,7 +52,7 @@ class ClientSocket:
         WebSocket server, ``message-too-large``, ``protocol-violation``.
         """
         if self._protocol.state is State.CONNECTING:
-            self._first_bytes = (self._first_bytes + data)[:_SEEN_BYTES]
+            self._first_bytes = (self._first_bytes + data)[:SEEN_LIMIT]
         self._protocol.receive_data(data)
         messages = [message for event in self._protocol.events_received() for message in self._take(event)]
         self._raise_failure()
