@@ -3,7 +3,13 @@
 import pytest
 
 from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, TaskFailed, TimeLimit
-from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, RunReport
+from remora.wire.reports.run import (
+    ApprovalRequested,
+    ApprovalResolved,
+    CommandCompleted,
+    CommandStarted,
+    RunReport,
+)
 from remora.wire.summary import Summary
 
 LATE = TimeLimit(Code.TIME_LIMIT, "Too late.", next_step="Wait longer.")
@@ -53,3 +59,30 @@ def test_what_nobody_was_there_to_approve_is_named() -> None:
     assert done.exit_code == ExitCode.NEEDS_PERSON
     assert done.error is not None
     assert (done.error.code, done.error.seen) == (Code.APPROVAL_UNATTENDED, "make install")
+
+
+def test_a_turn_that_nobody_here_stopped_says_who_may_have() -> None:
+    done = report("interrupted", interrupted=False)
+    assert done.exit_code == ExitCode.TASK_FAILED
+    assert done.error is not None
+    assert "stopped on the host" in done.error.message
+    gone = report("interrupted", interrupted=False, error=GONE)
+    assert gone.error is not None
+    assert gone.error.message == GONE.message
+
+
+@pytest.mark.parametrize("decided_by", ["person", "rule"])
+def test_a_turn_that_a_decision_cancelled_was_not_stopped_on_the_host(decided_by: str) -> None:
+    summary = Summary("box")
+    summary.note(ApprovalRequested(request_id=1, request="command", command="make install"))
+    summary.note(ApprovalResolved(request_id=1, decision="cancel", decided_by=decided_by))
+    assert report("interrupted", interrupted=False, summary=summary).error is None
+
+
+def test_a_command_whose_end_was_not_seen_is_in_the_report() -> None:
+    summary = Summary("box")
+    for name in ("first", "second"):
+        summary.note(CommandStarted(item_id=name, command=name, folder="/srv"))
+    summary.note(CommandCompleted(item_id="first", command="first", folder="/srv", status="completed", exit_code=0))
+    commands = report("interrupted", summary=summary).commands
+    assert [(each.command, each.status) for each in commands] == [("first", "completed"), ("second", "unfinished")]

@@ -230,6 +230,8 @@ class Turn:
             if not thread.paginated:
                 events += self._narrator.warn(_NO_COMMANDS_KEPT, None)
             self._ended(turn)
+            if turn.status == INTERRUPTED and not self.survives:
+                self.end = End("interrupted", error=_ended_with_server())
         elif not thread.active:
             self.end = End("interrupted", error=_ended_with_server())
         return events

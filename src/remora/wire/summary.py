@@ -3,12 +3,13 @@
 import shlex
 
 from remora.core.approvals import UNATTENDED
-from remora.core.errors import Code, ExitCode, NeedsPerson, RemoraError
+from remora.core.errors import Code, ExitCode, NeedsPerson, RemoraError, TaskFailed
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.run import (
     ApprovalRequested,
     ApprovalResolved,
     CommandCompleted,
+    CommandStarted,
     CommandSummary,
     Connected,
     FileChange,
@@ -29,6 +30,8 @@ _EXIT_CODES = {
     "unknown": ExitCode.PROTOCOL,
 }
 _CUT_SHORT = ("interrupted", "left")
+_CANCELS = ("cancel", "abort")
+_UNFINISHED = "unfinished"
 
 
 class Summary:
@@ -43,6 +46,7 @@ class Summary:
         self._message: str | None = None
         self._files: dict[str, None] = {}
         self._commands: list[CommandSummary] = []
+        self._running: dict[str, CommandSummary] = {}
         self._asked: dict[str | int, str] = {}
         self._approvals: list[ApprovalResolved] = []
         self._usage: TokenUsage | None = None
@@ -65,7 +69,12 @@ class Summary:
                 self._message = event.text
             case FileChange(status="completed"):
                 self._files |= dict.fromkeys(entry.path for entry in event.changes)
+            case CommandStarted():
+                self._running[event.item_id] = CommandSummary(
+                    command=event.command, folder=event.folder, status=_UNFINISHED
+                )
             case CommandCompleted():
+                self._running.pop(event.item_id, None)
                 self._commands.append(
                     CommandSummary(
                         command=event.command, folder=event.folder, status=event.status, exit_code=event.exit_code
@@ -98,8 +107,7 @@ class Summary:
         """
         mode, path = self._way or (None, None)
         reason = reason if outcome in _CUT_SHORT else None
-        unattended = [] if interrupted else self._unattended()
-        cause = error or reason or (_nobody_there(unattended) if unattended else None)
+        cause = error or reason or (None if interrupted else self._cause(outcome))
         thread = self._thread
         return RunReport(
             host=self._alias,
@@ -113,7 +121,7 @@ class Summary:
             byte_path=path,
             final_message=self._message,
             changed_files=list(self._files),
-            commands=self._commands,
+            commands=[*self._commands, *self._running.values()],
             approvals=self._approvals,
             token_usage=self._usage,
             reconnects=self._reconnects,
@@ -124,6 +132,13 @@ class Summary:
             notices=self._notices(),
             error=error_body(cause) if cause else None,
         )
+
+    def _cause(self, outcome: str) -> RemoraError | None:
+        """Why a run that nobody here stopped did not end well, where its end does not say so itself."""
+        if unattended := self._unattended():
+            return _nobody_there(unattended)
+        cancelled = any(approval.decision in _CANCELS for approval in self._approvals)
+        return _stopped_there() if outcome == "interrupted" and not cancelled else None
 
     def _notices(self) -> list[NoticeBody]:
         return list(self._connected.notices) if self._connected else []
@@ -155,4 +170,12 @@ def _nobody_there(asked: list[str]) -> NeedsPerson:
         "The agent asked for what nobody was there to approve, and was declined.",
         seen="\n".join(asked),
         next_step="Run it on a terminal, or decide beforehand with --on-approval.",
+    )
+
+
+def _stopped_there() -> TaskFailed:
+    return TaskFailed(
+        Code.TURN_FAILED,
+        "The turn was stopped on the host, by another client or with its app server.",
+        next_step="Continue the thread to let the agent take it up again.",
     )

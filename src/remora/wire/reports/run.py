@@ -229,7 +229,7 @@ class Reconnected(Document, kw_only=True):
 
 
 class CommandSummary(msgspec.Struct, kw_only=True):
-    """One command of the turn and how it ended."""
+    """One command of the turn and how it ended; `status` is ``unfinished`` when that was not seen."""
 
     command: str
     folder: str
