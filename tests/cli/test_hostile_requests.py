@@ -142,6 +142,19 @@ def test_what_the_panel_has_no_row_for_stands_above_the_decisions(params: dict[s
     run(scene())
 
 
+def test_the_host_itself_is_not_called_local_above_the_decisions() -> None:
+    async def scene() -> None:
+        async with person() as someone:
+            request = asked(COMMAND, command="ls", environmentId="local")
+            someone.floor.announce(topic(request))
+            deciding = question(someone, request)
+            await someone.answer("\x04", at="Your decision: ")
+            assert not (await deciding).choice.grants
+            assert "local" not in someone.screen.seen
+
+    run(scene())
+
+
 @pytest.mark.parametrize("value", ["No, and let the agent go on", "Decline", "reject", {"decline": {}}, {"no": 1}])
 def test_a_decision_that_we_do_not_know_is_told_as_a_yes(value: Any) -> None:
     request = asked(COMMAND, command="ls", availableDecisions=[value, "decline"])

@@ -33,7 +33,8 @@ _BEYOND: Final = {
     "additionalPermissions": "permits",
 }
 """Members of a request that change what a yes means, and how they are called here."""
-_PLAIN_COMMAND: Final = "command"
+_NOTHING_SPECIAL: Final = (("kind", "command"), ("environmentId", "local"))
+"""What is so unless said otherwise; codex calls the host that it runs on local, which is not what is local here."""
 _ROOM: Final = 10
 """Lines of the screen that the frame of a request, its decisions and the prompt take."""
 
@@ -96,7 +97,7 @@ class TerminalApprovals:
         """What a yes would mean beyond what the events carry, and that there is more than the screen shows."""
         for name, label in _BEYOND.items():
             value = request.detail.get(name)
-            if value and value != _PLAIN_COMMAND:
+            if value and (name, value) not in _NOTHING_SPECIAL:
                 self._page.line(remote(json.dumps(value, indent=2, ensure_ascii=True)), prefix=f"  {label:<8} ")
         console = self._page.console
         if (lines := lines_of(request, console.width)) > console.height - _ROOM:

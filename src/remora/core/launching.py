@@ -186,7 +186,7 @@ def _no_codex(facts: HostFacts, chosen: CodexCandidate | None) -> RemoraError:
         return AppServerProblem(
             Code.CODEX_UNSUPPORTED,
             f"{chosen.path} {chosen.version or ''} has no app-server that can be used.",
-            next_step="Install a newer codex on the host.",
+            next_step="Install a newer codex on the host: npm install -g @openai/codex",
         )
     if facts.candidates:
         listing = "\n".join(f"{candidate.path} {candidate.problem}" for candidate in facts.candidates)

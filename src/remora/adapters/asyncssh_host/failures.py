@@ -131,7 +131,7 @@ def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
     problems = login.identities.problems
     offered = login.identities.offered
     tried = ", ".join(login.methods) or "no method that the host allows"
-    if option(host, "gssapiauthentication") == "yes":
+    if not offered and option(host, "gssapiauthentication") == "yes":  # Debian sets it for everybody
         tried += " (GSSAPIAuthentication is set, which remora cannot do)"
     if problems and not login.answered:
         return AuthenticationProblem(

@@ -26,7 +26,9 @@ def check(
     every: Annotated[bool, typer.Option("--all", help="Check every alias of the SSH config.")] = False,
     codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to check.")] = None,
 ) -> int:
-    """Prove the way to a host, stage by stage, from the SSH config to a handshake. Starts and changes nothing.
+    """Prove the way to a host, stage by stage.
+
+    From the SSH config to a handshake. Starts and changes nothing.
 
     Each host is checked over one connection; several hosts side by side. The exit code is that of the first
     stage that failed; 13 when hosts fail in different ways or only some fail.

@@ -64,7 +64,7 @@ def run(
         bool, typer.Option("--dry-run", help="Show how the app server would be reached; start nothing.")
     ] = False,
 ) -> int:
-    """Run a prompt on a host, in its files and shell, and stream what happens.
+    """Run a prompt on a host and stream what happens.
 
     On a pipe, standard output has the agent's messages and nothing else; what happens meanwhile goes to
     standard error. With --json standard output has one event per line, the report last. Ctrl-C stops the

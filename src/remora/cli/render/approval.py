@@ -77,7 +77,7 @@ def resolution(event: ApprovalResolved) -> Text:
         "person": "by you",
         "rule": "by a rule",
         "unattended": "because nobody may answer here",
-        "elsewhere": "elsewhere",
+        "elsewhere": "by the server",
     }.get(event.decided_by, f"by {event.decided_by}")
     text = Text.assemble(("→ ", "yellow"), remote(event.decision, "bold", one_line=True))
     text.append(" ").append_text(remote(who, one_line=True))

@@ -14,8 +14,8 @@ _OUTCOMES: Final = {
     "completed": ("completed", "bold green"),
     "failed": ("failed", "bold red"),
     "interrupted": ("interrupted", "bold yellow"),
-    "left": ("left while it goes on", "bold yellow"),
-    "unknown": ("unknown", "bold red"),
+    "left": ("left", "bold yellow"),
+    "unknown": ("outcome unknown", "bold red"),
 }
 COMMANDS_SHOWN: Final = 10
 
@@ -80,7 +80,8 @@ def _row(page: Page, label: str, text: Text) -> None:
 
 def _took(report: RunReport) -> str:
     again = {0: "", 1: ", 1 reconnect"}.get(report.reconnects, f", {report.reconnects} reconnects")
-    return f" in {duration(report.seconds)}{again}"
+    word = "after" if report.outcome in ("left", "unknown") else "in"
+    return f" {word} {duration(report.seconds)}{again}"
 
 
 def _place(report: RunReport) -> Text:
