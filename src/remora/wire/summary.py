@@ -69,21 +69,23 @@ class Summary:
                 self._message = event.text
             case FileChange(status="completed"):
                 self._files |= dict.fromkeys(entry.path for entry in event.changes)
-            case CommandStarted():
-                self._running[event.item_id] = CommandSummary(
-                    command=event.command, folder=event.folder, status=_UNFINISHED
-                )
-            case CommandCompleted():
-                self._running.pop(event.item_id, None)
-                self._commands.append(
-                    CommandSummary(
-                        command=event.command, folder=event.folder, status=event.status, exit_code=event.exit_code
-                    )
-                )
+            case CommandStarted() | CommandCompleted():
+                self._note_command(event)
             case ApprovalRequested() | ApprovalResolved():
                 self._note_approval(event)
             case TokenUsage():
                 self._usage = event
+
+    def _note_command(self, event: CommandStarted | CommandCompleted) -> None:
+        if isinstance(event, CommandStarted):
+            self._running[event.item_id] = CommandSummary(
+                command=event.command, folder=event.folder, status=_UNFINISHED
+            )
+            return
+        self._running.pop(event.item_id, None)
+        self._commands.append(
+            CommandSummary(command=event.command, folder=event.folder, status=event.status, exit_code=event.exit_code)
+        )
 
     def _note_approval(self, event: ApprovalRequested | ApprovalResolved) -> None:
         if isinstance(event, ApprovalResolved):

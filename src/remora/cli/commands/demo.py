@@ -18,7 +18,8 @@ app = make_app()
 def demo(options: Options) -> int:
     """Play the whole thing offline.
 
-    With an SSH host, a scripted model and the real app server; afterwards nothing of them is left. It checks the host, runs a thread that repairs a small project, asks you one approval, and shows the report.
+    With an SSH host, a scripted model and the real app server; afterwards nothing of them is left. It checks the
+    host, runs a thread that repairs a small project, asks you one approval, and shows the report.
     """
     from remora.cli.ending import Ending
 
