@@ -19,7 +19,9 @@ def run(
     place: Annotated[
         str,
         typer.Argument(
-            metavar="ALIAS[:DIR]", help="The host, and the folder to work in.", autocompletion=complete_alias
+            metavar="ALIAS[:DIR]",
+            help="The host, and the folder to work in; ALIAS/ID continues a thread.",
+            autocompletion=complete_alias,
         ),
     ],
     prompt: Annotated[
