@@ -181,9 +181,17 @@ def test_a_request_that_never_left_is_sent_again(version: str, method: str) -> N
 
 @detached
 def test_a_prompt_without_an_answer_is_proven_received_and_never_sent_twice(version: str) -> None:
+    gate = Gate()
+
+    async def look(event: RunEvent) -> None:
+        if isinstance(event, LinkLost):
+            gate.open()
+
     async def go(model: ScriptedModel) -> None:
-        async with LocalAppServer(version, model.codex_config(), lose_answer_of="turn/start") as server:
-            events = await run_to_end(server.connect, ask())
+        async with LocalAppServer(
+            version, model.codex_config(), lose_answer_of="turn/start", lose_when=gate.reached
+        ) as server:
+            events = await run_to_end(server.connect, ask(), on_event=look)
             assert server.methods().count("turn/start") == 1
             assert len(model.requests) == 1
             assert len(of(TurnStarted, events)) == 1
@@ -191,7 +199,7 @@ def test_a_prompt_without_an_answer_is_proven_received_and_never_sent_twice(vers
             report = report_of(events)
             assert (report.outcome, report.final_message) == ("completed", "Done.")
 
-    with ScriptedModel([Say("Done.")]) as model:
+    with ScriptedModel([Wait(gate), Say("Done.")]) as model:
         run(go(model))
 
 

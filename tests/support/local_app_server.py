@@ -3,7 +3,7 @@
 import asyncio
 import os
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -57,6 +57,8 @@ class LocalAppServer:
     """Break the link when this method has left, once: the server may or may not get it. ``answer``: any of ours."""
     lose_answer_of: str | None = None
     """Break the link when the server answers this method, once: it has got it, and we do not know."""
+    lose_when: Callable[[], Awaitable[None]] | None = None
+    """What must have happened before that break. 0.133 forgets a turn whose client leaves before it has begun."""
 
     async def __aenter__(self) -> Self:
         self._scratch = tempfile.TemporaryDirectory(prefix="app-server-")
@@ -145,6 +147,7 @@ class LocalAppServer:
             self.links[-1].cut_after_write = True
         if method == self.lose_answer_of:
             self.lose_answer_of = None
+            self.links[-1].before_cut = self.lose_when
             self.links[-1].cut_at_next_read = True
 
     @asynccontextmanager

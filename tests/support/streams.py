@@ -3,7 +3,7 @@
 import asyncio
 import json
 import struct
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from remora.core.errors import Code, Unreachable
@@ -57,6 +57,8 @@ class CuttableStream:
         """Let the write that is under way leave, and break at once: the far side may or may not get it."""
         self.cut_at_next_read = False
         """Break when the far side says something again: it has got all that was written, and we learn nothing."""
+        self.before_cut: Callable[[], Awaitable[None]] | None = None
+        """What is waited for before that break."""
 
     def cut(self) -> None:
         """Break the link now."""
@@ -65,6 +67,8 @@ class CuttableStream:
     async def read(self, limit: int = 65536) -> bytes:
         data: bytes = await self._or_lost(self._inner.read(limit))
         if self.cut_at_next_read:
+            if self.before_cut is not None:
+                await self.before_cut()
             self.cut()
             raise link_lost()
         return data
