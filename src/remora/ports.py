@@ -4,15 +4,16 @@
 person who answers by script. Every host, the twin too, passes one contract suite (:mod:`remora.testing.contracts`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
 from typing import Protocol
 
 from remora.core.aliases import Listing
 from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.errors import Stage
 from remora.core.hosts import Host, Notice, Route
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
@@ -78,6 +79,8 @@ class ConnectionFacts:
     cipher: str
     authentication: str
     """The method that let us in, such as ``publickey``."""
+    seconds: Mapping[Stage, float] = field(default_factory=dict)
+    """How long the stages from name to authentication took; jumps belong to the route. Empty where not measured."""
     notices: tuple[Notice, ...] = ()
 
 

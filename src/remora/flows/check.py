@@ -17,7 +17,7 @@ from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
 from remora.flows.tunnel import open_tunnel
 from remora.flows.waiting import dismiss
-from remora.ports import Dialogue, RemoteHost, World
+from remora.ports import ConnectionFacts, Dialogue, RemoteHost, World
 from remora.wire.appserver import account_read, mapping, text
 from remora.wire.jsonrpc import Framing
 from remora.wire.reports import error_body, notice_bodies
@@ -102,13 +102,14 @@ class _HostProof:
     def _connected(self, host: RemoteHost, route: Route) -> None:
         facts = host.facts
         self._notices += facts.notices
-        self._passed(Stage.NAME, f"{facts.hostname} port {facts.port}", timed=False)
+        self._dialled(Stage.NAME, f"{facts.hostname} port {facts.port}", facts)
         jumps = " > ".join(jump.alias for jump in route.jumps)
         command = route.target.proxy_command
         way = f"through {jumps}" if jumps else ("through a ProxyCommand" if command else "direct")
-        self._passed(Stage.ROUTE, f"{way}, {facts.server_version}", timed=False)
-        self._passed(Stage.HOST_KEY, facts.host_key_fingerprint, timed=False)
-        self._passed(Stage.AUTHENTICATION, f"{facts.user} by {facts.authentication}, {facts.cipher}")
+        self._dialled(Stage.ROUTE, f"{way}, {facts.server_version}", facts)
+        self._dialled(Stage.HOST_KEY, facts.host_key_fingerprint, facts)
+        self._dialled(Stage.AUTHENTICATION, f"{facts.user} by {facts.authentication}, {facts.cipher}", facts)
+        self._lap()
 
     async def _prove_server(self, host: RemoteHost, shell: RemoteShell, facts: HostFacts) -> None:
         """Everything after the probe. The handshake comes first in time: it tells the real login state."""
@@ -165,8 +166,11 @@ class _HostProof:
         seconds, self._since = now - self._since, now
         return seconds
 
-    def _passed(self, stage: Stage, detail: str, *, timed: bool = True) -> None:
-        self._tell_stage(self._proof.passed(stage, detail, self._lap() if timed else None))
+    def _passed(self, stage: Stage, detail: str) -> None:
+        self._tell_stage(self._proof.passed(stage, detail, self._lap()))
+
+    def _dialled(self, stage: Stage, detail: str, facts: ConnectionFacts) -> None:
+        self._tell_stage(self._proof.passed(stage, detail, facts.seconds.get(stage)))
 
     def _record(self, result: StageResult) -> None:
         if result.error is not None:

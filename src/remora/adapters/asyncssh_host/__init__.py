@@ -5,6 +5,7 @@ import importlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from remora.adapters.asyncssh_host.laps import Laps
 from remora.adapters.asyncssh_host.transport import Way, open_way
 from remora.core.hosts import Route
 from remora.core.settings import DEFAULT_LIMITS, Limits
@@ -28,10 +29,11 @@ class AsyncsshDialler:
         first = route.jumps[0] if route.jumps else route.target
         async with AsyncExitStack() as stack:
             limit = first.connect_timeout or self._limits.connect
-            early = asyncio.ensure_future(open_way(stack, first, limit=limit))
+            laps = Laps()
+            early = asyncio.ensure_future(open_way(stack, first, limit=limit, laps=laps))
             stack.push_async_callback(_settle, early)
             dialler = await asyncio.to_thread(importlib.import_module, f"{__name__}.dialler")
-            yield await stack.enter_async_context(dialler.log_in(route, dialogue, self._limits, early))
+            yield await stack.enter_async_context(dialler.log_in(route, dialogue, self._limits, early, laps))
 
 
 async def _settle(early: "asyncio.Future[Way]") -> None:

@@ -19,11 +19,12 @@ from remora.adapters.asyncssh_host.host_keys import (
     refused_key_problem,
     unknown_key_problem,
 )
+from remora.adapters.asyncssh_host.laps import Laps
 from remora.adapters.asyncssh_host.last_words import SocketTunnel
 from remora.adapters.asyncssh_host.login import Login
 from remora.adapters.asyncssh_host.options import connection_options, notices_for, session_environment
 from remora.adapters.asyncssh_host.transport import Proxy, Way, open_way
-from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable, Verdict
+from remora.core.errors import Code, NeedsPerson, RemoraError, Stage, Unreachable, Verdict
 from remora.core.hosts import Host, Notice, Route, StrictHostKeyChecking
 from remora.core.known_hosts import KeyJudgement, KnownKey, KnownKeys, fingerprint
 from remora.core.settings import Limits
@@ -35,26 +36,30 @@ _LAST_WORDS: Final = 0.5
 
 @contextlib.asynccontextmanager
 async def log_in(
-    route: Route, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]"
+    route: Route, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]", laps: Laps
 ) -> AsyncIterator[RemoteHost]:
-    """Log in to every hop of `route`; `early` is the way to the first one. See :class:`remora.ports.Dialler`."""
+    """See :class:`remora.ports.Dialler`. `early` is the way to the first hop, timed by `laps`."""
     async with contextlib.AsyncExitStack() as stack:
         notices = [*route.notices, *notices_for(route.target)]
         before: _Hop | None = None
         for jump in route.jumps:
             try:
-                before = await stack.enter_async_context(_Hop(jump, dialogue, limits, early).connect(before))
+                before = await stack.enter_async_context(_Hop(jump, dialogue, limits, early, Laps()).connect(before))
             except RemoraError as error:
                 raise _jump_problem(route, jump, error) from error
             notices += before.notices
-        target = await stack.enter_async_context(_Hop(route.target, dialogue, limits, early).connect(before))
+            laps.end(Stage.ROUTE)
+        target = await stack.enter_async_context(_Hop(route.target, dialogue, limits, early, laps).connect(before))
         yield target.remote_host(notices)
 
 
 class _Hop:
     """The way to one host of the route, over the connection to the one before it."""
 
-    def __init__(self, host: Host, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]") -> None:
+    def __init__(
+        self, host: Host, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]", laps: Laps
+    ) -> None:
+        self._laps = laps
         self._early: asyncio.Future[Way] | None = early
         self._notices: list[Notice] = []
         self.connection: asyncssh.SSHClientConnection
@@ -73,6 +78,7 @@ class _Hop:
             async with contextlib.AsyncExitStack() as stack:
                 try:
                     self.connection = await self._log_in(stack, before, known, accepted)
+                    self._laps.end(Stage.AUTHENTICATION)
                 except asyncssh.HostKeyNotVerifiable as error:
                     reason = str(error)
                 else:
@@ -113,6 +119,7 @@ class _Hop:
             server_version=str(connection.get_extra_info("server_version", "")),
             cipher=str(connection.get_extra_info("send_cipher", "")),
             authentication=self._login.methods[-1] if self._login.methods else "none",
+            seconds=self._laps.seconds,
             notices=(*notices, *self.notices),
         )
         return AsyncsshHost(
@@ -153,9 +160,10 @@ class _Hop:
             self._dialogue,
             known=known,
             accepted=accepted,
-            key_proven=lambda: deadline.reschedule(asyncio.get_running_loop().time() + self._limits.login),
+            key_proven=lambda: self._key_proven(deadline),
             lost=self._lifetime.end,
         )
+        self._laps.start()
         try:
             async with deadline:
                 return await asyncssh.connect(
@@ -181,10 +189,14 @@ class _Hop:
                 host, self._login, error, proxy_said=proxy.said if proxy is not None else None
             ) from None
 
+    def _key_proven(self, deadline: asyncio.Timeout) -> None:
+        self._laps.end(Stage.HOST_KEY)
+        deadline.reschedule(asyncio.get_running_loop().time() + self._limits.login)
+
     async def _take_way(self, stack: contextlib.AsyncExitStack, *, limit: float) -> Way:
         """The way that was opened early, or for a second login a new one, which ends with `stack`."""
         early, self._early = self._early, None
-        return await (early or open_way(stack, self._host, limit=limit))
+        return await (early or open_way(stack, self._host, limit=limit, laps=self._laps))
 
     async def _accept(self, known: KnownKeys, shown: asyncssh.SSHKey) -> bytes:
         """Decide about a key that is not on record, as StrictHostKeyChecking says."""

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from remora.core.errors import Code, Unreachable
+from remora.adapters.asyncssh_host.laps import Laps
+from remora.core.errors import Code, Stage, Unreachable
 from remora.core.hosts import AddressFamily, Host
 from remora.core.text import decode
 
@@ -66,16 +67,19 @@ class Way:
     proxy: Proxy | None = None
 
 
-async def open_way(stack: contextlib.AsyncExitStack, host: Host, *, limit: float) -> Way:
+async def open_way(stack: contextlib.AsyncExitStack, host: Host, *, limit: float, laps: Laps) -> Way:
     """Connect, or start the ProxyCommand; what was opened ends with `stack`."""
     if host.proxy_command is not None:
-        return Way(*await stack.enter_async_context(run_proxy(host, host.proxy_command)))
-    connected = await connect_tcp(host, limit=limit)
+        way = Way(*await stack.enter_async_context(run_proxy(host, host.proxy_command)))
+        laps.end(Stage.ROUTE)
+        return way
+    connected = await connect_tcp(host, limit=limit, laps=laps)
+    laps.end(Stage.ROUTE)
     stack.callback(connected.close)
     return Way(connected)
 
 
-async def connect_tcp(host: Host, *, limit: float) -> socket.socket:
+async def connect_tcp(host: Host, *, limit: float, laps: Laps) -> socket.socket:
     """Connect to the first address that answers, in the resolver's order.
 
     Raises :class:`Unreachable`: ``name-not-found``, ``connection-refused``, ``network-unreachable`` or
@@ -86,6 +90,7 @@ async def connect_tcp(host: Host, *, limit: float) -> socket.socket:
     try:
         async with asyncio.timeout(limit):
             addresses = await _look_up(host)
+            laps.end(Stage.NAME)
             local = await _look_up_bind_address(host)
             for family, kind, protocol, _, address in addresses:
                 connection = socket.socket(family, kind, protocol)
