@@ -299,6 +299,7 @@ def test_what_is_set_and_not_honoured_is_told_and_defaults_are_silent(tmp_path: 
     with SystemSshd(tmp_path) as server:
         config = tmp_path / "config"
         extra = ["RemoteCommand sudo -iu other", "ControlMaster auto", "ControlPath /nonexistent/%C", "Tunnel yes"]
+        extra += ["CASignatureAlgorithms ssh-ed25519", "RekeyLimit 1G 1h"]
         config.write_text(server.ssh_config("plain") + server.ssh_config("laden", extra=extra))
         resolver = OpenSshResolver(str(config))
 
@@ -307,7 +308,7 @@ def test_what_is_set_and_not_honoured_is_told_and_defaults_are_silent(tmp_path: 
             return [notice.message.partition(" ")[0] for notice in facts.notices]
 
         assert run(notices("plain")) == []
-        assert sorted(run(notices("laden"))) == ["controlpath", "remotecommand", "tunnel"]
+        assert sorted(run(notices("laden"))) == ["casignaturealgorithms", "controlpath", "remotecommand", "tunnel"]
 
 
 @pytest.mark.sshd

@@ -27,6 +27,10 @@ _METHOD_SWITCHES: Final = {
     "password": "passwordauthentication",
 }
 _RSA_SIGNATURES: Final = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
+_AUTHORITY_SIGNATURES: Final = frozenset(
+    {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-256", "rsa-sha2-512"}
+)
+"""What OpenSSH takes from an authority by default; a shorter list is the user's wish."""
 _OFF: Final = frozenset({"", "no", "none", "false", "default"})
 _NOT_HONOURED: Final = {
     "pkcs11provider": "keys on a smart card are used only through an SSH agent",
@@ -73,7 +77,7 @@ def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str
     ):
         if allowed := _allowed(host, keyword, supported):
             options[argument] = allowed
-    return options
+    return options | _rekeying(host)
 
 
 def session_environment(host: Host) -> dict[str, str]:
@@ -89,10 +93,13 @@ def session_environment(host: Host) -> dict[str, str]:
 
 def notices_for(host: Host) -> tuple[Notice, ...]:
     """What the user has set and this connection does not do."""
+    not_honoured = {keyword: meaning for keyword, meaning in _NOT_HONOURED.items() if option(host, keyword) not in _OFF}
+    authorities = option(host, "casignaturealgorithms")
+    if authorities and not set(authorities.split(",")) >= _AUTHORITY_SIGNATURES:
+        not_honoured["casignaturealgorithms"] = "certificates with any current signature of an authority are taken"
     return tuple(
         Notice("option-not-honoured", f"{keyword} is set for {host.alias}: {meaning}.")
-        for keyword, meaning in _NOT_HONOURED.items()
-        if option(host, keyword) not in _OFF
+        for keyword, meaning in not_honoured.items()
     )
 
 
@@ -116,6 +123,13 @@ def _host_key_algorithms(host: Host, known: KnownKeys) -> list[str]:
     if not known.authorities:
         return order
     return (_allowed(host, "hostkeyalgorithms", get_certificate_algs()) or _names(get_certificate_algs())) + order
+
+
+def _rekeying(host: Host) -> dict[str, int]:
+    """RekeyLimit, which ``ssh -G`` gives as bytes and seconds; 0 leaves it to the library."""
+    numbers = [int(word) for word in option(host, "rekeylimit").split() if word.isdecimal()]
+    named = zip(("rekey_bytes", "rekey_seconds"), numbers, strict=False)
+    return {name: number for name, number in named if number > 0}
 
 
 def _forwarded_agent(host: Host) -> str | None:
