@@ -143,6 +143,18 @@ def test_pieces_that_do_not_stand_in_the_whole_are_not_continued() -> None:
     assert (ending.faithful, ending.missed, ending.remainder) == (False, "", "")
 
 
+def test_pieces_after_a_break_are_missed_until_their_item_is_whole() -> None:
+    transcript = Transcript()
+    transcript.start("a", "command")
+    transcript.piece("a", "command", "one\n")
+    transcript.cut()
+    assert not transcript.lacks_pieces()
+    assert transcript.piece("a", "command", "three\n") == ""
+    assert transcript.lacks_pieces()
+    assert transcript.finish("a", "command", "one\ntwo\nthree\n") is not None
+    assert not transcript.lacks_pieces()
+
+
 def test_memory_does_not_grow_with_what_was_shown() -> None:
     transcript = Transcript()
     transcript.start("a", "message")

@@ -21,6 +21,7 @@ class _Item:
     kind: str
     announced: bool = False
     held: bool = False
+    withheld: bool = False
     finished: bool = False
     length: int = 0
     beginning: str = ""
@@ -97,9 +98,14 @@ class Transcript:
         if item is None:
             item = self._items[key] = _Item(kind, held=self._gap)
         if item.held or item.finished:
+            item.withheld = item.withheld or bool(text)
             return ""
         item.add(text)
         return text
+
+    def lacks_pieces(self) -> bool:
+        """Whether pieces were held back of an item whose whole has not been seen."""
+        return any(item.withheld and not item.finished for item in self._items.values())
 
     def finish(self, key: str, kind: str, whole: str) -> Ending | None:
         """The item is known whole. `None` when that was shown before."""

@@ -106,9 +106,10 @@ class Turn:
             return await self.desk.resolved(request_id) if isinstance(request_id, str | int) else []
         if message.method == "turn/completed":
             turn = read_turn(appserver.mapping(params.get("turn")))
-            if turn.turn_id == self._turn_id:
-                self._ended(turn)
-            return []
+            if turn.turn_id != self._turn_id:
+                return []
+            self._ended(turn)
+            return self._narrator.ending()
         return self._narrator.notification(message.method, params)
 
     def interrupt(self, rpc: RpcClient) -> None:

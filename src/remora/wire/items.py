@@ -84,6 +84,12 @@ class Narrator:
             events += tell(key, kind, item)
         return events
 
+    def ending(self) -> list[RunEvent]:
+        """What to say when the turn has ended: something came after a break that could not be put in its place."""
+        if not self._transcript.lacks_pieces():
+            return []
+        return [Warned(message="Output that came after the reconnect is not shown: the turn ended before its command.")]
+
     def _is_ours(self, params: Mapping[str, Any]) -> bool:
         turn_id = params.get("turnId")
         ours = params.get("threadId") in (None, self.thread_id)
