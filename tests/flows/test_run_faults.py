@@ -225,6 +225,34 @@ def test_a_thread_that_is_not_there_is_named() -> None:
     run(go())
 
 
+def test_a_turn_that_has_not_begun_yet_is_interrupted_when_it_has() -> None:
+    async def play(thread: FakeThread, peer: Peer) -> None:
+        await thread.say(peer, "a", "hello")
+
+    thread, asked = FakeThread(play), list[int]()
+
+    async def too_early(peer: Peer, request: dict[str, Any]) -> None:
+        asked.append(1)
+        if len(asked) < 3:
+            await peer.refuse(request, -32600, "no active turn to interrupt")
+            return
+        await peer.result(request, {})
+        await thread.end(peer, "interrupted")
+
+    async def go() -> None:
+        switch = InterruptSwitch()
+
+        async def look(event: RunEvent) -> None:
+            if isinstance(event, Message):
+                switch.interrupt()
+
+        async with thread.serve(**{"turn/interrupt": too_early}) as server:
+            report = report_of(await run_to_end(server.connect, PROMPT, interrupt=switch, on_event=look))
+        assert (report.outcome, report.exit_code, len(asked)) == ("interrupted", 130, 3)
+
+    run(go())
+
+
 def test_stopping_before_the_prompt_is_out_leaves_nothing_behind() -> None:
     async def go() -> None:
         switch = InterruptSwitch()

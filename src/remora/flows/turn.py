@@ -20,6 +20,8 @@ from remora.wire.turns import INTERRUPTED, TurnState, find_by_message, read_turn
 
 _GRACE_SECONDS: Final = 2.0
 """What history does not show right after a break gets so long to appear there."""
+_INTERRUPT_TRIES: Final = 100
+_INTERRUPT_PAUSE: Final = 0.05
 
 
 _NO_COMMANDS_KEPT: Final = (
@@ -115,7 +117,7 @@ class Turn:
     def interrupt(self, rpc: RpcClient) -> None:
         """Ask the server to stop the turn, once per connection; its end comes as an event."""
         if self._interrupting is None and self._thread is not None and self._turn_id is not None:
-            work = _interrupt(ThreadClient(rpc), self._thread.thread_id, self._turn_id)
+            work = _interrupt(ThreadClient(rpc), self._thread.thread_id, self._turn_id, self._clock)
             self._interrupting = asyncio.create_task(work)
 
     def stopped(self) -> None:
@@ -266,11 +268,16 @@ class Turn:
             self._interrupting = None
 
 
-async def _interrupt(threads: ThreadClient, thread_id: str, turn_id: str) -> None:
-    try:
-        await threads.interrupt(thread_id, turn_id)
-    except RemoraError:
-        pass  # it has ended already, or the link is gone: either shows by itself
+async def _interrupt(threads: ThreadClient, thread_id: str, turn_id: str, clock: Clock) -> None:
+    """Until it is taken: right after ``turn/start`` was answered, servers say that there is no turn to interrupt."""
+    for _ in range(_INTERRUPT_TRIES):
+        try:
+            return await threads.interrupt(thread_id, turn_id)
+        except RemoraError as error:
+            if error.code is not Code.REQUEST_REFUSED:
+                return None  # the link is gone, which shows by itself
+        await clock.sleep(_INTERRUPT_PAUSE)
+    return None
 
 
 def _failed(turn: TurnState) -> TaskFailed:
