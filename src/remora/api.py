@@ -75,8 +75,8 @@ async def check(
     from remora.flows.check import check_hosts
     from remora.flows.unattended import UnattendedDialogue
 
-    world = wiring.default_world(ssh_config, limits=settings.limits)
-    chosen = dict.fromkeys(aliases, codex) if codex else settings.codex
+    world = wiring.default_world(ssh_config, settings=settings)
+    chosen = {alias: codex or settings.host(alias).codex for alias in aliases}
     async with aclosing(check_hosts(aliases, world, dialogue or UnattendedDialogue(), codex=chosen)) as progress:
         async for step in progress:
             yield step
@@ -98,8 +98,8 @@ async def plan(
     from remora.flows.unattended import UnattendedDialogue
     from remora.wire.reports.plan import plan_report
 
-    world = wiring.default_world(ssh_config, limits=settings.limits)
-    launch = LaunchRequest(folder=folder, codex=codex or settings.codex.get(alias))
+    world = wiring.default_world(ssh_config, settings=settings)
+    launch = LaunchRequest(folder=folder, codex=codex or settings.host(alias).codex)
     return plan_report(alias, await plan_for(alias, launch, world, dialogue or UnattendedDialogue()))
 
 
@@ -130,8 +130,8 @@ async def run(
     from remora.flows.run import run_thread
     from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
 
-    world = wiring.default_world(ssh_config, limits=settings.limits)
-    launch = LaunchRequest(folder=request.folder, codex=codex or settings.codex.get(alias))
+    world = wiring.default_world(ssh_config, settings=settings)
+    launch = LaunchRequest(folder=request.folder, codex=codex or settings.host(alias).codex)
     events = run_thread(
         partial(connect_server, alias, launch, world, dialogue or UnattendedDialogue()),
         request,

@@ -4,7 +4,7 @@
 person who answers by script. Every host, the twin too, passes one contract suite (:mod:`remora.testing.contracts`).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -108,6 +108,10 @@ class RemoteHost(Protocol):
         """
         ...
 
+    async def open_port(self, port: int) -> ByteStream:
+        """Open a channel to a TCP port of the host's own loopback; errors as :meth:`open_unix_socket`."""
+        ...
+
     async def wait_lost(self) -> None:
         """Return when the connection has ended, for whatever reason."""
         ...
@@ -208,11 +212,39 @@ class Clock(Protocol):
     """Time as an argument, so that tests own it."""
 
     def monotonic(self) -> float:
-        """Seconds that only grow."""
+        """Seconds that only grow; they may stand still while the machine sleeps."""
+        ...
+
+    def wall(self) -> float:
+        """Seconds since 1970, as the machine believes; they jump when it wakes or is set."""
         ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+
+Visitor = Callable[[ByteStream], Awaitable[None]]
+"""Serves one client that connected here. The stream is closed when it returns; what it raises is the client's end."""
+
+
+class LocalSockets(Protocol):
+    """Sockets on this machine, for programs of the same user."""
+
+    def serve(self, path: str, visitor: Visitor) -> AbstractAsyncContextManager[None]:
+        """Listen on a unix socket, mode 0600; peers of other users are turned away unheard.
+
+        A socket at `path` that nobody listens on is replaced, a living one is not. On leaving it is removed and
+        the visits are cancelled. Raises ``runtime-folder-unusable`` when it cannot be bound.
+        """
+        ...
+
+    def serve_port(self, port: int, visitor: Visitor) -> AbstractAsyncContextManager[int]:
+        """Listen on `port` of loopback, 0 for any, and give the port. Raises ``port-taken``."""
+        ...
+
+    async def connect(self, path: str) -> ByteStream:
+        """Connect to a unix socket of the same user. Raises :class:`~remora.core.errors.Unreachable`."""
         ...
 
 

@@ -2,14 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.core.settings import DEFAULT_LIMITS, DEFAULT_SETTINGS, Limits, Settings
 
 if TYPE_CHECKING:
-    from remora.core.settings import Settings
     from remora.ports import ConfigReader, HostResolver, World
 
 
-def load_settings(file: str | None = None) -> "Settings":
+def load_settings(file: str | None = None) -> Settings:
     """The user's settings file, or the one named."""
     from remora.adapters.settings_file import load_settings
 
@@ -30,7 +29,7 @@ def default_resolver(ssh_config: str | None = None, *, limits: Limits = DEFAULT_
     return OpenSshResolver(ssh_config, reader=default_config_reader(ssh_config), limits=limits)
 
 
-def default_world(ssh_config: str | None = None, *, limits: Limits = DEFAULT_LIMITS) -> "World":
+def default_world(ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS) -> "World":
     """The real world: the system's ``ssh`` resolves, asyncssh dials, unread events wait on this machine's disk."""
     import secrets
     from functools import partial
@@ -41,6 +40,7 @@ def default_world(ssh_config: str | None = None, *, limits: Limits = DEFAULT_LIM
     from remora.adapters.system_clock import SystemClock
     from remora.ports import World
 
+    limits = settings.limits
     return World(
         config=default_config_reader(ssh_config),
         resolver=default_resolver(ssh_config, limits=limits),

@@ -3,18 +3,23 @@
 import pytest
 
 from remora.core.errors import Code, ConfigProblem
-from remora.core.settings import DEFAULT_SETTINGS, read_settings
+from remora.core.links import ReconnectPolicy
+from remora.core.settings import DEFAULT_SETTINGS, HostSettings, Transport, read_settings
 
 
 def test_an_empty_file_changes_nothing() -> None:
     assert read_settings({}, source="f") == DEFAULT_SETTINGS
 
 
-def test_limits_and_the_codex_of_a_host_are_taken() -> None:
-    values = {"limits": {"connect": 5, "resolve_parallel": 2}, "hosts": {"devbox": {"codex": "/opt/codex"}}}
+def test_limits_and_what_holds_for_a_host_are_taken() -> None:
+    host = {"codex": "/opt/codex", "reconnect": "never", "transport": "openssh"}
+    values = {"limits": {"connect": 5, "resolve_parallel": 2}, "hosts": {"devbox": host}}
     settings = read_settings(values, source="f")
     assert (settings.limits.connect, settings.limits.resolve_parallel) == (5, 2)
-    assert settings.codex == {"devbox": "/opt/codex"}
+    assert settings.host("devbox") == HostSettings(
+        codex="/opt/codex", reconnect=ReconnectPolicy.NEVER, transport=Transport.OPENSSH
+    )
+    assert settings.host("other") == HostSettings()
 
 
 @pytest.mark.parametrize(
@@ -31,6 +36,7 @@ def test_limits_and_the_codex_of_a_host_are_taken() -> None:
         ({"hosts": {"devbox": "/opt/codex"}}, "[hosts.devbox]"),
         ({"hosts": {"devbox": {"codx": "/opt/codex"}}}, "'codx'"),
         ({"hosts": {"devbox": {"codex": 3}}}, "codex"),
+        ({"hosts": {"devbox": {"reconnect": "sometimes"}}}, "while-active"),
     ],
 )
 def test_what_is_no_setting_is_refused_by_name(values: dict[str, object], named: str) -> None:

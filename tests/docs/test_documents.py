@@ -109,7 +109,7 @@ def test_the_library_example_runs(tmp_path: Path) -> None:
 
 def test_the_settings_example_is_accepted() -> None:
     (text,) = blocks(ROOT / "docs" / "scripting.md", "toml")
-    assert read_settings(tomllib.loads(text), source="the example").codex == {"devbox": "/opt/codex/bin/codex"}
+    assert read_settings(tomllib.loads(text), source="the example").host("devbox").codex == "/opt/codex/bin/codex"
 
 
 def test_troubleshooting_has_every_error_code_and_no_other() -> None:

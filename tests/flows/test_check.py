@@ -23,7 +23,7 @@ from remora.core.errors import (
 )
 from remora.core.hosts import Host, Route
 from remora.core.launching import LaunchRequest
-from remora.core.settings import Limits
+from remora.core.settings import Limits, Settings
 from remora.demo.embedded_host import EmbeddedHost, embedded_host
 from remora.flows.check import check_hosts
 from remora.flows.connect import connect_server
@@ -77,7 +77,7 @@ def on_embedded_host(
         async with embedded_host(environment={LOGIN: "secret"} if signed_in else {}) as host:
             prepare(host)
             before = tree(host.home.parent)
-            world = wiring.default_world(str(host.ssh_config), limits=LIMITS)
+            world = wiring.default_world(str(host.ssh_config), settings=Settings(limits=LIMITS))
             report, _ = await checked([host.alias], world, codex=codex)
             assert {name for name, _ in tree(host.home.parent) - before if "__pycache__" not in name} == set()
             assert len(host.logins) == 1
@@ -143,7 +143,7 @@ def test_a_running_server_answers_and_tells_its_login_and_goes_on() -> None:
     async def scene() -> None:
         async with embedded_host(environment={LOGIN: "secret"}) as host:
             codex_on(host)
-            world = wiring.default_world(str(host.ssh_config), limits=LIMITS)
+            world = wiring.default_world(str(host.ssh_config), settings=Settings(limits=LIMITS))
             async with connect_server(host.alias, LaunchRequest(), world, UnattendedDialogue()) as server:
                 process = await server.rpc.request("process")
             report, _ = await checked([host.alias], world)
@@ -164,7 +164,9 @@ def test_a_listener_that_never_answers_fails_the_handshake_and_is_left_alone() -
             with socket.socket(socket.AF_UNIX) as mute:
                 mute.bind(str(path))
                 mute.listen()
-                report, _ = await checked([host.alias], wiring.default_world(str(host.ssh_config), limits=LIMITS))
+                report, _ = await checked(
+                    [host.alias], wiring.default_world(str(host.ssh_config), settings=Settings(limits=LIMITS))
+                )
                 assert path.is_socket()
             (check,) = report.hosts
             assert outcomes(check)[Stage.HANDSHAKE] == "failed"
@@ -187,7 +189,7 @@ def test_a_socket_that_nobody_listens_on_is_no_failure() -> None:
 
 def world_of(make: Callable[[Route], MemoryHost], *, parallel: int = 16) -> World:
     """A world whose hosts are made by `make`; nothing of this machine is touched."""
-    world = wiring.default_world("none", limits=replace(LIMITS, check_parallel=parallel))
+    world = wiring.default_world("none", settings=Settings(limits=replace(LIMITS, check_parallel=parallel)))
     return replace(world, config=None, resolver=MemoryResolver(), dialler=MemoryDialler(make))
 
 

@@ -11,6 +11,10 @@ class SystemClock:
         """See :class:`remora.ports.Clock`."""
         return time.monotonic()
 
+    def wall(self) -> float:
+        """See :class:`remora.ports.Clock`."""
+        return time.time()
+
     async def sleep(self, seconds: float) -> None:
         """See :class:`remora.ports.Clock`."""
         await asyncio.sleep(seconds)

@@ -10,7 +10,7 @@
     ├── AuthenticationProblem  6   the host refused the login
     ├── ShellProblem           7   the login shell or the probe inside it
     ├── AppServerProblem       8   codex missing, unusable or too old
-    ├── LaunchProblem          9   the app server did not come up
+    ├── LaunchProblem          9   the app server, the relay or the hub did not come up
     ├── ProtocolProblem       10   bytes or versions that do not fit; a request with unknown outcome
     ├── NeedsPerson           11   a question that nobody may answer
     ├── TimeLimit             14   a wait reached its limit
@@ -69,6 +69,8 @@ class Stage(StrEnum):
     HANDSHAKE = "handshake"
     THREAD = "thread"
     APPROVAL = "approval"
+    HUB = "hub"
+    LINK = "link"
     INTERNAL = "internal"
 
 
@@ -102,6 +104,7 @@ class Code(StrEnum):
     PROXY_FAILED = "proxy-failed"
     JUMP_FAILED = "jump-failed"
     CONNECTION_LOST = "connection-lost"
+    HOST_LEFT = "host-left"
     HOST_KEY_UNKNOWN = "host-key-unknown"
     HOST_KEY_CHANGED = "host-key-changed"
     HOST_KEY_REVOKED = "host-key-revoked"
@@ -125,6 +128,9 @@ class Code(StrEnum):
     LAUNCH_REFUSED = "launch-refused"
     SERVER_MUTE = "server-mute"
     SOCKET_FOREIGN = "socket-foreign"
+    RELAY_FAILED = "relay-failed"
+    SERVER_BUSY = "server-busy"
+    SERVER_NOT_OURS = "server-not-ours"
     SERVER_GONE = "server-gone"
     HANDSHAKE_FAILED = "handshake-failed"
     PROTOCOL_VIOLATION = "protocol-violation"
@@ -135,6 +141,15 @@ class Code(StrEnum):
     THREAD_MISSING = "thread-missing"
     THREAD_BUSY = "thread-busy"
     TURN_FAILED = "turn-failed"
+    RUNTIME_FOLDER_UNUSABLE = "runtime-folder-unusable"
+    HUB_START_FAILED = "hub-start-failed"
+    HUB_MUTE = "hub-mute"
+    HUB_VERSION = "hub-version"
+    LINK_MISSING = "link-missing"
+    LINK_UNSUPPORTED = "link-unsupported"
+    CLIENT_MISSING = "client-missing"
+    CLIENT_UNSUPPORTED = "client-unsupported"
+    PORT_TAKEN = "port-taken"
     APPROVAL_UNATTENDED = "approval-unattended"
     PROMPT_UNATTENDED = "prompt-unattended"
     TIME_LIMIT = "time-limit"
@@ -169,6 +184,7 @@ CODES: Final[dict[Code, CodeFacts]] = {
     Code.PROXY_FAILED: CodeFacts(_S.ROUTE, _V.RETRY),
     Code.JUMP_FAILED: CodeFacts(_S.ROUTE, _V.RETRY),
     Code.CONNECTION_LOST: CodeFacts(_S.ROUTE, _V.RETRY),
+    Code.HOST_LEFT: CodeFacts(_S.ROUTE, _V.NEEDS_HUMAN),
     Code.HOST_KEY_UNKNOWN: CodeFacts(_S.HOST_KEY, _V.NEEDS_HUMAN),
     Code.HOST_KEY_CHANGED: CodeFacts(_S.HOST_KEY, _V.NEEDS_HUMAN),
     Code.HOST_KEY_REVOKED: CodeFacts(_S.HOST_KEY, _V.NEEDS_HUMAN),
@@ -192,6 +208,9 @@ CODES: Final[dict[Code, CodeFacts]] = {
     Code.LAUNCH_REFUSED: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
     Code.SERVER_MUTE: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
     Code.SOCKET_FOREIGN: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
+    Code.RELAY_FAILED: CodeFacts(_S.LINK, _V.RETRY),
+    Code.SERVER_BUSY: CodeFacts(_S.LINK, _V.NEEDS_HUMAN),
+    Code.SERVER_NOT_OURS: CodeFacts(_S.LINK, _V.NEEDS_HUMAN),
     Code.SERVER_GONE: CodeFacts(_S.HANDSHAKE, _V.RETRY),
     Code.HANDSHAKE_FAILED: CodeFacts(_S.HANDSHAKE, _V.NEEDS_HUMAN),
     Code.PROTOCOL_VIOLATION: CodeFacts(_S.HANDSHAKE, _V.FATAL),
@@ -202,6 +221,15 @@ CODES: Final[dict[Code, CodeFacts]] = {
     Code.THREAD_MISSING: CodeFacts(_S.THREAD, _V.NEEDS_HUMAN),
     Code.THREAD_BUSY: CodeFacts(_S.THREAD, _V.RETRY),
     Code.TURN_FAILED: CodeFacts(_S.THREAD, _V.FATAL),
+    Code.RUNTIME_FOLDER_UNUSABLE: CodeFacts(_S.HUB, _V.NEEDS_HUMAN),
+    Code.HUB_START_FAILED: CodeFacts(_S.HUB, _V.NEEDS_HUMAN),
+    Code.HUB_MUTE: CodeFacts(_S.HUB, _V.NEEDS_HUMAN),
+    Code.HUB_VERSION: CodeFacts(_S.HUB, _V.NEEDS_HUMAN),
+    Code.LINK_MISSING: CodeFacts(_S.LINK, _V.NEEDS_HUMAN),
+    Code.LINK_UNSUPPORTED: CodeFacts(_S.LINK, _V.NEEDS_INSTALL),
+    Code.CLIENT_MISSING: CodeFacts(_S.LINK, _V.NEEDS_INSTALL),
+    Code.CLIENT_UNSUPPORTED: CodeFacts(_S.LINK, _V.NEEDS_INSTALL),
+    Code.PORT_TAKEN: CodeFacts(_S.LINK, _V.NEEDS_HUMAN),
     Code.APPROVAL_UNATTENDED: CodeFacts(_S.APPROVAL, _V.NEEDS_HUMAN),
     Code.PROMPT_UNATTENDED: CodeFacts(_S.AUTHENTICATION, _V.NEEDS_HUMAN),
     Code.TIME_LIMIT: CodeFacts(_S.INTERNAL, _V.RETRY),
@@ -284,7 +312,7 @@ class AppServerProblem(RemoraError):
 
 
 class LaunchProblem(RemoraError):
-    """The app server did not come up, or may not be touched."""
+    """The app server, the relay or the hub did not come up, or may not be touched."""
 
     exit_code = ExitCode.LAUNCH
 

@@ -27,6 +27,8 @@ class LaunchMode(StrEnum):
 class BytePath(StrEnum):
     """How our bytes reach it."""
 
+    RELAY = "relay"
+    """Through the relay on the host: streams live on across lost connections."""
     UNIX_SOCKET = "unix-socket"
     PROXY = "proxy"
     STDIO = "stdio"

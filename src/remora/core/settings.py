@@ -5,9 +5,13 @@ Times are seconds, sizes are bytes.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 
 from remora.core.errors import Code, ConfigProblem
+from remora.core.links import ReconnectPolicy
+
+_E = TypeVar("_E", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +56,65 @@ class Limits:
     """Unread events kept in memory before they go to disk."""
     check_parallel: int = 16
     """How many hosts are checked at once."""
+    stall: float = 20.0
+    """A link that has owed an answer for so long is shown as stalled; only the keepalives cut it."""
+    wake: float = 5.0
+    """After this machine slept, a link that does not answer within so long is made anew."""
+    dials_per_minute: int = 3
+    """New connections to one host that does not answer."""
+    dials_per_second: float = 10.0
+    """New connections to all hosts together, begun by links."""
+    relay_window: int = 4 * 1024 * 1024
+    """Bytes of one stream that may be on their way unread."""
+    relay_memory: int = 8 * 1024 * 1024
+    """What the relay keeps of one stream in memory while nobody takes it; the rest waits on the host's disk."""
+    relay_disk: int = 1024 * 1024 * 1024
+    """What the relay keeps on the host's disk in all; beyond it the app server has to wait."""
+    lease: float = 3 * 24 * 3600.0
+    """How long the relay keeps the streams of a laptop that is away."""
+    lease_idle: float = 60.0
+    """How long the relay keeps a session that has no streams and nobody attached."""
+    hub_start: float = 10.0
+    """From starting the hub to its first answer."""
+    hub_answer: float = 5.0
+    """One answer of the hub that needs no host."""
+    hub_idle: float = 300.0
+    """The hub ends by itself when it has had no link for so long."""
 
 
 DEFAULT_LIMITS = Limits()
 
 
+class Transport(StrEnum):
+    """Who speaks SSH to a host."""
+
+    BUILT_IN = "built-in"
+    OPENSSH = "openssh"
+    """The system's ``ssh``; a control master of the user's is used in any case."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostSettings:
+    """What the user decided about one host. `codex` names the program to use there; `None`: the one that is found."""
+
+    codex: str | None = None
+    reconnect: ReconnectPolicy = ReconnectPolicy.WHILE_ACTIVE
+    transport: Transport = Transport.BUILT_IN
+
+
+_USUAL: Final = HostSettings()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user decided once for all commands. `codex` names the program to use on a host, by alias."""
+    """What the user decided once for all commands; `hosts` by alias."""
 
     limits: Limits = DEFAULT_LIMITS
-    codex: Mapping[str, str] = field(default_factory=dict)
+    hosts: Mapping[str, HostSettings] = field(default_factory=dict)
+
+    def host(self, alias: str) -> HostSettings:
+        """What holds for `alias`."""
+        return self.hosts.get(alias, _USUAL)
 
 
 DEFAULT_SETTINGS = Settings()
@@ -71,7 +123,8 @@ DEFAULT_SETTINGS = Settings()
 def read_settings(values: Mapping[str, Any], *, source: str) -> Settings:
     """Turn the settings file's content into settings; `source` names the file in errors.
 
-    ``[limits]`` takes the names of :class:`Limits` and positive numbers, ``[hosts.ALIAS]`` takes ``codex``.
+    ``[limits]`` takes the names of :class:`Limits` and positive numbers, ``[hosts.ALIAS]`` those of
+    :class:`HostSettings` and text.
     Anything else raises :class:`ConfigProblem`: a misspelt setting must not be taken for one that works.
     """
     _only(values, ("limits", "hosts"), source)
@@ -82,17 +135,32 @@ def read_settings(values: Mapping[str, Any], *, source: str) -> Settings:
         number = isinstance(value, int) or (isinstance(value, float) and not whole)
         if isinstance(value, bool) or not number or not value > 0:
             raise _invalid(f"{name} in [limits] of {source} is {value!r}, not a positive {'whole ' * whole}number.")
-    codex = {}
-    for alias, host in _table(values, "hosts", source).items():
-        place = f"[hosts.{alias}] of {source}"
-        if not isinstance(host, Mapping):
-            raise _invalid(f"{place} is no table.")
-        _only(host, ("codex",), place)
-        if not isinstance(host.get("codex", ""), str):
-            raise _invalid(f"codex in {place} is no text.")
-        if host.get("codex"):
-            codex[alias] = host["codex"]
-    return Settings(limits=replace(DEFAULT_LIMITS, **limits), codex=codex)
+    hosts = {
+        alias: _read_host(host, place=f"[hosts.{alias}] of {source}")
+        for alias, host in _table(values, "hosts", source).items()
+    }
+    return Settings(limits=replace(DEFAULT_LIMITS, **limits), hosts=hosts)
+
+
+def _read_host(values: object, *, place: str) -> HostSettings:
+    if not isinstance(values, Mapping):
+        raise _invalid(f"{place} is no table.")
+    _only(values, [item.name for item in fields(HostSettings)], place)
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise _invalid(f"{name} in {place} is no text.")
+    return HostSettings(
+        codex=values.get("codex") or None,
+        reconnect=_choice(ReconnectPolicy, values, "reconnect", _USUAL.reconnect, place),
+        transport=_choice(Transport, values, "transport", _USUAL.transport, place),
+    )
+
+
+def _choice(kind: type[_E], values: Mapping[str, Any], name: str, usual: _E, place: str) -> _E:
+    value = values.get(name, usual.value)
+    if value not in {choice.value for choice in kind}:
+        raise _invalid(f"{name} in {place} is {value!r}; there are: {', '.join(choice.value for choice in kind)}.")
+    return kind(value)
 
 
 def _table(values: Mapping[str, Any], name: str, source: str) -> Mapping[str, Any]:

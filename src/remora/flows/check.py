@@ -27,7 +27,7 @@ Tell = Callable[[StageProven], None]
 
 
 async def check_hosts(
-    aliases: Sequence[str], world: World, dialogue: Dialogue, *, codex: Mapping[str, str]
+    aliases: Sequence[str], world: World, dialogue: Dialogue, *, codex: Mapping[str, str | None]
 ) -> AsyncGenerator[CheckProgress, None]:
     """Prove `aliases`, at most ``limits.check_parallel`` at once.
 

@@ -13,6 +13,7 @@ class ManualClock:
 
     def __init__(self, now: float = 0.0) -> None:
         self._now = now
+        self._asleep = 0.0
         self._number = itertools.count()
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
 
@@ -24,6 +25,14 @@ class ManualClock:
     def monotonic(self) -> float:
         """See :class:`remora.ports.Clock`."""
         return self._now
+
+    def wall(self) -> float:
+        """See :class:`remora.ports.Clock`; 2001 and what has passed since, asleep or awake."""
+        return 1_000_000_000.0 + self._now + self._asleep
+
+    def suspend(self, seconds: float) -> None:
+        """The machine sleeps: the wall clock goes on, the monotonic one does not."""
+        self._asleep += seconds
 
     async def sleep(self, seconds: float) -> None:
         """See :class:`remora.ports.Clock`."""

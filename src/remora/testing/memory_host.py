@@ -71,7 +71,8 @@ class MemoryHost:
     """The in-memory twin of :class:`remora.ports.RemoteHost`.
 
     `run` is asked for every command; it gives the program or `None`, which ends with status 127 as a shell would.
-    `sockets` are the unix sockets that something listens on. `sessions` limits how many programs run at once.
+    `sockets` are the unix sockets that something listens on, and `ports` the TCP ports.
+    `sessions` limits how many programs run at once.
     """
 
     def __init__(
@@ -79,11 +80,13 @@ class MemoryHost:
         run: Callable[[Sequence[str]], Program | None],
         *,
         sockets: Mapping[str, SocketServer] | None = None,
+        ports: Mapping[int, SocketServer] | None = None,
         sessions: int = 10,
         facts: ConnectionFacts | None = None,
     ) -> None:
         self._run = run
         self._sockets = dict(sockets or {})
+        self._ports = dict(ports or {})
         self._sessions = sessions
         self._facts = facts or _FACTS
         self._work: set[asyncio.Task[ExitStatus]] = set()
@@ -113,10 +116,16 @@ class MemoryHost:
 
     async def open_unix_socket(self, path: str) -> ByteStream:
         """See :class:`remora.ports.RemoteHost`."""
+        return self._open(self._sockets.get(path), what=f"a channel to the socket {path}")
+
+    async def open_port(self, port: int) -> ByteStream:
+        """See :class:`remora.ports.RemoteHost`."""
+        return self._open(self._ports.get(port), what=f"a channel to port {port}")
+
+    def _open(self, server: SocketServer | None, *, what: str) -> ByteStream:
         self._require_connection()
-        server = self._sockets.get(path)
         if server is None:
-            raise _refused(f"a channel to the socket {path}")
+            raise _refused(what)
         near, far = memory_stream_pair()
         serving = asyncio.create_task(_serve(server, far))
         self._serving.add(serving)

@@ -62,8 +62,8 @@ class _Inbox:
         return piece
 
 
-class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[bytes]):
-    """One channel as a :class:`remora.ports.RemoteProcess`; a unix socket channel leaves half of that unused.
+class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[bytes], asyncssh.SSHTCPSession[bytes]):
+    """One channel as a :class:`remora.ports.RemoteProcess`; a channel to a socket leaves half of that unused.
 
     `explain` turns the end of the channel into an error, or `None` when the end is an orderly one. Standard output and
     standard error share the channel's window, so a reader that leaves one of them unread holds up both.

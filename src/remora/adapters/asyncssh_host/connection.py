@@ -86,6 +86,16 @@ class AsyncsshHost:
 
         return await self._open(request, what=f"a channel to the socket {path}")
 
+    async def open_port(self, port: int) -> ByteStream:
+        """See :class:`remora.ports.RemoteHost`."""
+
+        def request(stream: ChannelStream) -> Coroutine[object, object, object]:
+            return self._connection.create_connection(
+                lambda: stream, "127.0.0.1", port, encoding=None, window=RECEIVE_WINDOW
+            )
+
+        return await self._open(request, what=f"a channel to port {port}")
+
     async def wait_lost(self) -> None:
         """See :class:`remora.ports.RemoteHost`."""
         await self._lifetime.wait()

@@ -1,0 +1,78 @@
+"""What a link is called, how alive it is, and what machine stands behind it."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final
+
+_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,23}")
+
+
+class Liveness(StrEnum):
+    """What a link does now."""
+
+    CONNECTING = "connecting"
+    """The first connection is being made."""
+    LIVE = "live"
+    """Connected, and the app server answered."""
+    RECONNECTING = "reconnecting"
+    """The connection was lost; the next attempt runs or has its time."""
+    SUSPENDED = "suspended"
+    """Not connected, and not dialled until somebody needs it: by policy, or because the host said goodbye."""
+    NEEDS_HUMAN = "needs-human"
+    """Trying again cannot help until a person acts: a prompt, a refused login, a changed host key, a missing codex."""
+    UNREACHABLE = "unreachable"
+    """Trying for long without success; tried on, rarely."""
+    STOPPED = "stopped"
+    """Ended by request; for good."""
+
+
+class ReconnectPolicy(StrEnum):
+    """When a lost connection is dialled again without being asked."""
+
+    ALWAYS = "always"
+    WHILE_ACTIVE = "while-active"
+    """While a client is attached or a turn runs, and not after the host said goodbye."""
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostIdentity:
+    """What a machine is, whatever it is called: two aliases with the same identity share one link.
+
+    `boot_id` tells one boot from the next and is not part of equality in :meth:`is_same_place`.
+    """
+
+    host_key_fingerprint: str
+    machine_id: str | None
+    boot_id: str | None
+    account: str
+    codex_home: str
+
+    def is_same_place(self, other: "HostIdentity") -> bool:
+        """Whether both mean one app server: machine, account and codex home. Without a machine id the host key counts.
+
+        Two machines may share a host key (cloned images) and one machine may show several; the machine id decides.
+        """
+        if (self.account, self.codex_home) != (other.account, other.codex_home):
+            return False
+        if self.machine_id is not None and other.machine_id is not None:
+            return self.machine_id == other.machine_id
+        return self.host_key_fingerprint == other.host_key_fingerprint
+
+
+@dataclass(frozen=True, slots=True)
+class LinkName:
+    """An alias and the SSH config that gives it a meaning; `None` is the usual config, else an absolute path."""
+
+    alias: str
+    ssh_config: str | None = None
+
+    @property
+    def file_stem(self) -> str:
+        """A short name for files, one for each link name: the alias itself where that is plain and unambiguous."""
+        if self.ssh_config is None and _PLAIN.fullmatch(self.alias):
+            return self.alias
+        digest = sha256(f"{self.ssh_config}\0{self.alias}".encode("utf-8", "surrogateescape")).hexdigest()[:12]
+        return f"{'.'.join(_PLAIN.findall(self.alias)[:1])[:12] or 'host'}~{digest}"

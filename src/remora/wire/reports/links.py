@@ -1,0 +1,132 @@
+"""The documents of ``connect``, ``disconnect``, ``status``, ``forward`` and ``hub``. Times are seconds since 1970."""
+
+from typing import ClassVar
+
+import msgspec
+
+from remora.wire.reports import Document, ErrorBody, NoticeBody
+
+
+class ActiveThread(msgspec.Struct, kw_only=True):
+    """A thread that works or waits; `waits_for_approval` when the agent asked and nobody has answered."""
+
+    thread_id: str
+    waits_for_approval: bool
+    name: str | None = None
+
+
+class ForwardBody(msgspec.Struct, kw_only=True):
+    """A port of the host that is reached through a port of this machine."""
+
+    host: str
+    remote_port: int
+    local_port: int
+    clients: int = 0
+
+
+class LinkBody(msgspec.Struct, kw_only=True):
+    """One link, as it is now.
+
+    `liveness` is a word of :class:`remora.core.links.Liveness`. `socket` is the local socket that speaks what the app
+    server's control socket speaks; it is there while the link exists, live or not. `stalled_since` is set while the
+    host owes an answer on a connection that still stands. `clients` counts who is attached to the socket; `breaks`
+    how often the connection was lost and made again. What is only known on a connection is `None` before the first.
+    """
+
+    host: str
+    aliases: list[str]
+    ssh_config: str | None
+    liveness: str
+    since: float
+    socket: str
+    policy: str
+    stalled_since: float | None = None
+    next_attempt: float | None = None
+    error: ErrorBody | None = None
+    user: str | None = None
+    hostname: str | None = None
+    server_version: str | None = None
+    server_owner: str | None = None
+    codex_path: str | None = None
+    launch_mode: str | None = None
+    byte_path: str | None = None
+    clients: int = 0
+    breaks: int = 0
+    active_threads: list[ActiveThread] = []
+    waiting_approvals: int = 0
+    forwards: list[ForwardBody] = []
+    notices: list[NoticeBody] = []
+
+
+class HubBody(msgspec.Struct, kw_only=True):
+    """The background process; without one, `running` is false and the rest is `None`."""
+
+    running: bool
+    pid: int | None = None
+    version: str | None = None
+    since: float | None = None
+    socket: str | None = None
+    log: str | None = None
+
+
+class StatusReport(Document, kw_only=True):
+    """All links, by alias; with ``--watch`` one document for each change."""
+
+    kind: ClassVar[str] = "status"
+    hub: HubBody
+    links: list[LinkBody]
+
+
+class ConnectResult(msgspec.Struct, kw_only=True):
+    """One alias: its link, or why there is none. `changed` is false when it was live already."""
+
+    host: str
+    ok: bool
+    changed: bool = False
+    link: LinkBody | None = None
+    error: ErrorBody | None = None
+
+
+class ConnectReport(Document, kw_only=True):
+    """The outcome of ``connect``, in the order asked."""
+
+    kind: ClassVar[str] = "connect"
+    ok: bool
+    exit_code: int
+    hosts: list[ConnectResult]
+
+
+class DisconnectResult(msgspec.Struct, kw_only=True):
+    """One alias. `changed` is false when there was no link; `server` is ``left``, ``stopped`` or ``absent``."""
+
+    host: str
+    ok: bool
+    changed: bool = False
+    server: str = "left"
+    error: ErrorBody | None = None
+
+
+class DisconnectReport(Document, kw_only=True):
+    """The outcome of ``disconnect``, in the order asked."""
+
+    kind: ClassVar[str] = "disconnect"
+    ok: bool
+    exit_code: int
+    hosts: list[DisconnectResult]
+
+
+class ForwardReport(Document, kw_only=True):
+    """Ports that are forwarded: the one opened or stopped, or all of them. `changed` is false when nothing was new."""
+
+    kind: ClassVar[str] = "forward"
+    forwards: list[ForwardBody]
+    changed: bool = False
+
+
+class HubReport(Document, kw_only=True):
+    """The outcome of ``hub start``, ``hub stop`` and ``hub status``."""
+
+    kind: ClassVar[str] = "hub"
+    hub: HubBody
+    changed: bool = False
+    links: int = 0
