@@ -254,3 +254,10 @@ def test_resolving_counts_on_the_terminal_and_leaves_no_trace_there(tmp_path: Pa
         run(terminal.shows("resolved 10 of 10\r\x1b[K"))
     assert len(done.stdout.splitlines()) == 10
     assert b"resolved" not in done.stdout
+
+
+def test_a_settings_file_that_was_named_and_is_missing_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("Host a\n")
+    done = remora("hosts", "--ssh-config", str(tmp_path / "config"), "--config", str(tmp_path / "none.toml"))
+    assert done.returncode == ExitCode.CONFIG
+    assert b"none.toml" in done.stderr

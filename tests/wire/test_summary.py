@@ -51,11 +51,12 @@ def test_a_person_who_interrupts_needs_no_reason() -> None:
     assert report("interrupted", error=GONE).exit_code == ExitCode.INTERRUPTED
 
 
-def test_what_nobody_was_there_to_approve_is_named() -> None:
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_what_nobody_was_there_to_approve_is_named(interrupted: bool) -> None:
     summary = Summary("box")
     summary.note(ApprovalRequested(request_id=1, request="command", command="make install"))
     summary.note(ApprovalResolved(request_id=1, decision="decline", decided_by="unattended"))
-    done = report("completed", interrupted=False, summary=summary)
+    done = report("completed", interrupted=interrupted, summary=summary)
     assert done.exit_code == ExitCode.NEEDS_PERSON
     assert done.error is not None
     assert (done.error.code, done.error.seen) == (Code.APPROVAL_UNATTENDED, "make install")

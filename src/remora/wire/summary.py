@@ -109,7 +109,7 @@ class Summary:
         """
         mode, path = self._way or (None, None)
         reason = reason if outcome in _CUT_SHORT else None
-        cause = error or reason or (None if interrupted else self._cause(outcome))
+        cause = error or reason or self._cause(outcome, interrupted=interrupted)
         thread = self._thread
         return RunReport(
             host=self._alias,
@@ -135,10 +135,12 @@ class Summary:
             error=error_body(cause) if cause else None,
         )
 
-    def _cause(self, outcome: str) -> RemoraError | None:
-        """Why a run that nobody here stopped did not end well, where its end does not say so itself."""
-        if unattended := self._unattended():
-            return _nobody_there(unattended)
+    def _cause(self, outcome: str, *, interrupted: bool) -> RemoraError | None:
+        """Why a run did not end well, where its end does not say so itself."""
+        if self._needed_person(outcome, interrupted=interrupted):
+            return _nobody_there(self._unattended())
+        if interrupted:
+            return None
         cancelled = any(approval.decision in _CANCELS for approval in self._approvals)
         return _stopped_there() if outcome == "interrupted" and not cancelled else None
 
@@ -148,11 +150,16 @@ class Summary:
     def _exit_code(self, outcome: str, error: RemoraError | None, *, interrupted: bool) -> int:
         if outcome == "unknown" and error is not None:
             return int(error.exit_code)
-        if self._unattended() and not interrupted and outcome in ("completed", "failed", "interrupted"):
+        if self._needed_person(outcome, interrupted=interrupted):
             return int(ExitCode.NEEDS_PERSON)
         if outcome == "interrupted" and not interrupted and not self._cancelled_by_person():
             return int(ExitCode.TASK_FAILED)
         return int(_EXIT_CODES[outcome])
+
+    def _needed_person(self, outcome: str, *, interrupted: bool) -> bool:
+        """Whether the run came to its end without what nobody was there to approve; a stop that worked is no end."""
+        ends = ("completed", "failed") if interrupted else ("completed", "failed", "interrupted")
+        return outcome in ends and bool(self._unattended())
 
     def _unattended(self) -> list[str]:
         """What was asked while nobody was there."""

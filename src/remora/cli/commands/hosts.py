@@ -44,6 +44,8 @@ def list_(
             )
     else:
         with limit_blocking(options):
+            if options.config is not None:
+                api.load_settings(options.config)  # nothing here needs it; a bad file is told all the same
             report = api.list_hosts(ssh_config=options.ssh_config)
     if options.json:
         write_document(report)
