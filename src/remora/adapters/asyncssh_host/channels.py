@@ -2,13 +2,13 @@
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 import asyncssh
 from asyncssh.channel import SSHChannel
 
+from remora.adapters.inbox import Inbox
 from remora.core.errors import Code, RemoraError, Unreachable
 from remora.ports import ExitStatus
 
@@ -21,47 +21,6 @@ _WRITE_PIECE: Final = 256 * 1024
 _WRITE_HIGH: Final = 512 * 1024
 
 
-class _Inbox:
-    """Received bytes that wait for their reader."""
-
-    def __init__(self) -> None:
-        self.size = 0
-        self._pieces: deque[bytes] = deque()
-        self._ended = False
-        self._arrived = asyncio.Event()
-
-    def put(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self.size += len(data)
-        self._arrived.set()
-
-    def end(self) -> None:
-        self._ended = True
-        self._arrived.set()
-
-    async def wait(self) -> None:
-        """Wait until there are bytes or there will be no more."""
-        while not self._pieces and not self._ended:
-            self._arrived.clear()
-            await self._arrived.wait()
-
-    def take(self, limit: int) -> bytes:
-        if not self._pieces:
-            return b""
-        piece = self._pieces.popleft()
-        if len(piece) < limit and self._pieces:
-            parts, size = [piece], len(piece)
-            while self._pieces and size + len(self._pieces[0]) <= limit:
-                parts.append(self._pieces.popleft())
-                size += len(parts[-1])
-            piece = b"".join(parts)
-        elif len(piece) > limit:
-            self._pieces.appendleft(piece[limit:])
-            piece = piece[:limit]
-        self.size -= len(piece)
-        return piece
-
-
 class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[bytes], asyncssh.SSHTCPSession[bytes]):
     """One channel as a :class:`remora.ports.RemoteProcess`; a channel to a socket leaves half of that unused.
 
@@ -72,8 +31,8 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
     def __init__(self, explain: Callable[[Exception | None], RemoraError | None]) -> None:
         self._explain = explain
         self._channel: SSHChannel[bytes] | None = None
-        self._output = _Inbox()
-        self._errors = _Inbox()
+        self._output = Inbox()
+        self._errors = Inbox()
         self._held = False
         self._eof_sent = False
         self._writable = asyncio.Event()
@@ -194,7 +153,7 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
         self._writable.set()
         self._over.set()
 
-    async def _read_from(self, inbox: _Inbox, limit: int) -> bytes:
+    async def _read_from(self, inbox: Inbox, limit: int) -> bytes:
         await inbox.wait()
         data = inbox.take(limit)
         if self._held and max(self._output.size, self._errors.size) <= _INBOX_LOW and self._channel is not None:
