@@ -17,12 +17,14 @@ def may_retry(error: RemoraError) -> bool:
 class Backoff:
     """Growing pauses between attempts, within one budget.
 
-    `quick` attempts start after `first` seconds or less; from then on the pause doubles up to `ceiling`.
-    `floor` is the shortest pause after the quick ones: it bounds how many attempts fit into a minute.
+    `quick` attempts start after `first` seconds or less, each pause `growth` times the one before; from then on the
+    pause doubles up to `ceiling`. `floor` is the shortest pause after the quick ones: it bounds how many attempts fit
+    into a minute.
     """
 
     first: float = 0.5
     quick: int = 2
+    growth: float = 2.0
     floor: float = 20.0
     ceiling: float = 45.0
     total: float = 180.0
@@ -36,7 +38,7 @@ class Backoff:
         if elapsed >= self.total:
             return None
         if attempt <= self.quick:
-            pause = self.first * 2.0 ** (attempt - 1) * (0.5 + 0.5 * chance)
+            pause = self.first * self.growth ** (attempt - 1) * (0.5 + 0.5 * chance)
         else:
             grown = min(self.floor * 2.0 ** (attempt - self.quick - 1), self.ceiling)
             pause = grown + (self.ceiling - grown) * 0.5 * chance if grown > self.floor else grown * (1 + 0.25 * chance)

@@ -7,7 +7,7 @@ from typing import Final
 
 from remora.core.errors import AppServerProblem, Code, LaunchProblem, RemoraError, ShellProblem
 from remora.core.hosts import Notice
-from remora.core.probes import CodexCandidate, FolderState, HostFacts, SocketKind
+from remora.core.probes import CodexCandidate, FolderFacts, FolderState, HostFacts, SocketKind
 
 SOCKET_PATH_LIMIT: Final = 103
 """Bytes that a socket address holds everywhere: 108 on Linux, 104 on macOS, with a closing NUL."""
@@ -118,7 +118,7 @@ def plan_launch(facts: HostFacts, *, handshake_seconds: float) -> LaunchPlan:
     Raises, classified: ``folder-missing``, ``socket-foreign``, ``codex-missing``, ``codex-unusable``,
     ``codex-unsupported``, ``launch-refused``.
     """
-    _refuse_folder(facts)
+    refuse_folder(facts.folder)
     if facts.socket.foreign is not None:
         raise foreign_socket(facts.socket.foreign)
     steps: list[Step] = []
@@ -146,6 +146,17 @@ def plan_launch(facts: HostFacts, *, handshake_seconds: float) -> LaunchPlan:
     return LaunchPlan(steps=tuple(steps), folder=facts.folder.path, codex=chosen, notices=tuple(notices))
 
 
+def link_unsupported(plan: LaunchPlan) -> AppServerProblem:
+    """The refusal to hold a link to a server that would end with the connection."""
+    reasons = [notice.message for notice in plan.notices if notice.code == "attached"]
+    return AppServerProblem(
+        Code.LINK_UNSUPPORTED,
+        "On this host the app server cannot outlive its connection, so there is nothing to hold a link to.",
+        seen="\n".join(reasons),
+        next_step="Use remora run, which works all the same; for a link, update codex on the host.",
+    )
+
+
 def foreign_socket(place: str) -> LaunchProblem:
     """The refusal to talk to somebody else's server."""
     return LaunchProblem(
@@ -155,8 +166,8 @@ def foreign_socket(place: str) -> LaunchProblem:
     )
 
 
-def _refuse_folder(facts: HostFacts) -> None:
-    folder = facts.folder
+def refuse_folder(folder: FolderFacts) -> None:
+    """Raise ``folder-missing`` for a folder where nobody can work, with names that are near it."""
     if folder.state is FolderState.OK:
         return
     what = {

@@ -17,6 +17,7 @@ from remora.core.launching import (
     LaunchRequest,
     StartDetached,
     foreign_socket,
+    link_unsupported,
     plan_launch,
 )
 from remora.core.probes import HostFacts, ProcessIdentity, foreign_place, read_process
@@ -47,7 +48,8 @@ def nothing_ahead(folder: str) -> Sequence[Asked]:
 class AppServer:
     """An app server that answered ``initialize``, and how we came to it.
 
-    `owner` says in words whose it is; `codex_path` is the program when we started it, `None` when not.
+    `owner` says in words whose it is; `codex_path` is the program when we started it, `None` when not. `socket` is the
+    control socket, `None` for an attached server.
     """
 
     rpc: RpcClient
@@ -55,6 +57,7 @@ class AppServer:
     hostname: str
     facts: HostFacts
     plan: LaunchPlan
+    socket: str | None
     mode: LaunchMode
     byte_path: BytePath
     version: str | None
@@ -73,15 +76,20 @@ async def open_app_server(
     limits: Limits,
     nonce: Callable[[], str],
     ahead: Ahead = nothing_ahead,
+    lasting: bool = False,
 ) -> AsyncIterator[AppServer]:
     """Launch or adopt the app server on `host` and connect to it.
 
+    With `lasting` a server that would end with the connection is refused (``link-unsupported``), and the facts tell
+    what the relay needs.
     Order: when this yields, the server has answered ``initialize``. On leaving, our connection to it is
     closed; an attached server ends with it, any other goes on. Raises what the probe, the plan and the
     launch refuse, classified, each with its stage.
     """
     async with AsyncExitStack() as stack:
-        launch = _Launch(host, request, clock=clock, limits=limits, nonce=nonce, ahead=ahead, stack=stack)
+        launch = _Launch(
+            host, request, clock=clock, limits=limits, nonce=nonce, ahead=ahead, lasting=lasting, stack=stack
+        )
         yield await launch.run()
 
 
@@ -101,6 +109,7 @@ class _Launch:
         limits: Limits,
         nonce: Callable[[], str],
         ahead: Ahead,
+        lasting: bool,
         stack: AsyncExitStack,
     ) -> None:
         self._host = host
@@ -109,6 +118,7 @@ class _Launch:
         self._limits = limits
         self._nonce = nonce
         self._ahead = ahead
+        self._lasting = lasting
         self._stack = stack
         self._shells = AsyncExitStack()
         self._facts: HostFacts
@@ -159,7 +169,8 @@ class _Launch:
             return None  # where nobody can tell, codex itself refuses to displace a living server
         if byte_path is BytePath.UNIX_SOCKET:
             await self._shells.aclose()
-        return self._result(plan, rpc, LaunchMode.ADOPTED, byte_path, self._facts.server)
+        reached = (rpc, byte_path, self._facts.socket.real_path)
+        return self._result(plan, *reached, LaunchMode.ADOPTED, self._facts.server)
 
     async def _start(self, plan: LaunchPlan, step: StartDetached) -> AppServer | None:
         """Our own server, detached, or the one that another launch started meanwhile; `None`: not possible here."""
@@ -187,15 +198,18 @@ class _Launch:
         started = outcome == STARTED
         rpc, byte_path = await self._reach(plan, socket, must_outlive=started)
         mode = LaunchMode.DETACHED if started else LaunchMode.ADOPTED
-        return self._result(plan, rpc, mode, byte_path, read_process(answers) if started else self._facts.server)
+        ours = read_process(answers) if started else self._facts.server
+        return self._result(plan, rpc, byte_path, socket, mode, ours)
 
     async def _attach(self, plan: LaunchPlan) -> AppServer:
         """A server on this very channel."""
         if plan.attached is None or plan.codex is None:
             raise AssertionError("a plan that starts anything has an attached step")
+        if self._lasting:
+            raise link_unsupported(plan)
         stream = await self._shell.become((plan.attached.codex, "app-server", "--listen", "stdio://"))
         rpc = await self._open_rpc(stream, Framing.LINES)
-        return self._result(plan, rpc, LaunchMode.ATTACHED, BytePath.STDIO, None)
+        return self._result(plan, rpc, BytePath.STDIO, None, LaunchMode.ATTACHED, None)
 
     async def _reach(self, plan: LaunchPlan, socket: str, *, must_outlive: bool = False) -> tuple[RpcClient, BytePath]:
         """A handshake on `socket`. With `must_outlive` the shell that started the server is gone before it."""
@@ -259,7 +273,13 @@ class _Launch:
         return await self._stack.enter_async_context(opening)
 
     def _result(
-        self, plan: LaunchPlan, rpc: RpcClient, mode: LaunchMode, byte_path: BytePath, ours: ProcessIdentity | None
+        self,
+        plan: LaunchPlan,
+        rpc: RpcClient,
+        byte_path: BytePath,
+        socket: str | None,
+        mode: LaunchMode,
+        ours: ProcessIdentity | None,
     ) -> AppServer:
         account = self._facts.account
         if mode is LaunchMode.ATTACHED:
@@ -275,6 +295,7 @@ class _Launch:
             hostname=self._host.facts.hostname,
             facts=self._facts,
             plan=plan,
+            socket=socket,
             mode=mode,
             byte_path=byte_path,
             version=rpc.server.version,

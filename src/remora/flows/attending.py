@@ -1,0 +1,153 @@
+"""Watching one connection while it is live: is it there, does it answer, does the app server behind it?"""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit, Unreachable
+from remora.core.launching import BytePath
+from remora.flows.observing import Board
+from remora.flows.relay import Attachment
+from remora.flows.rpc import open_rpc
+from remora.flows.waiting import dismiss, within
+from remora.flows.ways import Way
+from remora.ports import RemoteHost, World
+from remora.wire.jsonrpc import Framing
+
+_UNSPOKEN: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION})
+"""A server that speaks otherwise than WebSocket on its socket: it is used, but not watched."""
+_STEADY: Final = 5.0
+"""A watch that held so long was no failure to watch."""
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 30.0
+
+
+class Attendance:
+    """The watch over one connection; `probe` is set from outside when the connection is in doubt.
+
+    `answered` is called when the app server has answered through `way`; `stalled` with whether an answer is overdue.
+    """
+
+    def __init__(
+        self,
+        host: RemoteHost,
+        way: Way,
+        attachment: Attachment | None,
+        *,
+        board: Board,
+        world: World,
+        probe: asyncio.Event,
+        answered: Callable[[], None],
+        stalled: Callable[[bool], None],
+    ) -> None:
+        self._host = host
+        self._way = way
+        self._attachment = attachment
+        self._board = board
+        self._clock = world.clock
+        self._limits = world.limits
+        self._probe = probe
+        self._answered = answered
+        self._stalled = stalled
+
+    async def until_over(self) -> RemoraError:
+        """Wait for the end: ``connection-lost``, ``host-left``, ``relay-failed``, ``server-gone``, or whatever."""
+        watches: list[Coroutine[Any, Any, RemoraError]] = [self._lost(), self._unanswered_probe()]
+        if self._way.byte_path is not BytePath.PROXY:  # a proxy takes a session of its own
+            watches.append(self._server_gone())
+        tasks = [asyncio.ensure_future(watch) for watch in watches]
+        if self._attachment is not None:
+            tasks.append(asyncio.ensure_future(self._pulse(self._attachment)))
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            return next(task.result() for task in tasks if task.done())
+        finally:
+            await dismiss(*tasks)
+            self._stalled(False)
+
+    async def _lost(self) -> RemoraError:
+        if self._attachment is not None:
+            return await self._attachment.wait_lost()
+        await self._host.wait_lost()
+        return _lost("The SSH connection was lost.")
+
+    async def _unanswered_probe(self) -> RemoraError:
+        while True:
+            await self._probe.wait()
+            self._probe.clear()
+            if not await self._answers(self._limits.wake):
+                return _lost(f"The connection did not answer within {self._limits.wake:g} seconds after a sleep.")
+
+    async def _answers(self, limit: float) -> bool:
+        if self._attachment is not None:
+            return await self._attachment.ping(limit)
+        late = TimeLimit(Code.TIME_LIMIT, "The host did not answer.", next_step="None.")
+        try:
+            await within(self._clock, limit, self._start_nothing(), error=late)
+        except RemoraError as error:
+            return error is not late and error.code is not Code.CONNECTION_LOST  # a refusal is an answer
+        return True
+
+    async def _start_nothing(self) -> None:
+        process = await self._host.start(("true",))
+        try:
+            await process.wait()
+        finally:
+            await process.close()
+
+    async def _pulse(self, attachment: Attachment) -> RemoraError:
+        """Show a stall; only the SSH keepalives cut."""
+        overdue = False
+        while True:
+            if not overdue:
+                await self._clock.sleep(self._limits.stall / 2)
+            overdue = not await attachment.ping(self._limits.stall)
+            self._stalled(overdue)
+
+    async def _server_gone(self) -> RemoraError:
+        """Listen to the app server, again when only the listener was dropped, until it is gone."""
+        pause, proven = _FIRST_PAUSE, False
+        while True:
+            began = self._clock.monotonic()
+            try:
+                async with open_rpc(
+                    await self._way.open_server(transient=True),
+                    Framing.WEBSOCKET,
+                    clock=self._clock,
+                    limits=self._limits,
+                ) as rpc:
+                    self._answered()
+                    proven = True
+                    rpc.deliver_to(self._board)
+                    await self._board.look(rpc)
+                    await rpc.wait_closed()
+            except RemoraError as error:
+                heard = self._clock.monotonic() - began >= _STEADY
+                if error.code in _UNSPOKEN:
+                    self._answered()
+                    await asyncio.Event().wait()
+                if error.code is Code.CONNECTION_LOST and self._attachment is None:
+                    return error
+                if error.code is not Code.TIME_LIMIT and not heard:
+                    return _gone(error)
+                if not proven:
+                    return error
+            pause = _FIRST_PAUSE if self._clock.monotonic() - began >= _STEADY else min(2 * pause, _LONGEST_PAUSE)
+            await self._clock.sleep(pause)
+
+
+def _lost(sentence: str) -> Unreachable:
+    return Unreachable(
+        Code.CONNECTION_LOST, sentence, next_step="It is made again by itself; see remora status for how that goes."
+    )
+
+
+def _gone(error: RemoraError) -> RemoraError:
+    if error.code is Code.SERVER_GONE:
+        return error
+    return ProtocolProblem(
+        Code.SERVER_GONE,
+        f"The app server is gone: {error.message}",
+        seen=error.seen,
+        next_step="It is started again by itself; threads are kept on its disk.",
+    )

@@ -1,0 +1,113 @@
+"""Carrying bytes between a client of this machine and the app server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from remora.flows.waiting import dismiss
+from remora.ports import ByteStream
+
+_CHUNK: Final = 256 * 1024
+
+
+async def show_in(client: ByteStream, open_server: Callable[[], Awaitable[ByteStream]]) -> None:
+    """Connect `client` with the server that `open_server` gives, byte for byte, until both have ended.
+
+    While `open_server` takes its time the client is held; one that leaves meanwhile is let go. A break on either side
+    ends both.
+    """
+    opening = asyncio.ensure_future(open_server())
+    held = _Held(client)
+    try:
+        if await held.until(opening):
+            server = opening.result()
+            try:
+                await _carry_both(client, server, held)
+            finally:
+                await server.close()
+    finally:
+        await dismiss(opening)
+        await held.close()
+
+
+class _Held:
+    """What a client says before the server is there: bounded, and watched for its end."""
+
+    def __init__(self, client: ByteStream) -> None:
+        self._client = client
+        self._early: list[bytes] = []
+        self._reading: asyncio.Future[bytes] | None = asyncio.ensure_future(client.read(_CHUNK))
+
+    async def until(self, opening: "asyncio.Future[ByteStream]") -> bool:
+        """Hold the client until `opening` is done; false when the client left before."""
+        while not opening.done():
+            awaited: set[asyncio.Future[Any]] = {opening}
+            if self._reading is not None:
+                awaited.add(self._reading)
+            await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
+            if opening.done():
+                break
+            data = self._reading.result() if self._reading is not None else b""
+            if not data:
+                return False
+            self._early.append(data)
+            full = sum(map(len, self._early)) >= _CHUNK
+            self._reading = None if full else asyncio.ensure_future(self._client.read(_CHUNK))
+        return True
+
+    async def read(self) -> bytes:
+        """What was said, in order, and then what the client says."""
+        if self._early:
+            return self._early.pop(0)
+        reading, self._reading = self._reading, None
+        return await (reading if reading is not None else self._client.read(_CHUNK))
+
+    async def close(self) -> None:
+        """Stop listening."""
+        if self._reading is not None:
+            await dismiss(self._reading)
+
+
+async def _carry_both(client: ByteStream, server: ByteStream, held: _Held) -> None:
+    ways = [asyncio.ensure_future(_carry(held.read, server)), asyncio.ensure_future(_carry(_reader(server), client))]
+    try:
+        await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        await dismiss(*ways)
+
+
+async def _carry(read: Callable[[], Awaitable[bytes]], sink: ByteStream) -> None:
+    while data := await read():
+        await sink.write(data)
+    await sink.write_eof()
+
+
+def _reader(stream: ByteStream) -> Callable[[], Awaitable[bytes]]:
+    return lambda: stream.read(_CHUNK)
+
+
+class Guest:
+    """A stream that somebody uses; `left` is called once, when it is closed."""
+
+    def __init__(self, stream: ByteStream, left: Callable[[], None]) -> None:
+        self._stream = stream
+        self._left: Callable[[], None] | None = left
+
+    async def read(self, limit: int = 65536) -> bytes:
+        """See :class:`remora.ports.ByteStream`."""
+        return await self._stream.read(limit)
+
+    async def write(self, data: bytes) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        await self._stream.write(data)
+
+    async def write_eof(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        await self._stream.write_eof()
+
+    async def close(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        left, self._left = self._left, None
+        if left is not None:
+            left()
+        await self._stream.close()

@@ -1,0 +1,365 @@
+"""A link: one supervised connection to one host, and a local socket that stays whatever happens to it."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit
+from remora.core.launching import LaunchRequest, refuse_folder
+from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
+from remora.core.probes import FolderFacts
+from remora.core.session import Active, Asked, CameUp, Due, Effect, Ended, Event, Failed, Lost, Session, Wanted, Woke
+from remora.flows.doors import Guest, show_in
+from remora.flows.holding import Holder
+from remora.flows.lending import LentDialogue
+from remora.flows.supervise import Supervisor
+from remora.flows.unattended import UnattendedDialogue
+from remora.flows.waiting import dismiss, within
+from remora.flows.waking import watch_wakes
+from remora.flows.ways import Way
+from remora.ports import ByteStream, Dialogue, LocalSockets, World
+from remora.wire.reports import error_body, notice_bodies
+from remora.wire.reports.links import LinkBody
+
+
+class Link:
+    """The link called `name`. It dials when it is asked for, and keeps what `policy` promises.
+
+    `socket_path` is where its door is: it speaks what the app server's control socket speaks, from the start of
+    :meth:`run` to its end, live or not. Several aliases of one machine may share a link, each with a door of its own.
+    """
+
+    def __init__(
+        self,
+        name: LinkName,
+        world: World,
+        sockets: LocalSockets,
+        *,
+        socket_path: str,
+        launch: LaunchRequest,
+        policy: ReconnectPolicy,
+    ) -> None:
+        self.name = name
+        self.policy = policy
+        self._world = world
+        self._clock = world.clock
+        self._sockets = sockets
+        limits = world.limits
+        self._session = Session(
+            policy, reconnect_total=limits.reconnect_total, dials_per_minute=limits.dials_per_minute
+        )
+        self._dialogue = LentDialogue()
+        self._supervisor = Supervisor(
+            name.alias, world, launch, self._dialogue, tell=self._tell, changed=self._note_change
+        )
+        self._paths: dict[LinkName, str] = {name: socket_path}
+        self._doors: dict[LinkName, Holder[None]] = {}
+        self._guests = 0
+        self._breaks = 0
+        self._since = self._clock.wall()
+        self._version = 0
+        self._change = asyncio.Event()
+        self._news = asyncio.Event()
+        self._dial_now = False
+        self._waiters: list[asyncio.Future[None]] = []
+        self._stopping = asyncio.Event()
+        self._gone = asyncio.Event()
+        self._running = False
+
+    # -- what it is
+
+    @property
+    def liveness(self) -> Liveness:
+        """What the link does now."""
+        return self._session.liveness
+
+    @property
+    def identity(self) -> HostIdentity | None:
+        """What machine it leads to; `None` before the first connection."""
+        learned = self._supervisor.learned
+        return learned.identity if learned is not None else None
+
+    @property
+    def aliases(self) -> tuple[LinkName, ...]:
+        """Its names, the first one first."""
+        return tuple(self._paths)
+
+    def body(self, name: LinkName | None = None) -> LinkBody:
+        """The link as it is now, under the name asked for."""
+        name = name or self.name
+        session, supervisor, learned = self._session, self._supervisor, self._supervisor.learned
+        body = LinkBody(
+            host=name.alias,
+            aliases=[other.alias for other in self._paths],
+            ssh_config=name.ssh_config,
+            liveness=session.liveness.value,
+            since=self._since,
+            socket=self._paths[name],
+            policy=self.policy.value,
+            stalled_since=supervisor.stalled_since,
+            next_attempt=self._wall(session.deadline),
+            error=None if session.error is None else error_body(session.error),
+            clients=self._guests,
+            breaks=self._breaks,
+            active_threads=supervisor.board.active,
+            waiting_approvals=supervisor.board.waiting,
+        )
+        if learned is not None:
+            notices = [*learned.notices, *([supervisor.without_relay] if supervisor.without_relay else [])]
+            body.user = learned.connection.user
+            body.hostname = learned.connection.hostname
+            body.server_version = learned.version
+            body.server_owner = learned.owner
+            body.codex_path = learned.codex_path
+            body.launch_mode = learned.mode.value
+            body.notices = notice_bodies(notices)
+        if supervisor.way is not None:
+            body.byte_path = supervisor.way.byte_path.value
+        return body
+
+    async def changed(self, seen: int) -> int:
+        """Wait until the link differs from version `seen`; give the version of now. Versions only grow, from 1."""
+        while self._version <= seen:
+            await self._change.wait()
+        return self._version
+
+    # -- its life
+
+    async def run(self) -> None:
+        """Hold the doors and obey the session until :meth:`stop`. Raises nothing that a host does.
+
+        Raises ``runtime-folder-unusable`` when the door cannot be held. However it ends, nothing of the link is left.
+        """
+        self._running = True
+        tasks: list[asyncio.Future[Any]] = []
+        try:
+            await self._open_door(self.name)
+            tasks.append(asyncio.ensure_future(self._obey()))
+            tasks.append(asyncio.ensure_future(watch_wakes(self._clock, partial(self._tell, Woke()))))
+            tasks.append(asyncio.ensure_future(self._stopping.wait()))
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                if task.done():
+                    task.result()
+        finally:
+            try:
+                await self._end(tasks)
+            finally:
+                self._gone.set()
+
+    async def bring_up(self, dialogue: Dialogue) -> bool:
+        """A person wants it: dial now if it is not live, asking through `dialogue`; whether anything changed.
+
+        Raises what stopped the attempt; the link then goes on as its policy says.
+        """
+        if self.liveness is Liveness.LIVE:
+            return False
+        with self._dialogue.lent(dialogue):
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            try:
+                self._tell(Asked())
+                if self.liveness is Liveness.STOPPED:
+                    raise self._stopped()
+                await waiter
+            finally:
+                self._waiters = [other for other in self._waiters if other is not waiter]
+        return True
+
+    async def stop(self, *, stop_server: bool = False, force: bool = False) -> str:
+        """End the link for good; what became of the app server: ``left``, ``stopped`` or ``absent``.
+
+        With `stop_server` a server that we started is stopped before: raises ``server-busy`` when a turn runs and
+        `force` is not given, ``server-not-ours``, or what keeps the host from being reached; the link then goes on.
+        On return nothing of the link is left here, its doors included.
+        """
+        outcome = "left"
+        if stop_server:
+            await self.bring_up(UnattendedDialogue())
+            outcome = await self._supervisor.stop_server(force=force)
+        self._stopping.set()
+        self._tell(Ended())
+        if self._running:
+            await self._gone.wait()
+        return outcome
+
+    async def add_alias(self, name: LinkName, socket_path: str) -> None:
+        """Another name for the same machine: a door of its own into this link. Raises as :meth:`run`."""
+        self._paths[name] = socket_path
+        try:
+            await self._open_door(name)
+        except BaseException:
+            del self._paths[name]
+            raise
+        self._note_change()
+
+    async def remove_alias(self, name: LinkName) -> None:
+        """Close the door of one name; not the only one."""
+        door = self._doors.pop(name, None)
+        if door is not None:
+            await door.close()
+        self._paths.pop(name, None)
+        if name == self.name:
+            self.name = next(iter(self._paths))
+        self._note_change()
+
+    # -- what it is for
+
+    async def open_server(self) -> ByteStream:
+        """One connection to the app server's control socket, as its bytes. Waits while the link is down."""
+        return await self._enter(lambda way: way.open_server())
+
+    async def open_port(self, port: int) -> ByteStream:
+        """One connection to a TCP port of the host's loopback. Waits while the link is down."""
+        return await self._enter(lambda way: way.open_port(port))
+
+    async def find_folder(self, folder: str | None) -> str:
+        """The absolute path of `folder` on the host. Raises ``folder-missing`` for one where nobody can work."""
+        seconds = self._world.limits.request
+        late = TimeLimit(
+            Code.TIME_LIMIT,
+            f"The host did not tell within {seconds:g} seconds what that folder is.",
+            next_step="Look how the link is with: remora status",
+            host=self.name.alias,
+        )
+        facts = await within(self._clock, seconds, self._ask_folder(folder), error=late)
+        refuse_folder(facts)
+        return facts.path
+
+    async def _ask_folder(self, folder: str | None) -> FolderFacts:
+        self._tell(Wanted())
+        return await (await self._way()).find_folder(folder)
+
+    async def _enter(self, open_stream: Callable[[Way], Awaitable[ByteStream]]) -> ByteStream:
+        """A stream that counts as a guest until it is closed. A guest is what keeps the link from being idle."""
+        self._count(+1)
+        try:
+            self._tell(Wanted())
+            stream = await open_stream(await self._way())
+        except BaseException:
+            self._count(-1)
+            raise
+        return Guest(stream, partial(self._count, -1))
+
+    async def _way(self) -> Way:
+        while self._supervisor.way is None:
+            if self.liveness is Liveness.STOPPED:
+                raise self._stopped()
+            await self._change.wait()
+        return self._supervisor.way
+
+    def _count(self, step: int) -> None:
+        self._guests += step
+        self._note_change()
+
+    # -- doors
+
+    async def _open_door(self, name: LinkName) -> None:
+        door = Holder(partial(self._sockets.serve, self._paths[name], self._visit))
+        try:
+            await door.opened()
+        except BaseException:
+            await door.close()
+            raise
+        self._doors[name] = door
+
+    async def _visit(self, client: ByteStream) -> None:
+        await show_in(client, self.open_server)
+
+    # -- the loop that obeys
+
+    async def _obey(self) -> None:
+        """Do what the session says, one attempt at a time, for ever."""
+        while True:
+            if self._dial_now:
+                self._dial_now = False
+                await self._supervisor.attempt()
+                continue
+            self._news.clear()
+            await self._wait(self._session.deadline)
+            self._tell(Due())
+
+    async def _wait(self, deadline: float | None) -> None:
+        """Until something happens that may move the deadline, or the deadline comes."""
+        news = asyncio.ensure_future(self._news.wait())
+        waiting = [news]
+        if deadline is not None:
+            alarm = asyncio.ensure_future(self._clock.sleep(max(deadline - self._clock.monotonic(), 0)))
+            waiting.append(alarm)
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await dismiss(*waiting)
+
+    def _tell(self, event: Event) -> Effect:
+        """Tell the session; begin what it says, and let everybody know."""
+        session = self._session
+        before, deadline = session.liveness, session.deadline
+        effect = session.take(event, now=self._clock.monotonic(), chance=self._world.random.random())
+        if effect is Effect.DIAL:
+            self._dial_now = True
+        elif effect is Effect.PROBE:
+            self._supervisor.probe()
+        if isinstance(event, Lost):
+            self._breaks += 1
+        if session.liveness is not before:
+            self._since = self._clock.wall()
+        if effect is not Effect.NONE or session.liveness is not before or session.deadline != deadline:
+            self._news.set()
+            self._note_change()
+        self._answer_waiters(event)
+        return effect
+
+    def _answer_waiters(self, event: Event) -> None:
+        """Tell those who asked how their attempt ended; one that begins anew at once has not ended."""
+        error: RemoraError | None = None
+        match event:
+            case Failed(reason) | Lost(reason) if not self._dial_now:
+                error = reason
+            case Ended():
+                error = self._stopped()
+            case CameUp():
+                pass
+            case _:
+                return
+        for waiter in self._waiters:
+            if not waiter.done() and error is not None:
+                waiter.set_exception(error)
+            elif not waiter.done():
+                waiter.set_result(None)
+
+    def _note_change(self) -> None:
+        """Whoever watches learns it; the session learns whether somebody uses the link."""
+        self._session.take(
+            Active(self._guests > 0 or bool(self._supervisor.board.active)), now=self._clock.monotonic(), chance=0.0
+        )
+        self._version += 1
+        change, self._change = self._change, asyncio.Event()
+        change.set()
+
+    # -- the end
+
+    async def _end(self, tasks: "list[asyncio.Future[Any]]") -> None:
+        self._tell(Ended())
+        limits = self._world.limits
+        unheard = TimeLimit(Code.TIME_LIMIT, "The relay did not hear our farewell.", next_step="None: its lease ends.")
+        try:
+            with suppress(RemoraError):
+                await within(self._clock, limits.stop, self._supervisor.leave(), error=unheard)
+        finally:
+            await dismiss(*tasks)
+            for door in self._doors.values():
+                await door.close()
+
+    def _stopped(self) -> RemoraError:
+        return LaunchProblem(
+            Code.LINK_MISSING,
+            f"The link to {self.name.alias} was ended.",
+            next_step=f"Run: remora connect {self.name.alias}",
+            host=self.name.alias,
+        )
+
+    def _wall(self, moment: float | None) -> float | None:
+        return None if moment is None else self._clock.wall() + moment - self._clock.monotonic()

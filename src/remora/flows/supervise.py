@@ -1,0 +1,294 @@
+"""One connection after the other for one link, and everything inside it; never two at a time."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from remora.core.errors import Code, LaunchProblem, RemoraError
+from remora.core.hosts import Notice
+from remora.core.launching import BytePath, LaunchMode, LaunchRequest
+from remora.core.links import HostIdentity
+from remora.core.probes import HostFacts
+from remora.core.session import Broke, CameUp, Effect, Event, Failed, Lost
+from remora.flows.attending import Attendance
+from remora.flows.connect import connect_host
+from remora.flows.launch import AppServer, open_app_server
+from remora.flows.observing import Board
+from remora.flows.relay import Attachment, RelaySession
+from remora.flows.relay_start import RelayPlace, reach_relay, relay_place
+from remora.flows.stopping import end_server, require_idle
+from remora.flows.waiting import dismiss
+from remora.flows.ways import PlainWay, RelayWay, Way
+from remora.ports import ByteStream, ConnectionFacts, Dialogue, RemoteHost, World
+
+_MENDABLE: Final = frozenset({Code.RELAY_FAILED, Code.SERVER_GONE})
+"""What can be mended on the connection that stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What the last launch taught about the host and its app server."""
+
+    connection: ConnectionFacts
+    facts: HostFacts
+    version: str | None
+    owner: str
+    codex_path: str | None
+    mode: LaunchMode
+    socket: str
+    plain_path: BytePath
+    place: RelayPlace | None
+    notices: tuple[Notice, ...]
+
+    @property
+    def identity(self) -> HostIdentity:
+        """What machine it is."""
+        return HostIdentity(
+            host_key_fingerprint=self.connection.host_key_fingerprint,
+            machine_id=self.facts.machine_id,
+            boot_id=self.facts.boot_id,
+            account=self.facts.account,
+            codex_home=self.facts.codex_home,
+        )
+
+    def fits(self, connection: ConnectionFacts) -> bool:
+        """Whether `connection` seems to lead to the same place."""
+        known = self.connection
+        return (known.user, known.host_key_fingerprint) == (connection.user, connection.host_key_fingerprint)
+
+
+class _Ordered(Exception):
+    """Somebody wants the app server stopped; the connection is needed for that, and the outcome awaited."""
+
+    def __init__(self, outcome: "asyncio.Future[str]") -> None:
+        super().__init__()
+        self.outcome = outcome
+
+
+@dataclass(slots=True)
+class _Live:
+    """Whether the app server has answered on this connection."""
+
+    seen: bool = False
+
+
+class Supervisor:
+    """Makes and holds the connections of one link. `tell` takes what happens; `changed` is called for the rest."""
+
+    def __init__(
+        self,
+        alias: str,
+        world: World,
+        request: LaunchRequest,
+        dialogue: Dialogue,
+        *,
+        tell: Callable[[Event], Effect],
+        changed: Callable[[], None],
+    ) -> None:
+        self._alias = alias
+        self._world = world
+        self._request = request
+        self._dialogue = dialogue
+        self._tell = tell
+        self._changed = changed
+        self._relay = self._new_relay()
+        self._probe = asyncio.Event()
+        self._orders: asyncio.Queue[asyncio.Future[str]] = asyncio.Queue()
+        self.board = Board(changed)
+        self.way: Way | None = None
+        """Open while the link is live."""
+        self.learned: Learned | None = None
+        self.without_relay: Notice | None = None
+        """Why the byte path is a plain one on a host that could have a relay."""
+        self.stalled_since: float | None = None
+        """By the wall clock."""
+        self.breaks = 0
+
+    async def attempt(self) -> None:
+        """Connect and serve until the connection is gone, and tell how each ended. Raises nothing a host can cause."""
+        lost: RemoraError | None = None
+        try:
+            async with connect_host(self._alias, self._world, self._dialogue) as host:
+                lost = await self._use(host)
+                if lost is not None:
+                    self._tell(Lost(lost))
+        except RemoraError as error:
+            if lost is None:
+                self._tell(Failed(error))
+
+    def probe(self) -> None:
+        """Find out at once whether the connection still answers."""
+        self._probe.set()
+
+    async def stop_server(self, *, force: bool) -> str:
+        """Stop the app server on the live connection. What is raised says why not; then everything goes on."""
+        if self.way is None:
+            raise _not_live(self._alias)
+        if not force:
+            await require_idle(self.way, self._world)
+        outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._orders.put_nowait(outcome)
+        return await outcome
+
+    async def leave(self) -> None:
+        """Say farewell to the relay, if it hears us."""
+        await self._relay.leave()
+
+    # -- on one connection
+
+    async def _use(self, host: RemoteHost) -> RemoraError | None:
+        """Serve, mending what breaks behind the connection; the reason when a live connection was lost.
+
+        `None` when it was told already. Raises when it did not become live.
+        """
+        known = self.learned
+        launch = known is None or known.place is None or not known.fits(host.facts)
+        while True:
+            if launch:
+                await self._launch(host)
+            live = _Live()
+            try:
+                cause = await self._serve(host, live, launched=launch)
+            except _Ordered as ordered:
+                await self._obey(host, ordered.outcome)
+                launch = False
+                continue
+            finally:
+                self.way = None
+            if not live.seen:
+                if launch or cause.code not in _MENDABLE:
+                    raise cause
+                launch = True
+            elif cause.code not in _MENDABLE:
+                return cause
+            elif self._tell(Broke(cause)) is not Effect.RELAUNCH:
+                return None
+            else:
+                launch = cause.code is Code.SERVER_GONE
+
+    async def _launch(self, host: RemoteHost) -> None:
+        world = self._world
+        opening = open_app_server(
+            host, self._request, clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True
+        )
+        async with opening as server:
+            self.learned = _learn(host, server)
+        self.without_relay = None
+        self.board.clear()
+
+    async def _serve(self, host: RemoteHost, live: "_Live", *, launched: bool) -> RemoraError:
+        learned = self.learned
+        if learned is None:
+            raise AssertionError("a server is launched before it is served")
+        if learned.place is not None:
+            world = self._world
+            try:
+                stream = await reach_relay(
+                    host, learned.place, clock=world.clock, limits=world.limits, nonce=world.nonce
+                )
+            except RemoraError as error:
+                if error.code is not Code.RELAY_FAILED:
+                    raise
+                if not launched:
+                    return error
+                self.without_relay = Notice("no-relay", f"Streams end with the connection: {error.message}")
+                await self._break_streams()
+            else:
+                return await self._serve_relayed(host, stream, live, launched=launched)
+        way = PlainWay(host, self._request, self._world, socket=learned.socket, byte_path=learned.plain_path)
+        return await self._attend(host, way, None, live, proven=True)
+
+    async def _serve_relayed(
+        self, host: RemoteHost, stream: ByteStream, live: "_Live", *, launched: bool
+    ) -> RemoraError:
+        async with self._relay.attach(stream) as attachment:
+            proven = launched or attachment.resumed
+            return await self._attend(host, RelayWay(self._relay), attachment, live, proven=proven)
+
+    async def _attend(
+        self, host: RemoteHost, way: Way, attachment: Attachment | None, live: "_Live", *, proven: bool
+    ) -> RemoraError:
+        def come_up() -> None:
+            if not live.seen:
+                live.seen = True
+                self.way = way
+                self._tell(CameUp())
+
+        if proven:
+            come_up()
+        watch = Attendance(
+            host,
+            way,
+            attachment,
+            board=self.board,
+            world=self._world,
+            probe=self._probe,
+            answered=come_up,
+            stalled=self._note_stall,
+        )
+        over = asyncio.ensure_future(watch.until_over())
+        ordered = asyncio.ensure_future(self._orders.get())
+        try:
+            await asyncio.wait({over, ordered}, return_when=asyncio.FIRST_COMPLETED)
+            if over.done():
+                return over.result()
+            raise _Ordered(ordered.result())
+        finally:
+            await dismiss(over, ordered)
+
+    async def _obey(self, host: RemoteHost, outcome: "asyncio.Future[str]") -> None:
+        """Stop the app server while nothing of ours takes a session; tell whoever waits."""
+        try:
+            ended = await end_server(host, self._request, self._world)
+        except RemoraError as error:
+            if not outcome.done():
+                outcome.set_exception(error)
+        except BaseException:
+            outcome.cancel()
+            raise
+        else:
+            if not outcome.done():
+                outcome.set_result(ended)
+            await asyncio.Event().wait()  # the link is being stopped: a new server would be none of its business
+
+    async def _break_streams(self) -> None:
+        old, self._relay = self._relay, self._new_relay()
+        await old.leave()
+
+    def _note_stall(self, stalled: bool) -> None:
+        if stalled is (self.stalled_since is not None):
+            return
+        limits = self._world.limits
+        self.stalled_since = self._world.clock.wall() - limits.stall if stalled else None
+        self._changed()
+
+    def _new_relay(self) -> RelaySession:
+        world = self._world
+        return RelaySession(clock=world.clock, limits=world.limits, nonce=world.nonce)
+
+
+def _learn(host: RemoteHost, server: AppServer) -> Learned:
+    if server.socket is None:
+        raise AssertionError("a lasting server has a socket")
+    return Learned(
+        connection=host.facts,
+        facts=server.facts,
+        version=server.version,
+        owner=server.owner,
+        codex_path=server.codex_path,
+        mode=server.mode,
+        socket=server.socket,
+        plain_path=server.byte_path,
+        place=relay_place(server.facts),
+        notices=server.notices,
+    )
+
+
+def _not_live(alias: str) -> LaunchProblem:
+    return LaunchProblem(
+        Code.LINK_MISSING,
+        f"There is no live link to {alias}, so nothing can be done there.",
+        next_step=f"Run: remora connect {alias}",
+        host=alias,
+    )

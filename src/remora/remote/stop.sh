@@ -1,0 +1,65 @@
+# End the app server that we started, and what it runs; any other is left alone. Runs in the shell that probed. Needs
+# remora_run, remora_key, remora_socket and remora_limit (seconds until it is forced).
+# Ends with outcome: stopped, absent, foreign or stays.
+remora_record=$remora_run/server-$remora_key
+remora_boot=$(remora_boot_id)
+
+remora_pause() { sleep 0.05 2>/dev/null || sleep 1; }
+
+# A process is the one that was meant when its start time fits too: process ids come round again.
+remora_lives() { [ -n "$2" ] && [ "$(remora_start_time "$1")" = "$2" ]; }
+
+# remora_family PID: all that descend from it, each with its start time.
+remora_family() {
+  ps -A -o pid= -o ppid= 2>/dev/null | awk -v top="$1" '
+    { parent[$1] = $2 }
+    END { for (one in parent) { above = parent[one]
+      while (above != top && above in parent && above > 1) above = parent[above]
+      if (above == top) print one } }' | while read -r remora_one; do
+    printf '%s %s\n' "$remora_one" "$(remora_start_time "$remora_one")"
+  done
+}
+
+# remora_wait SECONDS: until the server is gone.
+remora_wait() {
+  remora_deadline=$(($(date +%s) + $1))
+  while remora_lives "$remora_pid" "$remora_start"; do
+    [ "$(date +%s)" -lt "$remora_deadline" ] || return 1
+    remora_pause
+  done
+}
+
+remora_pid= remora_start= remora_on=
+[ ! -r "$remora_record" ] || read -r remora_pid remora_start remora_on <"$remora_record"
+if [ -n "$remora_pid" ] && [ "$remora_on" = "$remora_boot" ] && remora_lives "$remora_pid" "$remora_start"; then
+  remora_left=$(remora_family "$remora_pid")
+  kill "$remora_pid" 2>/dev/null
+  if ! remora_wait "$remora_limit"; then
+    remora_left=$(remora_family "$remora_pid")
+    kill -9 "$remora_pid" 2>/dev/null
+    remora_wait "$remora_limit"
+  fi
+  for remora_signal in TERM KILL; do
+    printf '%s\n' "$remora_left" | while read -r remora_one remora_then; do
+      ! remora_lives "$remora_one" "$remora_then" || kill "-$remora_signal" "$remora_one" 2>/dev/null
+    done
+    [ "$remora_signal" = KILL ] || [ -z "$remora_left" ] || remora_pause
+  done
+  if remora_lives "$remora_pid" "$remora_start"; then
+    remora_emit server.pid "$remora_pid"
+    remora_outcome=stays
+  else
+    rm -f -- "$remora_record"
+    remora_outcome=stopped
+  fi
+else
+  remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
+  remora_listener "$remora_real" >/dev/null
+  case $? in
+    1) remora_outcome=absent ;;
+    0) remora_outcome=foreign ;;
+    *) if [ -S "$remora_socket" ]; then remora_outcome=foreign; else remora_outcome=absent; fi ;;
+  esac
+fi
+remora_emit outcome "$remora_outcome"
+remora_emit end stop
