@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_LIMITS, DEFAULT_SETTINGS, Limits, Settings
 
 if TYPE_CHECKING:
-    from remora.ports import ConfigReader, HostResolver, World
+    from pathlib import Path
+
+    from remora.ports import Clock, ConfigReader, HostResolver, LocalSockets, World
 
 
 def load_settings(file: str | None = None) -> Settings:
@@ -51,3 +53,31 @@ def default_world(ssh_config: str | None = None, *, settings: Settings = DEFAULT
         spool=partial(DiskSpool, memory=limits.spool_memory),
         limits=limits,
     )
+
+
+def local_sockets() -> "LocalSockets":
+    """The sockets of this machine."""
+    from remora.adapters.local_sockets import LocalSockets
+
+    return LocalSockets()
+
+
+def system_clock() -> "Clock":
+    """Real time."""
+    from remora.adapters.system_clock import SystemClock
+
+    return SystemClock()
+
+
+def runtime_folder() -> "Path":
+    """The private folder for sockets; made when it is not there. Raises ``runtime-folder-unusable``."""
+    from remora.adapters.runtime_folder import runtime_folder
+
+    return runtime_folder()
+
+
+def hub_log() -> "Path":
+    """Where the hub writes its log."""
+    from remora.adapters.log_folder import log_folder
+
+    return log_folder() / "hub.log"

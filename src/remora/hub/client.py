@@ -1,0 +1,308 @@
+"""Speaking to the hub. Light: what needs no hub loads next to nothing of it."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final, TypeVar
+
+from remora import wiring
+from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError, UsageProblem
+from remora.core.settings import DEFAULT_LIMITS, HostSettings, Limits
+from remora.hub.asking import answer_lent
+from remora.hub.lines import Lines
+from remora.hub.places import HubPlaces
+from remora.ports import ByteStream, Dialogue
+from remora.wire import control
+from remora.wire.reports.links import ForwardBody, LinkBody
+
+__all__ = ["HubClient", "find_hub", "live_link", "require_hub"]
+
+R = TypeVar("R", bound=control.Reply)
+
+_GLANCE: Final = 1.0
+"""Seconds that a command waits for a hub that it can do without."""
+_NO_CONFIG: Final = "none"
+_AGENT: Final = "SSH_AUTH_SOCK"
+
+
+class HubClient:
+    """A hub that runs. Each verb is a connection of its own; a hub that hangs raises ``hub-mute``, never blocks."""
+
+    def __init__(self, socket: Path, limits: Limits) -> None:
+        self._socket = socket
+        self._limits = limits
+
+    async def connect(
+        self, alias: str, ssh_config: str | None, *, host: HostSettings, dialogue: Dialogue | None
+    ) -> control.Connected:
+        """Have a live link. Raises what stopped it; questions go to `dialogue`, without one they are refused."""
+        async with self.hold(alias, ssh_config, host=host, dialogue=dialogue, hold=False) as (connected, _):
+            return connected
+
+    @asynccontextmanager
+    async def hold(
+        self, alias: str, ssh_config: str | None, *, host: HostSettings, dialogue: Dialogue | None, hold: bool = True
+    ) -> AsyncIterator[tuple[control.Connected, AsyncGenerator[control.Status, None]]]:
+        """:meth:`connect`, and nobody else's wish lets the link end when the body is left.
+
+        Also yields the states that follow; they end, with an error, when the hub does.
+        """
+        request = control.Connect(
+            alias=alias,
+            ssh_config=config_name(ssh_config),
+            host=host,
+            limits=self._limits,
+            agent=os.environ.get(_AGENT) or None,
+            asks=dialogue is not None,
+            hold=hold,
+        )
+        async with self._talk(request) as talk:
+            connected = await talk.reply(control.Connected, dialogue)
+            async with aclosing(talk.states()) as states:
+                yield connected, states
+
+    async def disconnect(
+        self, alias: str, ssh_config: str | None, *, stop_server: bool = False, force: bool = False
+    ) -> control.Disconnected:
+        """Have no link. Raises why the server may not be stopped; then nothing has changed."""
+        name = config_name(ssh_config)
+        request = control.Disconnect(alias=alias, ssh_config=name, stop_server=stop_server, force=force)
+        return await self._ask(request, control.Disconnected)
+
+    async def status(self) -> control.Status:
+        """The hub and its links as they are now."""
+        return await self._ask(control.GetStatus(), control.Status)
+
+    async def watch(self) -> AsyncGenerator[control.Status, None]:
+        """The same, now and at each change, until the hub ends, which raises ``hub-mute``."""
+        async with self._talk(control.Watch()) as talk, aclosing(talk.states()) as states:
+            async for state in states:
+                yield state
+
+    async def link(self, alias: str, ssh_config: str | None) -> LinkBody | None:
+        """One link, live or not; `None`: there is none."""
+        return (await self._ask(control.GetLink(alias=alias, ssh_config=config_name(ssh_config)), control.OneLink)).link
+
+    async def find_folder(self, alias: str, ssh_config: str | None, folder: str | None) -> str:
+        """The absolute path of `folder` on the host of a link. Raises ``folder-missing``, ``link-missing``."""
+        request = control.FindFolder(alias=alias, ssh_config=config_name(ssh_config), folder=folder)
+        return (await self._ask(request, control.Folder)).path
+
+    async def forward_open(
+        self, alias: str, ssh_config: str | None, port: int, *, local_port: int | None = None
+    ) -> tuple[ForwardBody, bool]:
+        """A local port that leads to `port` of the host, and whether it is new.
+
+        Raises ``port-taken``, ``link-missing``.
+        """
+        name = config_name(ssh_config)
+        request = control.OpenForward(alias=alias, ssh_config=name, port=port, local_port=local_port)
+        answer = await self._ask(request, control.Forwards)
+        return answer.forwards[0], answer.changed
+
+    async def forward_list(self) -> list[ForwardBody]:
+        """All forwarded ports."""
+        return (await self._ask(control.ListForwards(), control.Forwards)).forwards
+
+    async def forward_stop(self, alias: str, ssh_config: str | None, port: int | None = None) -> list[ForwardBody]:
+        """Stop one forward, or all of a link; those that were there."""
+        request = control.StopForward(alias=alias, ssh_config=config_name(ssh_config), port=port)
+        return (await self._ask(request, control.Forwards)).forwards
+
+    async def hello(self, *, seconds: float | None = None) -> control.Hello:
+        """Whether it answers, and who it is. Raises ``hub-mute``, ``hub-version``, :class:`HubEnded`."""
+        async with self._talk(None, seconds=seconds) as talk:
+            return talk.hello
+
+    async def stop(self) -> control.Stopping:
+        """Tell it to end, whatever its version. It says so, and then goes."""
+        async with self._talk(control.Stop(), any_version=True) as talk:
+            return await talk.reply(control.Stopping, None)
+
+    async def _ask(self, request: control.Request, kind: type[R]) -> R:
+        async with self._talk(request) as talk:
+            return await talk.reply(kind, None)
+
+    @asynccontextmanager
+    async def _talk(
+        self, request: control.Request | None, *, any_version: bool = False, seconds: float | None = None
+    ) -> AsyncIterator["_Talk"]:
+        patience = seconds or self._limits.hub_answer
+        try:
+            async with asyncio.timeout(patience):
+                stream = await wiring.local_sockets().connect(str(self._socket))
+        except TimeoutError:
+            raise _mute(patience) from None
+        except RemoraError as error:
+            raise HubEnded from error
+        try:
+            talk = _Talk(stream, patience)
+            await talk.begin(request, any_version=any_version)
+            yield talk
+        finally:
+            await stream.close()
+
+
+class HubEnded(LaunchProblem):
+    """Nobody listens any more, or the hub ended in the middle of a conversation."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Code.HUB_MUTE,
+            "The background process that holds links has ended.",
+            next_step="Run the command again; links are made again by: remora connect",
+        )
+
+
+class _Talk:
+    """One conversation."""
+
+    hello: control.Hello
+
+    def __init__(self, stream: ByteStream, patience: float) -> None:
+        self._lines = Lines(stream, control.read_from_hub, limit=control.LINE_LIMIT)
+        self._patience = patience
+
+    async def begin(self, request: control.Request | None, *, any_version: bool) -> None:
+        """Say hello and ask, in one flight."""
+        mine = control.Hello(protocol=control.PROTOCOL, program=version("remora"), pid=os.getpid())
+        requests = () if request is None else (request,)
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._lines.send(mine, *requests)
+                said = await self._receive()
+        except TimeoutError:
+            raise _mute(self._patience) from None
+        if not isinstance(said, control.Hello):
+            raise _strange(type(said).__name__)
+        if said.protocol != control.PROTOCOL and not any_version:
+            raise _other_version(said)
+        self.hello = said
+
+    async def reply(self, kind: type[R], dialogue: Dialogue | None) -> R:
+        """The reply; questions before it are answered by `dialogue`. Raises the failure that the hub tells instead."""
+        while True:
+            said = await self._next()
+            if isinstance(said, kind):
+                return said
+            if isinstance(said, control.Failed):
+                raise control.rebuild(said)
+            if isinstance(said, control.HostKeyAsked | control.SecretAsked) and dialogue is not None:
+                await self._lines.send(await answer_lent(said, dialogue))
+            elif not isinstance(said, control.Status):
+                raise _strange(type(said).__name__)
+
+    async def states(self) -> AsyncGenerator[control.Status, None]:
+        """The states that the hub tells until it ends."""
+        while True:
+            yield await self.reply(control.Status, None)
+
+    async def _next(self) -> control.FromHub:
+        """What comes next. A hub that is silent is asked whether it is there."""
+        asked = False
+        while True:
+            waiting = asyncio.ensure_future(self._receive())
+            try:
+                done, _ = await asyncio.wait({waiting}, timeout=self._patience)
+                while not done and not asked:
+                    asked = True
+                    await self._lines.send(control.Ping())
+                    done, _ = await asyncio.wait({waiting}, timeout=self._patience)
+            finally:
+                if not waiting.done():
+                    waiting.cancel()
+                    await asyncio.gather(waiting, return_exceptions=True)
+            if waiting.cancelled():
+                raise _mute(self._patience)
+            said = waiting.result()
+            if not isinstance(said, control.Pong):
+                return said
+            asked = False
+
+    async def _receive(self) -> control.FromHub:
+        try:
+            said = await self._lines.receive()
+        except control.Unreadable as error:
+            raise _strange(str(error)) from None
+        except HubEnded:
+            raise
+        except RemoraError as error:
+            raise HubEnded from error
+        if said is None:
+            raise HubEnded
+        return said
+
+
+async def find_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient | None:
+    """The hub that runs; `None` without one. Starts none. Raises ``hub-mute``, ``hub-version``."""
+    client = HubClient(HubPlaces(wiring.runtime_folder()).socket, limits)
+    try:
+        await client.hello()
+    except HubEnded:
+        return None
+    return client
+
+
+async def require_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient:
+    """The hub that runs, or a new one. Raises ``hub-start-failed``, ``hub-mute``, ``hub-version``."""
+    from remora.hub.starting import start_hub
+
+    return await find_hub(limits) or await start_hub(limits)
+
+
+async def live_link(alias: str, ssh_config: str | None, limits: Limits = DEFAULT_LIMITS) -> LinkBody | None:
+    """The link to use for `alias`; `None` when there is no hub, no link, or none that lives. Starts nothing.
+
+    A hub that hangs or is of another version counts as none: whoever asks can do without.
+    """
+    from dataclasses import replace
+
+    try:
+        client = HubClient(HubPlaces(wiring.runtime_folder()).socket, replace(limits, hub_answer=_GLANCE))
+        link = await client.link(alias, ssh_config)
+    except RemoraError:
+        return None
+    return link if link is not None and link.liveness == "live" else None
+
+
+def config_name(ssh_config: str | None) -> str | None:
+    """An SSH config as the hub knows it: it works in another folder. Raises :class:`UsageProblem`."""
+    if ssh_config is None or ssh_config == _NO_CONFIG:
+        return ssh_config
+    path = os.path.abspath(os.path.expanduser(ssh_config))  # noqa: PTH100, PTH111 - a name, not a file to look at
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise UsageProblem(
+            Code.USAGE, "The name of the SSH config is no UTF-8.", next_step="Give that file another name."
+        ) from None
+    return path
+
+
+def _mute(seconds: float) -> LaunchProblem:
+    return LaunchProblem(
+        Code.HUB_MUTE,
+        f"The background process that holds links did not answer within {seconds:g} seconds.",
+        next_step="End it with: remora hub stop",
+    )
+
+
+def _other_version(hello: control.Hello) -> LaunchProblem:
+    return LaunchProblem(
+        Code.HUB_VERSION,
+        f"The background process that runs belongs to remora {hello.program or '?'} and speaks another version of the "
+        f"hub's protocol ({hello.protocol}, not {control.PROTOCOL}).",
+        next_step="End it with: remora hub stop. Then connect again; the servers on the hosts go on meanwhile.",
+    )
+
+
+def _strange(seen: str) -> ProtocolProblem:
+    return ProtocolProblem(
+        Code.HUB_VERSION,
+        "What listens at the hub's socket does not speak as a hub does.",
+        seen=seen,
+        next_step="End it with: remora hub stop",
+    )

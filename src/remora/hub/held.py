@@ -1,0 +1,116 @@
+"""One link in the hub: what runs it, what it is called, and who wants it."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from remora.core.errors import RemoraError
+from remora.core.links import HostIdentity, LinkName
+from remora.ports import ByteStream, Dialogue
+from remora.wire.reports.links import LinkBody
+
+
+class Link(Protocol):
+    """What the hub needs of :class:`remora.flows.link.Link`."""
+
+    @property
+    def identity(self) -> HostIdentity | None: ...
+
+    async def run(self) -> None: ...
+    async def bring_up(self, dialogue: Dialogue) -> bool: ...
+    def body(self, name: LinkName | None = None) -> LinkBody: ...
+    async def changed(self, seen: int) -> int: ...
+    async def add_alias(self, name: LinkName, socket_path: str) -> None: ...
+    async def remove_alias(self, name: LinkName) -> None: ...
+    async def open_port(self, port: int) -> ByteStream: ...
+    async def find_folder(self, folder: str | None) -> str: ...
+    async def stop(self, *, stop_server: bool = False, force: bool = False) -> str: ...
+
+
+class HeldLink:
+    """A link that the hub runs until :meth:`let_go`. `ended` is called when it ends by itself, `changed` at news."""
+
+    def __init__(self, name: LinkName, link: Link) -> None:
+        self.name = name
+        self.link = link
+        self.names: set[LinkName] = {name}
+        self._kept: set[LinkName] = set()
+        self._holders: Counter[LinkName] = Counter()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.failure: RemoraError | None = None
+        """Why it could not even begin."""
+
+    def begin(self, *, changed: Callable[[], None], ended: Callable[[BaseException | None], None]) -> None:
+        """Run it."""
+        running = asyncio.create_task(self.link.run())
+        running.add_done_callback(lambda task: self._note_end(task, ended))
+        self._tasks = [running, asyncio.create_task(self._follow(changed))]
+
+    def want(self, name: LinkName, *, hold: bool) -> None:
+        """Somebody wants it under this name: until they let go of it, or for good."""
+        if hold:
+            self._holders[name] += 1
+        else:
+            self._kept.add(name)
+
+    def unhold(self, name: LinkName) -> bool:
+        """One who held it has left; whether nobody wants it under this name any more."""
+        self._holders[name] -= 1
+        return self._holders[name] <= 0 and name not in self._kept
+
+    def forget(self, name: LinkName) -> None:
+        """Nobody wants it under this name."""
+        self.names.discard(name)
+        self._kept.discard(name)
+        del self._holders[name]
+
+    async def let_go(self) -> None:
+        """End what runs it. The link has been stopped before."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _note_end(self, task: "asyncio.Task[None]", ended: Callable[[BaseException | None], None]) -> None:
+        failure = None if task.cancelled() else task.exception()
+        if isinstance(failure, RemoraError):
+            self.failure, failure = failure, None
+        if not task.cancelled():
+            ended(failure)
+
+    async def _follow(self, changed: Callable[[], None]) -> None:
+        seen = 0
+        while True:
+            seen = await self.link.changed(seen)
+            changed()
+
+
+class News:
+    """Tells whoever waits that something changed."""
+
+    def __init__(self) -> None:
+        self.version = 1
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def tell(self) -> None:
+        """Something changed."""
+        self.version += 1
+        for future in self._waiting:
+            if not future.done():
+                future.set_result(None)
+
+    async def since(self, seen: int) -> int:
+        """Wait until something has changed since `seen`; the version of now."""
+        while self.version == seen:
+            future = asyncio.get_running_loop().create_future()
+            self._waiting.add(future)
+            try:
+                await future
+            finally:
+                self._waiting.discard(future)
+        return self.version
+
+
+def by_name(links: Iterable[HeldLink]) -> list[HeldLink]:
+    """In the order in which people read them."""
+    return sorted(links, key=lambda held: (held.name.alias, held.name.ssh_config or ""))

@@ -1,0 +1,190 @@
+"""The hub as a process: in the background it is its own, in the foreground a service manager's or a person's.
+
+What it says before it is ready goes to standard error, the last line is a word of :mod:`remora.hub.readiness`.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from remora import wiring
+from remora.core.errors import RemoraError
+from remora.core.launching import LaunchRequest
+from remora.core.links import LinkName
+from remora.core.settings import Settings
+from remora.hub.healing import HealingSockets
+from remora.hub.held import Link
+from remora.hub.lock import HubLock
+from remora.hub.log import log_faults, start_log
+from remora.hub.pacing import Pace, PacedDialler
+from remora.hub.places import HubPlaces
+from remora.hub.presence import Presence, first_of
+from remora.hub.readiness import READY, TAKEN, tell_failure, tell_starter
+from remora.hub.registry import Registry
+from remora.hub.server import HubServer
+from remora.ports import Clock, LocalSockets
+from remora.wire.control import Connect
+from remora.wire.reports.links import HubBody
+
+_log: Final = logging.getLogger(__name__)
+_LINKS_END: Final = 5.0
+"""Seconds that all links together get to say goodbye."""
+_DESCRIPTORS: Final = 65536
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Be the hub, until told to end. The exit code is for a service manager."""
+    foreground = "--foreground" in arguments
+    if not foreground:
+        _leave_the_starter()
+    os.umask(0o077)
+    try:
+        places = HubPlaces(wiring.runtime_folder())
+        lock = HubLock(places.lock)
+        if not lock.take():
+            tell_starter(TAKEN, foreground=foreground)
+            return 1 if foreground else 0
+        log = wiring.hub_log()
+        start_log(log, foreground=foreground)
+        asyncio.run(_Hub(places, lock, log, foreground=foreground).run())
+    except RemoraError as error:
+        tell_failure(error, foreground=foreground)
+        return int(error.exit_code)
+    return 0
+
+
+class _Hub:
+    """One life of the hub."""
+
+    def __init__(self, places: HubPlaces, lock: HubLock, log: Path, *, foreground: bool) -> None:
+        self._places = places
+        self._lock = lock
+        self._foreground = foreground
+        self._clock = wiring.system_clock()
+        self._sockets = HealingSockets(wiring.local_sockets())
+        links = _Links(self._clock, self._sockets)
+        self._registry = Registry(links.make, places=places, sockets=self._sockets, clock=self._clock)
+        self._told: asyncio.Future[str]
+        self._server = HubServer(
+            self._registry,
+            HubBody(
+                running=True,
+                pid=os.getpid(),
+                version=version("remora"),
+                since=time.time(),
+                socket=str(places.socket),
+                log=str(log),
+            ),
+            stop=lambda: self._tell("asked to"),
+        )
+
+    async def run(self) -> None:
+        """Serve until told to end; then first no new caller comes, then the links go, then the lock."""
+        loop = asyncio.get_running_loop()
+        log_faults(loop)
+        self._told = loop.create_future()
+        self._hear_signals(loop)
+        _raise_descriptor_limit()
+        await _remove_dead_doors(self._places, self._sockets)
+        async with self._sockets.serve(str(self._places.socket), self._server.visit):
+            tell_starter(READY, foreground=self._foreground)
+            _log.info("hub %s, process %d", version("remora"), os.getpid())
+            presence = Presence(self._lock, self._sockets, make_folder=wiring.runtime_folder, clock=self._clock)
+            watching = presence.watch(self._idle_for, lambda: self._server.limits.hub_idle)
+            reason = await first_of(asyncio.ensure_future(watching), asyncio.ensure_future(self._wait_told()))
+            _log.info("ending: %s", reason)
+        try:
+            async with asyncio.timeout(_LINKS_END):
+                await self._registry.close()
+        except TimeoutError:
+            _log.warning("some links did not say goodbye in time")
+        _log.info("ended")
+
+    async def _wait_told(self) -> str:
+        return await self._told
+
+    def _tell(self, reason: str) -> None:
+        if not self._told.done():
+            self._told.set_result(reason)
+
+    def _idle_for(self) -> float:
+        since = self._registry.idle_since
+        return 0.0 if since is None or self._foreground else self._clock.monotonic() - since
+
+    def _hear_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The first signal ends the hub in order, the second at once. A terminal that closes is no business of ours."""
+        ending = [signal.SIGTERM, signal.SIGINT]
+        if self._foreground:
+            ending.append(signal.SIGHUP)
+        else:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for number in ending:
+            loop.add_signal_handler(number, self._signalled, number)
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self._told.done():
+            os._exit(128 + number)
+        self._tell(f"{number.name} came")
+
+
+class _Links:
+    """Makes links that dial at one common pace."""
+
+    def __init__(self, clock: Clock, sockets: LocalSockets) -> None:
+        self._pace = Pace(clock)
+        self._sockets = sockets
+
+    def make(self, name: LinkName, request: Connect, socket_path: str) -> Link:
+        """A :data:`~remora.hub.registry.MakeLink`."""
+        from remora.flows import link
+
+        settings = Settings(limits=request.limits, hosts={name.alias: request.host})
+        world = wiring.default_world(name.ssh_config, settings=settings)
+        dialler = PacedDialler(world.dialler, self._pace, per_second=request.limits.dials_per_second)
+        return link.Link(
+            name,
+            replace(world, dialler=dialler),
+            self._sockets,
+            socket_path=socket_path,
+            launch=LaunchRequest(codex=request.host.codex),
+            policy=request.host.reconnect,
+        )
+
+
+async def _remove_dead_doors(places: HubPlaces, sockets: LocalSockets) -> None:
+    """Sockets of a hub that was killed: nobody listens there, so nobody loses anything."""
+    places.doors.mkdir(mode=0o700, exist_ok=True)
+    for path in sorted(places.doors.glob("*.sock")):
+        try:
+            await (await sockets.connect(str(path))).close()
+        except RemoraError:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _raise_descriptor_limit() -> None:
+    """Each link and each of its clients takes some; some systems begin with 256."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _leave_the_starter() -> None:
+    """Become nobody's child and leave every folder and terminal alone; the starter made a session for us."""
+    sys.stdout.flush()
+    if os.fork():
+        os._exit(0)
+    os.chdir("/")

@@ -1,0 +1,32 @@
+"""Where the hub's files are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from remora.core.links import LinkName
+
+
+@dataclass(frozen=True, slots=True)
+class HubPlaces:
+    """The hub's files below the private runtime folder."""
+
+    folder: Path
+
+    @property
+    def socket(self) -> Path:
+        """Where callers come."""
+        return self.folder / "hub.sock"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the hub for as long as it lives."""
+        return self.folder / "hub.lock"
+
+    @property
+    def doors(self) -> Path:
+        """The folder of the links' own sockets."""
+        return self.folder / "links"
+
+    def door(self, name: LinkName) -> Path:
+        """The local socket of one link."""
+        return self.doors / f"{name.file_stem}.sock"

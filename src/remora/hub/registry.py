@@ -1,0 +1,239 @@
+"""The links that the hub holds: one for each machine, under as many names as people use."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+from remora.core.errors import Code, LaunchProblem, RemoraError, Stage, UsageProblem, Verdict
+from remora.core.links import LinkName
+from remora.hub.forwards import Forwards
+from remora.hub.held import HeldLink, Link, News, by_name
+from remora.hub.places import HubPlaces
+from remora.ports import Clock, Dialogue, LocalSockets
+from remora.wire.control import Connect, Connected, Disconnect, Disconnected
+from remora.wire.reports.links import ForwardBody, LinkBody
+
+T = TypeVar("T")
+
+MakeLink = Callable[[LinkName, Connect, str], Link]
+"""A link by this name, as the request wants it, with its local socket at this path; it does not run yet."""
+
+_log: Final = logging.getLogger(__name__)
+_WORTH_KEEPING: Final = frozenset({Stage.HOST_KEY, Stage.AUTHENTICATION})
+"""Where a person can help a link that never came up: it stays, and says what it needs."""
+
+
+class Registry:
+    """Holds links. Requests for one name wait for each other; those for different names do not."""
+
+    def __init__(self, make_link: MakeLink, *, places: HubPlaces, sockets: LocalSockets, clock: Clock) -> None:
+        self._make_link = make_link
+        self._places = places
+        self._clock = clock
+        self._links: dict[LinkName, HeldLink] = {}
+        self._turns: dict[LinkName, asyncio.Lock] = {}
+        self._merging = asyncio.Lock()
+        self._work: set[asyncio.Task[Any]] = set()
+        self._told: dict[HeldLink, tuple[str, str | None]] = {}
+        self._forwards = Forwards(sockets)
+        self.news = News()
+        self.idle_since: float | None = clock.monotonic()
+        """Since when there is no link; `None` while there is one."""
+
+    def bodies(self) -> list[LinkBody]:
+        """All links, as they are now."""
+        return [self._body(held, held.name) for held in by_name(set(self._links.values()))]
+
+    def body(self, name: LinkName) -> LinkBody | None:
+        """One link under one of its names."""
+        held = self._links.get(name)
+        return None if held is None else self._body(held, name)
+
+    async def connect(self, request: Connect, dialogue: Dialogue) -> Connected:
+        """Have a live link. Goes on when the caller does not wait for it any more."""
+        task = self._keep(asyncio.create_task(self._connect(request, dialogue)))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if request.hold:
+                task.add_done_callback(lambda done: self._abandoned(LinkName(request.alias, request.ssh_config), done))
+            raise
+
+    async def disconnect(self, request: Disconnect) -> Disconnected:
+        """Have no link under this name. Goes on when the caller does not wait for it any more."""
+        return await asyncio.shield(self._keep(asyncio.create_task(self._disconnect(request))))
+
+    async def unhold(self, name: LinkName) -> None:
+        """One who held the link has left: it ends unless somebody else wants it."""
+        held = self._links.get(name)
+        if held is not None and held.unhold(name):
+            await self.disconnect(Disconnect(alias=name.alias, ssh_config=name.ssh_config))
+
+    async def find_folder(self, name: LinkName, folder: str | None) -> str:
+        """What `folder` is called on the host."""
+        return await self._require(name).link.find_folder(folder)
+
+    async def open_forward(self, name: LinkName, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
+        """See :meth:`Forwards.open`."""
+        for number in (port, local_port or port):
+            if not 0 < number < 65536:
+                raise UsageProblem(Code.USAGE, f"There is no port {number}.", next_step="Name one from 1 to 65535.")
+        opened = await self._forwards.open(self._require(name), port, local_port)
+        self.news.tell()
+        return opened
+
+    async def stop_forward(self, name: LinkName, port: int | None) -> list[ForwardBody]:
+        """See :meth:`Forwards.stop`; without a link there is none."""
+        held = self._links.get(name)
+        stopped = [] if held is None else await self._forwards.stop(held, port)
+        self.news.tell()
+        return stopped
+
+    def forwards(self) -> list[ForwardBody]:
+        """All forwarded ports."""
+        return self._forwards.of()
+
+    async def close(self) -> None:
+        """Stop all links; the servers on the hosts go on."""
+        for task in self._work:
+            task.cancel()
+        await asyncio.gather(*self._work, *map(self._drop, set(self._links.values())), return_exceptions=True)
+
+    async def _connect(self, request: Connect, dialogue: Dialogue) -> Connected:
+        name = LinkName(request.alias, request.ssh_config)
+        async with self._turn(name):
+            known = self._links.get(name)
+            held = known or self._add(name, request)
+            try:
+                changed = await held.link.bring_up(dialogue)
+            except RemoraError as error:
+                hopeless = error.verdict is not Verdict.NEEDS_HUMAN or error.stage not in _WORTH_KEEPING
+                if known is None and (hopeless or request.hold):
+                    await self._drop(held)
+                raise held.failure or error from None
+            if known is None:
+                held = await self._merge(name, held, dialogue)
+            if self._links.get(name) is not held:
+                raise missing_link(name.alias, "was dropped while it was made")
+            held.want(name, hold=request.hold)
+            self.news.tell()
+            return Connected(changed=changed or known is None, link=self._body(held, name))
+
+    async def _disconnect(self, request: Disconnect) -> Disconnected:
+        name = LinkName(request.alias, request.ssh_config)
+        held = self._links.get(name)
+        if held is None:
+            return Disconnected(changed=False, server="left")
+        server = "left"
+        if len(held.names) > 1 and not request.stop_server:
+            await held.link.remove_alias(name)
+            self._forget(held, name)
+        else:
+            server = await held.link.stop(stop_server=request.stop_server, force=request.force)
+            await self._drop(held)
+        return Disconnected(changed=True, server=server)
+
+    def _add(self, name: LinkName, request: Connect) -> HeldLink:
+        held = HeldLink(name, self._make_link(name, request, str(self._places.door(name))))
+        self._links[name] = held
+        self.idle_since = None
+        held.begin(changed=lambda: self._changed(held), ended=lambda failure: self._ended(held, failure))
+        return held
+
+    async def _merge(self, name: LinkName, held: HeldLink, dialogue: Dialogue) -> HeldLink:
+        """The link to use: one to the same machine that is there already gets the new name, too."""
+        async with self._merging:
+            mine = held.link.identity
+            for other in by_name(set(self._links.values()) - {held}):
+                theirs = other.link.identity
+                if mine is None or theirs is None or not mine.is_same_place(theirs):
+                    continue
+                await self._drop(held)
+                await other.link.add_alias(name, str(self._places.door(name)))
+                other.names.add(name)
+                self._links[name] = other
+                self.idle_since = None
+                await other.link.bring_up(dialogue)
+                _log.info("%s is the same machine as %s and shares its link", name.alias, other.name.alias)
+                return other
+            return held
+
+    async def _drop(self, held: HeldLink) -> None:
+        """Stop a link and forget it."""
+        await self._forwards.stop(held)
+        with suppress(RemoraError):
+            await held.link.stop()
+        await held.let_go()
+        for name in set(held.names):
+            self._forget(held, name)
+        self._told.pop(held, None)
+        _log.info("%s: link dropped", held.name.alias)
+
+    def _forget(self, held: HeldLink, name: LinkName) -> None:
+        held.forget(name)
+        if self._links.get(name) is held:
+            del self._links[name]
+        if held.name == name and held.names:
+            held.name = min(held.names, key=lambda other: other.alias)
+        if not self._links:
+            self.idle_since = self._clock.monotonic()
+        self.news.tell()
+
+    def _changed(self, held: HeldLink) -> None:
+        body = held.link.body()
+        state = body.liveness, None if body.error is None else body.error.code
+        if self._told.get(held) != state:
+            self._told[held] = state
+            why = "" if body.error is None else f" [{body.error.code}] {body.error.message}"
+            _log.info("%s: %s%s", held.name.alias, body.liveness, why)
+        self.news.tell()
+
+    def _ended(self, held: HeldLink, failure: BaseException | None) -> None:
+        """A link ended by itself, which is a fault of ours when it says why."""
+        if failure is not None:
+            _log.error("%s: the link failed", held.name.alias, exc_info=failure)
+        if any(other is held for other in self._links.values()):
+            self._keep(asyncio.create_task(self._drop(held)))
+
+    def _body(self, held: HeldLink, name: LinkName) -> LinkBody:
+        body = held.link.body(name)
+        body.forwards = self._forwards.of(held)
+        return body
+
+    def _require(self, name: LinkName) -> HeldLink:
+        held = self._links.get(name)
+        if held is None:
+            raise missing_link(name.alias, "does not exist")
+        return held
+
+    def _turn(self, name: LinkName) -> asyncio.Lock:
+        return self._turns.setdefault(name, asyncio.Lock())
+
+    def _abandoned(self, name: LinkName, connecting: "asyncio.Task[Connected]") -> None:
+        """Who wanted to hold the link left before it was there."""
+        if not connecting.cancelled() and connecting.exception() is None:
+            self._keep(asyncio.create_task(self.unhold(name)))
+
+    def _keep(self, task: "asyncio.Task[T]") -> "asyncio.Task[T]":
+        self._work.add(task)
+        task.add_done_callback(self._over)
+        return task
+
+    def _over(self, task: "asyncio.Task[Any]") -> None:
+        """Some work has ended; nobody may be left who waits for it."""
+        self._work.discard(task)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None and not isinstance(failure, RemoraError):
+            _log.error("a request failed", exc_info=failure)
+
+
+def missing_link(alias: str, what: str) -> LaunchProblem:
+    """The refusal where a link is needed."""
+    return LaunchProblem(
+        Code.LINK_MISSING,
+        f"The link to {alias} {what}.",
+        next_step=f"Make one with: remora connect {alias}",
+        host=alias,
+    )

@@ -1,0 +1,293 @@
+"""What the hub and its callers say to each other: one JSON object a line, over the hub's local socket.
+
+Both sides say :class:`Hello` first. Then the caller sends one request, and gets what belongs to it: questions for
+a person, news, and one last reply. The hello and :class:`Stop` are the same in every version of this protocol, so
+that an old hub can be told to go by a new program.
+"""
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from remora.core.errors import (
+    AppServerProblem,
+    AuthenticationProblem,
+    Code,
+    ConfigProblem,
+    ExitCode,
+    HostKeyProblem,
+    Interrupted,
+    LaunchProblem,
+    NeedsPerson,
+    ProtocolProblem,
+    RemoraError,
+    ShellProblem,
+    Stage,
+    TaskFailed,
+    TimeLimit,
+    Unreachable,
+    UsageProblem,
+)
+from remora.core.settings import HostSettings, Limits
+from remora.wire.reports import ErrorBody, error_body
+from remora.wire.reports.links import ForwardBody, HubBody, LinkBody
+
+T = TypeVar("T")
+
+PROTOCOL: Final = 1
+"""Changes whenever either side would misread the other."""
+LINE_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of one line of the hub's; a thousand links with their errors are far below."""
+REQUEST_LIMIT: Final = 1024 * 1024
+"""Bytes of one line of a caller's."""
+
+
+class Hello(msgspec.Struct, kw_only=True, tag="hello"):
+    """The first line of either side."""
+
+    protocol: int
+    program: str
+    pid: int
+
+
+class Connect(msgspec.Struct, kw_only=True, tag="connect"):
+    """Have a link to `alias`, live. Questions come back on this connection while `asks`.
+
+    With `hold` the link is wanted only for as long as this connection stands, unless somebody wants it for longer.
+    """
+
+    alias: str
+    ssh_config: str | None
+    host: HostSettings
+    limits: Limits
+    agent: str | None = None
+    asks: bool = False
+    hold: bool = False
+
+
+class Disconnect(msgspec.Struct, kw_only=True, tag="disconnect"):
+    """Have no link to `alias`."""
+
+    alias: str
+    ssh_config: str | None
+    stop_server: bool = False
+    force: bool = False
+
+
+class GetStatus(msgspec.Struct, tag="status"):
+    """Tell :class:`Status`."""
+
+
+class Watch(msgspec.Struct, tag="watch"):
+    """Tell :class:`Status`, now and at each change, until the caller leaves."""
+
+
+class GetLink(msgspec.Struct, kw_only=True, tag="link"):
+    """Tell :class:`OneLink`."""
+
+    alias: str
+    ssh_config: str | None
+
+
+class FindFolder(msgspec.Struct, kw_only=True, tag="folder"):
+    """Tell :class:`Folder`: what `folder` is called on the host of a link."""
+
+    alias: str
+    ssh_config: str | None
+    folder: str | None
+
+
+class OpenForward(msgspec.Struct, kw_only=True, tag="forward-open"):
+    """Have a local port that leads to `port` of the host; `local_port` is wanted, `None` for one that is free."""
+
+    alias: str
+    ssh_config: str | None
+    port: int
+    local_port: int | None = None
+
+
+class StopForward(msgspec.Struct, kw_only=True, tag="forward-stop"):
+    """Have no such port any more; without `port` none of this link."""
+
+    alias: str
+    ssh_config: str | None
+    port: int | None = None
+
+
+class ListForwards(msgspec.Struct, tag="forwards"):
+    """Tell :class:`Forwards`: all of them."""
+
+
+class Stop(msgspec.Struct, tag="stop"):
+    """End. Understood in every version."""
+
+
+class Ping(msgspec.Struct, tag="ping"):
+    """Are you there? Allowed at any time after the request; answered at once with :class:`Pong`."""
+
+
+class Answer(msgspec.Struct, kw_only=True, tag="answer"):
+    """What the person said to a question; `None`: nothing, or nobody could be asked (`unattended` has the error)."""
+
+    number: int
+    text: str | None = None
+    unattended: "Failed | None" = None
+
+    def __repr__(self) -> str:
+        """Without the text: it may be a secret."""
+        return f"Answer(number={self.number})"
+
+
+Request = (
+    Connect | Disconnect | GetStatus | Watch | GetLink | FindFolder | OpenForward | StopForward | ListForwards | Stop
+)
+
+
+class HostKeyAsked(msgspec.Struct, kw_only=True, tag="host-key"):
+    """:class:`remora.ports.HostKeyQuestion`, lent to the caller; answered with a word of ``HostKeyAnswer``."""
+
+    number: int
+    alias: str
+    hostname: str
+    port: int
+    key_type: str
+    fingerprint: str
+    known_hosts_file: str
+
+
+class SecretAsked(msgspec.Struct, kw_only=True, tag="secret"):
+    """:class:`remora.ports.SecretQuestion`, lent to the caller."""
+
+    number: int
+    alias: str
+    prompt: str
+    echo: bool
+
+
+class Failed(msgspec.Struct, kw_only=True, tag="failed"):
+    """The request failed."""
+
+    error: ErrorBody
+    exit_code: int
+
+
+class Connected(msgspec.Struct, kw_only=True, tag="connected"):
+    """The link lives. `changed` is false when it did before."""
+
+    changed: bool
+    link: LinkBody
+
+
+class Disconnected(msgspec.Struct, kw_only=True, tag="disconnected"):
+    """There is no such link. `changed` is false when there was none before; `server` as in the report."""
+
+    changed: bool
+    server: str
+
+
+class Status(msgspec.Struct, kw_only=True, tag="status"):
+    """The hub and all its links."""
+
+    hub: HubBody
+    links: list[LinkBody]
+
+
+class OneLink(msgspec.Struct, kw_only=True, tag="link"):
+    """One link; `None`: there is none."""
+
+    link: LinkBody | None
+
+
+class Folder(msgspec.Struct, kw_only=True, tag="folder"):
+    """An absolute path on the host."""
+
+    path: str
+
+
+class Forwards(msgspec.Struct, kw_only=True, tag="forwards"):
+    """Forwarded ports: those that the request named, or all."""
+
+    forwards: list[ForwardBody]
+    changed: bool = False
+
+
+class Pong(msgspec.Struct, tag="pong"):
+    """The hub is there."""
+
+
+class Stopping(msgspec.Struct, kw_only=True, tag="stopping"):
+    """The hub ends now, with so many links."""
+
+    links: int
+
+
+Question = HostKeyAsked | SecretAsked
+Reply = Failed | Connected | Disconnected | Status | OneLink | Folder | Forwards | Stopping
+FromCaller = Hello | Request | Answer | Ping
+FromHub = Hello | Question | Pong | Reply
+
+
+class Unreadable(Exception):
+    """A line that is no message of this protocol."""
+
+
+_encoder: Final = msgspec.json.Encoder()
+_from_caller: "Final[msgspec.json.Decoder[FromCaller]]" = msgspec.json.Decoder(FromCaller)
+_from_hub: "Final[msgspec.json.Decoder[FromHub]]" = msgspec.json.Decoder(FromHub)
+
+
+def encode(message: FromCaller | FromHub) -> bytes:
+    """One line, with its end. Bytes of file names that are no UTF-8 have to be escaped before."""
+    return _encoder.encode(message) + b"\n"
+
+
+def read_from_caller(line: bytes) -> FromCaller:
+    """Read a line as the hub. Raises :class:`Unreadable`."""
+    return _read(_from_caller, line)
+
+
+def read_from_hub(line: bytes) -> FromHub:
+    """Read a line as a caller. Raises :class:`Unreadable`."""
+    return _read(_from_hub, line)
+
+
+def _read(decoder: "msgspec.json.Decoder[T]", line: bytes) -> T:
+    try:
+        return decoder.decode(line)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(str(error)) from None
+
+
+_KINDS: Final[dict[ExitCode, type[RemoraError]]] = {
+    kind.exit_code: kind
+    for kind in (
+        UsageProblem,
+        ConfigProblem,
+        Unreachable,
+        HostKeyProblem,
+        AuthenticationProblem,
+        ShellProblem,
+        AppServerProblem,
+        LaunchProblem,
+        ProtocolProblem,
+        NeedsPerson,
+        TimeLimit,
+        Interrupted,
+        TaskFailed,
+    )
+}
+
+
+def failed(error: RemoraError) -> Failed:
+    """An error as it crosses to the other side."""
+    return Failed(error=error_body(error), exit_code=int(error.exit_code))
+
+
+def rebuild(failure: Failed) -> RemoraError:
+    """The error that the other side had. One of a code that this version does not know becomes ``internal``."""
+    body = failure.error
+    try:
+        code, stage, kind = Code(body.code), Stage(body.stage), _KINDS[ExitCode(failure.exit_code)]
+    except (ValueError, KeyError):
+        code, stage, kind = Code.INTERNAL, Stage.INTERNAL, RemoraError
+    return kind(code, body.message, next_step=body.next, seen=body.seen, host=body.host, stage=stage)
