@@ -154,7 +154,9 @@ class _Launch:
         await self._shells.aclose()
         opening = open_shell(self._host, clock=self._clock, limits=self._limits, nonce=self._nonce)
         self._shell = await self._shells.enter_async_context(opening)
-        self._facts = await self._shell.probe(ProbeRequest(folder=self._request.folder, codex=self._request.codex))
+        request = self._request
+        wanted = ProbeRequest(folder=request.folder, codex=request.codex, relay=self._lasting)
+        self._facts = await self._shell.probe(wanted)
 
     async def _adopt(self, plan: LaunchPlan) -> AppServer | None:
         """The server on the control socket; `None` when it turns out that nobody listens there."""

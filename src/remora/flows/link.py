@@ -136,9 +136,8 @@ class Link:
         tasks: list[asyncio.Future[Any]] = []
         try:
             await self._open_door(self.name)
-            tasks.append(asyncio.ensure_future(self._obey()))
-            tasks.append(asyncio.ensure_future(watch_wakes(self._clock, partial(self._tell, Woke()))))
-            tasks.append(asyncio.ensure_future(self._stopping.wait()))
+            for work in (self._obey(), watch_wakes(self._clock, partial(self._tell, Woke())), self._stopping.wait()):
+                tasks.append(asyncio.ensure_future(work))
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
