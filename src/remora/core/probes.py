@@ -92,7 +92,8 @@ class HostFacts:
 
     `path` is the PATH of the account's login shell, in which codex is looked for and started. `server` is
     the app server that we started earlier, when it still runs. `login` holds ``auth-file``,
-    ``key-variable`` and ``provider``. `sandbox` is ``ok``, ``refused`` or ``unknown``.
+    ``key-variable`` and ``provider``. `sandbox` is ``ok``, ``refused`` or ``unknown``. `python` is a Python that can run the relay, when the
+    probe was asked for one.
     """
 
     os: str
@@ -114,6 +115,9 @@ class HostFacts:
     sandbox: str
     sandbox_detail: str
     kills_processes: bool
+    machine_id: str | None = None
+    boot_id: str | None = None
+    python: str | None = None
     noise: str = ""
 
     @property
@@ -152,6 +156,9 @@ def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
         sandbox=answers.one("sandbox") or "unknown",
         sandbox_detail="\n".join((*answers.all("sandbox.detail"), *answers.all("sandbox.setting"))),
         kills_processes=answers.one("kills-processes") is not None,
+        machine_id=answers.one("machine-id") or None,
+        boot_id=answers.one("boot-id") or None,
+        python=answers.one("python") or None,
         noise=noise,
     )
 

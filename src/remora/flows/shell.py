@@ -26,10 +26,14 @@ _GRACE: Final = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbeRequest:
-    """What the probe looks for beyond the usual: the folder of the work and the codex to use, as typed."""
+    """What the probe looks for beyond the usual: the folder of the work and the codex to use, as typed.
+
+    With `relay` it looks for a Python that can run the relay, too.
+    """
 
     folder: str | None = None
     codex: str | None = None
+    relay: bool = False
 
 
 class _Halt(Enum):
@@ -65,6 +69,7 @@ class RemoteShell:
         variables = {
             "remora_folder": request.folder or "",
             "remora_codex": request.codex or "",
+            "remora_relay": "1" if request.relay else "",
             "remora_limit": str(max(math.ceil(limits.probe / 4), 1)),
         }
         texts = [_shipped(name) for name in ("prelude", "entry", "probe")]

@@ -1,5 +1,6 @@
 # Facts about the host, read in the environment of the login shell. Changes nothing. Needs remora_folder,
-# remora_codex (a path given by the user, or nothing) and remora_limit (seconds for one codex --version).
+# remora_codex (a path given by the user, or nothing), remora_relay (1 when a Python for the relay is wanted) and
+# remora_limit (seconds for one codex --version).
 remora_path=$PATH
 [ -n "$remora_path" ] || remora_path=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
 PATH=/usr/bin:/bin:/usr/sbin:/sbin:$remora_path
@@ -77,6 +78,42 @@ else
   done
 fi
 
+# A Python that can run the relay. The one of macOS is only a question to install it while there is no Xcode.
+remora_find_python() {
+  remora_ifs=$IFS
+  IFS=:
+  set -f
+  set -- /usr/bin
+  for remora_place in $remora_path /usr/local/bin /opt/homebrew/bin "$HOME/.local/bin"; do set -- "$@" "$remora_place"; done
+  set +f
+  IFS=$remora_ifs
+  remora_known=:
+  for remora_name in python3 python3.13 python3.12 python3.11 python3.10 python3.9 python3.8 python3.14 python; do
+    for remora_place in "$@"; do
+      case $remora_place:$remora_known in [!/]* | *":$remora_place/$remora_name:"*) continue ;; esac
+      remora_known=$remora_known$remora_place/$remora_name:
+      [ -x "$remora_place/$remora_name" ] && [ ! -d "$remora_place/$remora_name" ] || continue
+      if [ "$remora_place" = /usr/bin ] && [ "$(uname -s)" = Darwin ]; then xcode-select -p >/dev/null 2>&1 || continue; fi
+      remora_text=$(remora_bounded "$remora_place/$remora_name" -ISBc 'import sys, zlib, fcntl, json, selectors, socket
+sys.version_info < (3, 8) or print("relay:" + sys.executable)' 2>/dev/null)
+      case $remora_text in
+        relay:/*)
+          remora_emit python "${remora_text#relay:}"
+          return
+          ;;
+      esac
+    done
+  done
+}
+[ -z "$remora_relay" ] || remora_find_python &
+
+remora_text=
+for remora_place in /etc/machine-id /var/lib/dbus/machine-id; do
+  [ -n "$remora_text" ] || [ ! -r "$remora_place" ] || read -r remora_text <"$remora_place"
+done
+[ -n "$remora_text" ] || remora_text=$(sysctl -n kern.uuid 2>/dev/null)
+remora_emit machine-id "$remora_text"
+remora_emit boot-id "$(remora_boot_id)"
 remora_emit os "$(uname -s)"
 remora_emit architecture "$(uname -m)"
 remora_emit user "$remora_user"

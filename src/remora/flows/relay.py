@@ -1,0 +1,340 @@
+"""The laptop's side of the relay: one session that outlives the connections it is carried by."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit, Unreachable
+from remora.core.relay_faults import relay_failed, stream_problem
+from remora.core.secrets import Secret
+from remora.core.settings import Limits
+from remora.core.text import decode
+from remora.flows.relay_streams import Outbox, RelayStream
+from remora.flows.waiting import dismiss, within
+from remora.ports import ByteStream, Clock
+from remora.wire import relay_frames as frames
+from remora.wire.relay_frames import Frame, FrameReader, ProtocolBreak
+from remora.wire.relay_session import ACK_DELAY, Session
+
+_PIECE: Final = 512 * 1024
+"""Bytes that are handed to the connection at once."""
+
+
+class Attachment:
+    """The session on one connection. It is lost at the latest when its context is left."""
+
+    def __init__(self, session: "RelaySession", clock: Clock) -> None:
+        self._session = session
+        self._clock = clock
+        self._lost: asyncio.Future[RemoraError] = asyncio.get_running_loop().create_future()
+        self._pings: dict[bytes, asyncio.Future[None]] = {}
+        self.resumed = False
+        """False: a new session began; the streams of before are gone and have been broken."""
+        self.quiet_since: float | None = None
+        """The monotonic time since when the host owes an answer and has sent nothing; `None`: it owes none."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has ended."""
+        return self._lost.done()
+
+    async def wait_lost(self) -> RemoraError:
+        """Why this attachment ended: ``connection-lost``, ``relay-failed``, ``host-left``. Waits for it."""
+        return await asyncio.shield(self._lost)
+
+    async def ping(self, limit: float) -> bool:
+        """Whether the relay answers within `limit` seconds."""
+        word = str(len(self._pings)).encode() + b"." + str(self._clock.monotonic()).encode()
+        answer = self._pings[word] = asyncio.get_running_loop().create_future()
+        alarm = asyncio.ensure_future(self._clock.sleep(limit))
+        try:
+            self._session.send_now(frames.encode(frames.PING, word))
+            await asyncio.wait({answer, alarm, self._lost}, return_when=asyncio.FIRST_COMPLETED)
+            return answer.done()
+        finally:
+            del self._pings[word]
+            await dismiss(alarm)
+
+    def lose(self, error: RemoraError) -> None:
+        """End it, for that reason; the first reason counts."""
+        if not self._lost.done():
+            self._lost.set_result(error)
+
+    def answered(self, word: bytes) -> None:
+        """A PONG came."""
+        answer = self._pings.get(word)
+        if answer is not None and not answer.done():
+            answer.set_result(None)
+
+    def note(self, *, heard: bool, owed: bool) -> None:
+        """Something was sent or, with `heard`, something came; `owed`: an acknowledgement is outstanding."""
+        if not owed and not self._pings:
+            self.quiet_since = None
+        elif heard or self.quiet_since is None:
+            self.quiet_since = self._clock.monotonic()
+
+
+class RelaySession:
+    """Streams to one host that live on across connections. One for each link; for one event loop."""
+
+    def __init__(self, *, clock: Clock, limits: Limits, nonce: Callable[[], str]) -> None:
+        self._clock = clock
+        self._limits = limits
+        self._name = nonce()
+        self._token = Secret(nonce() + nonce())
+        self._incarnation = ""
+        self._session = Session(limits.relay_window)
+        self._streams: dict[int, RelayStream] = {}
+        self._attachment: Attachment | None = None
+        self._urgent: list[bytes] = []
+        self._wake = asyncio.Event()
+        self._owing = asyncio.Event()
+        self._left = False
+
+    @property
+    def streams(self) -> int:
+        """How many streams are open."""
+        return len(self._session.streams)
+
+    def open(self, target: str, *, transient: bool = False) -> ByteStream:
+        """A stream to ``server``, ``port:N`` or ``folder:PATH``; at once, whether a connection stands or not.
+
+        When the host cannot open it, reading and writing raise why. What is written meanwhile waits, and then the
+        writer does. A `transient` stream is of no use to anybody after its laptop: alone it keeps no session.
+        """
+        outbox = Outbox()
+        stream = self._session.open(target, outbox, transient=transient)
+        opened = RelayStream(self._session, stream, outbox, self._wake.set)
+        if self._left:
+            self._session.close(stream)
+            opened.fail(_left())
+            return opened
+        self._sweep()
+        self._streams[stream.number] = opened
+        self._wake.set()
+        return opened
+
+    @asynccontextmanager
+    async def attach(self, connection: ByteStream) -> AsyncIterator[Attachment]:
+        """Carry the session on `connection`, which comes from :func:`remora.flows.relay_start.reach_relay`.
+
+        When this yields, the relay has said whether it resumes. An attachment of before is lost. On leaving, the
+        connection is closed; the streams wait for the next one. Raises ``relay-failed``, ``time-limit``, and what the
+        connection raises.
+        """
+        attachment = Attachment(self, self._clock)
+        try:
+            if self._attachment is not None:
+                self._attachment.lose(relay_failed("Another connection has taken over."))
+            reader = FrameReader()
+            rest = await self._greet(connection, reader, attachment)
+            self._attachment = attachment
+            self._wake.set()
+            self._owing.clear()
+            pumps = [
+                asyncio.ensure_future(work)
+                for work in (
+                    self._receive(connection, reader, rest, attachment),
+                    self._send(connection, attachment),
+                    self._acknowledge(),
+                )
+            ]
+            try:
+                yield attachment
+            finally:
+                await dismiss(*pumps)
+        finally:
+            attachment.lose(relay_failed("The connection was let go."))
+            if self._attachment is attachment:
+                self._attachment = None
+            with suppress(RemoraError):
+                await connection.close()
+
+    async def leave(self) -> None:
+        """End the session for good, on the host too when it can be reached; all streams end."""
+        if not self._left:
+            self._left = True
+            attachment = self._attachment
+            if attachment is not None:
+                self.send_now(frames.encode(frames.BYE))
+                slow = TimeLimit(Code.TIME_LIMIT, "The relay did not end the session in time.", next_step="None.")
+                with suppress(RemoraError):
+                    await within(self._clock, self._limits.stop, attachment.wait_lost(), error=slow)
+            self._break_streams(_left())
+
+    def send_now(self, frame: bytes) -> None:
+        """Send a frame of this connection ahead of all that waits."""
+        self._urgent.append(frame)
+        self._wake.set()
+
+    async def _greet(self, connection: ByteStream, reader: FrameReader, attachment: Attachment) -> list[Frame]:
+        slow = TimeLimit(
+            Code.TIME_LIMIT,
+            f"The relay on the host did not answer within {self._limits.handshake:g} seconds.",
+            next_step="Try again; if it stays so, look at the load of the host.",
+        )
+        first, rest = await within(self._clock, self._limits.handshake, self._exchange(connection, reader), error=slow)
+        if first.kind == frames.REFUSED:
+            raise relay_failed("The relay on the host refused this session.", decode(first.payload))
+        try:
+            if first.kind != frames.WELCOME:
+                raise ProtocolBreak("the first frame was no welcome")
+            self._welcome(frames.read_table(first), attachment)
+        except ProtocolBreak as error:
+            self._abandon(error)
+            raise relay_failed("The relay on the host answered in a way that does not fit.", str(error)) from error
+        return rest
+
+    async def _exchange(self, connection: ByteStream, reader: FrameReader) -> tuple[Frame, list[Frame]]:
+        limits = self._limits
+        hello = {
+            "protocol": frames.PROTOCOL,
+            "session": self._name,
+            "token": self._token.reveal(),
+            "incarnation": self._incarnation,
+            "received": self._session.received,
+            "window": limits.relay_window,
+            "memory": limits.relay_memory,
+            "disk": limits.relay_disk,
+            "lease": limits.lease,
+            "lease_idle": limits.lease_idle,
+        }
+        await connection.write(frames.encode_table(frames.HELLO, hello))
+        while data := await connection.read(_PIECE):
+            try:
+                came = reader.feed(data)
+            except ProtocolBreak as error:
+                raise relay_failed("What answered on the host is no relay.", decode(data)) from error
+            if came:
+                return came[0], came[1:]
+        raise relay_failed("The relay on the host let go of the connection before it answered.")
+
+    def _welcome(self, table: dict[str, object], attachment: Attachment) -> None:
+        received, incarnation = table.get("received"), table.get("incarnation")
+        if not isinstance(received, int) or not isinstance(incarnation, str):
+            raise ProtocolBreak("a welcome says too little")
+        attachment.resumed = table.get("resumed") is True
+        if not attachment.resumed:
+            self._begin_anew(_lost_there())
+        self._incarnation = incarnation
+        self._session.attach(received)
+
+    async def _receive(
+        self, connection: ByteStream, reader: FrameReader, rest: list[Frame], attachment: Attachment
+    ) -> None:
+        try:
+            came = rest
+            while True:
+                for frame in came:
+                    self._take(frame, attachment)
+                if self._session.has_output:
+                    self._wake.set()
+                if self._session.owes_ack:
+                    self._owing.set()
+                data = await connection.read(_PIECE)
+                if not data:
+                    attachment.lose(relay_failed("The relay on the host let go of the connection."))
+                    return
+                came = reader.feed(data)
+                attachment.note(heard=True, owed=self._session.awaits_ack)
+        except ProtocolBreak as error:
+            self._abandon(error)
+            attachment.lose(relay_failed("The relay on the host sent what does not fit.", str(error)))
+        except RemoraError as error:
+            attachment.lose(error)
+
+    def _take(self, frame: Frame, attachment: Attachment) -> None:
+        if frame.kind == frames.PING:
+            self.send_now(frames.encode(frames.PONG, frame.payload))
+        elif frame.kind == frames.PONG:
+            attachment.answered(frame.payload)
+        elif frame.kind == frames.LEAVING:
+            attachment.lose(_host_left())
+        elif frame.kind == frames.BYE:
+            attachment.lose(relay_failed("The relay on the host ended this connection.", decode(frame.payload)))
+        else:
+            self._deliver(frame)
+            attachment.note(heard=True, owed=self._session.awaits_ack)
+
+    def _deliver(self, frame: Frame) -> None:
+        event = self._session.receive(frame)
+        if event is None:
+            return
+        kind, stream, payload = event
+        opened = self._streams.get(stream.number)
+        if opened is not None and kind == frames.DATA:
+            opened.deliver(payload)
+        elif opened is not None and kind == frames.EOF:
+            opened.end()
+        elif opened is not None:
+            opened.fail(stream_problem(stream.target, decode(payload)))
+        if stream.over:
+            self._streams.pop(stream.number, None)
+
+    async def _send(self, connection: ByteStream, attachment: Attachment) -> None:
+        try:
+            while not attachment.lost:
+                await self._wake.wait()
+                self._wake.clear()
+                while output := self._take_output():
+                    attachment.note(heard=False, owed=self._session.awaits_ack)
+                    await connection.write(b"".join(output))
+        except RemoraError as error:
+            attachment.lose(error)
+
+    def _take_output(self) -> list[bytes]:
+        output, self._urgent = self._urgent, []
+        output += self._session.take_output(_PIECE)
+        return output
+
+    async def _acknowledge(self) -> None:
+        while True:
+            await self._owing.wait()
+            await self._clock.sleep(ACK_DELAY)
+            self._owing.clear()
+            self._session.acknowledge()
+            if self._session.has_output:
+                self._wake.set()
+
+    def _sweep(self) -> None:
+        """Forget the streams that ended in good order."""
+        alive = self._session.streams
+        self._streams = {number: opened for number, opened in self._streams.items() if number in alive}
+
+    def _abandon(self, error: ProtocolBreak) -> None:
+        """What both sides have does not fit together: the next connection begins anew."""
+        self._incarnation = ""
+        self._begin_anew(relay_failed("The bytes of this connection could not be put together again.", str(error)))
+
+    def _begin_anew(self, error: RemoraError) -> None:
+        for stream in self._session.restart():
+            opened = self._streams.pop(stream.number, None)
+            if opened is not None:
+                opened.fail(error)
+
+    def _break_streams(self, error: RemoraError) -> None:
+        self._session.restart()
+        for opened in self._streams.values():
+            opened.fail(error)
+        self._streams.clear()
+
+
+def _lost_there() -> Unreachable:
+    return Unreachable(
+        Code.CONNECTION_LOST,
+        "The relay on the host no longer has this connection: it was ended there, or nobody came back in time.",
+        next_step="Connect again; what the app server did meanwhile is in its threads.",
+    )
+
+
+def _host_left() -> Unreachable:
+    return Unreachable(
+        Code.HOST_LEFT,
+        "The host said goodbye: it shuts down, or somebody ended the relay there.",
+        next_step="Connect again when the host is to run.",
+    )
+
+
+def _left() -> LaunchProblem | Unreachable:
+    return Unreachable(Code.CONNECTION_LOST, "The link to the host was ended.", next_step="Connect again.")

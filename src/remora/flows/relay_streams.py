@@ -1,0 +1,137 @@
+"""One stream of a relay session, as everybody else uses it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from remora.core.errors import Code, RemoraError, Unreachable
+from remora.wire.relay_frames import ByteQueue
+from remora.wire.relay_session import Session, Stream
+
+_OUTBOX: Final = 1024 * 1024
+"""Bytes of one stream that wait here for the connection; then its writer waits."""
+
+
+class Outbox(ByteQueue):
+    """What waits to be framed; tells the writer when there is room again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = asyncio.Event()
+
+    def take(self, limit: int) -> bytes:
+        """See :class:`remora.wire.relay_session.Source`."""
+        data = super().take(limit)
+        if self.size <= _OUTBOX // 2:
+            self.room.set()
+        return data
+
+
+class RelayStream:
+    """A :class:`remora.ports.ByteStream` that outlives connections: while there is none, it waits.
+
+    `wake` is called when there may be something to send.
+    """
+
+    def __init__(self, session: Session, stream: Stream, outbox: Outbox, wake: Callable[[], None]) -> None:
+        self._session = session
+        self._stream = stream
+        self._outbox = outbox
+        self._wake = wake
+        self._inbox = ByteQueue()
+        self._news = asyncio.Event()
+        self._end_written = False
+        self._closed = False
+        self._failure: RemoraError | None = None
+
+    @property
+    def target(self) -> str:
+        """What it was opened to."""
+        return self._stream.target
+
+    async def read(self, limit: int = 65536) -> bytes:
+        """See :class:`remora.ports.ByteStream`. What came before a break can still be read."""
+        while not self._inbox.size:
+            if self._closed:
+                return b""
+            if self._failure is not None:
+                raise self._failure
+            if self._stream.ended:
+                return b""
+            self._news.clear()
+            await self._news.wait()
+        data = self._inbox.take(limit)
+        self._session.consume(self._stream, len(data))
+        if self._stream.has_output():
+            self._wake()
+        return data
+
+    async def write(self, data: bytes) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        with memoryview(data) as view:
+            start = 0
+            while start < len(data):
+                self._require_open()
+                room = _OUTBOX - self._outbox.size
+                if room <= 0:
+                    self._outbox.room.clear()
+                    await self._outbox.room.wait()
+                    continue
+                piece = data if len(data) <= room else bytes(view[start : start + room])
+                start += len(piece)
+                self._outbox.put(piece)
+                self._session.touch(self._stream)
+                self._wake()
+
+    async def write_eof(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        if self._failure is not None:
+            raise self._failure
+        if not self._end_written and not self._closed:
+            self._end_written = True
+            self._session.end(self._stream)
+            self._wake()
+
+    async def close(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
+        if not self._closed:
+            self._closed = True
+            self._outbox.clear()
+            self._inbox.clear()
+            self._session.close(self._stream)
+            self._rouse()
+            self._wake()
+
+    def deliver(self, data: bytes) -> None:
+        """Bytes came."""
+        if not self._closed:
+            self._inbox.put(data)
+            self._news.set()
+
+    def end(self) -> None:
+        """The other side has sent its last byte."""
+        self._news.set()
+
+    def fail(self, error: RemoraError | None) -> None:
+        """The stream is over; without an `error` it was closed in good order."""
+        self._failure = self._failure or error or _closed_there()
+        self._outbox.clear()
+        self._rouse()
+
+    def _rouse(self) -> None:
+        self._news.set()
+        self._outbox.room.set()
+
+    def _require_open(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._closed or self._end_written:
+            raise _closed_there()
+
+
+def _closed_there() -> Unreachable:
+    return Unreachable(
+        Code.CONNECTION_LOST,
+        "This connection to the host is closed; nothing more can be sent on it.",
+        next_step="Connect again.",
+    )

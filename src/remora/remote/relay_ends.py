@@ -1,0 +1,338 @@
+"""What streams lead to on the host: the app server's socket, a port, a question about a folder.
+
+Runs on the host: Python 3.8, standard library only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+from collections import deque
+
+from remora.remote.relay_folder import describe_folder
+from remora.wire.relay_frames import CLOSE_FOREIGN, CLOSE_LOST, CLOSE_OVERFLOW, CLOSE_REFUSED, CLOSE_UNKNOWN
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from remora.remote.relay_session import HostedSession
+    from remora.remote.relay_spool import Spool
+    from remora.wire.relay_session import Stream
+
+_READ = 256 * 1024
+_PORT_HELD = 512 * 1024
+"""Bytes of a port's stream that wait before the port is read no further."""
+_RETRY = 0.05
+_CONNECT_LIMIT = 10.0
+_SHORT_PATH = 100
+_BUFFER = memoryview(bytearray(_READ))
+
+
+def peer_user(connection: socket.socket) -> int | None:
+    """The user on the other side of a unix socket; `None` where the system does not tell."""
+    if hasattr(socket, "SO_PEERCRED"):
+        user: int = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+        return user
+    if sys.platform == "darwin":
+        told = connection.getsockopt(0, 1, 76)  # LOCAL_PEERCRED: a version, then the user
+        return int.from_bytes(told[4:8], sys.byteorder)
+    return None
+
+
+def connect_unix(connection: socket.socket, path: str) -> int:
+    """``connect_ex``, also to a path that is longer than an address holds."""
+    if len(os.fsencode(path)) <= _SHORT_PATH:
+        return connection.connect_ex(path)
+    try:
+        os.chdir(os.path.dirname(path))
+        return connection.connect_ex(os.path.basename(path))
+    except OSError as error:
+        return error.errno or errno.EIO
+    finally:
+        os.chdir("/")
+
+
+class End:
+    """A connection here and a stream there, joined: what one brings the other takes."""
+
+    eager = False
+
+    def __init__(self, hosted: HostedSession, stream: Stream) -> None:
+        self._hosted = hosted
+        self._loop = hosted.loop
+        self._session = hosted.session
+        self._stream = stream
+        self._spool: Spool = stream.source  # type: ignore[assignment]
+        self._socket: socket.socket | None = None
+        self._connected = False
+        self._incoming: deque[bytes] = deque()
+        self._incoming_ended = False
+        self._shut = False
+        self._read_all = False
+        self._was_full = False
+        self._deadline = self._loop.now() + _CONNECT_LIMIT
+
+    def start(self) -> None:
+        """Connect, or close the stream with the reason why not."""
+        raise NotImplementedError
+
+    def deliver(self, data: bytes) -> None:
+        """Bytes for the connection."""
+        self._incoming.append(data)
+        if len(self._incoming) == 1 and self._connected:
+            self._write()
+
+    def deliver_end(self) -> None:
+        """No more bytes for the connection."""
+        self._incoming_ended = True
+        if self._connected:
+            self._write()
+
+    @property
+    def finished(self) -> bool:
+        """Whether all that came for the connection was given to it."""
+        return self._socket is None or not self._incoming
+
+    def abort(self) -> None:
+        """Something went wrong here that should not have: the stream alone pays for it."""
+        self._finish(CLOSE_LOST, "the relay failed here")
+
+    def resume(self) -> None:
+        """The spool has given some of its bytes away."""
+        self._arrange()
+
+    def close(self) -> None:
+        """Let go of the connection and of all that waits."""
+        self._loop.cancel(self)
+        self._hosted.held.discard(self)
+        self._spool.clear()
+        self._incoming.clear()
+        if self._socket is not None:
+            self._loop.watch(self._socket, 0, self, self._ready)
+            self._socket.close()
+            self._socket = None
+
+    def _ready(self, events: int) -> None:
+        if events & selectors.EVENT_READ:
+            self._read()
+        if events & selectors.EVENT_WRITE and self._socket is not None:
+            self._write()
+
+    def _adopt(self) -> None:
+        """The connection stands."""
+        self._connected = True
+        self._write()
+
+    def _read(self) -> None:
+        if self._socket is None:
+            return
+        try:
+            count = self._socket.recv_into(_BUFFER)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._cut(error)
+            return
+        if count:
+            self._spool.put(bytes(_BUFFER[:count]))
+            self._session.touch(self._stream)
+        else:
+            self._read_all = True
+            if self._was_full:
+                self._finish(CLOSE_OVERFLOW, "more than the relay may keep was waiting for the laptop")
+                return
+            self._session.end(self._stream)
+        self._arrange()
+        self._hosted.moved()
+
+    def _write(self) -> None:
+        if self._socket is None:
+            return
+        try:
+            while self._incoming:
+                count = self._socket.send(self._incoming[0])
+                if count == len(self._incoming[0]):
+                    self._incoming.popleft()
+                else:
+                    self._incoming[0] = memoryview(self._incoming[0])[count:]  # type: ignore[assignment]
+                self._session.consume(self._stream, count)
+            if self._incoming_ended and not self._shut:
+                self._shut = True
+                self._socket.shutdown(socket.SHUT_WR)
+        except (BlockingIOError, InterruptedError):
+            pass
+        except OSError as error:
+            self._cut(error)
+            return
+        if self._stream.over:
+            self.close()
+        else:
+            self._arrange()
+            self._hosted.moved()
+
+    def _wants_to_read(self) -> bool:
+        if self.eager:
+            full = self._spool.full
+            self._was_full = self._was_full or full
+            return not full
+        return self._spool.size < _PORT_HELD
+
+    def _arrange(self) -> None:
+        if self._socket is None or not self._connected:
+            return
+        wants = self._wants_to_read()
+        (self._hosted.held.discard if wants else self._hosted.held.add)(self)
+        reads = wants and not self._read_all
+        events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self._incoming else 0)
+        self._loop.watch(self._socket, events, self, self._ready)
+
+    def _cut(self, error: OSError) -> None:
+        code = CLOSE_OVERFLOW if self._was_full else CLOSE_LOST
+        self._finish(code, error.strerror or "")
+
+    def _finish(self, code: str, words: str) -> None:
+        """No more can be had or given here: what was read still goes its way, then the reason."""
+        self._loop.cancel(self)
+        self._hosted.held.discard(self)
+        if self._socket is not None:
+            self._loop.watch(self._socket, 0, self, self._ready)
+            self._socket.close()
+            self._socket = None
+        self._incoming.clear()
+        self._session.close(self._stream, code, words)
+        self._hosted.moved()
+
+
+class ServerEnd(End):
+    """The app server's control socket. It is read eagerly: a server throws out who does not read."""
+
+    eager = True
+
+    def __init__(self, hosted: HostedSession, stream: Stream, *, path: str) -> None:
+        super().__init__(hosted, stream)
+        self._path = path
+
+    def start(self) -> None:
+        """See :class:`End`. A listener whose queue is full is asked again, for a while."""
+        attempt = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        attempt.setblocking(False)
+        problem = connect_unix(attempt, self._path)
+        if not problem and peer_user(attempt) not in {None, os.geteuid()}:
+            attempt.close()
+            self._finish(CLOSE_FOREIGN, self._path)
+        elif not problem:
+            self._socket = attempt
+            self._adopt()
+        else:
+            attempt.close()
+            if problem in {errno.EAGAIN, errno.EINTR} and self._loop.now() < self._deadline:
+                self._loop.call_at(self, self._loop.now() + _RETRY, self, self.start)
+            else:
+                self._finish(CLOSE_REFUSED, f"{self._path}: {os.strerror(problem)}")
+
+
+class PortEnd(End):
+    """A TCP port of this host's loopback, of either family."""
+
+    def __init__(self, hosted: HostedSession, stream: Stream, *, port: int) -> None:
+        super().__init__(hosted, stream)
+        self._port = port
+        self._places = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]
+
+    def start(self) -> None:
+        """See :class:`End`."""
+        self._try(errno.ECONNREFUSED)
+
+    def _try(self, problem: int) -> None:
+        while self._places:
+            family, address = self._places.pop(0)
+            try:
+                self._socket = socket.socket(family, socket.SOCK_STREAM)
+            except OSError:
+                continue
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            said = self._socket.connect_ex((address, self._port))
+            if said in {0, errno.EINPROGRESS}:
+                self._loop.watch(self._socket, selectors.EVENT_WRITE, self, self._settle)
+                return
+            problem = problem if family == socket.AF_INET6 else said
+            self._socket.close()
+            self._socket = None
+        self._finish(CLOSE_REFUSED, f"port {self._port}: {os.strerror(problem)}")
+
+    def _settle(self, events: int) -> None:
+        if self._socket is None:
+            return
+        self._loop.watch(self._socket, 0, self, self._settle)
+        problem = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if problem:
+            self._socket.close()
+            self._socket = None
+            self._try(problem)
+        else:
+            self._adopt()
+
+
+class FolderEnd(End):
+    """A question about a folder, answered by a child process."""
+
+    def __init__(self, hosted: HostedSession, stream: Stream, *, asked: str) -> None:
+        super().__init__(hosted, stream)
+        self._asked = asked
+        self._child = 0
+
+    def start(self) -> None:
+        """See :class:`End`."""
+        near, far = socket.socketpair()
+        self._child = os.fork()
+        if not self._child:
+            _answer(far, self._asked)
+        far.close()
+        near.setblocking(False)
+        self._socket = near
+        self._adopt()
+
+    def deliver(self, data: bytes) -> None:
+        """See :class:`End`. The question was all."""
+
+    def close(self) -> None:
+        """See :class:`End`."""
+        super().close()
+        if self._child:
+            try:
+                if os.waitpid(self._child, os.WNOHANG)[0] == 0:
+                    os.kill(self._child, signal.SIGKILL)
+                    self._loop.reap(self._child)
+            except ChildProcessError:
+                pass
+            self._child = 0
+
+
+def _answer(far: socket.socket, asked: str) -> None:
+    try:
+        keep = far.fileno()
+        os.closerange(3, keep)
+        os.closerange(keep + 1, 65536)
+        for number in (signal.SIGTERM, signal.SIGPIPE):
+            signal.signal(number, signal.SIG_DFL)
+        far.sendall(describe_folder(asked))
+    finally:
+        os._exit(0)
+
+
+def open_end(hosted: HostedSession, stream: Stream, *, server: str) -> End | None:
+    """The end that the target of `stream` asks for; `None` when it means nothing here, and the stream was closed."""
+    kind, _, rest = stream.target.partition(":")
+    if stream.target == "server":
+        return ServerEnd(hosted, stream, path=server)
+    if kind == "port" and rest.isdigit() and len(rest) < 6 and 0 < int(rest) < 65536:
+        return PortEnd(hosted, stream, port=int(rest))
+    if kind == "folder" and "\0" not in rest:
+        return FolderEnd(hosted, stream, asked=rest)
+    hosted.session.close(stream, CLOSE_UNKNOWN, stream.target[:200])
+    return None

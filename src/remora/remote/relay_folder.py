@@ -1,0 +1,60 @@
+"""What a folder on this host is, as one JSON document; the same meaning as in probe.sh.
+
+Runs on the host, in a process of its own, because a dead file system can hold whoever asks for ever: Python 3.8,
+standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+_SIBLINGS = 200
+
+
+def describe_folder(asked: str) -> bytes:
+    """``{"path", "state": ok | missing | file | closed, "siblings"}`` for a folder as a person typed it."""
+    path = _resolve(asked)
+    siblings: list[str] = []
+    try:
+        os.chdir(path)
+        path, state = os.path.normpath(path), "ok"
+    except OSError:
+        if os.path.isdir(path):
+            state = "closed"
+        elif os.path.exists(path):
+            state = "file"
+        else:
+            state = "missing"
+            siblings = _siblings(path)
+    return json.dumps({"path": path, "state": state, "siblings": siblings}).encode()
+
+
+def _resolve(asked: str) -> str:
+    home = os.environ.get("HOME") or os.path.expanduser("~")
+    if asked in {"", "~"}:
+        return home
+    if asked.startswith("~/"):
+        return os.path.join(home, asked[2:])
+    if asked.startswith("~"):
+        found = os.path.expanduser(asked)
+        return found if found.startswith("/") else os.path.join(home, asked)
+    return os.path.join(home, asked)
+
+
+def _siblings(path: str) -> list[str]:
+    parent = path
+    while parent and not os.path.isdir(parent):
+        parent = parent.rpartition("/")[0]
+    try:
+        names = sorted(name for name in os.listdir(parent or "/") if not name.startswith("."))
+    except OSError:
+        return []
+    found = []
+    for name in names:
+        place = f"{parent.rstrip('/')}/{name}"
+        if os.path.isdir(place):
+            found.append(place)
+            if len(found) == _SIBLINGS:
+                break
+    return found

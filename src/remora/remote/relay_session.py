@@ -1,0 +1,124 @@
+"""A laptop's session on the host: its streams, and how long they are kept while the laptop is away.
+
+Runs on the host: Python 3.8, standard library only.
+"""
+
+from __future__ import annotations
+
+from remora.remote.relay_ends import open_end
+from remora.remote.relay_spool import Spool
+from remora.wire.relay_frames import DATA, EOF, OPEN
+from remora.wire.relay_session import ACK_DELAY, Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from remora.remote.relay import Relay, Terms
+    from remora.remote.relay_attachment import Attachment
+    from remora.remote.relay_ends import End
+    from remora.wire.relay_frames import Frame
+    from remora.wire.relay_session import Stream
+
+
+class HostedSession:
+    """One session; `incarnation` tells it from an earlier one of the same name."""
+
+    def __init__(self, relay: Relay, name: str, token: str, incarnation: str, terms: Terms) -> None:
+        self.name = name
+        self.token = token
+        self.incarnation = incarnation
+        self.loop = relay.loop
+        self.session = Session(terms.window, lambda: Spool(terms.memory, relay.disk))
+        self.held: set[End] = set()
+        """The ends that are not read because enough of theirs waits here."""
+        self.over = False
+        self._relay = relay
+        self._terms = terms
+        self._ends: dict[int, End] = {}
+        self._attachment: Attachment | None = None
+        self._server = ""
+
+    def attached(self, attachment: Attachment) -> None:
+        """A connection carries it now; an earlier one is let go."""
+        earlier, self._attachment = self._attachment, attachment
+        self._server = attachment.server
+        self.loop.cancel((self, "lease"))
+        if earlier is not None:
+            earlier.dismiss("another connection of this session has taken over")
+
+    def detached(self, attachment: Attachment) -> None:
+        """That connection is gone: the lease begins."""
+        if self._attachment is attachment and not self.over:
+            self._attachment = None
+            lasting = any(not stream.transient for stream in self.session.streams.values())
+            lease = self._terms.lease if lasting else self._terms.lease_idle
+            self.loop.call_at((self, "lease"), self.loop.now() + lease, self, self.abort)
+
+    def receive(self, frame: Frame) -> None:
+        """Do what a frame asks. Raises ProtocolBreak."""
+        event = self.session.receive(frame)
+        if self.session.owes_ack:
+            self._owe()
+        if event is None:
+            return
+        kind, stream, payload = event
+        if kind == OPEN:
+            self._open(stream)
+            return
+        end = self._ends.get(stream.number)
+        if end is None:
+            return
+        if kind == DATA:
+            end.deliver(payload)
+        elif kind == EOF:
+            end.deliver_end()
+        else:
+            end.close()
+            self._ends.pop(stream.number, None)
+
+    def moved(self) -> None:
+        """There may be something to send, or room for more."""
+        if self._attachment is not None:
+            self._attachment.flush()
+            for end in list(self.held):
+                end.resume()
+            if len(self._ends) != len(self.session.streams):
+                self._sweep()
+
+    def end(self, reason: str) -> None:
+        """End it for good, telling whoever is attached."""
+        if self.over:
+            return
+        self.over = True
+        self.loop.cancel((self, "lease"))
+        self.loop.cancel((self, "ack"))
+        for opened in self._ends.values():
+            opened.close()
+        self._ends.clear()
+        self._relay.ended(self)
+        if self._attachment is not None:
+            self._attachment.dismiss(reason)
+
+    def abort(self) -> None:
+        """The lease has run out, or something went wrong that should not have."""
+        self.end("the relay could not go on with this session")
+
+    def _open(self, stream: Stream) -> None:
+        end = open_end(self, stream, server=self._server)
+        if end is not None:
+            self._ends[stream.number] = end
+            end.start()
+
+    def _owe(self) -> None:
+        key = (self, "ack")
+        if not self.loop.is_due(key):
+            self.loop.call_at(key, self.loop.now() + ACK_DELAY, self, self._acknowledge)
+
+    def _acknowledge(self) -> None:
+        self.session.acknowledge()
+        self.moved()
+
+    def _sweep(self) -> None:
+        for number, end in list(self._ends.items()):
+            if number not in self.session.streams and end.finished:
+                end.close()
+                del self._ends[number]
