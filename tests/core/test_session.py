@@ -83,6 +83,10 @@ class Driven:
         return self
 
 
+def state(driven: Driven) -> Liveness:
+    return driven.session.liveness
+
+
 def most_in_a_minute(moments: list[float]) -> int:
     return max((sum(first <= other < first + 60 for other in moments) for first in moments), default=0)
 
@@ -91,16 +95,16 @@ def test_nothing_is_dialled_before_somebody_asks() -> None:
     driven = Driven()
     driven.wait(HOUR)
     assert driven.dials == []
-    assert driven.session.liveness is Liveness.SUSPENDED
+    assert state(driven) is Liveness.SUSPENDED
 
 
 def test_a_break_is_mended_within_a_second() -> None:
     for chance in (0.0, 0.5, 1.0):
         driven = Driven(host=lambda now: None, chance=chance).live()
         driven.tell(Lost(CUT))
-        assert driven.session.liveness is Liveness.RECONNECTING
+        assert state(driven) is Liveness.RECONNECTING
         driven.wait(0.5)
-        assert driven.session.liveness is Liveness.LIVE
+        assert state(driven) is Liveness.LIVE
 
 
 @given(chance=st.floats(0, 1), takes=st.floats(0, 25), calls=st.lists(st.floats(0, 40), max_size=30))
@@ -122,13 +126,13 @@ def test_a_dead_host_is_unreachable_after_three_minutes_and_still_tried_rarely()
     driven = Driven().live()
     driven.tell(Lost(CUT))
     driven.wait(400)
-    assert driven.session.liveness is Liveness.UNREACHABLE
+    assert state(driven) is Liveness.UNREACHABLE
     before = len(driven.dials)
     driven.wait(HOUR)
     assert 9 <= len(driven.dials) - before <= 13
     driven.host = lambda now: None
     driven.wait(400)
-    assert driven.session.liveness is Liveness.LIVE
+    assert state(driven) is Liveness.LIVE
 
 
 def test_while_this_machine_is_offline_the_host_is_not_troubled_and_the_network_is_noticed_within_a_second() -> None:
@@ -137,7 +141,7 @@ def test_while_this_machine_is_offline_the_host_is_not_troubled_and_the_network_
     driven.wait(5.0)
     driven.host = lambda now: None
     driven.wait(1.0)
-    assert driven.session.liveness is Liveness.LIVE
+    assert state(driven) is Liveness.LIVE
 
 
 @given(chance=st.floats(0, 1))
@@ -159,7 +163,7 @@ def test_f19_after_a_refusal_nothing_is_dialled_until_a_person_acts(
 ) -> None:
     driven = Driven(policy=policy, host=lambda now: error(code))
     driven.tell(Asked())
-    assert driven.session.liveness is Liveness.NEEDS_HUMAN
+    assert state(driven) is Liveness.NEEDS_HUMAN
     assert len(driven.dials) == 1
     for event in events:
         driven.tell(event)
@@ -175,7 +179,7 @@ def test_f19_a_login_refused_on_reconnect_stops_the_attempts() -> None:
     driven.tell(Lost(CUT))
     driven.wait(HOUR)
     assert len(driven.dials) == 1
-    assert driven.session.liveness is Liveness.NEEDS_HUMAN
+    assert state(driven) is Liveness.NEEDS_HUMAN
     assert driven.session.error is not None
     assert driven.session.error.code is Code.AUTHENTICATION_REFUSED
 
@@ -194,21 +198,21 @@ def test_f75_after_a_sleep_the_budget_is_fresh_and_the_link_comes_back_by_itself
     driven = Driven(host=lambda now: DEAD).live()
     driven.tell(Lost(CUT))
     driven.wait(200)  # the attempts were used up before the lid was closed
-    assert driven.session.liveness is Liveness.UNREACHABLE
+    assert state(driven) is Liveness.UNREACHABLE
     back = driven.now + 30
     driven.host = lambda now: None if now >= back else DEAD  # the way is there again 30 s after waking
     driven.tell(Woke())
-    assert driven.session.liveness is Liveness.RECONNECTING
+    assert state(driven) is Liveness.RECONNECTING
     driven.wait(1)
     assert driven.dials[-1] >= back - 30  # dialled at once, though the last minute was used up
     driven.wait(60)
-    assert driven.session.liveness is Liveness.LIVE
+    assert state(driven) is Liveness.LIVE
 
 
 def test_f75_a_live_link_is_asked_at_once_after_a_sleep_instead_of_waiting_for_keepalives() -> None:
     driven = Driven().live()
     assert driven.tell(Woke()) is Effect.PROBE
-    assert driven.session.liveness is Liveness.LIVE
+    assert state(driven) is Liveness.LIVE
 
 
 def test_f76_a_machine_that_said_goodbye_is_not_dialled_until_somebody_asks() -> None:
@@ -216,7 +220,7 @@ def test_f76_a_machine_that_said_goodbye_is_not_dialled_until_somebody_asks() ->
         driven = Driven(policy=policy).live()
         driven.tell(Active(True))
         driven.tell(Lost(error(Code.HOST_LEFT)))
-        assert driven.session.liveness is Liveness.SUSPENDED
+        assert state(driven) is Liveness.SUSPENDED
         driven.tell(Wanted())  # a client that reconnects by itself is nobody's wish to start a machine
         driven.tell(Woke())
         driven.wait(600)
@@ -229,7 +233,7 @@ def test_f76_always_means_always() -> None:
     driven = Driven(policy=ALWAYS, host=lambda now: None).live()
     driven.tell(Lost(error(Code.HOST_LEFT)))
     driven.wait(1)
-    assert driven.session.liveness is Liveness.LIVE
+    assert state(driven) is Liveness.LIVE
 
 
 def test_f76_never_dials_only_when_asked() -> None:
@@ -237,17 +241,17 @@ def test_f76_never_dials_only_when_asked() -> None:
     driven.tell(Active(True))
     driven.tell(Lost(CUT))
     driven.wait(HOUR)
-    assert (driven.session.liveness, driven.dials) == (Liveness.SUSPENDED, [])
+    assert (state(driven), driven.dials) == (Liveness.SUSPENDED, [])
 
 
 def test_f76_while_active_an_idle_link_rests_until_a_client_comes() -> None:
     driven = Driven(policy=WHILE_ACTIVE, host=lambda now: None).live()
     driven.tell(Lost(CUT))
     driven.wait(HOUR)
-    assert (driven.session.liveness, driven.dials) == (Liveness.SUSPENDED, [])
+    assert (state(driven), driven.dials) == (Liveness.SUSPENDED, [])
     driven.tell(Active(True))
     driven.tell(Wanted())
-    assert driven.session.liveness is Liveness.LIVE
+    assert state(driven) is Liveness.LIVE
 
 
 def test_f76_a_link_whose_last_client_left_while_it_was_down_is_not_dialled_on() -> None:
@@ -259,7 +263,7 @@ def test_f76_a_link_whose_last_client_left_while_it_was_down_is_not_dialled_on()
     count = len(driven.dials)
     driven.tell(Active(False))
     driven.wait(HOUR)
-    assert (driven.session.liveness, len(driven.dials)) == (Liveness.SUSPENDED, count)
+    assert (state(driven), len(driven.dials)) == (Liveness.SUSPENDED, count)
 
 
 def test_f77_a_stalled_link_stays_live_because_nothing_but_a_loss_ends_it() -> None:
@@ -267,7 +271,7 @@ def test_f77_a_stalled_link_stays_live_because_nothing_but_a_loss_ends_it() -> N
     driven.wait(HOUR)
     for event in (Due(), Active(True), Wanted(), Asked()):
         assert driven.tell(event) is Effect.NONE
-    assert (driven.session.liveness, driven.dials) == (Liveness.LIVE, [])
+    assert (state(driven), driven.dials) == (Liveness.LIVE, [])
 
 
 def test_a_server_that_dies_is_started_again_on_the_same_connection_but_not_for_ever() -> None:
@@ -278,10 +282,10 @@ def test_a_server_that_dies_is_started_again_on_the_same_connection_but_not_for_
         effects.append(driven.tell(Broke(gone)))
         driven.now += 1
         if effects[-1] is Effect.RELAUNCH:
-            assert driven.session.liveness is Liveness.RECONNECTING
+            assert state(driven) is Liveness.RECONNECTING
             driven.tell(CameUp())
     assert effects == [*[Effect.RELAUNCH] * 3, Effect.HANG_UP]
-    assert driven.session.liveness is Liveness.SUSPENDED
+    assert state(driven) is Liveness.SUSPENDED
     assert driven.dials == []
 
 
@@ -300,7 +304,7 @@ def test_breaks_of_a_link_that_works_between_them_are_each_mended_at_once() -> N
         driven.now += 1.2
         driven.tell(Lost(CUT))
         driven.wait(0.3)
-        assert driven.session.liveness is Liveness.LIVE
+        assert state(driven) is Liveness.LIVE
     assert most_in_a_minute(driven.dials) <= 60
 
 
@@ -309,7 +313,7 @@ def test_what_ended_stays_ended() -> None:
     assert driven.tell(Ended()) is Effect.HANG_UP
     for event in (Asked(), Wanted(), Woke(), Due(), CameUp(), Failed(DEAD), Lost(CUT), Broke(CUT), Ended()):
         assert driven.tell(event) is Effect.NONE
-    assert (driven.session.liveness, driven.session.deadline) == (Liveness.STOPPED, None)
+    assert (state(driven), driven.session.deadline) == (Liveness.STOPPED, None)
 
 
 _EVENTS = st.sampled_from(

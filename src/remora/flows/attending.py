@@ -8,7 +8,7 @@ from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit, Un
 from remora.core.launching import BytePath
 from remora.flows.observing import Board
 from remora.flows.relay import Attachment
-from remora.flows.rpc import open_rpc
+from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.waiting import dismiss, within
 from remora.flows.ways import Way
 from remora.ports import RemoteHost, World
@@ -119,7 +119,7 @@ class Attendance:
                     self._answered()
                     proven = True
                     rpc.deliver_to(self._board)
-                    await self._board.look(rpc)
+                    await self._look(rpc)
                     await rpc.wait_closed()
             except RemoraError as error:
                 heard = self._clock.monotonic() - began >= _STEADY
@@ -134,6 +134,14 @@ class Attendance:
                     return error
             pause = _FIRST_PAUSE if self._clock.monotonic() - began >= _STEADY else min(2 * pause, _LONGEST_PAUSE)
             await self._clock.sleep(pause)
+
+    async def _look(self, rpc: RpcClient) -> None:
+        """A server that does not list its threads is no reason to do without it."""
+        try:
+            await self._board.look(rpc)
+        except RemoraError:
+            if rpc.failure is not None:
+                raise
 
 
 def _lost(sentence: str) -> Unreachable:

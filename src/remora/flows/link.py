@@ -1,7 +1,7 @@
 """A link: one supervised connection to one host, and a local socket that stays whatever happens to it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -136,8 +136,9 @@ class Link:
         tasks: list[asyncio.Future[Any]] = []
         try:
             await self._open_door(self.name)
-            for work in (self._obey(), watch_wakes(self._clock, partial(self._tell, Woke())), self._stopping.wait()):
-                tasks.append(asyncio.ensure_future(work))
+            waking = watch_wakes(self._clock, partial(self._tell, Woke()))
+            works: list[Coroutine[Any, Any, object]] = [self._obey(), waking, self._stopping.wait()]
+            tasks.extend(asyncio.ensure_future(work) for work in works)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 if task.done():
@@ -282,11 +283,10 @@ class Link:
 
     async def _wait(self, deadline: float | None) -> None:
         """Until something happens that may move the deadline, or the deadline comes."""
-        news = asyncio.ensure_future(self._news.wait())
-        waiting = [news]
+        waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._news.wait())]
         if deadline is not None:
-            alarm = asyncio.ensure_future(self._clock.sleep(max(deadline - self._clock.monotonic(), 0)))
-            waiting.append(alarm)
+            left = max(deadline - self._clock.monotonic(), 0)
+            waiting.append(asyncio.ensure_future(self._clock.sleep(left)))
         try:
             await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         finally:

@@ -1,0 +1,240 @@
+"""When a link dials and what is there meanwhile, without a network and on a clock of the test's own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+from tests.support.launching import nonce
+from tests.support.loop import run
+
+from remora.adapters.disk_spool import DiskSpool
+from remora.core.errors import AuthenticationProblem, Code, RemoraError, Unreachable
+from remora.core.hosts import Route
+from remora.core.launching import LaunchRequest
+from remora.core.links import LinkName, Liveness, ReconnectPolicy
+from remora.core.settings import DEFAULT_LIMITS
+from remora.flows.link import Link
+from remora.flows.unattended import UnattendedDialogue
+from remora.ports import Dialogue, RemoteHost, SecretQuestion, World
+from remora.testing.manual_clock import ManualClock
+from remora.testing.memory_host import MemoryHost
+from remora.testing.memory_resolver import MemoryResolver
+from remora.testing.memory_sockets import MemorySockets
+from remora.testing.scripted_person import ScriptedPerson
+
+DOOR = "/run/devbox.sock"
+HOUR = 3600
+
+
+def refused() -> RemoraError:
+    return AuthenticationProblem(Code.AUTHENTICATION_REFUSED, "No.", next_step="Look.")
+
+
+def dead() -> RemoraError:
+    return Unreachable(Code.CONNECT_TIMEOUT, "Nobody answers.", next_step="Look.")
+
+
+@dataclass
+class Network:
+    """A :class:`remora.ports.Dialler` to nowhere. `hangs`: a dial never ends; `asks`: it wants a passphrase first."""
+
+    fails: Callable[[], RemoraError | None] = dead
+    hangs: bool = False
+    asks: bool = False
+    dials: list[float] = field(default_factory=list)
+    clock: ManualClock = field(default_factory=ManualClock)
+    under_way: int = 0
+
+    @asynccontextmanager
+    async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
+        self.dials.append(self.clock.monotonic())
+        self.under_way += 1
+        assert self.under_way == 1, "two attempts at once"
+        try:
+            if self.asks:
+                await dialogue.secret(SecretQuestion(alias=route.target.alias, prompt="Passphrase:"))
+            if self.hangs:
+                await asyncio.Event().wait()
+            if (error := self.fails()) is not None:
+                raise error
+            yield MemoryHost(lambda words: None)
+        finally:
+            self.under_way -= 1
+
+
+@asynccontextmanager
+async def link_over(
+    network: Network, sockets: MemorySockets, policy: ReconnectPolicy = ReconnectPolicy.WHILE_ACTIVE
+) -> AsyncIterator[Link]:
+    world = World(
+        resolver=MemoryResolver(),
+        dialler=network,
+        clock=network.clock,
+        random=Random(3),  # noqa: S311 - spreads retries
+        nonce=nonce,
+        spool=lambda: DiskSpool(memory=2**20),
+        limits=DEFAULT_LIMITS,
+    )
+    link = Link(LinkName("devbox"), world, sockets, socket_path=DOOR, launch=LaunchRequest(), policy=policy)
+    running = asyncio.ensure_future(link.run())
+    await network.clock.settle()
+    try:
+        yield link
+    finally:
+        await link.stop()
+        with suppress(asyncio.CancelledError):
+            await running
+        assert link.liveness is Liveness.STOPPED
+
+
+def test_f19_a_refused_login_is_one_login_however_long_clients_wait() -> None:
+    async def work() -> None:
+        network, sockets = Network(fails=refused), MemorySockets()
+        async with link_over(network, sockets, ReconnectPolicy.ALWAYS) as link:
+            with pytest.raises(AuthenticationProblem):
+                await link.bring_up(UnattendedDialogue())
+            assert link.liveness is Liveness.NEEDS_HUMAN
+            await sockets.connect(DOOR)
+            for _ in range(10):
+                await network.clock.advance(HOUR)
+            assert len(network.dials) == 1
+            error = link.body().error
+            assert error is not None
+            assert error.code == "authentication-refused"
+
+    run(work())
+
+
+def test_a_client_that_comes_while_the_link_is_down_is_held_and_let_go_when_it_leaves() -> None:
+    async def work() -> None:
+        network, sockets = Network(), MemorySockets()
+        async with link_over(network, sockets) as link:
+            client = await sockets.connect(DOOR)
+            await client.write(b"GET / HTTP/1.1\r\n\r\n")
+            await network.clock.settle()
+            assert (link.body().clients, len(network.dials)) == (1, 1)
+            await network.clock.advance(HOUR)
+            assert link.body().liveness == "unreachable"
+            assert link.body().clients == 1
+            await client.close()
+            await network.clock.settle()
+            assert link.body().clients == 0
+            dials = len(network.dials)
+            await network.clock.advance(HOUR)
+            assert len(network.dials) == dials
+            assert link.body().liveness == "suspended"
+
+    run(work())
+
+
+def test_clients_that_knock_again_and_again_do_not_make_it_dial_more_than_three_times_a_minute() -> None:
+    async def work() -> None:
+        network, sockets = Network(), MemorySockets()
+        async with link_over(network, sockets):
+            for _ in range(120):
+                client = await sockets.connect(DOOR)
+                await network.clock.advance(1)
+                await client.close()
+                await network.clock.settle()
+            dials = network.dials
+            assert all(sum(first <= other < first + 60 for other in dials) <= 3 for first in dials)
+
+    run(work())
+
+
+def test_the_door_is_there_before_anything_is_dialled_and_gone_at_the_end() -> None:
+    async def work() -> None:
+        network, sockets = Network(), MemorySockets()
+        async with link_over(network, sockets, ReconnectPolicy.NEVER) as link:
+            await (await sockets.connect(DOOR)).close()
+            await link.add_alias(LinkName("other"), "/run/other.sock")
+            await (await sockets.connect("/run/other.sock")).close()
+            assert link.body(LinkName("other")).socket == "/run/other.sock"
+            assert link.body().aliases == ["devbox", "other"]
+            assert network.dials == []
+        for path in (DOOR, "/run/other.sock"):
+            with pytest.raises(Unreachable):
+                await sockets.connect(path)
+
+    run(work())
+
+
+def test_questions_go_to_whoever_asks_and_to_nobody_else() -> None:
+    async def work() -> None:
+        network, sockets = Network(asks=True), MemorySockets()
+        async with link_over(network, sockets, ReconnectPolicy.ALWAYS) as link:
+            with pytest.raises(RemoraError) as caught:
+                await link.bring_up(UnattendedDialogue())
+            assert caught.value.code is Code.PROMPT_UNATTENDED
+            assert link.liveness is Liveness.NEEDS_HUMAN
+            person = ScriptedPerson(secrets=["open"])
+            with pytest.raises(Unreachable):
+                await link.bring_up(person)
+            assert [question.prompt for question in person.secret_questions] == ["Passphrase:"]
+
+    run(work())
+
+
+def test_stopping_does_not_wait_for_a_dial_that_hangs() -> None:
+    async def work() -> None:
+        network, sockets = Network(hangs=True), MemorySockets()
+        async with link_over(network, sockets) as link:
+            bringing = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
+            await network.clock.settle()
+            assert link.liveness is Liveness.CONNECTING
+            assert await link.stop() == "left"
+            with pytest.raises(RemoraError) as caught:
+                await bringing
+            assert caught.value.code is Code.LINK_MISSING
+            assert network.under_way == 0
+
+    run(work())
+
+
+def test_two_who_ask_at_once_share_one_attempt() -> None:
+    async def work() -> None:
+        network, sockets = Network(), MemorySockets()
+        async with link_over(network, sockets) as link:
+            both = await asyncio.gather(
+                link.bring_up(UnattendedDialogue()), link.bring_up(UnattendedDialogue()), return_exceptions=True
+            )
+            assert all(isinstance(outcome, Unreachable) for outcome in both)
+            assert len(network.dials) <= 2
+
+    run(work())
+
+
+def test_whoever_watches_learns_each_change() -> None:
+    async def work() -> None:
+        network, sockets = Network(fails=refused), MemorySockets()
+        async with link_over(network, sockets) as link:
+            seen = await link.changed(0) if link.body().clients else 0
+            with pytest.raises(AuthenticationProblem):
+                await link.bring_up(UnattendedDialogue())
+            later = await link.changed(seen)
+            assert later > seen
+            waiting = asyncio.ensure_future(link.changed(later))
+            await network.clock.settle()
+            assert not waiting.done()
+            await sockets.connect(DOOR)
+            assert await waiting > later
+
+    run(work())
+
+
+def test_after_a_sleep_the_link_is_dialled_anew_though_its_attempts_were_used_up() -> None:
+    async def work() -> None:
+        network, sockets = Network(), MemorySockets()
+        async with link_over(network, sockets) as link:
+            await sockets.connect(DOOR)
+            await network.clock.advance(400)
+            assert link.liveness is Liveness.UNREACHABLE
+            dials = len(network.dials)
+            network.clock.suspend(9 * HOUR)
+            await network.clock.advance(3)
+            assert len(network.dials) > dials
+
+    run(work())

@@ -1,0 +1,102 @@
+"""A link to a real sshd, in this process."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from random import Random
+
+from tests.support.launching import nonce
+from tests.support.system_sshd import SystemSshd
+
+from remora.adapters.asyncssh_host import AsyncsshDialler
+from remora.adapters.disk_spool import DiskSpool
+from remora.adapters.local_sockets import LocalSockets
+from remora.adapters.system_clock import SystemClock
+from remora.core.hosts import Host
+from remora.core.launching import LaunchRequest
+from remora.core.links import LinkName, Liveness, ReconnectPolicy
+from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.flows.link import Link
+from remora.flows.rpc import RpcClient, open_rpc
+from remora.flows.unattended import UnattendedDialogue
+from remora.ports import Clock, World
+from remora.wire.jsonrpc import Framing
+
+
+class SshdResolver:
+    """A :class:`remora.ports.HostResolver` that knows one server, at `port` when that is set: a proxy before it."""
+
+    def __init__(self, sshd: SystemSshd, port: int | None = None) -> None:
+        self._sshd = sshd
+        self.port = port
+        self.changes: dict[str, object] = {}
+        self.asked = 0
+
+    async def resolve(self, alias: str) -> Host:
+        self.asked += 1
+        extra = {} if self.port is None else {"port": self.port, "host_key_alias": f"[127.0.0.1]:{self._sshd.port}"}
+        return self._sshd.host(alias, **{**extra, **self.changes})
+
+
+def world_of(resolver: SshdResolver, *, limits: Limits = DEFAULT_LIMITS, clock: Clock | None = None) -> World:
+    """The real world, with that server in it."""
+    return World(
+        resolver=resolver,
+        dialler=AsyncsshDialler(limits),
+        clock=clock or SystemClock(),
+        random=Random(7),  # noqa: S311 - spreads retries
+        nonce=nonce,
+        spool=lambda: DiskSpool(memory=limits.spool_memory),
+        limits=limits,
+    )
+
+
+@asynccontextmanager
+async def linked(
+    world: World,
+    folder: Path,
+    *,
+    policy: ReconnectPolicy = ReconnectPolicy.ALWAYS,
+    up: bool = True,
+    codex: str | None = None,
+) -> AsyncIterator[Link]:
+    """A link that runs inside, and is stopped at the end; with `up` it is live when this yields."""
+    link = Link(
+        LinkName("devbox"),
+        world,
+        LocalSockets(),
+        socket_path=str(folder / f"{secrets.token_hex(3)}.sock"),
+        launch=LaunchRequest(codex=codex),
+        policy=policy,
+    )
+    running = asyncio.ensure_future(link.run())
+    try:
+        if up:
+            bringing = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
+            await asyncio.wait({bringing, running}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                running.result()
+            await bringing
+        yield link
+    finally:
+        await link.stop()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+@asynccontextmanager
+async def client_of(link: Link, world: World) -> AsyncIterator[RpcClient]:
+    """A client that came in through the link's door."""
+    stream = await LocalSockets().connect(link.body().socket)
+    async with open_rpc(stream, Framing.WEBSOCKET, clock=world.clock, limits=world.limits) as rpc:
+        yield rpc
+
+
+async def until_it_is(link: Link, *liveness: Liveness, limit: float = 30.0) -> None:
+    """Wait until the link is in one of these states."""
+    seen = 0
+    async with asyncio.timeout(limit):
+        while link.liveness not in liveness:
+            seen = await link.changed(seen)
