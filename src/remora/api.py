@@ -8,11 +8,14 @@ from remora.core.errors import Code, UsageProblem
 from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from remora.flows.interrupting import InterruptSwitch
     from remora.flows.run_request import RunRequest as RunRequest
     from remora.ports import ApprovalHandler, Dialogue
     from remora.wire.reports.check import CheckProgress
     from remora.wire.reports.hosts import HostsReport
+    from remora.wire.reports.links import ConnectReport, ConnectResult, DisconnectReport, HubReport, StatusReport
     from remora.wire.reports.plan import LaunchPlanReport
     from remora.wire.reports.run import RunEvent
 
@@ -201,3 +204,134 @@ def interrupt_switch() -> "InterruptSwitch":
     from remora.flows.interrupting import InterruptSwitch
 
     return InterruptSwitch()
+
+
+async def connect_hosts(
+    aliases: Sequence[str],
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    tell: "Callable[[ConnectResult], None] | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "ConnectReport":
+    """Have a live link to each host, held by the hub, which is started when none runs. A failure belongs to its host.
+
+    `tell` hears each result as it comes; the report has them in the order asked. Without `dialogue` every question
+    while connecting is refused. Raises, for all hosts together, what keeps the hub from running.
+    """
+    from remora.hub.client import require_hub
+    from remora.hub.fleet import Fleet
+
+    fleet = Fleet(
+        client=await require_hub(settings.limits),
+        ssh_config=ssh_config,
+        settings=settings,
+        codex=codex,
+        dialogue=dialogue,
+        tell=tell or (lambda result: None),
+    )
+    return await fleet.connect(aliases)
+
+
+async def hold_hosts(
+    aliases: Sequence[str],
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    tell: "Callable[[ConnectResult], None] | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "AsyncGenerator[ConnectReport | StatusReport, None]":
+    """:func:`connect_hosts`, whose report comes first, and then the state of all links at each change.
+
+    Links that nobody else wants are dropped when this is closed, or when this process ends: use it under
+    ``contextlib.aclosing``.
+    """
+    from remora.hub.client import require_hub
+    from remora.hub.fleet import Fleet
+
+    fleet = Fleet(
+        client=await require_hub(settings.limits),
+        ssh_config=ssh_config,
+        settings=settings,
+        codex=codex,
+        dialogue=dialogue,
+        tell=tell or (lambda result: None),
+    )
+    async with aclosing(fleet.hold(aliases)) as states:
+        async for state in states:
+            yield state
+
+
+async def disconnect_hosts(
+    aliases: Sequence[str] | None,
+    *,
+    stop_server: bool = False,
+    force: bool = False,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "DisconnectReport":
+    """Drop the links to `aliases`, or all links for `None`. The app servers go on, unless `stop_server`.
+
+    A server is stopped only when we started it and no turn runs; `force` interrupts what runs. Starts no hub.
+    """
+    from remora.hub.client import find_hub
+    from remora.hub.fleet import disconnect_all
+
+    client = await find_hub(settings.limits)
+    if aliases is not None:
+        names = [(alias, ssh_config) for alias in aliases]
+    else:
+        links = [] if client is None else (await client.status()).links
+        names = [(alias, link.ssh_config) for link in links for alias in link.aliases]
+    return await disconnect_all(client, names, stop_server=stop_server, force=force)
+
+
+async def status(*, settings: Settings = DEFAULT_SETTINGS) -> "StatusReport":
+    """All links as they are now. Starts no hub and contacts no host."""
+    from remora.hub.client import find_hub
+    from remora.hub.fleet import status_of
+
+    return await status_of(await find_hub(settings.limits))
+
+
+async def watch_status(*, settings: Settings = DEFAULT_SETTINGS) -> "AsyncGenerator[StatusReport, None]":
+    """All links, now and at each change, through the ends and beginnings of the hub. Never ends by itself."""
+    from remora.hub.watching import watch_hubs
+
+    async with aclosing(watch_hubs(settings.limits)) as states:
+        async for state in states:
+            yield state
+
+
+async def start_hub(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
+    """Start the hub when none runs."""
+    from remora.hub.client import find_hub, require_hub
+    from remora.hub.fleet import hub_report
+
+    running = await find_hub(settings.limits)
+    return await hub_report(running or await require_hub(settings.limits), changed=running is None)
+
+
+async def stop_hub(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
+    """End the hub and all its links, asking first and then by signal; the app servers on the hosts go on."""
+    from remora.hub import starting
+    from remora.hub.fleet import hub_report
+
+    return await hub_report(None, changed=await starting.stop_hub(settings.limits))
+
+
+async def hub_status(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
+    """Whether a hub runs, and which."""
+    from remora.hub.client import find_hub
+    from remora.hub.fleet import hub_report
+
+    return await hub_report(await find_hub(settings.limits), changed=False)
+
+
+def hub_log() -> "Path":
+    """The file that the hub writes its log to, whether it is there or not."""
+    from remora import wiring
+
+    return wiring.hub_log()

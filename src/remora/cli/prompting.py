@@ -20,6 +20,17 @@ def read_place(text: str) -> Address:
     return parse_address(text)
 
 
+def read_aliases(words: Sequence[str], *, command: str) -> list[str]:
+    """Whole hosts, each once, in the order typed. Raises :class:`UsageProblem` for a place on a host."""
+    addresses = [parse_address(word) for word in words]
+    for address, word in zip(addresses, words, strict=True):
+        if address.folder or address.thread:
+            raise UsageProblem(
+                Code.USAGE, f"{word!r} names more than a host.", next_step=f"Use: remora {command} {address.alias}"
+            )
+    return list(dict.fromkeys(address.alias for address in addresses))
+
+
 def read_prompt(typed: str | None) -> str:
     """The prompt from the command line, or all of standard input for ``-``; what is no UTF-8 stands as ``\\xNN``.
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final, TypeVar
@@ -61,8 +61,12 @@ class HubClient:
         )
         async with self._talk(request) as talk:
             connected = await talk.reply(control.Connected, dialogue)
-            async with aclosing(talk.states()) as states:
-                yield connected, states
+            try:
+                async with aclosing(talk.states()) as states:
+                    yield connected, states
+            finally:
+                if hold:
+                    await talk.let_go()
 
     async def disconnect(
         self, alias: str, ssh_config: str | None, *, stop_server: bool = False, force: bool = False
@@ -163,6 +167,7 @@ class _Talk:
     hello: control.Hello
 
     def __init__(self, stream: ByteStream, patience: float) -> None:
+        self._stream = stream
         self._lines = Lines(stream, control.read_from_hub, limit=control.LINE_LIMIT)
         self._patience = patience
 
@@ -199,6 +204,14 @@ class _Talk:
         """The states that the hub tells until it ends."""
         while True:
             yield await self.reply(control.Status, None)
+
+    async def let_go(self) -> None:
+        """Say that nothing more is wanted, and wait a while for the hub to have dealt with that."""
+        with suppress(TimeoutError, RemoraError):
+            async with asyncio.timeout(self._patience):
+                await self._stream.write_eof()
+                while await self._stream.read():
+                    pass
 
     async def _next(self) -> control.FromHub:
         """What comes next. A hub that is silent is asked whether it is there."""

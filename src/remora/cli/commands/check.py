@@ -47,7 +47,7 @@ def check(
 
 
 def _names(aliases: "Sequence[str]", every: bool, options: Options) -> list[str]:
-    from remora.core.hosts import parse_address
+    from remora.cli.prompting import read_aliases
 
     if every == bool(aliases):
         raise UsageProblem(
@@ -59,10 +59,4 @@ def _names(aliases: "Sequence[str]", every: bool, options: Options) -> list[str]
         from remora import api
 
         return [row.alias for row in api.list_hosts(ssh_config=options.ssh_config).hosts]
-    addresses = [parse_address(alias) for alias in aliases]
-    for address, text in zip(addresses, aliases, strict=True):
-        if address.folder or address.thread:
-            raise UsageProblem(
-                Code.USAGE, f"{text!r} names more than a host.", next_step=f"Use: remora check {address.alias}"
-            )
-    return [address.alias for address in addresses]
+    return read_aliases(aliases, command="check")

@@ -130,3 +130,11 @@ class HubReport(Document, kw_only=True):
     hub: HubBody
     changed: bool = False
     links: int = 0
+
+
+class HubLogReport(Document, kw_only=True):
+    """Lines of the hub's log, oldest first; with ``--follow`` one document for each piece that comes."""
+
+    kind: ClassVar[str] = "hub-log"
+    file: str
+    lines: list[str]

@@ -1,0 +1,58 @@
+"""The command `remora connect`."""
+
+from typing import Annotated
+
+import typer
+
+from remora.cli.completion import complete_alias
+from remora.cli.options import Options, common_options
+from remora.cli.parts import make_app
+from remora.cli.running import run_async
+
+app = make_app()
+
+
+@app.command()
+@common_options
+def connect(
+    options: Options,
+    aliases: Annotated[list[str], typer.Argument(metavar="ALIAS...", autocompletion=complete_alias)],
+    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Hold the link until Ctrl-C, then drop it.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show how the app server would be reached; start nothing.")
+    ] = False,
+) -> int:
+    """Hold a link to a host.
+
+    Launches or adopts the app server there and keeps the link when the connection is lost: a background process, the
+    hub, holds it until remora disconnect. Any client of the app server can use the local socket that is printed.
+    Several hosts are connected side by side; the exit code is 13 when only some could be.
+
+    Examples:
+
+      remora connect devbox
+
+      codex --remote unix://$(remora connect devbox -q)
+    """
+    from remora.cli.ending import Ending
+    from remora.cli.linking import connect_and_show, hold_and_show
+    from remora.cli.prompting import read_aliases
+
+    names = read_aliases(aliases, command="connect")
+    if dry_run:
+        return _plan(names, options, codex)
+    if not foreground:
+        return run_async(connect_and_show(names, options, codex=codex), options)
+    ending = Ending()
+    return run_async(hold_and_show(names, options, ending, codex=codex), options, ending)
+
+
+def _plan(names: list[str], options: Options, codex: str | None) -> int:
+    from remora.cli.starting import plan_and_show
+    from remora.core.errors import Code, UsageProblem
+    from remora.core.hosts import Address
+
+    if len(names) > 1:
+        raise UsageProblem(Code.USAGE, "--dry-run is for one host.", next_step="Name one host.")
+    return run_async(plan_and_show(Address(names[0]), options, codex=codex), options)

@@ -1,0 +1,80 @@
+"""The command `remora hub`."""
+
+from typing import Annotated
+
+import typer
+
+from remora.cli.options import Options, common_options
+from remora.cli.parts import make_app
+from remora.cli.running import run_async
+
+app = make_app(default="status")
+
+
+@app.callback()
+@common_options
+def hub(options: Options) -> None:
+    """The background process that holds links. Without a command: status."""
+
+
+@app.command()
+@common_options
+def start(
+    options: Options,
+    foreground: Annotated[
+        bool, typer.Option("--foreground", help="Be the hub until told to end: for service managers.")
+    ] = False,
+) -> int:
+    """Start the hub. Commands that need one do this by themselves."""
+    from remora import api
+    from remora.cli.linking import show_hub
+
+    if foreground:
+        _become_hub()
+    return run_async(show_hub(api.start_hub(settings=options.settings), options, "started", "runs already"), options)
+
+
+@app.command()
+@common_options
+def stop(options: Options) -> int:
+    """End the hub and its links. The app servers on the hosts go on."""
+    from remora import api
+    from remora.cli.linking import show_hub
+
+    return run_async(show_hub(api.stop_hub(settings=options.settings), options, "ended", "did not run"), options)
+
+
+@app.command()
+@common_options
+def status(options: Options) -> int:
+    """Show whether a hub runs, and which. Starts none."""
+    from remora import api
+    from remora.cli.linking import show_hub
+
+    return run_async(show_hub(api.hub_status(settings=options.settings), options), options)
+
+
+@app.command()
+@common_options
+def logs(
+    options: Options,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show what comes, until Ctrl-C.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="How many of the last lines.")] = 200,
+) -> int:
+    """Show the hub's log."""
+    from remora.cli.ending import Ending
+    from remora.cli.hub_log import follow_log, show_log
+
+    if not follow:
+        return show_log(options, lines=lines)
+    ending = Ending()
+    return run_async(follow_log(options, ending, lines=lines), options, ending)
+
+
+def _become_hub() -> None:
+    """Replace this program: the hub needs nothing of what it loaded."""
+    import os
+    import sys
+
+    words = [sys.executable, "-P", "-m", "remora.hub", "--foreground"]
+    os.execv(sys.executable, words)  # noqa: S606 - no shell is wanted

@@ -1,0 +1,330 @@
+"""Links as a person reads them: what comes of connecting, and how they are."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from rich.console import Group
+from rich.text import Text
+
+from remora.cli.render.failure import show_advice, show_failure
+from remora.cli.render.page import Page, remote
+from remora.wire.reports.links import (
+    ConnectResult,
+    DisconnectReport,
+    HubReport,
+    LinkBody,
+    StatusReport,
+)
+
+_STYLES: Final = {
+    "live": "green",
+    "connecting": "yellow",
+    "reconnecting": "yellow",
+    "suspended": "dim",
+    "needs-human": "bold red",
+    "unreachable": "red",
+    "stopped": "dim",
+}
+_PATIENCE: Final = 1.0
+"""Seconds of waiting that need no word."""
+_GAP: Final = "  "
+
+
+class WaitView:
+    """A line that says what is waited for, once that has taken a while."""
+
+    def __init__(self, page: Page, what: str) -> None:
+        self._page = page
+        self._what = what
+        self._began = time.monotonic()
+
+    def redraw(self) -> None:
+        """See :class:`~remora.cli.audience.Drawn`."""
+        seconds = time.monotonic() - self._began
+        if seconds > _PATIENCE:
+            self._page.draw(Text.assemble(("… ", "dim"), self._what, (f"  {seconds:.0f} s", "dim")))
+
+    def settle(self) -> None:
+        """See :class:`~remora.cli.audience.Drawn`."""
+        self._page.clear()
+
+
+class ConnectView:
+    """Hosts being connected: those under way move on `activity`, results go to `results` as they come."""
+
+    def __init__(self, results: Page, activity: Page, aliases: Sequence[str], *, json: bool, verbosity: int) -> None:
+        self._results = results
+        self._activity = activity
+        self._json = json
+        self._quiet = verbosity < 0
+        self._under_way = list(aliases)
+        self._width = max(map(len, aliases), default=0)
+        self._began = time.monotonic()
+        self._last: dict[str, str] = {}
+
+    @property
+    def under_way(self) -> list[str]:
+        """The hosts that are being connected."""
+        return list(self._under_way)
+
+    def show(self, result: ConnectResult) -> None:
+        """Show what came of one host."""
+        self._under_way = [alias for alias in self._under_way if alias != result.host]
+        self.settle()
+        if self._json:
+            return
+        if result.error is not None:
+            show_failure(self._activity, result.error)
+        elif result.link is not None:
+            self._connected(result.link, changed=result.changed)
+
+    def follow(self, report: StatusReport) -> None:
+        """Say what has changed about the links."""
+        for link in report.links:
+            words = link.liveness if link.error is None else f"{link.liveness}: {link.error.message}"
+            if self._last.setdefault(link.host, "live") != words:
+                self._last[link.host] = words
+                self.say(f"{link.host} is {words}")
+
+    def say(self, words: str) -> None:
+        """A line about what goes on."""
+        if not (self._json or self._quiet):
+            self.settle()
+            self._activity.line(remote(words, "dim", one_line=True))
+
+    def redraw(self) -> None:
+        """See :class:`~remora.cli.audience.Drawn`."""
+        seconds = time.monotonic() - self._began
+        if self._quiet or seconds < _PATIENCE or not self._under_way:
+            return
+        rows = [
+            Text.assemble(
+                ("… ", "dim"), remote(f"{alias:<{self._width}}"), ("  connecting", "dim"), (f"  {seconds:.0f} s", "dim")
+            )
+            for alias in self._under_way
+        ]
+        self._activity.draw(Group(*rows))
+
+    def settle(self) -> None:
+        """See :class:`~remora.cli.audience.Drawn`."""
+        self._activity.clear()
+
+    def _connected(self, link: LinkBody, *, changed: bool) -> None:
+        page = self._results
+        if self._quiet:
+            page.whole_line(remote(link.socket))
+            return
+        words = remote(link.host, "bold").append_text(Text.assemble(" is ", (link.liveness, _style(link))))
+        if not changed:
+            words.append(" already, nothing changed", style="dim")
+        page.line(words)
+        for label, value in (("server", _server(link)), ("through", link.byte_path or "")):
+            if value and changed:
+                page.line(remote(value, one_line=True), prefix=_label(label))
+        page.whole_line(_label("socket").append_text(remote(link.socket)))
+        if changed:
+            for notice in link.notices:
+                page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
+
+
+class StatusView:
+    """All links, drawn again at each change; where nothing can be drawn again, printed anew."""
+
+    def __init__(self, page: Page, *, alias: str | None, verbosity: int) -> None:
+        self._page = page
+        self._alias = alias
+        self._verbosity = verbosity
+        self._report: StatusReport | None = None
+
+    def show(self, report: StatusReport) -> None:
+        """What is so from now on."""
+        first, self._report = self._report is None, report
+        if not self._page.live:
+            if not first:
+                self._page.line()
+            show_links(self._page, report, alias=self._alias, verbosity=self._verbosity)
+
+    def redraw(self) -> None:
+        """See :class:`~remora.cli.audience.Drawn`."""
+        if self._report is not None:
+            lines = list(_report_lines(self._page, self._report, self._alias))
+            self._page.draw(Group(*lines, Text(time.strftime("%H:%M:%S"), style="dim")))
+
+    def settle(self) -> None:
+        """See :class:`~remora.cli.audience.Drawn`."""
+        live = self._page.live and self._report is not None
+        self._page.clear()
+        if live and self._report is not None:
+            show_links(self._page, self._report, alias=self._alias, verbosity=self._verbosity)
+            self._report = None
+
+
+def show_links(page: Page, report: StatusReport, *, alias: str | None, verbosity: int) -> None:
+    """Print how the links are: one with all that is known, or a table of all."""
+    if alias is not None and report.links:
+        for link in report.links:
+            _show_link(page, link, verbosity=verbosity)
+        return
+    for line in _report_lines(page, report, alias):
+        page.whole_line(line)
+    for link in report.links:
+        if link.error is not None and verbosity >= 0:
+            show_failure(page, link.error)
+
+
+def show_disconnected(results: Page, activity: Page, report: DisconnectReport, *, quiet: bool) -> None:
+    """Print what became of each link and server."""
+    servers = {"stopped": "; its app server was stopped", "absent": "; no app server ran there"}
+    for result in report.hosts:
+        if result.error is not None:
+            show_failure(activity, result.error)
+        elif not quiet:
+            words = "is disconnected" if result.changed else "had no link"
+            results.line(remote(result.host, "bold").append(f" {words}{servers.get(result.server, '')}"))
+    if not report.hosts and not quiet:
+        results.line("There are no links.")
+
+
+def show_hub_state(page: Page, report: HubReport, *, done: str) -> None:
+    """Print whether the hub runs, and which it is."""
+    hub = report.hub
+    if not hub.running:
+        page.line(f"The hub {done or 'does not run'}.")
+        return
+    page.line(Text.assemble("The hub ", (done or "runs", "green" if done != "" else ""), "."))
+    links = f"{report.links} link{'' if report.links == 1 else 's'}"
+    since = "" if hub.since is None else _ago(hub.since)
+    rows = (("version", hub.version), ("process", hub.pid), ("since", since), ("holds", links), ("socket", hub.socket))
+    for label, value in (*rows, ("log", hub.log)):
+        if value:
+            page.whole_line(_label(label).append_text(remote(str(value), one_line=True)))
+
+
+def _report_lines(page: Page, report: StatusReport, alias: str | None) -> list[Text]:
+    if report.links:
+        return _table(report.links, page.width if page.terminal else None)
+    if alias is not None:
+        return [Text.assemble("There is no link to ", remote(alias, "bold"), ".")]
+    how = "There are no links." if report.hub.running else "There are no links; the hub does not run."
+    return [Text(f"{how} Make one with: remora connect ALIAS")]
+
+
+def _table(links: Sequence[LinkBody], width: int | None) -> list[Text]:
+    """A row for each link, with as many columns as there is room for; the first ones always."""
+    columns = [[Text(title, style="bold"), *map(cell, links)] for title, cell in _COLUMNS]
+    shown: list[list[Text]] = []
+    used = 0
+    for column in columns:
+        if not any(cell.plain for cell in column[1:]):
+            continue
+        wide = max(cell.cell_len for cell in column)
+        if width is not None and used + wide > width and len(shown) > 1:
+            break
+        shown.append(column)
+        used += wide + len(_GAP)
+    widths = [max(cell.cell_len for cell in column) for column in shown]
+    if width is not None and len(shown) > 1 and sum(widths) + len(_GAP) * (len(widths) - 1) > width:
+        widths[0] = max(width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1), 8)
+    rows = zip(*shown, strict=True)
+    return [_row(row, widths) for row in rows]
+
+
+def _row(cells: Sequence[Text], widths: Sequence[int]) -> Text:
+    line = Text()
+    for cell, width in zip(cells, widths, strict=True):
+        fitted = cell.copy()
+        fitted.truncate(width, overflow="ellipsis", pad=True)
+        line.append_text(fitted).append(_GAP)
+    line.rstrip()
+    return line
+
+
+def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
+    state = Text.assemble((_state(link), _style(link)), (f" for {_ago(link.since)}", "dim"))
+    page.line(Text.assemble(remote(link.host, "bold"), " is ", state))
+    also = [alias for alias in link.aliases if alias != link.host]
+    where = f"{link.user}@{link.hostname}" if link.user and link.hostname else ""
+    rows = (
+        ("account", where),
+        ("also", ", ".join(also)),
+        ("server", _server(link)),
+        ("codex", link.codex_path or ""),
+        ("through", link.byte_path or ""),
+        ("policy", link.policy if verbosity >= 0 else ""),
+        ("clients", str(link.clients)),
+        ("breaks", str(link.breaks) if link.breaks else ""),
+        ("next try", _until(link.next_attempt)),
+        ("config", link.ssh_config or ""),
+    )
+    for label, value in rows:
+        if value:
+            page.line(remote(value, one_line=True), prefix=_label(label))
+    page.whole_line(_label("socket").append_text(remote(link.socket)))
+    for thread in link.active_threads:
+        words = remote(thread.name or thread.thread_id, one_line=True)
+        page.line(words.append("  waits for an approval" if thread.waits_for_approval else ""), prefix=_label("thread"))
+    for forward in link.forwards:
+        page.line(f"{forward.remote_port} at localhost:{forward.local_port}", prefix=_label("port"))
+    for notice in link.notices:
+        page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
+    if link.error is not None:
+        page.line(remote(f"{link.error.message} [{link.error.code}]"), prefix=Text("  last error: ", style="bold"))
+        show_advice(page, link.error)
+
+
+def _label(label: str) -> Text:
+    return Text(f"  {label:<9}", style="dim")
+
+
+def _style(link: LinkBody) -> str:
+    return "yellow" if link.stalled_since is not None else _STYLES.get(link.liveness, "")
+
+
+def _state(link: LinkBody) -> str:
+    return f"{link.liveness}, stalled" if link.stalled_since is not None else link.liveness
+
+
+def _server(link: LinkBody) -> str:
+    parts = (link.server_version, link.launch_mode, link.server_owner and f"({link.server_owner})")
+    return " ".join(part for part in parts if part)
+
+
+def _threads(link: LinkBody) -> Text:
+    active, waiting = len(link.active_threads), link.waiting_approvals
+    words = Text(f"{active} active" if active else "")
+    if waiting:
+        words.append(", " if active else "").append(f"{waiting} wait{'s' if waiting == 1 else ''}", style="bold yellow")
+    return words
+
+
+def _account(link: LinkBody) -> Text:
+    return remote(f"{link.user}@{link.hostname}" if link.user and link.hostname else "", "dim", one_line=True)
+
+
+_Cell = Callable[[LinkBody], Text]
+_COLUMNS: Final[tuple[tuple[str, _Cell], ...]] = (
+    ("HOST", lambda link: remote(", ".join([link.host, *(a for a in link.aliases if a != link.host)]), one_line=True)),
+    ("STATE", lambda link: Text(_state(link), style=_style(link))),
+    ("FOR", lambda link: Text(_ago(link.since))),
+    ("THREADS", _threads),
+    ("SERVER", lambda link: remote(f"{link.server_version or ''} {link.launch_mode or ''}".strip(), one_line=True)),
+    ("CLIENTS", lambda link: Text(str(link.clients) if link.clients else "")),
+    ("THROUGH", lambda link: Text(link.byte_path or "")),
+    ("ACCOUNT", _account),
+)
+
+
+def _ago(since: float) -> str:
+    return _duration(max(time.time() - since, 0))
+
+
+def _until(when: float | None) -> str:
+    return "" if when is None else f"in {_duration(max(when - time.time(), 0))}"
+
+
+def _duration(seconds: float) -> str:
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"

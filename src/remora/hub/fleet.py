@@ -1,0 +1,106 @@
+"""Several links at once: each for itself, and one report of all."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, replace
+
+from remora.core.checks import combined_exit_code
+from remora.core.errors import ExitCode, RemoraError
+from remora.core.settings import Settings
+from remora.hub.client import HubClient
+from remora.ports import Dialogue
+from remora.wire.reports import error_body
+from remora.wire.reports.links import (
+    ConnectReport,
+    ConnectResult,
+    DisconnectReport,
+    DisconnectResult,
+    HubBody,
+    HubReport,
+    StatusReport,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fleet:
+    """What is wanted of several hosts: how their aliases are read, who answers questions, who hears each result."""
+
+    client: HubClient
+    ssh_config: str | None
+    settings: Settings
+    codex: str | None = None
+    dialogue: Dialogue | None = None
+    tell: Callable[[ConnectResult], None] = lambda result: None
+
+    async def connect(self, aliases: Sequence[str]) -> ConnectReport:
+        """Have live links, side by side; a failure belongs to its host."""
+        async with AsyncExitStack() as stack:
+            return await self._connect_all(aliases, stack, hold=False)
+
+    async def hold(self, aliases: Sequence[str]) -> AsyncGenerator[ConnectReport | StatusReport, None]:
+        """:meth:`connect`, then every state that follows; links that nobody else wants are gone when this is closed."""
+        async with AsyncExitStack() as stack:
+            report = await self._connect_all(aliases, stack, hold=True)
+            yield report
+            if any(result.ok for result in report.hosts):
+                async with aclosing(self.client.watch()) as states:
+                    async for state in states:
+                        yield StatusReport(hub=state.hub, links=state.links)
+
+    async def _connect_all(self, aliases: Sequence[str], stack: AsyncExitStack, *, hold: bool) -> ConnectReport:
+        outcomes = await asyncio.gather(*(self._connect(alias, stack, hold=hold) for alias in aliases))
+        exit_code = combined_exit_code([code for _, code in outcomes])
+        results = [result for result, _ in outcomes]
+        return ConnectReport(ok=exit_code is ExitCode.DONE, exit_code=int(exit_code), hosts=results)
+
+    async def _connect(self, alias: str, stack: AsyncExitStack, *, hold: bool) -> tuple[ConnectResult, ExitCode]:
+        host = self.settings.host(alias)
+        if self.codex is not None:
+            host = replace(host, codex=self.codex)
+        holding = self.client.hold(alias, self.ssh_config, host=host, dialogue=self.dialogue, hold=hold)
+        try:
+            connected, _ = await stack.enter_async_context(holding)
+        except RemoraError as error:
+            error.host = error.host or alias
+            result, code = ConnectResult(host=alias, ok=False, error=error_body(error)), error.exit_code
+        else:
+            result = ConnectResult(host=alias, ok=True, changed=connected.changed, link=connected.link)
+            code = ExitCode.DONE
+        self.tell(result)
+        return result, code
+
+
+async def disconnect_all(
+    client: HubClient | None, aliases: Sequence[tuple[str, str | None]], *, stop_server: bool, force: bool
+) -> DisconnectReport:
+    """Have no links under these names (alias and SSH config), side by side; a failure belongs to its host."""
+
+    async def disconnect(alias: str, ssh_config: str | None) -> tuple[DisconnectResult, ExitCode]:
+        if client is None:
+            return DisconnectResult(host=alias, ok=True), ExitCode.DONE
+        try:
+            done = await client.disconnect(alias, ssh_config, stop_server=stop_server, force=force)
+        except RemoraError as error:
+            error.host = error.host or alias
+            return DisconnectResult(host=alias, ok=False, error=error_body(error)), error.exit_code
+        return DisconnectResult(host=alias, ok=True, changed=done.changed, server=done.server), ExitCode.DONE
+
+    outcomes = await asyncio.gather(*(disconnect(alias, ssh_config) for alias, ssh_config in aliases))
+    exit_code = combined_exit_code([code for _, code in outcomes])
+    results = [result for result, _ in outcomes]
+    return DisconnectReport(ok=exit_code is ExitCode.DONE, exit_code=int(exit_code), hosts=results)
+
+
+async def status_of(client: HubClient | None) -> StatusReport:
+    """All links; none without a hub."""
+    if client is None:
+        return StatusReport(hub=HubBody(running=False), links=[])
+    state = await client.status()
+    return StatusReport(hub=state.hub, links=state.links)
+
+
+async def hub_report(client: HubClient | None, *, changed: bool) -> HubReport:
+    """The hub itself."""
+    state = await status_of(client)
+    return HubReport(hub=state.hub, changed=changed, links=len(state.links))
