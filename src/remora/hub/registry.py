@@ -37,6 +37,7 @@ class Registry:
         self._merging = asyncio.Lock()
         self._work: set[asyncio.Task[Any]] = set()
         self._told: dict[HeldLink, tuple[str, str | None]] = {}
+        self._dropping: dict[HeldLink, asyncio.Task[None]] = {}
         self._forwards = Forwards(sockets)
         self.news = News()
         self.idle_since: float | None = clock.monotonic()
@@ -97,7 +98,7 @@ class Registry:
 
     async def close(self) -> None:
         """Stop all links; the servers on the hosts go on."""
-        for task in self._work:
+        for task in self._work - set(self._dropping.values()):
             task.cancel()
         await asyncio.gather(*self._work, *map(self._drop, set(self._links.values())), return_exceptions=True)
 
@@ -161,7 +162,12 @@ class Registry:
             return held
 
     async def _drop(self, held: HeldLink) -> None:
-        """Stop a link and forget it."""
+        """Stop a link and forget it; once, whoever wants it."""
+        if held not in self._dropping:
+            self._dropping[held] = self._keep(asyncio.create_task(self._end(held)))
+        await asyncio.shield(self._dropping[held])
+
+    async def _end(self, held: HeldLink) -> None:
         await self._forwards.stop(held)
         with suppress(RemoraError):
             await held.link.stop()
@@ -169,6 +175,7 @@ class Registry:
         for name in set(held.names):
             self._forget(held, name)
         self._told.pop(held, None)
+        del self._dropping[held]
         _log.info("%s: link dropped", held.name.alias)
 
     def _forget(self, held: HeldLink, name: LinkName) -> None:
