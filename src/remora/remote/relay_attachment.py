@@ -153,8 +153,7 @@ class Attachment:
             return
         try:
             for frame in self._reader.feed(_BUFFER[:count]):
-                self._take(frame)
-                if self.gone:
+                if not self._take(frame):
                     return
         except ProtocolBreak as error:
             if self._hosted is not None:
@@ -165,7 +164,8 @@ class Attachment:
         if self._hosted is not None:
             self._hosted.moved()
 
-    def _take(self, frame: Frame) -> None:
+    def _take(self, frame: Frame) -> bool:
+        """Whether the connection goes on after this frame."""
         if self._hosted is None:
             if frame.kind != HELLO:
                 raise ProtocolBreak("the first frame was no hello")
@@ -176,6 +176,7 @@ class Attachment:
             self._hosted.end("as you wish")
         elif frame.kind != PONG:
             self._hosted.receive(frame)
+        return not self.gone
 
     def _writable(self, events: int) -> None:
         if self._hosted is not None:
