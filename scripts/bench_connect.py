@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
-from scripts.delay_proxy import DelayProxy
+from tests.support.fault_proxy import FaultProxy
+from tests.support.faults import Delay
 from tests.support.codex import fetch
 from tests.support.system_sshd import SystemSshd
 
@@ -65,7 +66,7 @@ class Bench:
     """The host that everybody logs in to, as reached through the proxy."""
 
     sshd: SystemSshd
-    proxy: DelayProxy
+    proxy: FaultProxy
     ssh_config: Path
     work: Path
 
@@ -99,7 +100,7 @@ def main() -> int:
     with _bench() as bench:
         contestants = _contestants(bench, sdk_python)
         for round_trip in ROUND_TRIPS:
-            bench.proxy.round_trip = round_trip
+            bench.proxy.strike(Delay(round_trip))
             for turn in range(options.runs + 1):
                 for contestant in contestants:
                     bench.measure(contestant, record=turn > 0)
@@ -122,7 +123,7 @@ def _bench() -> Iterator[Bench]:
     cache.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="b-", dir=cache))
     try:
-        with ScriptedModel([Say("Done.")]) as model, SystemSshd(folder) as sshd, DelayProxy(sshd.port) as proxy:
+        with ScriptedModel([Say("Done.")]) as model, SystemSshd(folder) as sshd, FaultProxy(sshd.port) as proxy:
             model.furnish(sshd.home / ".codex")
             for name in (".bashrc", ".profile", ".zshenv"):
                 (sshd.home / name).write_text(f'PATH="{codex.parent}:$PATH"\nexport PATH\n')

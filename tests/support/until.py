@@ -1,0 +1,25 @@
+"""Wait for what cannot be awaited: a process that ends, a line in a log, a port that answers."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+
+LIMIT: Final = 30.0
+_PAUSE: Final = 0.01
+
+
+async def until(seen: Callable[[], T], *, limit: float = LIMIT, what: str = "") -> T:
+    """Look until `seen` gives something true, and give that. Fails after `limit` seconds, naming `what`."""
+    deadline = time.monotonic() + limit
+    while not (found := seen()):
+        assert time.monotonic() < deadline, f"not within {limit} s: {what or seen}"
+        await asyncio.sleep(_PAUSE)
+    return found
+
+
+def wait_until(seen: Callable[[], T], *, limit: float = LIMIT, what: str = "") -> T:
+    """The same outside of a loop."""
+    return asyncio.run(until(seen, limit=limit, what=what))
