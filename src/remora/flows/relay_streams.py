@@ -77,7 +77,8 @@ class RelayStream:
                     self._outbox.room.clear()
                     await self._outbox.room.wait()
                     continue
-                piece = data if len(data) <= room else bytes(view[start : start + room])
+                whole = not start and len(data) <= room
+                piece = data if whole else bytes(view[start : start + room])
                 start += len(piece)
                 self._outbox.put(piece)
                 self._session.touch(self._stream)
