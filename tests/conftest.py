@@ -19,10 +19,16 @@ def worker_markers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[b
     base = tmp_path_factory.getbasetemp()
     tag = uuid.uuid4().hex
     folder = Path(tempfile.mkdtemp(prefix="remora-tests-"))
+    (folder / "run").mkdir(mode=0o700)
+    (folder / "state").mkdir()
     saved = tempfile.tempdir, os.environ.get("TMPDIR")
     tempfile.tempdir = os.environ["TMPDIR"] = str(folder)
     os.environ[WORKER_TAG] = tag
+    ours = pytest.MonkeyPatch()  # a hub of the person who runs the tests is none of theirs
+    ours.setenv("REMORA_RUNTIME_DIR", str(folder / "run"))
+    ours.setenv("XDG_STATE_HOME", str(folder / "state"))
     yield tag.encode(), os.fsencode(folder), os.fsencode(base)
+    ours.undo()
     tempfile.tempdir = saved[0]
     os.environ.pop(WORKER_TAG)
     if saved[1] is None:

@@ -46,7 +46,7 @@ async def connect_and_show(aliases: list[str], options: Options, *, codex: str |
             view.settle()
             if view.under_way and not options.json:
                 again = " ".join(view.under_way)
-                tell(f"What was begun goes on in the background. Drop it with: remora disconnect {again}")
+                tell(f"What has begun goes on in the background. See: remora status; drop it with: remora disconnect {again}")
             raise
     if options.json:
         write_document(report)
