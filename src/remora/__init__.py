@@ -7,6 +7,7 @@ is defined: documents in :mod:`remora.wire.reports`, errors in :mod:`remora.core
 
 from remora.api import (
     check,
+    connect,
     interrupt_switch,
     list_hosts,
     load_settings,
@@ -31,6 +32,7 @@ __all__ = [
     "Stage",
     "Verdict",
     "check",
+    "connect",
     "interrupt_switch",
     "list_hosts",
     "load_settings",

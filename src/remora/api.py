@@ -1,7 +1,7 @@
 """The library in a few verbs. What a verb needs is imported when it is called: importing this costs nothing."""
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from remora.core.errors import Code, UsageProblem
@@ -11,11 +11,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from remora.flows.interrupting import InterruptSwitch
+    from remora.flows.linked_host import LinkedHost
     from remora.flows.run_request import RunRequest as RunRequest
+    from remora.hub.access import HubLink
     from remora.ports import ApprovalHandler, Dialogue
     from remora.wire.reports.check import CheckProgress
     from remora.wire.reports.hosts import HostsReport
-    from remora.wire.reports.links import ConnectReport, ConnectResult, DisconnectReport, HubReport, StatusReport
+    from remora.wire.reports.links import (
+        ConnectReport,
+        ConnectResult,
+        DisconnectReport,
+        ForwardReport,
+        HubReport,
+        StatusReport,
+    )
     from remora.wire.reports.plan import LaunchPlanReport
     from remora.wire.reports.run import RunEvent
 
@@ -119,6 +128,9 @@ async def run(
 ) -> "AsyncGenerator[RunEvent, None]":
     """Run one prompt on `alias` and tell what happens; the last document is the report.
 
+    A live link of the hub is used when there is one, without another login; else, and whenever that is gone, this
+    dials itself. Each reconnect decides anew.
+
     Without `approvals` every request of the agent is declined with a reason it can read; without `dialogue`
     every question while connecting is refused. `interrupt` stops the turn. Order and failures as in
     :func:`remora.flows.run.run_thread`. Use it under ``contextlib.aclosing`` to let go early: the turn then
@@ -128,15 +140,15 @@ async def run(
 
     from remora import wiring
     from remora.core.launching import LaunchRequest
-    from remora.flows.connect import connect_server
     from remora.flows.interrupting import InterruptSwitch
     from remora.flows.run import run_thread
     from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
+    from remora.hub.access import reach_server
 
     world = wiring.default_world(ssh_config, settings=settings)
     launch = LaunchRequest(folder=request.folder, codex=codex or settings.host(alias).codex)
     events = run_thread(
-        partial(connect_server, alias, launch, world, dialogue or UnattendedDialogue()),
+        partial(reach_server, alias, ssh_config, launch, world, dialogue or UnattendedDialogue()),
         request,
         alias=alias,
         approvals=approvals or UnattendedApprovals(),
@@ -335,3 +347,122 @@ def hub_log() -> "Path":
     from remora import wiring
 
     return wiring.hub_log()
+
+
+@asynccontextmanager
+async def connect(
+    alias: str,
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    approvals: "ApprovalHandler | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "AsyncIterator[LinkedHost]":
+    """The host `alias`, ready for threads, through whatever happens to the connection::
+
+        async with remora.connect("devbox") as host:
+            thread = await host.start_thread(cwd="/srv/app")
+            async for event in thread.run("fix the failing test"):
+                ...
+
+    The hub's live link is used when there is one; else this process makes a link of its own, which is gone on leaving.
+    The app server and what runs in it go on. Without `approvals` every request of the agent is declined with a reason
+    it can read; without `dialogue` every question while connecting is refused. Raises what stops the first connection.
+    """
+    from remora import wiring
+    from remora.flows.linked_host import linked_host
+    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
+    from remora.hub.access import link_for
+
+    world = wiring.default_world(ssh_config, settings=settings)
+    asking = dialogue or UnattendedDialogue()
+    async with (
+        link_for(alias, ssh_config, world, asking, host=settings.host(alias), codex=codex) as access,
+        linked_host(alias, access, world, approvals or UnattendedApprovals()) as host,
+    ):
+        yield host
+
+
+async def bridge(
+    alias: str, *, codex: str | None = None, ssh_config: str | None = None, settings: Settings = DEFAULT_SETTINGS
+) -> None:
+    """Speak newline-delimited JSON on standard input and output for the app server on `alias`, until either ends.
+
+    Starts the hub and the link as needed; nobody can be asked anything. The messages are the program's own, and
+    ``initialize`` is among them. Raises :class:`BrokenPipeError` when nobody reads the output any more, and as
+    :func:`remora.flows.bridge.bridge`.
+    """
+    from remora import wiring
+    from remora.flows.bridge import bridge
+
+    clock, limits = wiring.system_clock(), settings.limits
+    access = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
+    with wiring.standard_streams() as client:
+        await bridge(client, await access.open_server(), clock=clock, limits=limits)
+
+
+async def hub_link(
+    alias: str,
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "HubLink":
+    """The hub's link to `alias`, live; the hub and the link are started as needed, and stay.
+
+    Without `dialogue` every question while connecting is refused. Raises what stopped it.
+    """
+    from dataclasses import replace
+
+    from remora.hub.access import HubLink
+    from remora.hub.client import require_hub
+
+    client = await require_hub(settings.limits)
+    host = settings.host(alias)
+    host = host if codex is None else replace(host, codex=codex)
+    connected = await client.connect(alias, ssh_config, host=host, dialogue=dialogue)
+    return HubLink(client, connected.link)
+
+
+async def open_forward(
+    alias: str,
+    port: int,
+    *,
+    local_port: int | None = None,
+    dialogue: "Dialogue | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "ForwardReport":
+    """Reach `port` of the loopback of `alias` through a port of this machine, for as long as the hub holds the link.
+
+    A forward that is there is used again. Without `local_port` the same number is taken, or any when that one is in
+    use. Starts the hub and the link as needed. Raises ``port-taken``.
+    """
+    from remora.wire.reports.links import ForwardReport
+
+    link = await hub_link(alias, dialogue=dialogue, ssh_config=ssh_config, settings=settings)
+    body, changed = await link.open_forward(port, local_port)
+    return ForwardReport(forwards=[body], changed=changed)
+
+
+async def list_forwards(*, settings: Settings = DEFAULT_SETTINGS) -> "ForwardReport":
+    """All forwarded ports; starts nothing."""
+    from remora.hub.client import find_hub
+    from remora.wire.reports.links import ForwardReport
+
+    client = await find_hub(settings.limits)
+    return ForwardReport(forwards=[] if client is None else await client.forward_list())
+
+
+async def stop_forward(
+    alias: str, port: int | None = None, *, ssh_config: str | None = None, settings: Settings = DEFAULT_SETTINGS
+) -> "ForwardReport":
+    """Stop the forward to `port` of `alias`, or all of them; starts nothing. The report has those that were there."""
+    from remora.hub.client import find_hub
+    from remora.wire.reports.links import ForwardReport
+
+    client = await find_hub(settings.limits)
+    stopped = [] if client is None else await client.forward_stop(alias, ssh_config, port)
+    return ForwardReport(forwards=stopped, changed=bool(stopped))

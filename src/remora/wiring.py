@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_LIMITS, DEFAULT_SETTINGS, Limits, Settings
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from remora.ports import Clock, ConfigReader, HostResolver, LocalSockets, World
+    from remora.ports import ByteStream, Clock, ConfigReader, HostResolver, LocalSockets, World
 
 
 def load_settings(file: str | None = None) -> Settings:
@@ -60,6 +61,13 @@ def local_sockets() -> "LocalSockets":
     from remora.adapters.local_sockets import LocalSockets
 
     return LocalSockets()
+
+
+def standard_streams() -> "AbstractContextManager[ByteStream]":
+    """Standard input and output of this process."""
+    from remora.adapters.standard_streams import standard_streams
+
+    return standard_streams()
 
 
 def system_clock() -> "Clock":

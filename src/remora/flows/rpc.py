@@ -1,7 +1,7 @@
 """Requests and answers over one byte stream to an app server."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -280,14 +280,15 @@ async def open_rpc(
     clock: Clock,
     limits: Limits,
     random: Random | None = None,
-    ahead: Sequence[Asked] = (),
+    ahead: Sequence[Asked] | Awaitable[Sequence[Asked]] = (),
 ) -> AsyncIterator[RpcClient]:
     """Speak with the app server at the other end of `stream`: upgrade if needed, ``initialize``, then yours.
 
     Order: when this yields, the server has answered ``initialize``: it lives. On leaving, the connection
     is closed and the stream with it. `ahead` are requests that travel in one flight with ``initialize``, so that
-    their answers come a round trip earlier; see :meth:`RpcClient.ask_ahead`. Raises ``handshake-failed``,
-    ``server-gone``, ``time-limit``, ``protocol-violation`` or what the stream raises.
+    their answers come a round trip earlier; see :meth:`RpcClient.ask_ahead`. Those that still have to be found
+    out leave as soon as they are, and what that raises is raised here. Raises ``handshake-failed``, ``server-gone``,
+    ``time-limit``, ``protocol-violation`` or what the stream raises.
     """
     mute = TimeLimit(
         Code.TIME_LIMIT,
@@ -310,13 +311,13 @@ async def open_rpc(
         await transport.close(clock)
 
 
-async def _initialize(client: RpcClient, ahead: Sequence[Asked]) -> None:
+async def _initialize(client: RpcClient, ahead: Sequence[Asked] | Awaitable[Sequence[Asked]]) -> None:
     params = appserver.initialize_params(version("remora"))
     asked = asyncio.ensure_future(client.request("initialize", params))
     try:
         await asyncio.sleep(0)
         await client.notify("initialized")
-        for request in ahead:
+        for request in ahead if isinstance(ahead, Sequence) else await ahead:
             client.ask_ahead(request)
         client.server = appserver.read_server_info(await asked)
     finally:

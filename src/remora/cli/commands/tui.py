@@ -1,0 +1,55 @@
+"""The command `remora tui`."""
+
+from typing import Annotated
+
+import typer
+
+from remora.cli.completion import complete_alias
+from remora.cli.options import Options, common_options
+from remora.cli.parts import make_app
+from remora.cli.running import run_async
+
+app = make_app()
+
+
+@app.command()
+@common_options
+def tui(
+    options: Options,
+    place: Annotated[
+        str,
+        typer.Argument(
+            metavar="ALIAS[:DIR]",
+            help="The host, and the folder to work in; ALIAS/ID continues a thread.",
+            autocompletion=complete_alias,
+        ),
+    ],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[-- ARGUMENT...]", help="Arguments for codex itself.")
+    ] = None,
+    client: Annotated[
+        str | None, typer.Option(metavar="PATH", help="The codex of this machine; the usual is the one on PATH.")
+    ] = None,
+    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
+) -> int:
+    """Work on a host in the Codex terminal client.
+
+    Connects as remora connect does, then gives the terminal to the codex of this machine. Files, commands and
+    credentials are those of the host. When the connection is lost the client stays, and goes on by itself. The link
+    stays when you leave; remora disconnect drops it. The exit code is the client's.
+
+    Examples:
+
+      remora tui devbox:~/proj
+
+      remora tui devbox:~/proj -- --model gpt-5 "fix the failing test"
+    """
+    from remora.cli.attaching import connect_client
+    from remora.cli.local_client import find_client, require_terminal, run_client
+    from remora.cli.prompting import read_place
+
+    address = read_place(place)
+    require_terminal()
+    found = find_client(client)
+    words = run_async(connect_client(address, options, found, codex=codex), options)
+    return run_client(found, [*words, *(arguments or [])])

@@ -1,0 +1,81 @@
+"""Ports of a host, reached through ports of this machine."""
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from functools import partial
+
+from remora.core.errors import Code, LaunchProblem, RemoraError, UsageProblem
+from remora.flows.doors import show_in
+from remora.ports import ByteStream, LocalSockets
+from remora.wire.reports.links import ForwardBody
+
+OpenPort = Callable[[int], Awaitable[ByteStream]]
+"""One connection to a port of the host; waits while the link is down."""
+
+
+@dataclass(slots=True)
+class _Forward:
+    open_port: OpenPort
+    body: ForwardBody
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def visit(self, client: ByteStream) -> None:
+        """Carry one client's bytes."""
+        self.body.clients += 1
+        try:
+            await show_in(client, partial(self.open_port, self.body.remote_port))
+        finally:
+            self.body.clients -= 1
+
+
+class Forwards:
+    """The forwarded ports of one link, by the host's port. Gone with :meth:`stop`."""
+
+    def __init__(self, sockets: LocalSockets, open_port: OpenPort, *, host: str) -> None:
+        self._sockets = sockets
+        self._open_port = open_port
+        self._host = host
+        self._open: dict[int, _Forward] = {}
+
+    @property
+    def bodies(self) -> list[ForwardBody]:
+        """All of them, in the order they were opened."""
+        return [forward.body for forward in self._open.values()]
+
+    async def open(self, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
+        """The forward to `port`, and whether it is new.
+
+        One that is there is used again unless another `local_port` is wanted; then it moves. Without a wish the same
+        number is taken, or any when that one cannot be had. Raises ``port-taken`` for a wish that cannot be fulfilled.
+        """
+        for number in (port, local_port or port):
+            if not 0 < number < 65536:
+                raise UsageProblem(Code.USAGE, f"There is no port {number}.", next_step="Name one from 1 to 65535.")
+        there = self._open.get(port)
+        if there is not None and local_port in (None, there.body.local_port):
+            return there.body, False
+        forward = _Forward(self._open_port, ForwardBody(host=self._host, remote_port=port, local_port=0))
+        forward.body.local_port = await self._listen(forward, port, local_port)
+        if there is not None:
+            await there.stack.aclose()
+        self._open[port] = forward
+        return forward.body, True
+
+    async def stop(self, port: int | None = None) -> list[ForwardBody]:
+        """Stop the forward to `port`, or all; those that were there. Their clients are let go."""
+        stopped = [self._open.pop(key) for key in list(self._open) if port in (None, key)]
+        for forward in stopped:
+            await forward.stack.aclose()
+        return [forward.body for forward in stopped]
+
+    async def _listen(self, forward: _Forward, port: int, local_port: int | None) -> int:
+        for candidate in (port, 0) if local_port is None else (local_port,):
+            try:
+                return await forward.stack.enter_async_context(self._sockets.serve_port(candidate, forward.visit))
+            except RemoraError as error:
+                if error.code is not Code.PORT_TAKEN or local_port is not None:
+                    raise
+        raise LaunchProblem(
+            Code.PORT_TAKEN, "This machine has no free port.", next_step="End a program that listens on one."
+        )

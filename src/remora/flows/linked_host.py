@@ -1,0 +1,218 @@
+"""The library's host: threads and ports over one link, through whatever happens to the connection."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
+from functools import partial
+from types import TracebackType
+from typing import Self
+from uuid import uuid4
+
+from remora.core.choosing import choose
+from remora.core.errors import Code, RemoraError, UsageProblem
+from remora.flows.holding import Holder
+from remora.flows.interrupting import InterruptSwitch
+from remora.flows.linked import LinkAccess, LinkedServer, open_linked_server
+from remora.flows.run import run_thread
+from remora.flows.run_request import RunRequest
+from remora.flows.threads import ThreadClient
+from remora.ports import ApprovalHandler, World
+from remora.wire.appserver import ApprovalPolicy, SandboxMode, ThreadSettings
+from remora.wire.reports.links import LinkBody
+from remora.wire.reports.run import RunEvent, TurnStarted
+
+__all__ = ["LinkedForward", "LinkedHost", "LinkedThread", "linked_host"]
+
+
+class LinkedHost:
+    """A host behind a link. Its objects stay the same across lost connections."""
+
+    def __init__(self, alias: str, access: LinkAccess, world: World, approvals: ApprovalHandler) -> None:
+        self.alias = alias
+        self._access = access
+        self._world = world
+        self._approvals = approvals
+        self._desk: Holder[LinkedServer] | None = None
+        self._forwards: set[LinkedForward] = set()
+
+    async def status(self) -> LinkBody:
+        """The link as it is now: liveness, server version, who is attached."""
+        return await self._access.body()
+
+    async def start_thread(
+        self,
+        cwd: str | None = None,
+        *,
+        model: str | None = None,
+        sandbox: str | None = None,
+        approval_policy: str | None = None,
+    ) -> "LinkedThread":
+        """Begin a thread in `cwd` on the host, as its shell would name it; `None` is the home folder.
+
+        `sandbox` and `approval_policy` are the usual names; another one raises
+        :class:`~remora.core.errors.UsageProblem`. What is `None` is left to the configuration on the host. Raises
+        ``folder-missing``.
+        """
+        settings = ThreadSettings(
+            model=model,
+            sandbox=None if sandbox is None else choose(SandboxMode, sandbox, what="sandbox"),
+            approval_policy=None
+            if approval_policy is None
+            else choose(ApprovalPolicy, approval_policy, what="approval policy"),
+        )
+        threads = await self.threads()
+        thread = await threads.start(replace(settings, folder=await self._access.find_folder(cwd)))
+        return LinkedThread(self, thread.thread_id)
+
+    async def resume_thread(self, words: str) -> "LinkedThread":
+        """A thread that is there already, by its id, the beginning of it, or its name. Raises ``thread-missing``."""
+        threads = await self.threads()
+        thread_id = await threads.find(words)
+        await threads.resume(thread_id)
+        return LinkedThread(self, thread_id)
+
+    async def forward(self, port: int, *, local_port: int | None = None) -> "LinkedForward":
+        """Reach `port` of the host's loopback through a port of this machine, until stopped or the host is left.
+
+        Without `local_port` the same number is taken, or any when that one is in use. Raises ``port-taken``.
+        """
+        body, is_new = await self._access.open_forward(port, local_port)
+        forward = LinkedForward(self._access, port, body.local_port)
+        if is_new:  # one that was there belongs to somebody else
+            self._forwards.add(forward)
+        return forward
+
+    async def close(self) -> None:
+        """Let go of what was opened here; threads go on at the host. Idempotent."""
+        for forward in self._forwards:
+            await forward.stop()
+        self._forwards.clear()
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            await desk.close()
+
+    async def threads(self) -> ThreadClient:
+        """The app server's thread requests, over a connection that is made anew when it broke."""
+        return ThreadClient((await self._server()).rpc)
+
+    async def _server(self) -> LinkedServer:
+        """The connection for all that is no run. While it stands, threads that were never used stay loaded."""
+        if self._desk is not None:
+            server = await self._desk.opened()
+            if server.rpc.failure is None:
+                return server
+            await self._desk.close()
+        world = self._world
+        connect = partial(open_linked_server, self._access, None, clock=world.clock, limits=world.limits)
+        self._desk = desk = Holder(connect)
+        try:
+            return await desk.opened()
+        except RemoraError:
+            self._desk = None
+            await desk.close()
+            raise
+
+    def run(
+        self, request: RunRequest, *, approvals: ApprovalHandler | None, interrupt: InterruptSwitch
+    ) -> AsyncGenerator[RunEvent, None]:
+        """See :func:`remora.flows.run.run_thread`."""
+        world, access = self._world, self._access
+
+        return run_thread(
+            lambda ahead: open_linked_server(
+                access, request.folder, clock=world.clock, limits=world.limits, ahead=ahead
+            ),
+            request,
+            alias=self.alias,
+            approvals=approvals or self._approvals,
+            interrupt=interrupt,
+            clock=world.clock,
+            random=world.random,
+            limits=world.limits,
+            spool=world.spool,
+        )
+
+
+class LinkedThread:
+    """One thread on the host. One :meth:`run` at a time; steering and interrupting may come from any task."""
+
+    def __init__(self, host: LinkedHost, thread_id: str) -> None:
+        self.thread_id = thread_id
+        self._host = host
+        self._interrupt: InterruptSwitch | None = None
+        self._turn_id: str | None = None
+
+    async def run(
+        self, prompt: str, *, effort: str | None = None, approvals: ApprovalHandler | None = None
+    ) -> AsyncGenerator[RunEvent, None]:
+        """Send `prompt` and tell what happens; the last event is the report, whose outcome is the truth.
+
+        Order and failures as in :func:`remora.flows.run.run_thread`. Requests of the agent go to `approvals`, else to
+        the handler given to :func:`remora.connect`, else they are declined. Use it under ``contextlib.aclosing`` to let
+        go early: the turn then goes on at the host.
+        """
+        if self._interrupt is not None:
+            raise UsageProblem(
+                Code.USAGE,
+                "This thread runs already.",
+                next_step="Wait for the end of that run, or say more to it with steer().",
+            )
+        self._interrupt = InterruptSwitch()
+        request = RunRequest(prompt=prompt, message_id=str(uuid4()), thread=self.thread_id, effort=effort)
+        try:
+            async with aclosing(self._host.run(request, approvals=approvals, interrupt=self._interrupt)) as events:
+                async for event in events:
+                    if isinstance(event, TurnStarted):
+                        self._turn_id = event.turn_id
+                    yield event
+        finally:
+            self._interrupt = self._turn_id = None
+
+    async def steer(self, sentence: str) -> None:
+        """Say something to the turn that runs. Raises ``usage`` when :meth:`run` has told of none."""
+        if self._turn_id is None:
+            raise UsageProblem(
+                Code.USAGE, "No turn of this thread runs here.", next_step="Begin one with run(), and wait for it."
+            )
+        await (await self._host.threads()).steer(self.thread_id, self._turn_id, sentence)
+
+    def interrupt(self) -> None:
+        """Stop the turn that runs; its :meth:`run` ends with the outcome ``interrupted``. Harmless when none runs.
+
+        A second time it is left without waiting.
+        """
+        if self._interrupt is not None:
+            self._interrupt.interrupt()
+
+
+class LinkedForward:
+    """A port of the host at `local_port` of this machine. As a context manager it is stopped on leaving."""
+
+    def __init__(self, access: LinkAccess, remote_port: int, local_port: int) -> None:
+        self.remote_port = remote_port
+        self.local_port = local_port
+        self._access = access
+
+    async def stop(self) -> None:
+        """End it. Idempotent; connections through it are closed."""
+        await self._access.stop_forward(self.remote_port)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+@asynccontextmanager
+async def linked_host(
+    alias: str, access: LinkAccess, world: World, approvals: ApprovalHandler
+) -> AsyncIterator[LinkedHost]:
+    """The host `alias` over a link that is up. On leaving, what was opened here is closed; the link stays."""
+    host = LinkedHost(alias, access, world, approvals)
+    try:
+        yield host
+    finally:
+        await host.close()

@@ -1,0 +1,114 @@
+"""The hub's link, as a program in another process uses it."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+from remora import wiring
+from remora.core.errors import Code, LaunchProblem, RemoraError, Stage
+from remora.core.launching import LaunchRequest
+from remora.core.links import LinkName
+from remora.core.settings import HostSettings
+from remora.flows.launch import Ahead
+from remora.flows.linked import LinkAccess, open_linked_server
+from remora.flows.run import RunServer
+from remora.hub.client import HubClient, config_name, live_link
+from remora.hub.places import HubPlaces
+from remora.ports import ByteStream, Dialogue, World
+from remora.wire.reports.links import ForwardBody, LinkBody
+
+_LINK_TROUBLE: Final = frozenset({Stage.HUB, Stage.LINK, Stage.ROUTE, Stage.HANDSHAKE})
+"""What goes wrong there says nothing about the host: dialling may still do."""
+
+
+class HubLink:
+    """See :class:`remora.flows.linked.LinkAccess`. `link` is what the hub said of it first: its socket stays."""
+
+    def __init__(self, client: HubClient, link: LinkBody) -> None:
+        self._client = client
+        self._alias = link.host
+        self._ssh_config = link.ssh_config
+        self._socket = link.socket
+
+    async def body(self) -> LinkBody:
+        """See :class:`remora.flows.linked.LinkAccess`."""
+        link = await self._client.link(self._alias, self._ssh_config)
+        if link is None:
+            raise LaunchProblem(
+                Code.LINK_MISSING,
+                f"The link to {self._alias} was dropped.",
+                next_step=f"Run: remora connect {self._alias}",
+                host=self._alias,
+            )
+        return link
+
+    async def open_server(self) -> ByteStream:
+        """See :class:`remora.flows.linked.LinkAccess`."""
+        return await wiring.local_sockets().connect(self._socket)
+
+    async def find_folder(self, folder: str | None) -> str:
+        """See :class:`remora.flows.linked.LinkAccess`."""
+        return await self._client.find_folder(self._alias, self._ssh_config, folder)
+
+    async def open_forward(self, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
+        """See :class:`remora.flows.linked.LinkAccess`."""
+        return await self._client.forward_open(self._alias, self._ssh_config, port, local_port=local_port)
+
+    async def stop_forward(self, port: int) -> None:
+        """See :class:`remora.flows.linked.LinkAccess`."""
+        await self._client.forward_stop(self._alias, self._ssh_config, port)
+
+
+@asynccontextmanager
+async def reach_server(
+    alias: str, ssh_config: str | None, launch: LaunchRequest, world: World, dialogue: Dialogue, ahead: Ahead
+) -> AsyncIterator[RunServer]:
+    """The app server on `alias`, through the hub's live link when there is one, else over a connection of our own."""
+    async with AsyncExitStack() as stack:
+        access = await _live_access(alias, ssh_config, world)
+        server: RunServer | None = None
+        if access is not None:
+            linked = open_linked_server(access, launch.folder, clock=world.clock, limits=world.limits, ahead=ahead)
+            try:
+                server = await stack.enter_async_context(linked)
+            except RemoraError as error:
+                if error.stage not in _LINK_TROUBLE:
+                    raise
+        if server is None:
+            from remora.flows.connect import connect_server
+
+            server = await stack.enter_async_context(connect_server(alias, launch, world, dialogue, ahead))
+        yield server
+
+
+@asynccontextmanager
+async def link_for(
+    alias: str, ssh_config: str | None, world: World, dialogue: Dialogue, *, host: HostSettings, codex: str | None
+) -> AsyncIterator[LinkAccess]:
+    """The hub's live link when there is one, else a link of this process, gone on leaving."""
+    access = await _live_access(alias, ssh_config, world)
+    if access is not None:
+        yield access
+        return
+    from remora.flows.link import Link
+    from remora.flows.own_link import own_link
+
+    sockets = wiring.local_sockets()
+    link = Link(
+        LinkName(alias, config_name(ssh_config)),
+        world,
+        sockets,
+        socket_path=str(wiring.runtime_folder() / f"own-{os.getpid()}-{world.nonce()[:8]}.sock"),
+        launch=LaunchRequest(codex=codex or host.codex),
+        policy=host.reconnect,
+    )
+    async with own_link(link, sockets, dialogue) as own:
+        yield own
+
+
+async def _live_access(alias: str, ssh_config: str | None, world: World) -> HubLink | None:
+    link = await live_link(alias, ssh_config, world.limits)
+    if link is None:
+        return None
+    return HubLink(HubClient(HubPlaces(wiring.runtime_folder()).socket, world.limits), link)
