@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
+from tests.support.codex import fetch
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import Delay
-from tests.support.codex import fetch
 from tests.support.system_sshd import SystemSshd
 
 from remora.demo.scripted_model import Say, ScriptedModel

@@ -44,7 +44,8 @@ class SystemSshd:
 
     `options` are lines for its sshd_config. `shell` makes another program the login shell: every command goes to it
     with ``-c``, as sshd itself would do. The account is the one that runs the tests; its home is `home`, so its own rc
-    files are not read. `identity` may log in, and `known_hosts` knows the host key.
+    files are not read. `identity` may log in, and `known_hosts` knows the host key. `program` is another sshd than the
+    machine's own.
     """
 
     def __init__(
@@ -55,8 +56,9 @@ class SystemSshd:
         shell: str | None = None,
         environment: Mapping[str, str] | None = None,
         host_key_kinds: Sequence[str] = ("ed25519",),
+        program: str | None = None,
     ) -> None:
-        found = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+        found = program or shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
         if found is None:
             missing("sshd is not installed (Debian: openssh-server)")
         self._program = found
@@ -110,9 +112,7 @@ class SystemSshd:
         deadline = time.monotonic() + _STOP_LIMIT
         while processes := self.session_processes():
             assert time.monotonic() < deadline, f"processes of sshd sessions stay: {processes}"
-            for process in processes:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGKILL)
+            _kill(processes)
             time.sleep(0.01)
 
     def restart(self, *, host_keys: Sequence[Path] | None = None) -> None:
@@ -120,6 +120,44 @@ class SystemSshd:
         self.stop()
         self.host_keys = list(host_keys or self.host_keys)
         self.start()
+
+    def bounce(self) -> None:
+        """As a restart of the service: connections end, what sessions have detached lives on, it listens again."""
+        self.end_listening()
+        self.start()
+
+    def end_listening(self) -> None:
+        """The listener and every connection end; what sessions have detached lives on. :meth:`start` listens again."""
+        connections = self.connection_processes()
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(_STOP_LIMIT)
+            self._process = None
+        _kill(connections)
+        deadline = time.monotonic() + _STOP_LIMIT
+        while any(_name(process) for process in connections):
+            assert time.monotonic() < deadline, f"processes of connections stay: {connections}"
+            time.sleep(0.01)
+        self._earlier_log = self.log_text()
+        self._log.unlink(missing_ok=True)
+
+    def drop_connections(self) -> None:
+        """Kill what serves the connections of now; whoever connects again is let in."""
+        _kill(self.connection_processes())
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """The processes of the connections of now do nothing inside the block: half-open without a packet lost."""
+        stopped = self.connection_processes()
+        for process in stopped:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
 
     def write_known_hosts(self) -> None:
         """Make `known_hosts` hold exactly the current host keys."""
@@ -240,6 +278,12 @@ def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def _kill(processes: Sequence[int]) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 def _parents() -> Iterator[tuple[int, int]]:
