@@ -101,7 +101,7 @@ class Relay:
             hosted = self._sessions[name] = HostedSession(self, name, token, os.urandom(8).hex(), terms)
         self.disk.limit = terms.disk
         try:
-            hosted.session.attach(int(_number(table, "received")))
+            hosted.session.attach(int(_number(table, "received")) if resumed else 0)
         except ProtocolBreak:
             hosted.end("what both sides have does not fit")
             raise
