@@ -22,8 +22,8 @@ from remora.core.settings import Limits
 class ByteStream(Protocol):
     """A two-way stream of bytes with half-close and back-pressure.
 
-    A broken connection raises :class:`remora.core.errors.Unreachable` (code ``connection-lost``) from
-    whatever waits on it; the end of the other side's data is not an error.
+    A broken connection raises :class:`remora.core.errors.Unreachable` from whatever waits on it: ``host-left`` when
+    the far side ended it with a goodbye, else ``connection-lost``. The end of the other side's data is no error.
     """
 
     async def read(self, limit: int = 65536) -> bytes:

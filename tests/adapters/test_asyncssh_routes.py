@@ -308,7 +308,7 @@ def test_what_is_set_and_not_honoured_is_told_and_defaults_are_silent(tmp_path: 
             return [notice.message.partition(" ")[0] for notice in facts.notices]
 
         assert run(notices("plain")) == []
-        assert sorted(run(notices("laden"))) == ["casignaturealgorithms", "controlpath", "remotecommand", "tunnel"]
+        assert sorted(run(notices("laden"))) == ["casignaturealgorithms", "remotecommand", "tunnel"]
 
 
 @pytest.mark.sshd

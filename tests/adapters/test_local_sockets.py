@@ -137,13 +137,13 @@ def test_another_user_is_turned_away_unheard(tmp_path: Path) -> None:
     async def knock() -> bytes:
         async with LocalSockets().serve(str(path), visit):
             path.chmod(0o666)
-            tmp_path.chmod(0o711)
             other = await asyncio.create_subprocess_exec(
                 "python3", "-c", _KNOCK, str(path), stdout=asyncio.subprocess.PIPE
             )
             said, _ = await other.communicate()
             return said
 
+    tmp_path.chmod(0o711)
     assert run(knock()) == b"turned away\n"
     assert visited == []
 

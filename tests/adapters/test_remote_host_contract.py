@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from tests.support.echo_socket import echo_socket
+from tests.support.echo_socket import echo_port, echo_socket
 from tests.support.loop import run
 from tests.support.paramiko_server import ParamikoServer
 from tests.support.system_sshd import SystemSshd
@@ -32,7 +32,7 @@ async def memory(folder: Path) -> AsyncIterator[HostUnderTest]:
 
     @contextlib.asynccontextmanager
     async def connect() -> AsyncIterator[RemoteHost]:
-        host = MemoryHost(_program, sockets={"/echo": _echo})
+        host = MemoryHost(_program, sockets={"/echo": _echo}, ports={7: _echo})
         yield host
         await host.aclose()
 
@@ -40,7 +40,11 @@ async def memory(folder: Path) -> AsyncIterator[HostUnderTest]:
         assert isinstance(host, MemoryHost)
         host.lose_connection()
 
-    yield HostUnderTest(connect, lose, echo_socket="/echo")
+    async def say_goodbye(host: RemoteHost) -> None:
+        assert isinstance(host, MemoryHost)
+        host.leave()
+
+    yield HostUnderTest(connect, lose, echo_socket="/echo", echo_port=7, say_goodbye=say_goodbye)
 
 
 @contextlib.asynccontextmanager
@@ -52,9 +56,12 @@ async def system_sshd(folder: Path) -> AsyncIterator[HostUnderTest]:
             os.kill(process, signal.SIGKILL)
 
     with SystemSshd(folder) as server:
-        async with echo_socket(folder / "echo") as path:
+        async with echo_socket(folder / "echo") as path, echo_port() as port:
             yield HostUnderTest(
-                lambda: AsyncsshDialler().dial(server.route(), UnattendedDialogue()), lose, echo_socket=path
+                lambda: AsyncsshDialler().dial(server.route(), UnattendedDialogue()),
+                lose,
+                echo_socket=path,
+                echo_port=port,
             )
 
 
@@ -67,7 +74,15 @@ async def asyncssh_server(folder: Path) -> AsyncIterator[HostUnderTest]:
         async def lose(host: RemoteHost) -> None:
             server.drop_connections()
 
-        yield HostUnderTest(lambda: AsyncsshDialler().dial(route, UnattendedDialogue()), lose, echo_socket=path)
+        async def say_goodbye(host: RemoteHost) -> None:
+            server.dismiss_connections()
+
+        yield HostUnderTest(
+            lambda: AsyncsshDialler().dial(route, UnattendedDialogue()),
+            lose,
+            echo_socket=path,
+            say_goodbye=say_goodbye,
+        )
 
 
 @contextlib.asynccontextmanager

@@ -51,7 +51,8 @@ class HostIdentity:
     codex_home: str
 
     def is_same_place(self, other: "HostIdentity") -> bool:
-        """Whether both mean one app server: machine, account and codex home. Without a machine id the host key counts.
+        """Whether both mean one app server: machine, account and codex home. Without a machine id the host key counts,
+        where it is known: through the user's own control master it is not.
 
         Two machines may share a host key (cloned images) and one machine may show several; the machine id decides.
         """
@@ -59,7 +60,7 @@ class HostIdentity:
             return False
         if self.machine_id is not None and other.machine_id is not None:
             return self.machine_id == other.machine_id
-        return self.host_key_fingerprint == other.host_key_fingerprint
+        return bool(self.host_key_fingerprint) and self.host_key_fingerprint == other.host_key_fingerprint
 
 
 @dataclass(frozen=True, slots=True)

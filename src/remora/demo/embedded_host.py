@@ -52,6 +52,8 @@ class EmbeddedHost:
     """The user name of every authentication that succeeded so far."""
     drop_connections: Callable[[], None]
     """Cut every connection, as a lost network would; what runs on the host goes on."""
+    dismiss_connections: Callable[[], None]
+    """End every connection with a goodbye, as a host that shuts down may."""
 
 
 @asynccontextmanager
@@ -92,6 +94,7 @@ async def embedded_host(
                 commands=server.commands,
                 logins=server.logins,
                 drop_connections=server.drop_connections,
+                dismiss_connections=server.dismiss_connections,
             )
         finally:
             acceptor.close()
@@ -149,6 +152,10 @@ class _State:
     def drop_connections(self) -> None:
         for connection in list(self.connections):
             connection.abort()
+
+    def dismiss_connections(self) -> None:
+        for connection in list(self.connections):
+            connection.disconnect(asyncssh.DISC_BY_APPLICATION, "The host goes down.")
 
     async def run_session(self, process: "asyncssh.SSHServerProcess[bytes]") -> None:
         """Run one exec or shell request in the login shell, the way sshd does without a terminal."""

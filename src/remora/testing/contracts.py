@@ -57,6 +57,12 @@ class HostUnderTest:
     echo_socket: str | None
     quiet_socket: str = "/nonexistent/remora.sock"
     """A path where nothing listens."""
+    echo_port: int | None = None
+    """Like `echo_socket`, on the host's loopback."""
+    quiet_port: int = 9
+    """A port where nothing listens."""
+    say_goodbye: Callable[[RemoteHost], Awaitable[None]] | None = None
+    """Makes the host end the connection in the protocol's words; `None` where this kind of host never does."""
 
 
 Contract: TypeAlias = Callable[[HostUnderTest], Awaitable[None]]
@@ -187,6 +193,40 @@ async def missing_unix_socket_is_refused(under_test: HostUnderTest) -> None:
         await _echo(await host.start(ECHO), b"still here")
 
 
+async def port_carries_bytes(under_test: HostUnderTest) -> None:
+    """A TCP port of the host's loopback is a stream like any other."""
+    async with under_test.connect() as host:
+        if under_test.echo_port is None:
+            await _expect(Code.CHANNEL_REFUSED, host.open_port(under_test.quiet_port))
+            return
+        await _echo(await host.open_port(under_test.echo_port), _noise(_MEBIBYTE))
+
+
+async def missing_port_is_refused(under_test: HostUnderTest) -> None:
+    """Where nothing listens, the channel is refused, and the connection stays good."""
+    async with under_test.connect() as host:
+        error = await _expect(Code.CHANNEL_REFUSED, host.open_port(under_test.quiet_port))
+        assert isinstance(error, ShellProblem)
+        await _echo(await host.start(ECHO), b"still here")
+
+
+async def goodbye_is_told_from_a_break(under_test: HostUnderTest) -> None:
+    """A host that ends the connection with a goodbye is one that left: dialling it again may be unwelcome."""
+    if under_test.say_goodbye is None:
+        return
+    async with under_test.connect() as host:
+        process = await host.start(ECHO)
+        await process.write(b"so that it stands")
+        await process.read()
+        reading, waiting = asyncio.ensure_future(process.read()), asyncio.ensure_future(process.wait())
+        lost = asyncio.ensure_future(host.wait_lost())
+        await asyncio.sleep(0)
+        await under_test.say_goodbye(host)
+        await asyncio.wait_for(lost, _SOON)
+        for name, wait in (("read", reading), ("wait", waiting), ("start", host.start(ECHO))):
+            assert isinstance(await _expect(Code.HOST_LEFT, wait, what=name), Unreachable)
+
+
 async def lost_connection_wakes_everybody(under_test: HostUnderTest) -> None:
     """Every wait on a broken connection raises the classified error; none hangs."""
     async with under_test.connect() as host:
@@ -235,6 +275,9 @@ REMOTE_HOST_CONTRACT: Final[tuple[Contract, ...]] = (
     close_is_idempotent_and_ends_readers,
     unix_socket_carries_bytes,
     missing_unix_socket_is_refused,
+    port_carries_bytes,
+    missing_port_is_refused,
+    goodbye_is_told_from_a_break,
     lost_connection_wakes_everybody,
     leaving_ends_what_still_runs,
 )

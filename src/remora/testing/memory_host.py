@@ -93,6 +93,7 @@ class MemoryHost:
         self._serving: set[asyncio.Task[None]] = set()
         self._streams: list[MemoryStream] = []
         self._lost = asyncio.Event()
+        self._broken = _lost()
 
     @property
     def facts(self) -> ConnectionFacts:
@@ -139,9 +140,23 @@ class MemoryHost:
 
     def lose_connection(self) -> None:
         """The network breaks: every wait raises ``connection-lost``."""
+        self._break(_lost())
+
+    def leave(self) -> None:
+        """The host says goodbye: every wait raises ``host-left``."""
+        self._break(
+            Unreachable(
+                Code.HOST_LEFT,
+                "The host said goodbye and ended the connection.",
+                next_step="Start the host again if it was stopped, then connect again.",
+            )
+        )
+
+    def _break(self, error: Unreachable) -> None:
+        self._broken = error
         self._lost.set()
         for stream in self._streams:
-            stream.fail(_lost())
+            stream.fail(error)
 
     async def aclose(self) -> None:
         """End all programs and streams."""
@@ -155,7 +170,7 @@ class MemoryHost:
 
     def _require_connection(self) -> None:
         if self._lost.is_set():
-            raise _lost()
+            raise self._broken
 
 
 class MemoryDialler:

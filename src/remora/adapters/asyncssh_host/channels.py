@@ -9,7 +9,8 @@ import asyncssh
 from asyncssh.channel import SSHChannel
 
 from remora.adapters.inbox import Inbox
-from remora.core.errors import Code, RemoraError, Unreachable
+from remora.adapters.ssh_failures import channel_closed
+from remora.core.errors import RemoraError
 from remora.ports import ExitStatus
 
 RECEIVE_WINDOW: Final = 4 * 1024 * 1024
@@ -170,11 +171,7 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
                 raise BrokenPipeError
             self._channel.write(data)
         except OSError:
-            raise Unreachable(
-                Code.CONNECTION_LOST,
-                "The other side has closed this channel; nothing more can be sent to it.",
-                next_step="Start the remote command again.",
-            ) from None
+            raise channel_closed() from None
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

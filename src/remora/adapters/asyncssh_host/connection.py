@@ -7,6 +7,7 @@ import asyncssh
 
 from remora.adapters.asyncssh_host import failures
 from remora.adapters.asyncssh_host.channels import RECEIVE_WINDOW, ChannelStream
+from remora.adapters.ssh_failures import channel_refused, channel_too_slow
 from remora.core.errors import RemoraError
 from remora.core.hosts import Host
 from remora.core.settings import Limits
@@ -128,12 +129,12 @@ class AsyncsshHost:
                         return stream
         except TimeoutError:
             if refusal is None:
-                raise failures.channel_too_slow(self._host, what, self._limits.channel) from None
-            raise failures.channel_refused(self._host, what, refusal) from None
+                raise channel_too_slow(self._host, what, self._limits.channel) from None
+            raise channel_refused(self._host, what, refusal.reason) from None
         except asyncssh.ChannelOpenError as error:
-            raise self._broken() or failures.channel_refused(self._host, what, error) from None
+            raise self._broken() or channel_refused(self._host, what, error.reason) from None
         except (asyncssh.Error, OSError) as error:
-            raise self._broken() or failures.connection_lost(self._host, error) from None
+            raise self._broken() or failures.connection_ended(self._host, error) from None
 
     async def _await_channel(
         self, opening: Coroutine[object, object, object], stream: ChannelStream, *, what: str
@@ -160,9 +161,9 @@ class AsyncsshHost:
     def _end_if_refused(self, done: "asyncio.Future[object]", stream: ChannelStream, what: str) -> None:
         error = None if done.cancelled() else done.exception()
         if isinstance(error, asyncssh.ChannelOpenError):
-            stream.fail(self._broken() or failures.channel_refused(self._host, what, error))
-        elif error is not None:
-            stream.fail(failures.connection_lost(self._host, self._lifetime.error))
+            stream.fail(self._broken() or channel_refused(self._host, what, error.reason))
+        elif isinstance(error, Exception):
+            stream.fail(failures.connection_ended(self._host, self._lifetime.error if self._lifetime.ended else error))
 
     def _close_when_open(self, task: "asyncio.Future[object]", stream: ChannelStream) -> None:
         def close(done: "asyncio.Future[object]") -> None:
@@ -174,7 +175,7 @@ class AsyncsshHost:
     def _broken(self) -> RemoraError | None:
         if not self._connection.is_closed() and not self._lifetime.ended:
             return None
-        return failures.connection_lost(self._host, self._lifetime.error)
+        return failures.connection_ended(self._host, self._lifetime.error)
 
     def _explain(self, error: Exception | None) -> RemoraError | None:
         """A channel that ends while the connection stands, or because we leave, ends in order."""
@@ -183,4 +184,4 @@ class AsyncsshHost:
         # asyncssh has taken its transport away before it tells the channels, but says so publicly only afterwards.
         if error is None and self._connection.get_extra_info("socket") is not None and not self._lifetime.ended:
             return None
-        return failures.connection_lost(self._host, error)
+        return failures.connection_ended(self._host, error)

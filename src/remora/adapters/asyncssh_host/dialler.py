@@ -22,8 +22,9 @@ from remora.adapters.asyncssh_host.host_keys import (
 from remora.adapters.asyncssh_host.laps import Laps
 from remora.adapters.asyncssh_host.last_words import SocketTunnel
 from remora.adapters.asyncssh_host.login import Login
-from remora.adapters.asyncssh_host.options import connection_options, notices_for, session_environment
+from remora.adapters.asyncssh_host.options import connection_options, notices_for
 from remora.adapters.asyncssh_host.transport import Proxy, Way, open_way
+from remora.adapters.session_options import session_environment
 from remora.core.errors import Code, NeedsPerson, RemoraError, Stage, Unreachable, Verdict
 from remora.core.hosts import Host, Notice, Route, StrictHostKeyChecking
 from remora.core.known_hosts import KeyJudgement, KnownKey, KnownKeys, fingerprint

@@ -3,12 +3,12 @@
 import asyncssh
 
 from remora.adapters.asyncssh_host.login import Login
-from remora.adapters.asyncssh_host.options import option
+from remora.adapters.session_options import option
+from remora.adapters.ssh_failures import connection_lost, host_left
 from remora.core.errors import (
     AuthenticationProblem,
     Code,
     RemoraError,
-    ShellProblem,
     Stage,
     TimeLimit,
     Unreachable,
@@ -94,37 +94,9 @@ def files_too_slow(host: Host, limit: float) -> TimeLimit:
     )
 
 
-def connection_lost(host: Host, error: Exception | None) -> Unreachable:
-    """The connection stood and is gone."""
-    return Unreachable(
-        Code.CONNECTION_LOST,
-        f"The SSH connection to {host.alias} was lost.",
-        next_step="Check the network and whether the host still runs, then connect again.",
-        seen=str(error or ""),
-        host=host.alias,
-    )
-
-
-def channel_refused(host: Host, what: str, error: asyncssh.ChannelOpenError) -> ShellProblem:
-    """The connection stands, but the host refuses another channel."""
-    return ShellProblem(
-        Code.CHANNEL_REFUSED,
-        f"{host.alias} refused {what}.",
-        next_step="Check MaxSessions, AllowStreamLocalForwarding and DisableForwarding in the host's sshd_config.",
-        seen=error.reason,
-        host=host.alias,
-    )
-
-
-def channel_too_slow(host: Host, what: str, limit: float) -> TimeLimit:
-    """The host did not answer the request for a channel."""
-    return TimeLimit(
-        Code.TIME_LIMIT,
-        f"{host.alias} did not answer within {limit:g} seconds when asked for {what}.",
-        next_step="Check that the host is not overloaded, then try again.",
-        host=host.alias,
-        stage=Stage.SHELL,
-    )
+def connection_ended(host: Host, error: Exception | None) -> Unreachable:
+    """The connection stood and is gone. Without an error the host itself has taken leave, in the protocol's words."""
+    return host_left(host) if error is None else connection_lost(host, str(error))
 
 
 def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:

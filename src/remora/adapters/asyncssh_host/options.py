@@ -1,6 +1,5 @@
 """What the resolved options mean for asyncssh, and which of them it cannot honour."""
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
@@ -13,10 +12,10 @@ from asyncssh.public_key import (
     get_public_key_algs,
 )
 
+from remora.adapters.session_options import forwarded_agent, option
 from remora.core.errors import Code, ConfigProblem
 from remora.core.hosts import Host, Notice
 from remora.core.known_hosts import KnownKeys
-from remora.core.patterns import list_matches
 from remora.core.settings import Limits
 
 _FAST_CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
@@ -35,7 +34,6 @@ _OFF: Final = frozenset({"", "no", "none", "false", "default"})
 _NOT_HONOURED: Final = {
     "pkcs11provider": "keys on a smart card are used only through an SSH agent",
     "knownhostscommand": "host keys are looked up in the known hosts files only",
-    "controlpath": "a connection of its own is made; a running control master is not used",
     "verifyhostkeydns": "host keys are not looked up in DNS",
     "tunnel": "no tunnel device is set up",
     "bindinterface": "the connection is not bound to an interface",
@@ -68,7 +66,7 @@ def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str
         "x509_trusted_certs": None,
         "gss_host": None,
         "login_timeout": 0,
-        "agent_forwarding": _forwarded_agent(host) or False,
+        "agent_forwarding": forwarded_agent(host) or False,
     }
     for keyword, argument, supported in (
         ("kexalgorithms", "kex_algs", get_kex_algs()),
@@ -78,17 +76,6 @@ def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str
         if allowed := _allowed(host, keyword, supported):
             options[argument] = allowed
     return options | _rekeying(host)
-
-
-def session_environment(host: Host) -> dict[str, str]:
-    """What SendEnv and SetEnv hand to every session; the far side decides what it takes."""
-    patterns = [pattern for line in host.options.get("sendenv", ()) for pattern in line.split()]
-    chosen = {name: value for name, value in os.environ.items() if list_matches(patterns, name)}
-    for line in host.options.get("setenv", ()):
-        name, separator, value = line.partition("=")
-        if separator:
-            chosen[name] = value
-    return chosen
 
 
 def notices_for(host: Host) -> tuple[Notice, ...]:
@@ -101,12 +88,6 @@ def notices_for(host: Host) -> tuple[Notice, ...]:
         Notice("option-not-honoured", f"{keyword} is set for {host.alias}: {meaning}.")
         for keyword, meaning in not_honoured.items()
     )
-
-
-def option(host: Host, keyword: str) -> str:
-    """The first value of a resolved option, lower case for comparing; empty when it is not there."""
-    values = host.options.get(keyword, ())
-    return values[0].lower() if values else ""
 
 
 def _methods(host: Host) -> list[str]:
@@ -130,14 +111,6 @@ def _rekeying(host: Host) -> dict[str, int]:
     numbers = [int(word) for word in option(host, "rekeylimit").split() if word.isdecimal()]
     named = zip(("rekey_bytes", "rekey_seconds"), numbers, strict=False)
     return {name: number for name, number in named if number > 0}
-
-
-def _forwarded_agent(host: Host) -> str | None:
-    """The socket of the agent to hand on: ForwardAgent is a yes, a path or the name of a variable."""
-    wanted = host.forward_agent
-    if wanted in {"yes", "true"}:
-        return host.identity_agent
-    return os.environ.get(wanted[1:]) if wanted is not None and wanted.startswith("$") else wanted
 
 
 def _slowness(cipher: str) -> int:

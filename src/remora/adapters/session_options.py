@@ -1,0 +1,31 @@
+"""What the resolved options say about sessions, whoever speaks SSH."""
+
+import os
+
+from remora.core.hosts import Host
+from remora.core.patterns import list_matches
+
+
+def session_environment(host: Host) -> dict[str, str]:
+    """What SendEnv and SetEnv hand to every session; the far side decides what it takes."""
+    patterns = [pattern for line in host.options.get("sendenv", ()) for pattern in line.split()]
+    chosen = {name: value for name, value in os.environ.items() if list_matches(patterns, name)}
+    for line in host.options.get("setenv", ()):
+        name, separator, value = line.partition("=")
+        if separator:
+            chosen[name] = value
+    return chosen
+
+
+def option(host: Host, keyword: str) -> str:
+    """The first value of a resolved option, lower case for comparing; empty when it is not there."""
+    values = host.options.get(keyword, ())
+    return values[0].lower() if values else ""
+
+
+def forwarded_agent(host: Host) -> str | None:
+    """The socket of the agent to hand on: ForwardAgent is a yes, a path or the name of a variable."""
+    wanted = host.forward_agent
+    if wanted in {"yes", "true"}:
+        return host.identity_agent
+    return os.environ.get(wanted[1:]) if wanted is not None and wanted.startswith("$") else wanted
