@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from remora import wiring
-from remora.core.errors import RemoraError
+from remora.core.errors import ExitCode, RemoraError
 from remora.core.launching import LaunchRequest
 from remora.core.links import LinkName
 from remora.core.settings import Settings
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str]) -> int:
         lock = HubLock(places.lock)
         if not lock.take():
             tell_starter(TAKEN, foreground=foreground)
-            return 1 if foreground else 0
+            return ExitCode.LAUNCH if foreground else ExitCode.DONE
         log = wiring.hub_log()
         start_log(log, foreground=foreground)
         asyncio.run(_Hub(places, lock, log, foreground=foreground).run())
