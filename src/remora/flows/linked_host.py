@@ -1,7 +1,7 @@
 """The library's host: threads and ports over one link, through whatever happens to the connection."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
@@ -12,14 +12,16 @@ from remora.core.choosing import choose
 from remora.core.errors import Code, RemoraError, UsageProblem
 from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch
+from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.linked import LinkAccess, LinkedServer, open_linked_server
-from remora.flows.run import run_thread
+from remora.flows.rpc import Asked
+from remora.flows.run import Connect, run_thread
 from remora.flows.run_request import RunRequest
-from remora.flows.threads import ThreadClient
+from remora.flows.threads import ThreadClient, resume_request, start_request
 from remora.ports import ApprovalHandler, World
-from remora.wire.appserver import ApprovalPolicy, SandboxMode, ThreadSettings
+from remora.wire.appserver import ApprovalPolicy, SandboxMode, read_thread
 from remora.wire.reports.links import LinkBody
-from remora.wire.reports.run import RunEvent, TurnStarted
+from remora.wire.reports.run import RunEvent, ThreadReady, TurnStarted
 
 __all__ = ["LinkedForward", "LinkedHost", "LinkedThread", "linked_host"]
 
@@ -34,6 +36,7 @@ class LinkedHost:
         self._approvals = approvals
         self._desk: Holder[LinkedServer] | None = None
         self._forwards: set[LinkedForward] = set()
+        self._threads: set[LinkedThread] = set()
 
     async def status(self) -> LinkBody:
         """The link as it is now: liveness, server version, who is attached."""
@@ -44,6 +47,7 @@ class LinkedHost:
         cwd: str | None = None,
         *,
         model: str | None = None,
+        effort: str | None = None,
         sandbox: str | None = None,
         approval_policy: str | None = None,
     ) -> "LinkedThread":
@@ -53,23 +57,23 @@ class LinkedHost:
         :class:`~remora.core.errors.UsageProblem`. What is `None` is left to the configuration on the host. Raises
         ``folder-missing``.
         """
-        settings = ThreadSettings(
+        request = RunRequest(
+            prompt="",
+            message_id="",
+            folder=cwd,
             model=model,
+            effort=effort,
             sandbox=None if sandbox is None else choose(SandboxMode, sandbox, what="sandbox"),
             approval_policy=None
             if approval_policy is None
             else choose(ApprovalPolicy, approval_policy, what="approval policy"),
         )
-        threads = await self.threads()
-        thread = await threads.start(replace(settings, folder=await self._access.find_folder(cwd)))
-        return LinkedThread(self, thread.thread_id)
+        return await self._open_thread(request)
 
     async def resume_thread(self, words: str) -> "LinkedThread":
         """A thread that is there already, by its id, the beginning of it, or its name. Raises ``thread-missing``."""
-        threads = await self.threads()
-        thread_id = await threads.find(words)
-        await threads.resume(thread_id)
-        return LinkedThread(self, thread_id)
+        thread_id = await (await self.threads()).find(words)
+        return await self._open_thread(RunRequest(prompt="", message_id="", thread=thread_id))
 
     async def forward(self, port: int, *, local_port: int | None = None) -> "LinkedForward":
         """Reach `port` of the host's loopback through a port of this machine, until stopped or the host is left.
@@ -87,6 +91,9 @@ class LinkedHost:
         for forward in self._forwards:
             await forward.stop()
         self._forwards.clear()
+        for thread in self._threads:
+            await thread.let_go()
+        self._threads.clear()
         desk, self._desk = self._desk, None
         if desk is not None:
             await desk.close()
@@ -95,16 +102,33 @@ class LinkedHost:
         """The app server's thread requests, over a connection that is made anew when it broke."""
         return ThreadClient((await self._server()).rpc)
 
+    async def _open_thread(self, request: RunRequest) -> "LinkedThread":
+        """The thread of `request`, on a connection that its first run goes on with."""
+
+        def asked(folder: str) -> Asked:
+            if request.thread is not None:
+                return resume_request(request.thread, request.settings(None))
+            return start_request(request.settings(folder))
+
+        connection = Holder(partial(self.connect, request.folder, lambda folder: [asked(folder)]))
+        try:
+            server = await connection.opened()
+            answer = await server.rpc.foresee(asked(server.folder))
+        except BaseException:
+            await connection.close()
+            raise
+        thread = LinkedThread(self, read_thread(answer).thread_id, request, connection)
+        self._threads.add(thread)
+        return thread
+
     async def _server(self) -> LinkedServer:
-        """The connection for all that is no run. While it stands, threads that were never used stay loaded."""
+        """The connection for all that is no run."""
         if self._desk is not None:
             server = await self._desk.opened()
             if server.rpc.failure is None:
                 return server
             await self._desk.close()
-        world = self._world
-        connect = partial(open_linked_server, self._access, None, clock=world.clock, limits=world.limits)
-        self._desk = desk = Holder(connect)
+        self._desk = desk = Holder(partial(self.connect, None, nothing_ahead))
         try:
             return await desk.opened()
         except RemoraError:
@@ -112,16 +136,23 @@ class LinkedHost:
             await desk.close()
             raise
 
+    def connect(self, folder: str | None, ahead: Ahead) -> AbstractAsyncContextManager[LinkedServer]:
+        """A new connection to the app server, with `folder` found out on the way."""
+        world = self._world
+        return open_linked_server(self._access, folder, clock=world.clock, limits=world.limits, ahead=ahead)
+
     def run(
-        self, request: RunRequest, *, approvals: ApprovalHandler | None, interrupt: InterruptSwitch
+        self,
+        connect: Connect,
+        request: RunRequest,
+        *,
+        approvals: ApprovalHandler | None,
+        interrupt: InterruptSwitch,
     ) -> AsyncGenerator[RunEvent, None]:
         """See :func:`remora.flows.run.run_thread`."""
-        world, access = self._world, self._access
-
+        world = self._world
         return run_thread(
-            lambda ahead: open_linked_server(
-                access, request.folder, clock=world.clock, limits=world.limits, ahead=ahead
-            ),
+            connect,
             request,
             alias=self.alias,
             approvals=approvals or self._approvals,
@@ -134,17 +165,23 @@ class LinkedHost:
 
 
 class LinkedThread:
-    """One thread on the host. One :meth:`run` at a time; steering and interrupting may come from any task."""
+    """One thread on the host. One :meth:`run` at a time; steering and interrupting may come from any task.
 
-    def __init__(self, host: LinkedHost, thread_id: str) -> None:
+    `thread_id` may change while the thread was never used: an app server forgets such a thread with the connection
+    that began it, and the first run then begins another one like it.
+    """
+
+    def __init__(
+        self, host: LinkedHost, thread_id: str, request: RunRequest, connection: Holder[LinkedServer] | None = None
+    ) -> None:
         self.thread_id = thread_id
         self._host = host
+        self._request = request
+        self._connection = connection
         self._interrupt: InterruptSwitch | None = None
         self._turn_id: str | None = None
 
-    async def run(
-        self, prompt: str, *, effort: str | None = None, approvals: ApprovalHandler | None = None
-    ) -> AsyncGenerator[RunEvent, None]:
+    async def run(self, prompt: str, *, approvals: ApprovalHandler | None = None) -> AsyncGenerator[RunEvent, None]:
         """Send `prompt` and tell what happens; the last event is the report, whose outcome is the truth.
 
         Order and failures as in :func:`remora.flows.run.run_thread`. Requests of the agent go to `approvals`, else to
@@ -158,12 +195,12 @@ class LinkedThread:
                 next_step="Wait for the end of that run, or say more to it with steer().",
             )
         self._interrupt = InterruptSwitch()
-        request = RunRequest(prompt=prompt, message_id=str(uuid4()), thread=self.thread_id, effort=effort)
+        request = replace(self._request, prompt=prompt, message_id=str(uuid4()))
+        events = self._host.run(self._connect, request, approvals=approvals, interrupt=self._interrupt)
         try:
-            async with aclosing(self._host.run(request, approvals=approvals, interrupt=self._interrupt)) as events:
+            async with aclosing(events):
                 async for event in events:
-                    if isinstance(event, TurnStarted):
-                        self._turn_id = event.turn_id
+                    self._note(event)
                     yield event
         finally:
             self._interrupt = self._turn_id = None
@@ -183,6 +220,34 @@ class LinkedThread:
         """
         if self._interrupt is not None:
             self._interrupt.interrupt()
+
+    async def let_go(self) -> None:
+        """Close the connection that a thread which was never used is kept on. Idempotent."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    @asynccontextmanager
+    async def _connect(self, ahead: Ahead) -> AsyncIterator[LinkedServer]:
+        """The connection that began the thread, for its first run; then a new one each time."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            try:
+                server = await connection.opened()
+                if server.rpc.failure is None:
+                    yield server
+                    return
+            finally:
+                await connection.close()
+        async with self._host.connect(self._request.folder, ahead) as server:
+            yield server
+
+    def _note(self, event: RunEvent) -> None:
+        if isinstance(event, ThreadReady):
+            self.thread_id = event.thread_id
+        elif isinstance(event, TurnStarted):
+            self._turn_id = event.turn_id
+            self._request = replace(self._request, folder=None, thread=self.thread_id)
 
 
 class LinkedForward:
