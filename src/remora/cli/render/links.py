@@ -274,7 +274,7 @@ def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
 
 
 def _label(label: str) -> Text:
-    return Text(f"  {label:<9}", style="dim")
+    return Text.assemble((f"  {label:<9}", "dim"))  # a style of its own, which what is appended does not inherit
 
 
 def _style(link: LinkBody) -> str:
