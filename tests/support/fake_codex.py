@@ -162,6 +162,8 @@ def _answer(message: dict[str, Any], version: str) -> dict[str, Any] | None:
             result = dict(os.environ)
         case "process":
             result = os.getpid()
+        case "thread/list" | "thread/loaded/list":
+            result = {"data": []}
         case method:
             return {"id": message["id"], "error": {"code": -32601, "message": f"no {method}"}}
     return {"id": message["id"], "result": result}

@@ -53,6 +53,20 @@ def world_of(resolver: SshdResolver, *, limits: Limits = DEFAULT_LIMITS, clock: 
     )
 
 
+def new_link(
+    world: World, folder: Path, *, policy: ReconnectPolicy = ReconnectPolicy.ALWAYS, codex: str | None = None
+) -> Link:
+    """A link with its door in `folder`."""
+    return Link(
+        LinkName("devbox"),
+        world,
+        LocalSockets(),
+        socket_path=str(folder / f"{secrets.token_hex(3)}.sock"),
+        launch=LaunchRequest(codex=codex),
+        policy=policy,
+    )
+
+
 @asynccontextmanager
 async def linked(
     world: World,
@@ -63,14 +77,7 @@ async def linked(
     codex: str | None = None,
 ) -> AsyncIterator[Link]:
     """A link that runs inside, and is stopped at the end; with `up` it is live when this yields."""
-    link = Link(
-        LinkName("devbox"),
-        world,
-        LocalSockets(),
-        socket_path=str(folder / f"{secrets.token_hex(3)}.sock"),
-        launch=LaunchRequest(codex=codex),
-        policy=policy,
-    )
+    link = new_link(world, folder, policy=policy, codex=codex)
     running = asyncio.ensure_future(link.run())
     try:
         if up:

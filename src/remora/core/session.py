@@ -18,8 +18,8 @@ _MINUTE: Final = 60.0
 _RARELY: Final = 300.0
 """Seconds between attempts once the budget is spent."""
 _STEADY: Final = 1.0
-"""A connection that held so long was none of the attempts that failed: pauses start short again."""
-_LIVELY_PER_MINUTE: Final = 60
+"""A connection that held so long was none of the attempts that failed."""
+_LIVELY_PER_MINUTE: Final = 120
 """New connections to a host that lets us in and drops us, again and again."""
 _RELAUNCHES_PER_MINUTE: Final = 3
 _LOCAL: Final = frozenset({Code.NETWORK_UNREACHABLE, Code.NAME_NOT_FOUND})
@@ -85,9 +85,10 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The live connection is gone."""
+    """The live connection is gone; `useful`: it brought somebody something."""
 
     error: RemoraError
+    useful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +144,10 @@ class Session:
                 self._came_up(now)
             case Failed(error):
                 return self._failed(error, now, chance)
-            case Lost(error):
-                return self._lost(error, now, chance)
+            case Lost(error, useful):
+                self._end_attempt(error)
+                self._note_break(now, useful=useful)
+                self._go_on(error, now, chance)
             case Broke(error):
                 return self._broke(error, now, chance)
             case Ended():
@@ -224,14 +227,8 @@ class Session:
         self._go_on(error, now, chance)
         return Effect.NONE
 
-    def _lost(self, error: RemoraError, now: float, chance: float) -> Effect:
-        self._end_attempt(error)
-        self._note_break(now)
-        self._go_on(error, now, chance)
-        return Effect.NONE
-
     def _broke(self, error: RemoraError, now: float, chance: float) -> Effect:
-        self._note_break(now)
+        self._note_break(now, useful=False)
         if len(self._relaunches) == _RELAUNCHES_PER_MINUTE and now - self._relaunches[0] < _MINUTE:
             self._end_attempt(error)
             self._go_on(error, now, chance)
@@ -240,11 +237,9 @@ class Session:
         self.liveness, self.error, self.deadline, self._busy = Liveness.RECONNECTING, error, None, True
         return Effect.RELAUNCH
 
-    def _note_break(self, now: float) -> None:
-        """Trouble begins with the break of a link that was live and held; else it goes on."""
-        if self.liveness is not Liveness.LIVE:
-            return
-        if now - self._up_since >= _STEADY:
+    def _note_break(self, now: float, *, useful: bool) -> None:
+        """Pauses start short again after a connection that held or was of use; else they go on growing."""
+        if useful or now - self._up_since >= _STEADY:
             self._attempt = 0
         self._trouble_since = now
 

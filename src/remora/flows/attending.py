@@ -1,9 +1,11 @@
 """Watching one connection while it is live: is it there, does it answer, does the app server behind it?"""
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+from remora.core.backoff import Backoff
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit, Unreachable
 from remora.core.launching import BytePath
 from remora.flows.observing import Board
@@ -18,14 +20,14 @@ _UNSPOKEN: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION})
 """A server that speaks otherwise than WebSocket on its socket: it is used, but not watched."""
 _STEADY: Final = 5.0
 """A watch that held so long was no failure to watch."""
-_FIRST_PAUSE: Final = 0.1
-_LONGEST_PAUSE: Final = 30.0
+_PAUSES: Final = Backoff(first=0.5, quick=7, total=math.inf)
 
 
 class Attendance:
     """The watch over one connection; `probe` is set from outside when the connection is in doubt.
 
-    `answered` is called when the app server has answered through `way`; `stalled` with whether an answer is overdue.
+    `answered` is called when the app server has answered through `way`, `doubted` when it dropped us after that;
+    `stalled` with whether an answer is overdue.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Attendance:
         world: World,
         probe: asyncio.Event,
         answered: Callable[[], None],
+        doubted: Callable[[], None],
         stalled: Callable[[bool], None],
     ) -> None:
         self._host = host
@@ -48,6 +51,7 @@ class Attendance:
         self._limits = world.limits
         self._probe = probe
         self._answered = answered
+        self._doubted = doubted
         self._stalled = stalled
 
     async def until_over(self) -> RemoraError:
@@ -106,34 +110,39 @@ class Attendance:
 
     async def _server_gone(self) -> RemoraError:
         """Listen to the app server, again when only the listener was dropped, until it is gone."""
-        pause, proven = _FIRST_PAUSE, False
+        dropped, answered_before = 0, False
         while True:
             began = self._clock.monotonic()
-            try:
-                async with open_rpc(
-                    await self._way.open_server(transient=True),
-                    Framing.WEBSOCKET,
-                    clock=self._clock,
-                    limits=self._limits,
-                ) as rpc:
-                    self._answered()
-                    proven = True
-                    rpc.deliver_to(self._board)
-                    await self._look(rpc)
-                    await rpc.wait_closed()
-            except RemoraError as error:
-                heard = self._clock.monotonic() - began >= _STEADY
-                if error.code in _UNSPOKEN:
-                    self._answered()
-                    await asyncio.Event().wait()
-                if error.code is Code.CONNECTION_LOST and self._attachment is None:
-                    return error
-                if error.code is not Code.TIME_LIMIT and not heard:
-                    return _gone(error)
-                if not proven:
-                    return error
-            pause = _FIRST_PAUSE if self._clock.monotonic() - began >= _STEADY else min(2 * pause, _LONGEST_PAUSE)
-            await self._clock.sleep(pause)
+            heard = asyncio.Event()
+            error = await self._listen(heard)
+            if error.code in _UNSPOKEN:
+                self._answered()
+                await asyncio.Event().wait()
+            if error.code is Code.CONNECTION_LOST and self._attachment is None:
+                return error
+            if not heard.is_set() and (error.code is not Code.TIME_LIMIT or not answered_before):
+                return error if error.code is Code.TIME_LIMIT else _gone(error)
+            if heard.is_set():
+                self._doubted()
+                answered_before = True
+            dropped = 0 if self._clock.monotonic() - began >= _STEADY else dropped + 1
+            if dropped:
+                await self._clock.sleep(_PAUSES.delay(dropped, elapsed=0.0, chance=1.0) or 0.0)
+
+    async def _listen(self, heard: asyncio.Event) -> RemoraError:
+        """One connection to the app server; `heard` is set when it answers, and why it ended is given."""
+        try:
+            stream = await self._way.open_server(transient=True)
+            opening = open_rpc(stream, Framing.WEBSOCKET, clock=self._clock, limits=self._limits)
+            async with opening as rpc:
+                self._answered()
+                heard.set()
+                rpc.deliver_to(self._board)
+                await self._look(rpc)
+                await rpc.wait_closed()
+                return rpc.failure or _lost("The connection to the app server ended.")
+        except RemoraError as error:
+            return error
 
     async def _look(self, rpc: RpcClient) -> None:
         """A server that does not list its threads is no reason to do without it."""

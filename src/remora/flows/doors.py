@@ -87,15 +87,18 @@ def _reader(stream: ByteStream) -> Callable[[], Awaitable[bytes]]:
 
 
 class Guest:
-    """A stream that somebody uses; `left` is called once, when it is closed."""
+    """A stream that somebody uses; `served` is called when bytes have come, `left` once, when it is closed."""
 
-    def __init__(self, stream: ByteStream, left: Callable[[], None]) -> None:
+    def __init__(self, stream: ByteStream, *, served: Callable[[], None], left: Callable[[], None]) -> None:
         self._stream = stream
+        self._served = served
         self._left: Callable[[], None] | None = left
 
     async def read(self, limit: int = 65536) -> bytes:
         """See :class:`remora.ports.ByteStream`."""
-        return await self._stream.read(limit)
+        data = await self._stream.read(limit)
+        self._served()
+        return data
 
     async def write(self, data: bytes) -> None:
         """See :class:`remora.ports.ByteStream`."""

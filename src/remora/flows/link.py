@@ -241,7 +241,7 @@ class Link:
         except BaseException:
             self._count(-1)
             raise
-        return Guest(stream, partial(self._count, -1))
+        return Guest(stream, served=self._supervisor.served, left=partial(self._count, -1))
 
     async def _way(self) -> Way:
         while self._supervisor.way is None:
@@ -315,7 +315,7 @@ class Link:
         """Tell those who asked how their attempt ended; one that begins anew at once has not ended."""
         error: RemoraError | None = None
         match event:
-            case Failed(reason) | Lost(reason) if not self._dial_now:
+            case Failed(reason) | Lost(reason, _) if not self._dial_now:
                 error = reason
             case Ended():
                 error = self._stopped()

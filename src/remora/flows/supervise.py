@@ -93,6 +93,7 @@ class Supervisor:
         self._tell = tell
         self._changed = changed
         self._relay = self._new_relay()
+        self._useful = False
         self._probe = asyncio.Event()
         self._orders: asyncio.Queue[asyncio.Future[str]] = asyncio.Queue()
         self.board = Board(changed)
@@ -112,10 +113,14 @@ class Supervisor:
             async with connect_host(self._alias, self._world, self._dialogue) as host:
                 lost = await self._use(host)
                 if lost is not None:
-                    self._tell(Lost(lost))
+                    self._tell(Lost(lost, useful=self._useful))
         except RemoraError as error:
             if lost is None:
                 self._tell(Failed(error))
+
+    def served(self) -> None:
+        """Somebody got something out of this connection."""
+        self._useful = True
 
     def probe(self) -> None:
         """Find out at once whether the connection still answers."""
@@ -210,10 +215,15 @@ class Supervisor:
         self, host: RemoteHost, way: Way, attachment: Attachment | None, live: "_Live", *, proven: bool
     ) -> RemoraError:
         def come_up() -> None:
-            if not live.seen:
-                live.seen = True
+            if self.way is None:
                 self.way = way
+                self._changed()
+            if not live.seen:
+                live.seen, self._useful = True, False
                 self._tell(CameUp())
+
+        def hold() -> None:
+            self.way = None
 
         if proven:
             come_up()
@@ -225,6 +235,7 @@ class Supervisor:
             world=self._world,
             probe=self._probe,
             answered=come_up,
+            doubted=hold,
             stalled=self._note_stall,
         )
         over = asyncio.ensure_future(watch.until_over())

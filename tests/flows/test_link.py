@@ -1,0 +1,409 @@
+"""A link to a real sshd with a fake codex: what survives, what is made again, and what is left when it ends."""
+
+import asyncio
+import os
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from tempfile import mkdtemp
+
+import pytest
+from tests.flows.test_launch_faults import command_of, servers
+from tests.support.account_sshd import AccountSshd
+from tests.support.echo_socket import echo_port
+from tests.support.fake_codex import Fault, install, set_fault
+from tests.support.fault_proxy import FaultProxy
+from tests.support.faults import CutInMidFrame, CutNow, HalfOpen, OneByteAtATime, RefuseFor
+from tests.support.faults import Fault as NetworkFault
+from tests.support.links import SshdResolver, client_of, linked, new_link, until_it_is, world_of
+from tests.support.loop import run
+from tests.support.until import until
+
+from remora.adapters.local_sockets import LocalSockets
+from remora.adapters.system_clock import SystemClock
+from remora.core.errors import Code, RemoraError
+from remora.core.links import Liveness
+from remora.core.settings import Limits
+from remora.flows.unattended import UnattendedDialogue
+from remora.ports import ByteStream
+
+pytestmark = pytest.mark.sshd
+
+LIMITS = Limits(shell_silence=8.0, probe=8.0, launch=8.0, handshake=6.0, stop=2.0)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose name is short enough for sockets."""
+    path = Path(mkdtemp(prefix="l"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def sshd() -> Iterator[AccountSshd]:
+    """An account with a fake codex."""
+    with AccountSshd("/bin/bash") as server:
+        install(server.home / ".local/bin/codex")
+        yield server
+
+
+def relays(sshd: AccountSshd) -> list[int]:
+    """The relay daemons on the host: Pythons with no sshd above them."""
+    return [pid for pid in sshd.session_processes() if " -ISB -c " in command_of(pid) and parent_of(pid) == 1]
+
+
+def parent_of(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
+async def echo_exactly(stream: ByteStream, enough: asyncio.Event, *, least: int = 100_000) -> int:
+    """Send random bytes until it is `enough`, and read exactly those back, whatever happens; gives how many."""
+    sent, due = Random(5), Random(5)  # noqa: S311 - bytes to recognise
+    piece, count = 10_000, 0
+
+    async def send() -> None:
+        nonlocal count
+        while count < least or not enough.is_set():
+            await stream.write(sent.randbytes(piece))
+            count += piece
+        await stream.write_eof()
+
+    sending = asyncio.ensure_future(send())
+    got, seen = bytearray(), 0
+    while data := await stream.read():
+        got += data
+        while len(got) >= piece:
+            assert bytes(got[:piece]) == due.randbytes(piece), f"other bytes came back after {seen}"
+            del got[:piece]
+            seen += piece
+    await sending
+    assert (seen, bytes(got)) == (count, b"")
+    return count
+
+
+def set_already() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
+def test_a_client_at_the_door_speaks_with_the_app_server_over_one_login(sshd: AccountSshd, folder: Path) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder) as link:
+            async with client_of(link, world) as rpc:
+                assert isinstance(await rpc.request("process"), int)
+                body = link.body()
+                assert (body.liveness, body.byte_path, body.clients) == ("live", "relay", 1)
+                assert (body.launch_mode, body.server_version) == ("detached", "0.999.0")
+            await until(lambda: link.body().clients == 0)
+            assert await link.find_folder("~") == str(sshd.home)
+            with pytest.raises(RemoraError) as caught:
+                await link.find_folder("nowhere")
+            assert caught.value.code is Code.FOLDER_MISSING
+            assert not await link.bring_up(UnattendedDialogue())
+            identity = link.identity
+            assert identity is not None
+            assert identity.host_key_fingerprint.startswith("SHA256:")
+
+    run(work())
+    assert sshd.accepted_logins() == 1
+    assert servers(sshd)
+
+
+def test_bytes_are_exact_and_the_client_stays_while_the_connection_breaks_again_and_again(
+    sshd: AccountSshd, folder: Path
+) -> None:
+    faults: list[NetworkFault] = [
+        CutNow(),
+        CutInMidFrame(),
+        OneByteAtATime(300),
+        CutNow(),
+        RefuseFor(0.1),
+        CutInMidFrame(),
+        CutNow(),
+    ]
+
+    async def work(proxy: FaultProxy) -> None:
+        world = world_of(SshdResolver(sshd, proxy.port), limits=LIMITS)
+        async with echo_port() as port, linked(world, folder) as link, client_of(link, world) as rpc:
+            server = await rpc.request("process")
+            stream = await link.open_port(port)
+            enough = asyncio.Event()
+            echoing = asyncio.ensure_future(echo_exactly(stream, enough))
+            for index, fault in enumerate(faults):
+                proxy.strike(fault, after=1 + 700_000 * (index % 2))
+                await until(lambda: not proxy.waits)
+                await until_it_is(link, Liveness.LIVE)
+                assert await rpc.request("process") == server
+            enough.set()
+            assert await echoing > 1_000_000
+            await stream.close()
+            assert link.body().breaks >= 5
+
+    with FaultProxy(sshd.port) as proxy:
+        run(work(proxy))
+    assert len(servers(sshd)) == 1
+
+
+def test_a_link_is_back_within_a_second_and_a_login_after_a_cut(sshd: AccountSshd, folder: Path) -> None:
+    async def work(proxy: FaultProxy) -> None:
+        world = world_of(SshdResolver(sshd, proxy.port), limits=LIMITS)
+        async with linked(world, folder) as link, client_of(link, world) as rpc:
+            for _ in range(3):
+                began = time.monotonic()
+                proxy.strike(CutNow())
+                await rpc.request("process")
+                assert time.monotonic() - began < 2.0
+
+    with FaultProxy(sshd.port) as proxy:
+        run(work(proxy))
+
+
+def test_f54_an_app_server_that_dies_is_started_again_on_the_same_login_and_its_clients_see_the_end(
+    sshd: AccountSshd, folder: Path
+) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder) as link:
+            async with client_of(link, world) as rpc:
+                first = await rpc.request("process")
+                os.kill(first, signal.SIGKILL)
+                await asyncio.wait_for(rpc.wait_closed(), 10)
+            await until_it_is(link, Liveness.LIVE)
+            async with client_of(link, world) as rpc:
+                assert await rpc.request("process") != first
+            assert link.body().breaks == 0
+
+    run(work())
+    assert sshd.accepted_logins() == 1
+    assert len(servers(sshd)) == 1
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_relay_that_dies_is_started_again_and_its_clients_see_the_end(
+    sshd: AccountSshd, folder: Path, how: signal.Signals
+) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder) as link:
+            async with client_of(link, world) as rpc:
+                server = await rpc.request("process")
+                (relay,) = relays(sshd)
+                os.kill(relay, how)
+                await asyncio.wait_for(rpc.wait_closed(), 10)
+            await until_it_is(link, Liveness.LIVE)
+            async with client_of(link, world) as rpc:
+                assert await rpc.request("process") == server
+
+    run(work())
+    assert sshd.accepted_logins() == 1
+
+
+@pytest.mark.parametrize("options", [["MaxSessions 1", "DisableForwarding yes"], ["DisableForwarding yes"]])
+def test_f64_f66_one_session_and_no_forwarding_are_enough(folder: Path, options: list[str]) -> None:
+    async def work(sshd: AccountSshd) -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with echo_port() as port, linked(world, folder) as link:
+            assert link.body().byte_path == "relay"
+            async with client_of(link, world) as rpc, client_of(link, world) as other:
+                first = await rpc.request("process")
+                assert await other.request("process") == first
+                stream = await link.open_port(port)
+                await echo_exactly(stream, set_already())
+                await stream.close()
+                assert await link.find_folder(None) == str(sshd.home)
+                os.kill(first, signal.SIGKILL)
+                await asyncio.wait_for(rpc.wait_closed(), 10)
+            await until_it_is(link, Liveness.LIVE)
+            async with client_of(link, world) as rpc:
+                assert await rpc.request("process") != first
+            assert await link.stop(stop_server=True) == "stopped"
+
+    with AccountSshd("/bin/bash", options=options) as sshd:
+        install(sshd.home / ".local/bin/codex")
+        run(work(sshd))
+        assert sshd.accepted_logins() == 1
+        assert servers(sshd) == []
+
+
+def test_f77_f91_a_host_without_time_for_us_is_shown_as_stalled_and_not_cut(sshd: AccountSshd, folder: Path) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=Limits(stall=0.4))
+        async with linked(world, folder) as link, client_of(link, world) as rpc:
+            sessions = sshd.connection_processes()
+            for pid in sessions:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                await until(lambda: link.body().stalled_since is not None)
+                assert link.liveness is Liveness.LIVE
+            finally:
+                for pid in sessions:
+                    os.kill(pid, signal.SIGCONT)
+            await rpc.request("process")
+            await until(lambda: link.body().stalled_since is None)
+            assert link.body().breaks == 0
+
+    run(work())
+    assert sshd.accepted_logins() == 1
+
+
+def test_f77_the_users_own_keepalive_cuts_a_silent_connection(sshd: AccountSshd, folder: Path) -> None:
+    async def work(proxy: FaultProxy) -> None:
+        resolver = SshdResolver(sshd, proxy.port)
+        resolver.changes = {"keepalive_interval": 1.0, "keepalive_count": 1}
+        world = world_of(resolver, limits=LIMITS)
+        async with linked(world, folder) as link, client_of(link, world) as rpc:
+            began = time.monotonic()
+            proxy.strike(HalfOpen())
+            await rpc.request("process")
+            assert 1.0 <= time.monotonic() - began < 8.0
+            assert link.body().breaks == 1
+
+    with FaultProxy(sshd.port) as proxy:
+        run(work(proxy))
+
+
+class SleepyClock(SystemClock):
+    """The real clock of a machine that sleeps when it is told."""
+
+    asleep = 0.0
+
+    def wall(self) -> float:
+        return super().wall() + self.asleep
+
+
+def test_f75_after_a_sleep_a_silent_connection_is_given_up_at_once(sshd: AccountSshd, folder: Path) -> None:
+    async def work(proxy: FaultProxy) -> None:
+        clock = SleepyClock()
+        world = world_of(SshdResolver(sshd, proxy.port), limits=Limits(wake=0.5), clock=clock)
+        async with linked(world, folder) as link, client_of(link, world) as rpc:
+            proxy.strike(HalfOpen())
+            clock.asleep += 600
+            began = time.monotonic()
+            await rpc.request("process")
+            assert time.monotonic() - began < 6.0  # keepalives would have needed 45 s
+            clock.asleep += 600
+            await rpc.request("process")
+            assert link.body().breaks == 1
+
+    with FaultProxy(sshd.port) as proxy:
+        run(work(proxy))
+
+
+def test_a_server_of_our_own_is_stopped_and_a_stopped_one_is_absent(sshd: AccountSshd, folder: Path) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder) as link:
+            assert await link.stop() == "left"
+        assert len(servers(sshd)) == 1
+        async with linked(world, folder) as link:
+            assert link.body().launch_mode == "adopted"
+            assert await link.stop(stop_server=True) == "stopped"
+        assert servers(sshd) == []
+        async with linked(world, folder, up=False) as link:
+            assert await link.stop(stop_server=True) == "stopped"
+
+    run(work())
+    assert servers(sshd) == []
+
+
+def test_a_server_of_another_program_is_not_stopped_and_the_link_goes_on(sshd: AccountSshd, folder: Path) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder) as link, client_of(link, world) as rpc:
+            server = await rpc.request("process")
+            for record in (sshd.runtime / "remora").glob("server-*"):
+                if record.suffix != ".log":
+                    record.unlink()
+            with pytest.raises(RemoraError) as caught:
+                await link.stop(stop_server=True, force=True)
+            assert caught.value.code is Code.SERVER_NOT_OURS
+            assert await rpc.request("process") == server
+            assert link.liveness is Liveness.LIVE
+
+    run(work())
+    assert len(servers(sshd)) == 1
+
+
+def test_a_host_where_nothing_outlives_the_session_has_no_link(folder: Path) -> None:
+    async def work(sshd: AccountSshd) -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder, up=False) as link:
+            with pytest.raises(RemoraError) as caught:
+                await link.bring_up(UnattendedDialogue())
+            assert caught.value.code is Code.LINK_UNSUPPORTED
+            assert link.liveness is Liveness.NEEDS_HUMAN
+
+    with AccountSshd("/bin/bash") as sshd:
+        install(sshd.home / ".local/bin/codex", Fault.NO_SOCKETS)
+        run(work(sshd))
+        assert servers(sshd) == []
+
+
+def test_a_login_shell_that_hangs_does_not_hold_up_the_end(sshd: AccountSshd, folder: Path) -> None:
+    (sshd.home / ".bashrc").write_text("sleep 1000\n")
+
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder, up=False) as link:
+            bringing = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
+            await until(lambda: sshd.session_processes())
+            began = time.monotonic()
+            await link.stop()
+            assert time.monotonic() - began < 6.0
+            with pytest.raises(RemoraError):
+                await bringing
+
+    run(work())
+
+
+def test_a_server_that_cannot_be_started_again_is_for_a_person(sshd: AccountSshd, folder: Path) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder) as link, client_of(link, world) as rpc:
+            server = await rpc.request("process")
+            set_fault(sshd.home / ".local/bin/codex", Fault.EXIT_WITH_TEXT)
+            os.kill(server, signal.SIGKILL)
+            await until_it_is(link, Liveness.NEEDS_HUMAN)
+            error = link.body().error
+            assert error is not None
+            assert error.code == "launch-exited"
+            set_fault(sshd.home / ".local/bin/codex", Fault.NONE)
+            client = asyncio.ensure_future(LocalSockets().connect(link.body().socket))
+            await (await client).write(b"GET")
+            assert await link.bring_up(UnattendedDialogue())
+            await (await client).close()
+
+    run(work())
+
+
+def test_nothing_is_left_wherever_a_link_is_cancelled(sshd: AccountSshd, folder: Path) -> None:
+    random = Random(11)  # noqa: S311 - any points will do
+
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        for _ in range(8):
+            link = new_link(world, folder)
+            running = asyncio.ensure_future(link.run())
+            bringing = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
+            client = asyncio.ensure_future(link.open_server())
+            for _ in range(random.randrange(0, 400)):
+                await asyncio.sleep(0.002 if random.random() < 0.5 else 0)
+            running.cancel()
+            outcomes = await asyncio.gather(running, bringing, client, return_exceptions=True)
+            assert isinstance(outcomes[0], asyncio.CancelledError)
+            if not isinstance(outcomes[2], BaseException):
+                await outcomes[2].close()
+            assert link.liveness is Liveness.STOPPED
+            assert os.listdir(folder) == []  # noqa: PTH208
+
+    run(work())
+    assert len(servers(sshd)) <= 1
