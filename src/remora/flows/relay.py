@@ -90,6 +90,7 @@ class RelaySession:
         self._urgent: list[bytes] = []
         self._wake = asyncio.Event()
         self._owing = asyncio.Event()
+        self._pumps: list[asyncio.Task[None]] = []
         self._left = False
 
     @property
@@ -127,13 +128,14 @@ class RelaySession:
         try:
             if self._attachment is not None:
                 self._attachment.lose(relay_failed("Another connection has taken over."))
+            await dismiss(*self._pumps)
             reader = FrameReader()
             rest = await self._greet(connection, reader, attachment)
             self._attachment = attachment
             self._wake.set()
             self._owing.clear()
-            pumps = [
-                asyncio.ensure_future(work)
+            pumps = self._pumps = [
+                asyncio.create_task(work)
                 for work in (
                     self._receive(connection, reader, rest, attachment),
                     self._send(connection, attachment),
@@ -277,7 +279,7 @@ class RelaySession:
             while not attachment.lost:
                 await self._wake.wait()
                 self._wake.clear()
-                while output := self._take_output():
+                while not attachment.lost and (output := self._take_output()):
                     attachment.note(heard=False, owed=self._session.awaits_ack)
                     await connection.write(b"".join(output))
         except RemoraError as error:

@@ -140,14 +140,27 @@ class End:
         if count:
             self._spool.put(bytes(_BUFFER[:count]))
             self._session.touch(self._stream)
+            if self._was_full and self._caught_up():
+                self._was_full = False
+        elif self._was_full:
+            self._finish(CLOSE_OVERFLOW, "more than the relay may keep was waiting for the laptop")
+            return
         else:
             self._read_all = True
-            if self._was_full:
-                self._finish(CLOSE_OVERFLOW, "more than the relay may keep was waiting for the laptop")
-                return
             self._session.end(self._stream)
         self._arrange()
         self._hosted.moved()
+
+    def _caught_up(self) -> bool:
+        """Whether nothing more can be had at once, and the other side is still there."""
+        if self._socket is not None:
+            try:
+                self._socket.recv(1, socket.MSG_PEEK)
+            except (BlockingIOError, InterruptedError):
+                return True
+            except OSError:
+                pass
+        return False
 
     def _write(self) -> None:
         if self._socket is None:
