@@ -9,13 +9,17 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+from tests.support.control_master import NoDialler, control_master, short_folder
 from tests.support.echo_socket import echo_port, echo_socket
 from tests.support.loop import run
 from tests.support.paramiko_server import ParamikoServer
 from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
+from remora.adapters.choosing_dialler import ChoosingDialler
 from remora.adapters.openssh_config import OpenSshResolver
+from remora.adapters.openssh_host import OpensshDialler
+from remora.core.settings import Transport
 from remora.demo.embedded_host import embedded_host
 from remora.flows.dial import find_route
 from remora.flows.unattended import UnattendedDialogue
@@ -66,6 +70,64 @@ async def system_sshd(folder: Path) -> AsyncIterator[HostUnderTest]:
 
 
 @contextlib.asynccontextmanager
+async def own_master(folder: Path) -> AsyncIterator[HostUnderTest]:
+    """The system's ssh as a control master of ours, to OpenSSH."""
+
+    async def lose(host: RemoteHost) -> None:
+        for process in server.connection_processes():
+            os.kill(process, signal.SIGKILL)
+
+    with SystemSshd(folder) as server, short_folder() as sockets:
+        config = folder / "config"
+        config.write_text(server.ssh_config())
+        route = await find_route("devbox", OpenSshResolver(str(config)))
+        dialler = OpensshDialler(lambda: sockets, ssh_config=str(config))
+        async with echo_socket(folder / "echo") as path, echo_port() as port:
+            yield HostUnderTest(
+                lambda: dialler.dial(route, UnattendedDialogue()), lose, echo_socket=path, echo_port=port
+            )
+
+
+@contextlib.asynccontextmanager
+async def own_master_to_asyncssh(folder: Path) -> AsyncIterator[HostUnderTest]:
+    """The system's ssh as a control master of ours, to asyncssh's server."""
+    async with embedded_host() as server, echo_socket(folder / "echo") as path:
+        route = await find_route(server.alias, OpenSshResolver(str(server.ssh_config)))
+
+        async def lose(host: RemoteHost) -> None:
+            server.drop_connections()
+
+        async def say_goodbye(host: RemoteHost) -> None:
+            server.dismiss_connections()
+
+        with short_folder() as sockets:
+            dialler = OpensshDialler(lambda: sockets, ssh_config=str(server.ssh_config))
+            yield HostUnderTest(
+                lambda: dialler.dial(route, UnattendedDialogue()), lose, echo_socket=path, say_goodbye=say_goodbye
+            )
+
+
+@contextlib.asynccontextmanager
+async def users_master(folder: Path) -> AsyncIterator[HostUnderTest]:
+    """A control master that the user has started."""
+
+    async def lose(host: RemoteHost) -> None:
+        for process in server.connection_processes():
+            os.kill(process, signal.SIGKILL)
+
+    with SystemSshd(folder) as server, short_folder() as sockets:
+        config = folder / "config"
+        config.write_text(server.ssh_config(extra=[f"ControlPath {sockets}/cm-%C"]))
+        route = await find_route("devbox", OpenSshResolver(str(config)))
+        dialler = ChoosingDialler(lambda alias: Transport.BUILT_IN, lambda transport: NoDialler())
+        with control_master(config, "devbox"):
+            async with echo_socket(folder / "echo") as path, echo_port() as port:
+                yield HostUnderTest(
+                    lambda: dialler.dial(route, UnattendedDialogue()), lose, echo_socket=path, echo_port=port
+                )
+
+
+@contextlib.asynccontextmanager
 async def asyncssh_server(folder: Path) -> AsyncIterator[HostUnderTest]:
     """asyncssh's own server, reached through its SSH configuration."""
     async with embedded_host() as server, echo_socket(folder / "echo") as path:
@@ -106,6 +168,9 @@ async def paramiko_server(folder: Path) -> AsyncIterator[HostUnderTest]:
         asyncssh_server,
         paramiko_server,
         pytest.param(system_sshd, marks=pytest.mark.sshd),
+        pytest.param(own_master, marks=pytest.mark.sshd),
+        own_master_to_asyncssh,
+        pytest.param(users_master, marks=pytest.mark.sshd),
     ],
     ids=lambda implementation: implementation.__name__,
 )

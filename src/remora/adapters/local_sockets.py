@@ -36,7 +36,7 @@ class LocalSockets:
             stack.callback(listener.close)
             mark = _mark(path)
             stack.callback(_unlink_if, path, mark)
-            async with _receiving([listener], visitor, admit=_is_same_user):
+            async with _receiving([listener], visitor, admit=is_same_user):
                 yield
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ class LocalSockets:
                 next_step="Start the program that serves this socket.",
                 seen=str(error),
             ) from None
-        if not _is_same_user(transport.get_extra_info("socket")):
+        if not is_same_user(transport.get_extra_info("socket")):
             transport.abort()
             raise Unreachable(
                 Code.CONNECTION_REFUSED,
@@ -215,7 +215,8 @@ def _bind_loopback(
     return listener
 
 
-def _is_same_user(connected: socket.socket) -> bool:
+def is_same_user(connected: socket.socket) -> bool:
+    """Whether the program at the other end of a unix socket runs as our user."""
     try:
         return _peer_uid(connected) == os.getuid()
     except OSError:  # it has left already

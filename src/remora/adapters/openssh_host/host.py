@@ -1,0 +1,107 @@
+"""A connection that the system's ``ssh`` holds, as a :class:`remora.ports.RemoteHost`."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from remora.adapters.openssh_host.channel import MuxChannel
+from remora.adapters.openssh_host.connection import ChannelRefusedError, MuxConnection
+from remora.adapters.openssh_host.packets import numbers, string
+from remora.adapters.session_options import forwarded_agent, session_environment
+from remora.adapters.ssh_failures import channel_refused, channel_too_slow
+from remora.core.errors import RemoraError
+from remora.core.hosts import Host
+from remora.core.settings import Limits
+from remora.core.shells import quote_words
+from remora.ports import ByteStream, ConnectionFacts, RemoteProcess
+
+
+class OpensshHost:
+    """Everything multiplexed inside one control master."""
+
+    def __init__(self, host: Host, connection: MuxConnection, facts: ConnectionFacts, limits: Limits) -> None:
+        self._host = host
+        self._connection = connection
+        self._facts = facts
+        self._limits = limits
+        self._environment = session_environment(host)
+        self._channels: list[MuxChannel] = []
+
+    @property
+    def facts(self) -> ConnectionFacts:
+        """See :class:`remora.ports.RemoteHost`."""
+        return self._facts
+
+    async def start(self, words: Sequence[str]) -> RemoteProcess:
+        """See :class:`remora.ports.RemoteHost`."""
+        line = quote_words(words)
+        what = "a session for a command"
+        channel = await self._open(lambda: self._connection.open("session"), what=what)
+        if forwarded_agent(self._host):
+            channel.request("auth-agent-req@openssh.com")
+        for name, value in self._environment.items():
+            channel.request("env", string(name.encode()) + string(value.encode("utf-8", "surrogateescape")))
+
+        def answer(agreed: bool) -> None:
+            if not agreed:
+                channel.fail(channel_refused(self._host, what, "The command was refused."))
+
+        channel.request("exec", string(line.encode()), answer=answer)
+        return channel
+
+    async def open_unix_socket(self, path: str) -> ByteStream:
+        """See :class:`remora.ports.RemoteHost`."""
+        details = string(path.encode("utf-8", "surrogateescape")) + string(b"") + numbers(0)
+        return await self._open(
+            lambda: self._connection.open("direct-streamlocal@openssh.com", details),
+            what=f"a channel to the socket {path}",
+        )
+
+    async def open_port(self, port: int) -> ByteStream:
+        """See :class:`remora.ports.RemoteHost`."""
+        details = string(b"127.0.0.1") + numbers(port) + string(b"127.0.0.1") + numbers(0)
+        return await self._open(
+            lambda: self._connection.open("direct-tcpip", details), what=f"a channel to port {port}"
+        )
+
+    async def wait_lost(self) -> None:
+        """See :class:`remora.ports.RemoteHost`."""
+        await self._connection.wait_lost()
+
+    async def _open(self, request: Callable[[], MuxChannel], *, what: str) -> MuxChannel:
+        """Open one channel. A refusal is final when no earlier channel of ours has ended since the last success.
+
+        The end of a process arrives before the host has freed its session; under ``MaxSessions 1`` it would refuse
+        every other command.
+        """
+        refusal: ChannelRefusedError | None = None
+        try:
+            async with asyncio.timeout(self._limits.channel):
+                while True:
+                    channel = request()
+                    try:
+                        await _stand(channel)
+                    except ChannelRefusedError as error:
+                        refusal = error
+                        ended = [other for other in self._channels if other.ended]
+                        if not ended:
+                            raise channel_refused(self._host, what, str(error)) from None
+                        for other in ended:
+                            await other.gone.wait()
+                        self._channels = [other for other in self._channels if other not in ended]
+                    else:
+                        self._channels = [*(other for other in self._channels if not other.gone.is_set()), channel]
+                        return channel
+        except TimeoutError:
+            if refusal is None:
+                raise channel_too_slow(self._host, what, self._limits.channel) from None
+            raise channel_refused(self._host, what, str(refusal)) from None
+
+
+async def _stand(channel: MuxChannel) -> None:
+    try:
+        await channel.opened()
+    except (RemoraError, ChannelRefusedError):
+        raise
+    except BaseException:
+        channel.abandon()
+        raise

@@ -1,0 +1,182 @@
+"""The system's ``ssh`` as a control master of ours: one login, and gone soon after we are, however we end."""
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from remora.adapters.openssh_host import failures, packets
+from remora.core.errors import Code, ConfigProblem
+from remora.core.hosts import Host
+from remora.core.settings import Limits
+from remora.core.text import decode
+
+_SAID_KEPT: Final = 64 * 1024
+_STOP_GRACE: Final = 1.0
+_LAST_WORDS: Final = 0.5
+_PERSIST: Final = 5
+"""Seconds after which the master ends by itself when nobody uses it; nothing else ends it when we were killed."""
+
+_OURS: Final = (
+    "ControlMaster=yes",
+    f"ControlPersist={_PERSIST}",
+    "RemoteCommand=none",
+    "PermitLocalCommand=no",
+    "ClearAllForwardings=yes",
+    "BatchMode=yes",
+)
+"""What we need of a master; nothing else of the user's is overridden."""
+
+FINGERPRINT: Final = re.compile(r"^debug1: Server host key: \S+ (\S+)", re.MULTILINE)
+SERVER_VERSION: Final = re.compile(r"^debug1: Remote protocol version \S+, remote software version (\S+)", re.MULTILINE)
+CIPHER: Final = re.compile(r"^debug1: kex: client->server cipher: (\S+)", re.MULTILINE)
+METHOD: Final = re.compile(r'^Authenticated to .* using "([^"]+)"', re.MULTILINE)
+"""What it says about a connection while it logs in."""
+
+
+class Master:
+    """A master that we have started, and what it says."""
+
+    def __init__(self, errors: asyncio.StreamReader) -> None:
+        self._said = bytearray()
+        self._listening = asyncio.create_task(self._listen(errors))
+
+    @property
+    def said(self) -> str:
+        """The end of its standard error."""
+        return decode(bytes(self._said))
+
+    def find(self, pattern: re.Pattern[str]) -> str:
+        """The last match in what it said; empty when there is none."""
+        return next(iter(pattern.findall(self.said)[-1:]), "")
+
+    async def settle(self) -> None:
+        """Wait a little for last words."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._listening), _LAST_WORDS)
+
+    async def stop_listening(self) -> None:
+        """Nothing that it says matters any more."""
+        self._listening.cancel()
+        await asyncio.gather(self._listening, return_exceptions=True)
+
+    async def _listen(self, errors: asyncio.StreamReader) -> None:
+        while data := await errors.read(4096):
+            self._said += data
+            del self._said[:-_SAID_KEPT]
+
+
+@contextlib.asynccontextmanager
+async def start_master(command: Sequence[str], host: Host, path: Path, limits: Limits) -> AsyncIterator[Master]:
+    """Log in; inside the block the master listens at `path`. `command` is ``ssh`` with the options of our caller's.
+
+    Raises the classified failure of the login. On leaving nothing of it is left.
+    """
+    loop = asyncio.get_running_loop()
+    read_end, write_end = os.pipe()
+    errors = asyncio.StreamReader()
+    hearing, _ = await loop.connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(errors), os.fdopen(read_end, "rb", buffering=0)
+    )
+    master = Master(errors)
+    try:
+        try:
+            process = await _spawn((*command, *_arguments(host, path, limits)), write_end, host)
+        finally:
+            os.close(write_end)
+        await _log_in(process, master, host, limits)
+        yield master
+    finally:
+        await _end_master(path)
+        await master.stop_listening()
+        hearing.close()
+
+
+def _arguments(host: Host, path: Path, limits: Limits) -> list[str]:
+    options = list(_OURS)
+    if host.connect_timeout is None:
+        options.append(f"ConnectTimeout={max(1, round(limits.connect))}")
+    if host.keepalive_interval is None:
+        options.append(f"ServerAliveInterval={max(1, round(limits.keepalive_interval))}")
+        if host.keepalive_count is None:
+            options.append(f"ServerAliveCountMax={limits.keepalive_count}")
+    # -v also keeps standard error open after the login; there it says why a connection has ended.
+    return ["-v", "-N", "-T", "-S", str(path).replace("%", "%%"), *(f"-o{each}" for each in options), "--", host.alias]
+
+
+async def _spawn(command: Sequence[str], errors: int, host: Host) -> asyncio.subprocess.Process:
+    nothing = asyncio.subprocess.DEVNULL
+    try:
+        return await asyncio.create_subprocess_exec(
+            *command, stdin=nothing, stdout=nothing, stderr=errors, start_new_session=True
+        )
+    except OSError as error:
+        raise ConfigProblem(
+            Code.SSH_MISSING,
+            f"The program {command[0]!r} cannot be run on this machine.",
+            seen=str(error),
+            next_step="Install the OpenSSH client, or put it on PATH.",
+            host=host.alias,
+        ) from None
+
+
+async def _log_in(process: asyncio.subprocess.Process, master: Master, host: Host, limits: Limits) -> None:
+    """Wait until ``ssh`` has logged in and gone to the background, which it tells by ending with 0."""
+    try:
+        async with asyncio.timeout(limits.login):
+            status = await process.wait()
+    except TimeoutError:
+        raise failures.login_too_slow(host, limits.login, master.said) from None
+    finally:
+        if process.returncode is None:
+            await _end_group(process)
+    if status != 0:
+        await master.settle()
+        raise failures.login_failure(host, master.said)
+
+
+async def _end_group(process: asyncio.subprocess.Process) -> None:
+    for number, limit in ((signal.SIGTERM, _STOP_GRACE), (signal.SIGKILL, None)):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), limit)
+
+
+async def _end_master(path: Path) -> None:
+    """Ask the master to end, and insist while it still holds its end of the socket: then its pid is its own."""
+    try:
+        reader, writer = await asyncio.open_unix_connection(str(path))
+    except OSError:
+        _unlink(path)
+        return
+    pid = 0
+    try:
+        async with asyncio.timeout(_STOP_GRACE):
+            writer.write(
+                packets.mux_packet(packets.MUX_HELLO, packets.MUX_VERSION)
+                + packets.mux_packet(packets.MUX_ALIVE_CHECK, 1)
+                + packets.mux_packet(packets.MUX_TERMINATE, 2)
+            )
+            while size := int.from_bytes(await reader.readexactly(4), "big"):
+                fields = packets.Reader(await reader.readexactly(size))
+                if fields.number() == packets.MUX_ALIVE:
+                    fields.number()
+                    pid = fields.number()
+    except TimeoutError:
+        if pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    except (OSError, EOFError, ValueError):
+        pass  # it has ended
+    finally:
+        writer.transport.abort()
+        _unlink(path)
+
+
+def _unlink(path: Path) -> None:
+    path.unlink(missing_ok=True)

@@ -1,0 +1,45 @@
+"""A user's own ``ssh`` control master, and folders whose names are short enough for its socket."""
+
+import contextlib
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+from remora.core.hosts import Route
+from remora.ports import Dialogue, RemoteHost
+
+
+@contextlib.contextmanager
+def short_folder() -> Iterator[Path]:
+    """A private folder with a short name."""
+    folder = Path(tempfile.mkdtemp(dir="/tmp", prefix="r"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def control_master(config: Path, alias: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """What a user starts with ``ssh -M``; it listens at the ControlPath of `config` inside the block."""
+    command = ["ssh", "-F", str(config), "-o", "ControlMaster=yes", "-o", "ControlPersist=no", "-N", "--", alias]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as master:
+        try:
+            check = ["ssh", "-F", str(config), "-O", "check", "--", alias]
+            while subprocess.run(check, stdin=quiet, stdout=quiet, stderr=quiet, check=False).returncode:
+                assert master.poll() is None, "the control master has ended"
+            yield master
+        finally:
+            master.terminate()
+
+
+class NoDialler:
+    """Fails the test that lets it dial."""
+
+    def dial(self, route: Route, dialogue: Dialogue) -> AbstractAsyncContextManager[RemoteHost]:
+        """See :class:`remora.ports.Dialler`."""
+        raise AssertionError(f"dialled {route.target.alias}")
