@@ -53,10 +53,11 @@ class AccountSshd(SystemSshd):
             accounts = re.sub(r"(?m)^(root:[^:]*:0:0:[^:]*:).*$", rf"\g<1>{self.home}:{login_shell}", accounts)
         passwd = self._scratch / "passwd"
         passwd.write_text(accounts)
+        mounts = [f"mount --bind {passwd} /etc/passwd", *(f"mount --bind /dev/null {place}" for place in hidden)]
         program = self._scratch / "sshd"
         program.write_text(
             "#!/bin/sh\n"
-            f'exec unshare -m sh -c \'mount --bind {passwd} /etc/passwd && exec {self._program} "$@"\' sshd "$@"\n'
+            f'exec unshare -m sh -c \'{" && ".join(mounts)} && exec {self._program} "$@"\' sshd "$@"\n'
         )
         program.chmod(0o755)
         self._program = str(program)

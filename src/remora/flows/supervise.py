@@ -197,10 +197,12 @@ class Supervisor:
                     raise
                 if not launched:
                     return error
-                self.without_relay = Notice("no-relay", f"Streams end with the connection: {error.message}")
+                self._do_without_relay(error.message)
                 await self._break_streams()
             else:
                 return await self._serve_relayed(host, stream, live, launched=launched)
+        else:
+            self._do_without_relay("there is no Python 3.8 or newer, or no folder for it, on the host.")
         way = PlainWay(host, self._request, self._world, socket=learned.socket, byte_path=learned.plain_path)
         return await self._attend(host, way, None, live, proven=True)
 
@@ -262,6 +264,9 @@ class Supervisor:
             if not outcome.done():
                 outcome.set_result(ended)
             await asyncio.Event().wait()  # the link is being stopped: a new server would be none of its business
+
+    def _do_without_relay(self, reason: str) -> None:
+        self.without_relay = Notice("no-relay", f"Streams to this host end with the connection: {reason}")
 
     async def _break_streams(self) -> None:
         old, self._relay = self._relay, self._new_relay()
