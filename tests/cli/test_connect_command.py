@@ -16,7 +16,7 @@ from tests.support.loop import run
 from tests.support.program import LIMIT
 from tests.support.system_sshd import make_key
 from tests.support.terminal_program import on_terminal
-from tests.support.until import until, wait_until
+from tests.support.until import wait_until
 
 from remora.core.errors import ExitCode
 

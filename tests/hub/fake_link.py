@@ -1,0 +1,129 @@
+"""A link that does what a test says."""
+
+import asyncio
+from collections.abc import Callable
+
+from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable
+from remora.core.links import HostIdentity, LinkName, Liveness
+from remora.hub.held import News
+from remora.ports import ByteStream, Dialogue, SecretQuestion
+from remora.testing.memory_streams import memory_stream_pair
+from remora.wire.control import Connect
+from remora.wire.reports import error_body
+from remora.wire.reports.links import LinkBody
+
+
+def machine(name: str) -> HostIdentity:
+    """A machine of that name."""
+    return HostIdentity(
+        host_key_fingerprint=f"SHA256:{name}", machine_id=name, boot_id=None, account="me", codex_home="/home/me/.codex"
+    )
+
+
+class FakeLink:
+    """See :class:`remora.hub.held.Link`. `trouble` is raised by attempts; `asks` is a prompt before each."""
+
+    def __init__(self, name: LinkName, socket: str, *, identity: HostIdentity) -> None:
+        self.name = name
+        self.identity: HostIdentity | None = identity
+        self.doors = {name: socket}
+        self.trouble: RemoraError | None = None
+        self.asks: str | None = None
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.liveness = Liveness.CONNECTING
+        self.error: RemoraError | None = None
+        self.secrets: list[str] = []
+        self.dials = 0
+        self.crash: Exception | None = None
+        self._news = News()
+        self._over = asyncio.Event()
+
+    async def run(self) -> None:
+        await self._over.wait()
+        if self.crash is not None:
+            raise self.crash
+
+    async def bring_up(self, dialogue: Dialogue) -> bool:
+        if self.liveness is Liveness.LIVE:
+            return False
+        self.dials += 1
+        try:
+            await self.gate.wait()
+            if self.asks is not None:
+                secret = await dialogue.secret(SecretQuestion(alias=self.name.alias, prompt=self.asks))
+                self.secrets.append("" if secret is None else secret.reveal())
+            if self.trouble is not None:
+                raise self.trouble
+        except RemoraError as error:
+            self.error = error
+            self._become(Liveness.NEEDS_HUMAN if isinstance(error, NeedsPerson) else Liveness.SUSPENDED)
+            raise
+        self._become(Liveness.LIVE)
+        return True
+
+    def body(self, name: LinkName | None = None) -> LinkBody:
+        name = name or self.name
+        return LinkBody(
+            host=name.alias,
+            aliases=[other.alias for other in self.doors],
+            ssh_config=name.ssh_config,
+            liveness=self.liveness,
+            since=0.0,
+            socket=self.doors[name],
+            policy="while-active",
+            error=None if self.error is None else error_body(self.error),
+        )
+
+    async def changed(self, seen: int) -> int:
+        return await self._news.since(seen)
+
+    async def add_alias(self, name: LinkName, socket_path: str) -> None:
+        self.doors[name] = socket_path
+
+    async def remove_alias(self, name: LinkName) -> None:
+        del self.doors[name]
+
+    async def open_port(self, port: int) -> ByteStream:
+        near, far = memory_stream_pair()
+        await far.write(f"port {port}".encode())
+        await far.write_eof()
+        return near
+
+    async def find_folder(self, folder: str | None) -> str:
+        return f"/home/me/{folder or ''}"
+
+    async def stop(self, *, stop_server: bool = False, force: bool = False) -> str:
+        if stop_server and self.trouble is not None and not force:
+            raise self.trouble
+        self._become(Liveness.STOPPED)
+        self._over.set()
+        return "stopped" if stop_server else "left"
+
+    def fail(self, error: Exception) -> None:
+        """End in a way that no link should."""
+        self.crash = error
+        self._over.set()
+
+    def _become(self, liveness: Liveness) -> None:
+        self.liveness = liveness
+        self._news.tell()
+
+
+class FakeLinks:
+    """Makes them; `prepare` changes each before it is used. `made` has all, by alias."""
+
+    def __init__(self, prepare: Callable[[FakeLink], None] = lambda link: None) -> None:
+        self._prepare = prepare
+        self.made: dict[str, FakeLink] = {}
+
+    def make(self, name: LinkName, request: Connect, socket_path: str) -> FakeLink:
+        """A :data:`remora.hub.registry.MakeLink`."""
+        link = self.made[name.alias] = FakeLink(name, socket_path, identity=machine(name.alias))
+        self._prepare(link)
+        return link
+
+
+def dead(alias: str) -> Unreachable:
+    """What a machine that is off says."""
+    return Unreachable(Code.CONNECTION_REFUSED, "Nobody is there.", next_step="Switch it on.", host=alias)

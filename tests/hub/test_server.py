@@ -1,0 +1,364 @@
+"""What callers of the hub get, with links that do what a test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.hub.fake_link import FakeLink, FakeLinks, dead, machine
+from tests.support.loop import run
+
+from remora.core.errors import AuthenticationProblem, Code, LaunchProblem, RemoraError
+from remora.core.settings import DEFAULT_LIMITS, HostSettings, Limits
+from remora.hub.lines import Lines
+from remora.hub.places import HubPlaces
+from remora.hub.registry import Registry
+from remora.hub.server import HubServer
+from remora.testing.manual_clock import ManualClock
+from remora.testing.memory_sockets import MemorySockets
+from remora.wire import control
+from remora.wire.reports.links import HubBody
+
+_HUB = "hub"
+
+
+@dataclass
+class Hub:
+    """A hub in memory."""
+
+    sockets: MemorySockets
+    registry: Registry
+    links: FakeLinks
+    stops: list[bool]
+
+    async def call(self) -> Lines[control.FromHub]:
+        """A connection to it."""
+        return Lines(await self.sockets.connect(_HUB), control.read_from_hub, limit=control.LINE_LIMIT)
+
+    async def open(self, request: control.Request) -> Lines[control.FromHub]:
+        """A caller that has asked, and heard the hello."""
+        lines = await self.call()
+        await lines.send(control.Hello(protocol=control.PROTOCOL, program="test", pid=1), request)
+        assert isinstance(await lines.receive(), control.Hello)
+        return lines
+
+    async def ask(self, request: control.Request) -> control.FromHub | None:
+        """The reply."""
+        lines = await self.open(request)
+        try:
+            return await lines.receive()
+        finally:
+            await lines.close()
+
+    async def liveness(self) -> dict[str, str]:
+        """What each link does, by host."""
+        status = await self.ask(control.GetStatus())
+        assert isinstance(status, control.Status)
+        return {link.host: link.liveness for link in status.links}
+
+
+@asynccontextmanager
+async def hub_in_memory(
+    prepare: Callable[[FakeLink], None] = lambda link: None, *, limits: Limits = DEFAULT_LIMITS
+) -> AsyncIterator[Hub]:
+    sockets, links, stops = MemorySockets(), FakeLinks(prepare), [False]
+    registry = Registry(links.make, places=HubPlaces(Path("/run")), sockets=sockets, clock=ManualClock())
+    server = HubServer(registry, HubBody(running=True, version="1"), stop=lambda: stops.append(True))
+    server.limits = limits
+    async with sockets.serve(_HUB, server.visit):
+        yield Hub(sockets, registry, links, stops)
+    await registry.close()
+
+
+def connect(alias: str, *, asks: bool = False, hold: bool = False) -> control.Connect:
+    return control.Connect(
+        alias=alias, ssh_config=None, host=HostSettings(), limits=DEFAULT_LIMITS, asks=asks, hold=hold
+    )
+
+
+def disconnect(alias: str, **options: bool) -> control.Disconnect:
+    return control.Disconnect(alias=alias, ssh_config=None, **options)
+
+
+def test_a_link_is_made_once_and_dropped_once() -> None:
+    async def go() -> None:
+        async with hub_in_memory() as hub:
+            first, again = await hub.ask(connect("box")), await hub.ask(connect("box"))
+            assert isinstance(first, control.Connected)
+            assert isinstance(again, control.Connected)
+            assert (first.changed, again.changed) == (True, False)
+            assert first.link.socket == "/run/links/box.sock"
+            assert hub.registry.idle_since is None
+            gone = [await hub.ask(disconnect("box")) for _ in range(2)]
+            assert [each.changed for each in gone if isinstance(each, control.Disconnected)] == [True, False]
+            assert hub.registry.idle_since is not None
+
+    run(go())
+
+
+def test_a_link_that_never_came_up_stays_only_where_a_person_can_help() -> None:
+    refused = AuthenticationProblem(Code.AUTHENTICATION_REFUSED, "No.", next_step="Ask.")
+
+    def prepare(link: FakeLink) -> None:
+        link.trouble = refused if link.name.alias == "locked" else dead(link.name.alias)
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            for alias, code in (("off", "connection-refused"), ("locked", "authentication-refused")):
+                failed = await hub.ask(connect(alias))
+                assert isinstance(failed, control.Failed)
+                error = control.rebuild(failed)
+                assert (error.code, type(error)) == (code, type(hub.links.made[alias].trouble))
+            assert list(await hub.liveness()) == ["locked"]
+
+    run(go())
+
+
+def test_a_question_is_lent_to_the_caller_and_to_nobody_else() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.asks = "Passphrase: "
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            asking = await hub.open(connect("box", asks=True))
+            question = await asking.receive()
+            assert isinstance(question, control.SecretAsked)
+            assert (question.alias, question.prompt) == ("box", "Passphrase: ")
+            await asking.send(
+                control.Answer(number=question.number + 1, text="wrong"),
+                control.Answer(number=question.number, text="sesame"),
+            )
+            assert isinstance(await asking.receive(), control.Connected)
+            await asking.close()
+            assert hub.links.made["box"].secrets == ["sesame"]
+            unasked = await hub.ask(connect("other"))
+            assert isinstance(unasked, control.Failed)
+            assert unasked.error.code == "prompt-unattended"
+
+    run(go())
+
+
+def test_a_caller_that_leaves_in_the_middle_of_a_question_leaves_it_unanswered() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.asks = "Code: "
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            for hold, left in ((False, {"box": "needs-human"}), (True, {"box": "needs-human"})):
+                asking = await hub.open(connect("box", asks=True, hold=hold))
+                assert isinstance(await asking.receive(), control.SecretAsked)
+                await asking.close()
+                watching = await hub.open(control.Watch())
+                while True:
+                    status = await watching.receive()
+                    assert isinstance(status, control.Status)
+                    if {link.host: link.liveness for link in status.links} == left:
+                        break
+                await watching.close()
+
+    run(go())
+
+
+def test_two_names_of_one_machine_share_a_link() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.identity = machine("one")
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            await hub.ask(connect("b"))
+            second = await hub.ask(connect("a"))
+            assert isinstance(second, control.Connected)
+            assert (second.link.host, second.link.socket) == ("a", "/run/links/a.sock")
+            assert await hub.liveness() == {"b": "live"}
+            await hub.ask(disconnect("b"))
+            assert await hub.liveness() == {"a": "live"}
+            await hub.ask(disconnect("a"))
+            assert await hub.liveness() == {}
+
+    run(go())
+
+
+def test_f90_one_slow_host_holds_up_nobody() -> None:
+    def prepare(link: FakeLink) -> None:
+        if link.name.alias == "slow":
+            link.gate.clear()
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            slow = await hub.open(connect("slow"))
+            again = await hub.open(connect("slow"))
+            assert isinstance(await hub.ask(connect("quick")), control.Connected)
+            hub.links.made["slow"].gate.set()
+            outcomes = [await each.receive() for each in (slow, again)]
+            assert [each.changed for each in outcomes if isinstance(each, control.Connected)] == [True, False]
+            assert hub.links.made["slow"].dials == 1
+            await slow.close()
+            await again.close()
+
+    run(go())
+
+
+def test_a_link_that_is_held_ends_with_the_last_who_holds_it() -> None:
+    async def go() -> None:
+        async with hub_in_memory() as hub:
+            first, second = [await hub.open(connect("box", hold=True)) for _ in range(2)]
+            for each in (first, second):
+                assert isinstance(await each.receive(), control.Connected)
+            await first.close()
+            await first.receive()
+            assert await hub.liveness() == {"box": "live"}
+            watching = await hub.open(control.Watch())
+            await second.close()
+            while (status := await watching.receive()) and isinstance(status, control.Status) and status.links:
+                pass
+            await watching.close()
+            assert await hub.liveness() == {}
+
+    run(go())
+
+
+def test_a_server_that_may_not_be_stopped_keeps_its_link() -> None:
+    busy = LaunchProblem(Code.SERVER_BUSY, "A turn runs.", next_step="Use --force.")
+
+    async def go() -> None:
+        async with hub_in_memory() as hub:
+            await hub.ask(connect("box"))
+            hub.links.made["box"].trouble = busy
+            refused = await hub.ask(disconnect("box", stop_server=True))
+            assert isinstance(refused, control.Failed)
+            assert refused.error.code == "server-busy"
+            assert await hub.liveness() == {"box": "live"}
+            done = await hub.ask(disconnect("box", stop_server=True, force=True))
+            assert isinstance(done, control.Disconnected)
+            assert done.server == "stopped"
+
+    run(go())
+
+
+def test_a_fault_in_one_link_is_the_end_of_that_link_alone(caplog: pytest.LogCaptureFixture) -> None:
+    async def go() -> None:
+        async with hub_in_memory() as hub:
+            await hub.ask(connect("box"))
+            await hub.ask(connect("other"))
+            watching = await hub.open(control.Watch())
+            hub.links.made["box"].fail(ValueError("oops"))
+            while True:
+                status = await watching.receive()
+                assert isinstance(status, control.Status)
+                if [link.host for link in status.links] == ["other"]:
+                    break
+            await watching.close()
+
+    run(go())
+    assert "oops" in caplog.text
+
+
+def test_folder_and_ports_go_through_the_link() -> None:
+    async def go() -> None:
+        async with hub_in_memory() as hub:
+            missing = await hub.ask(control.FindFolder(alias="box", ssh_config=None, folder="x"))
+            assert isinstance(missing, control.Failed)
+            assert missing.error.code == "link-missing"
+            await hub.ask(connect("box"))
+            found = await hub.ask(control.FindFolder(alias="box", ssh_config=None, folder="x"))
+            assert found == control.Folder(path="/home/me/x")
+            opened = [await hub.ask(control.OpenForward(alias="box", ssh_config=None, port=3000)) for _ in range(2)]
+            assert [each.changed for each in opened if isinstance(each, control.Forwards)] == [True, False]
+            status = await hub.ask(control.GetStatus())
+            assert isinstance(status, control.Status)
+            (forward,) = status.links[0].forwards
+            client = hub.sockets.connect_port(forward.local_port)
+            assert await client.read() == b"port 3000"
+            await client.close()
+            await hub.ask(disconnect("box"))
+            assert await hub.ask(control.ListForwards()) == control.Forwards(forwards=[])
+
+    run(go())
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\xff\xfe\n\n",
+        b"[" * 100_000 + b"\n",
+        b'{"type":"stop"}\n',
+        b"",
+        b'{"type":"hello","protocol":1,"program":"x","pid":1}\n{"type":"connect"}\n',
+        b'{"type":"hello","protocol":1,"program":"x","pid":1}\n{"type":"answer","number":1}\n',
+        b'{"type":"hello","protocol":2,"program":"x","pid":1}\n{"type":"status"}\n',
+    ],
+)
+def test_rubbish_gets_a_hello_and_nothing_more(said: bytes) -> None:
+    async def go() -> None:
+        async with hub_in_memory(limits=Limits(hub_answer=0.2)) as hub:
+            stream = await hub.sockets.connect(_HUB)
+            await stream.write(said)
+            answer = b""
+            while piece := await stream.read():
+                answer += piece
+            assert answer.count(b"\n") == 1
+            await stream.close()
+            assert await hub.liveness() == {}
+            assert hub.stops == [False]
+
+    run(go())
+
+
+def test_a_program_of_another_version_can_end_the_hub() -> None:
+    async def go() -> None:
+        async with hub_in_memory() as hub:
+            lines = await hub.call()
+            await lines.send(control.Hello(protocol=99, program="future", pid=1), control.Stop())
+            assert isinstance(await lines.receive(), control.Hello)
+            assert await lines.receive() == control.Stopping(links=0)
+            await lines.close()
+            assert hub.stops == [False, True]
+
+    run(go())
+
+
+def test_a_caller_that_waits_can_ask_whether_the_hub_is_there() -> None:
+    async def go() -> None:
+        async with hub_in_memory(lambda link: link.gate.clear()) as hub:
+            waiting = await hub.open(connect("box"))
+            await waiting.send(control.Ping())
+            assert await waiting.receive() == control.Pong()
+            await waiting.close()
+
+    run(go())
+
+
+def test_disconnecting_ends_an_attempt_under_way() -> None:
+    async def go() -> None:
+        async with hub_in_memory(lambda link: link.gate.clear()) as hub:
+            waiting = await hub.open(connect("box"))
+            await asyncio.sleep(0)
+            while not await hub.liveness():
+                pass
+            await hub.ask(disconnect("box"))
+            hub.links.made["box"].gate.set()
+            failed = await waiting.receive()
+            assert isinstance(failed, control.Failed)
+            assert failed.error.code == "link-missing"
+            await waiting.close()
+
+    run(go())
+
+
+def test_errors_cross_the_socket_as_they_are() -> None:
+    error = LaunchProblem(Code.SERVER_BUSY, "It works.", next_step="Wait.", seen="a\x1b[2Jb", host="box")
+    line = control.encode(control.failed(error))
+    said = control.read_from_hub(line)
+    assert isinstance(said, control.Failed)
+    again = control.rebuild(said)
+    assert type(again) is LaunchProblem
+    assert vars(again) == vars(error)
+    unknown = control.rebuild(control.Failed(error=said.error, exit_code=99))
+    assert (type(unknown), unknown.message) == (RemoraError, "It works.")
+
+
+def test_an_answer_does_not_show_what_was_typed() -> None:
+    assert "sesame" not in repr(control.Answer(number=1, text="sesame"))
