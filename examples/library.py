@@ -12,6 +12,7 @@ import sys
 from contextlib import aclosing
 
 import remora
+from remora.wire.reports.run import Message, RunReport
 
 
 async def main(alias: str, folder: str, prompt: str) -> None:
@@ -21,11 +22,11 @@ async def main(alias: str, folder: str, prompt: str) -> None:
         for words in (prompt, "Sum up what you did."):
             async with aclosing(thread.run(words)) as events:
                 async for event in events:
-                    match event.kind:
-                        case "message":
-                            print(event.text)
-                        case "report":
-                            print(event.outcome, event.changed_files)
+                    match event:
+                        case Message(text=text):
+                            print(text)
+                        case RunReport(outcome=outcome, changed_files=files):
+                            print(outcome, files)
 
 
 asyncio.run(main(*sys.argv[1:4]))
