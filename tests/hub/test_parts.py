@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,7 @@ def test_f67_dials_of_all_links_keep_one_pace() -> None:
         return began
 
     began = run(go())
-    assert [round(later - earlier, 3) for earlier, later in zip(began, began[1:], strict=False)] == [0.1] * 4
+    assert [round(later - earlier, 3) for earlier, later in pairwise(began)] == [0.1] * 4
 
 
 def test_f65_a_removed_socket_comes_back_and_keeps_its_clients(folder: Path) -> None:
@@ -137,7 +138,7 @@ def test_it_goes_when_another_one_has_its_place(folder: Path) -> None:
         lock.take()
         path.unlink()
         words = [sys.executable, "-c", _HOLDING, str(path)]
-        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:  # noqa: ASYNC220
             assert other.stdout is not None
             other.stdout.readline()
             presence = Presence(lock, HealingSockets(LocalSockets()), make_folder=lambda: None, clock=clock)

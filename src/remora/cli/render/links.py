@@ -28,6 +28,8 @@ _STYLES: Final = {
 }
 _PATIENCE: Final = 1.0
 """Seconds of waiting that need no word."""
+_TICK: Final = 1.0
+"""Seconds after which how long something lasts is drawn again, though nothing has changed."""
 _GAP: Final = "  "
 
 
@@ -136,10 +138,12 @@ class StatusView:
         self._alias = alias
         self._verbosity = verbosity
         self._report: StatusReport | None = None
+        self._drawn = 0.0
 
     def show(self, report: StatusReport) -> None:
         """What is so from now on."""
         first, self._report = self._report is None, report
+        self._drawn = 0.0
         if not self._page.live:
             if not first:
                 self._page.line()
@@ -147,9 +151,13 @@ class StatusView:
 
     def redraw(self) -> None:
         """See :class:`~remora.cli.audience.Drawn`."""
-        if self._report is not None:
-            lines = list(_report_lines(self._page, self._report, self._alias))
-            self._page.draw(Group(*lines, Text(time.strftime("%H:%M:%S"), style="dim")))
+        now = time.monotonic()
+        if self._report is None or now - self._drawn < _TICK:
+            return
+        self._drawn = now
+        troubles = [_trouble(link, self._page.width) for link in self._report.links if link.error is not None]
+        clock = Text(time.strftime("%H:%M:%S"), style="dim")
+        self._page.draw(Group(*_report_lines(self._page, self._report, self._alias), *troubles, clock))
 
     def settle(self) -> None:
         """See :class:`~remora.cli.audience.Drawn`."""
@@ -288,6 +296,14 @@ def _state(link: LinkBody) -> str:
 def _server(link: LinkBody) -> str:
     parts = (link.server_version, link.launch_mode, link.server_owner and f"({link.server_owner})")
     return " ".join(part for part in parts if part)
+
+
+def _trouble(link: LinkBody, width: int) -> Text:
+    """What is wrong with a link, on one line."""
+    words = "" if link.error is None else f"{link.host}: {link.error.message} [{link.error.code}]"
+    line = remote(words, "red", one_line=True)
+    line.truncate(width, overflow="ellipsis")
+    return line
 
 
 def _threads(link: LinkBody) -> Text:
