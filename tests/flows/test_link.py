@@ -26,7 +26,7 @@ from tests.support.until import until
 from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code, RemoraError
-from remora.core.links import Liveness
+from remora.core.links import Liveness, ReconnectPolicy
 from remora.core.settings import Limits
 from remora.flows.unattended import UnattendedDialogue
 from remora.ports import ByteStream
@@ -185,6 +185,31 @@ def test_f54_an_app_server_that_dies_is_started_again_on_the_same_login_and_its_
     run(work())
     assert sshd.accepted_logins() == 1
     assert len(servers(sshd)) == 1
+
+
+def test_f76_a_host_that_says_goodbye_is_left_alone_until_somebody_asks(sshd: AccountSshd, folder: Path) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder, policy=ReconnectPolicy.WHILE_ACTIVE) as link:
+            async with client_of(link, world) as rpc:
+                await rpc.request("process")
+                (relay,) = relays(sshd)
+                os.kill(relay, signal.SIGTERM)
+                await until_it_is(link, Liveness.SUSPENDED)
+                error = link.body().error
+                assert error is not None
+                assert error.code == "host-left"
+                other = await LocalSockets().connect(link.body().socket)
+                assert link.liveness is Liveness.SUSPENDED
+                await other.close()
+                await until(lambda: relay not in relays(sshd))
+                assert await link.bring_up(UnattendedDialogue())
+                await asyncio.wait_for(rpc.wait_closed(), 10)
+            async with client_of(link, world) as rpc:
+                await rpc.request("process")
+
+    run(work())
+    assert sshd.accepted_logins() == 2
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])

@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit
+from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit, Unreachable
 from remora.core.launching import LaunchRequest, refuse_folder
 from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
 from remora.core.probes import FolderFacts
@@ -196,7 +196,7 @@ class Link:
         self._note_change()
 
     async def remove_alias(self, name: LinkName) -> None:
-        """Close the door of one name; not the only one."""
+        """Close the door of one name; not the only one. What is dialled stays the alias that the link was made for."""
         door = self._doors.pop(name, None)
         if door is not None:
             await door.close()
@@ -237,11 +237,20 @@ class Link:
         self._count(+1)
         try:
             self._tell(Wanted())
-            stream = await open_stream(await self._way())
+            stream = await self._open(open_stream)
         except BaseException:
             self._count(-1)
             raise
         return Guest(stream, served=self._supervisor.served, left=partial(self._count, -1))
+
+    async def _open(self, open_stream: Callable[[Way], Awaitable[ByteStream]]) -> ByteStream:
+        while True:
+            way = await self._way()
+            try:
+                return await open_stream(way)
+            except Unreachable:
+                if self._supervisor.way is way:
+                    raise  # else the link broke in that moment: wait for it like everybody
 
     async def _way(self) -> Way:
         while self._supervisor.way is None:
@@ -271,8 +280,8 @@ class Link:
     # -- the loop that obeys
 
     async def _obey(self) -> None:
-        """Do what the session says, one attempt at a time, for ever."""
-        while True:
+        """Do what the session says, one attempt at a time, until it has ended."""
+        while self.liveness is not Liveness.STOPPED:
             if self._dial_now:
                 self._dial_now = False
                 await self._supervisor.attempt()

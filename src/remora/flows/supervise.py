@@ -10,7 +10,8 @@ from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode, LaunchRequest
 from remora.core.links import HostIdentity
 from remora.core.probes import HostFacts
-from remora.core.session import Broke, CameUp, Effect, Event, Failed, Lost
+from remora.core.relay_faults import relay_failed
+from remora.core.session import Broke, CameUp, Effect, Ended, Event, Failed, Lost
 from remora.flows.attending import Attendance
 from remora.flows.connect import connect_host
 from remora.flows.launch import AppServer, open_app_server
@@ -94,12 +95,14 @@ class Supervisor:
         self._changed = changed
         self._relay = self._new_relay()
         self._useful = False
+        self._known_here = False
         self._probe = asyncio.Event()
         self._orders: asyncio.Queue[asyncio.Future[str]] = asyncio.Queue()
         self.board = Board(changed)
         self.way: Way | None = None
         """Open while the link is live."""
         self.learned: Learned | None = None
+        """From the last launch. A connection whose relay does not know us may lead elsewhere: it launches anew."""
         self.without_relay: Notice | None = None
         """Why the byte path is a plain one on a host that could have a relay."""
         self.stalled_since: float | None = None
@@ -149,14 +152,18 @@ class Supervisor:
         """
         known = self.learned
         launch = known is None or known.place is None or not known.fits(host.facts)
+        self._known_here = False
         while True:
             if launch:
                 await self._launch(host)
+                self._known_here = True
             live = _Live()
             try:
                 cause = await self._serve(host, live, launched=launch)
             except _Ordered as ordered:
-                await self._obey(host, ordered.outcome)
+                if await self._obey(host, ordered.outcome):
+                    self._tell(Ended())
+                    return None
                 launch = False
                 continue
             finally:
@@ -211,6 +218,8 @@ class Supervisor:
     ) -> RemoraError:
         async with self._relay.attach(stream) as attachment:
             proven = launched or attachment.resumed
+            if not proven and not self._known_here:
+                return relay_failed("The relay on the host does not know this link any more.")
             return await self._attend(host, RelayWay(self._relay), attachment, live, proven=proven)
 
     async def _attend(
@@ -221,7 +230,7 @@ class Supervisor:
                 self.way = way
                 self._changed()
             if not live.seen:
-                live.seen, self._useful = True, False
+                live.seen, self._useful, self._known_here = True, False, True
                 self._tell(CameUp())
 
         def hold() -> None:
@@ -250,20 +259,20 @@ class Supervisor:
         finally:
             await dismiss(over, ordered)
 
-    async def _obey(self, host: RemoteHost, outcome: "asyncio.Future[str]") -> None:
-        """Stop the app server while nothing of ours takes a session; tell whoever waits."""
+    async def _obey(self, host: RemoteHost, outcome: "asyncio.Future[str]") -> bool:
+        """Stop the app server while nothing of ours takes a session; whether that was done."""
         try:
             ended = await end_server(host, self._request, self._world)
         except RemoraError as error:
             if not outcome.done():
                 outcome.set_exception(error)
+            return False
         except BaseException:
             outcome.cancel()
             raise
-        else:
-            if not outcome.done():
-                outcome.set_result(ended)
-            await asyncio.Event().wait()  # the link is being stopped: a new server would be none of its business
+        if not outcome.done():
+            outcome.set_result(ended)
+        return True
 
     def _do_without_relay(self, reason: str) -> None:
         self.without_relay = Notice("no-relay", f"Streams to this host end with the connection: {reason}")

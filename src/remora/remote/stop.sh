@@ -9,9 +9,17 @@ remora_pause() { sleep 0.05 2>/dev/null || sleep 1; }
 # A process is the one that was meant when its start time fits too: process ids come round again.
 remora_lives() { [ -n "$2" ] && [ "$(remora_start_time "$1")" = "$2" ]; }
 
+remora_parents() {
+  if [ -r /proc/self/stat ]; then
+    cat /proc/[0-9]*/stat 2>/dev/null | sed -n 's/^\([0-9]*\) (.*) [A-Za-z] \([0-9]*\) .*/\1 \2/p'
+  else
+    ps -A -o pid= -o ppid= 2>/dev/null
+  fi
+}
+
 # remora_family PID: all that descend from it, each with its start time.
 remora_family() {
-  ps -A -o pid= -o ppid= 2>/dev/null | awk -v top="$1" '
+  remora_parents | awk -v top="$1" '
     { parent[$1] = $2 }
     END { for (one in parent) { above = parent[one]
       while (above != top && above in parent && above > 1) above = parent[above]
