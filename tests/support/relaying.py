@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import cast
 
 from tests.support.launching import nonce
 from tests.support.local_host import LocalHost, local_host
@@ -90,7 +91,14 @@ async def relay_bench(
     """A bench, with `serve` as the app server. On leaving, every relay of it is killed."""
     async with local_host(noise=noise) as host:
         bench = RelayBench(folder, host, limits)
-        server = await asyncio.start_unix_server(serve, bench.place.server_socket, limit=2**20) if serve else None
+        visits: set[asyncio.Task[None]] = set()
+
+        async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            visits.add(cast("asyncio.Task[None]", asyncio.current_task()))
+            if serve is not None:
+                await serve(reader, writer)
+
+        server = await asyncio.start_unix_server(visit, bench.place.server_socket, limit=2**20) if serve else None
         try:
             yield bench
         finally:
@@ -98,6 +106,7 @@ async def relay_bench(
             if server is not None:
                 server.close()
                 await server.wait_closed()
+            await asyncio.gather(*visits, return_exceptions=True)
 
 
 async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -97,9 +97,13 @@ class End:
         """Whether all that came for the connection was given to it."""
         return self._socket is None or not self._incoming
 
+    def refuse(self, error: OSError) -> None:
+        """It could not even be tried."""
+        self._finish(CLOSE_REFUSED, error.strerror or "")
+
     def abort(self) -> None:
-        """Something went wrong here that should not have: the stream alone pays for it."""
-        self._finish(CLOSE_LOST, "the relay failed here")
+        """Something went wrong here that should not have: what the session holds may not be whole any more."""
+        self._hosted.abort()
 
     def resume(self) -> None:
         """The spool has given some of its bytes away."""
@@ -301,6 +305,7 @@ class FolderEnd(End):
 
     def start(self) -> None:
         """See :class:`End`."""
+        self._loop.reap()
         near, far = socket.socketpair()
         self._child = os.fork()
         if not self._child:

@@ -92,7 +92,10 @@ class Loop:
 
 def _abort(party: Party, error: Exception) -> None:
     sys.excepthook(type(error), error, error.__traceback__)
-    party.abort()
+    try:
+        party.abort()
+    except Exception as another:  # noqa: BLE001
+        sys.excepthook(type(another), another, another.__traceback__)
 
 
 def _runs(child: int) -> bool:

@@ -106,7 +106,10 @@ class HostedSession:
         end = open_end(self, stream, server=self._server)
         if end is not None:
             self._ends[stream.number] = end
-            end.start()
+            try:
+                end.start()
+            except OSError as error:  # no descriptors or processes left
+                end.refuse(error)
 
     def _owe(self) -> None:
         key = (self, "ack")

@@ -120,9 +120,12 @@ class Spool:
 
     def _read(self, limit: int) -> bytes:
         segment = self._segments[0]
-        data = os.pread(segment.descriptor, min(limit, segment.written - segment.read), segment.read)
+        try:
+            data = os.pread(segment.descriptor, min(limit, segment.written - segment.read), segment.read)
+        except OSError as error:
+            raise RuntimeError("a spool file cannot be read") from error
         if not data:
-            raise OSError("a spool file is shorter than what was written")
+            raise RuntimeError("a spool file is shorter than what was written")
         segment.read += len(data)
         if segment.read == segment.written:
             self._drop()
