@@ -13,7 +13,7 @@ from typing import Protocol
 
 from remora.core.aliases import Listing
 from remora.core.approvals import ApprovalRequest, Decision
-from remora.core.errors import Stage
+from remora.core.errors import Stage, Unreachable
 from remora.core.hosts import Host, Notice, Route
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
@@ -112,8 +112,11 @@ class RemoteHost(Protocol):
         """Open a channel to a TCP port of the host's own loopback; errors as :meth:`open_unix_socket`."""
         ...
 
-    async def wait_lost(self) -> None:
-        """Return when the connection has ended, for whatever reason."""
+    async def wait_lost(self) -> Unreachable:
+        """Return when the connection has ended, and why: ``host-left`` after a goodbye, else ``connection-lost``.
+
+        A stream may end in order just before: a server that leaves may close its channels first.
+        """
         ...
 
 

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from remora.core.settings import DEFAULT_LIMITS, DEFAULT_SETTINGS, Limits, Settings
+from remora.core.settings import DEFAULT_LIMITS, DEFAULT_SETTINGS, Limits, Settings, Transport
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from remora.ports import ByteStream, Clock, ConfigReader, HostResolver, LocalSockets, World
+    from remora.ports import ByteStream, Clock, ConfigReader, Dialler, HostResolver, LocalSockets, World
 
 
 def load_settings(file: str | None = None) -> Settings:
@@ -32,13 +32,30 @@ def default_resolver(ssh_config: str | None = None, *, limits: Limits = DEFAULT_
     return OpenSshResolver(ssh_config, reader=default_config_reader(ssh_config), limits=limits)
 
 
+def default_dialler(ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS) -> "Dialler":
+    """The user's live control master, else asyncssh or the system's ``ssh``, as the settings say for the alias."""
+    from remora.adapters.choosing_dialler import ChoosingDialler
+
+    limits = settings.limits
+
+    def make(transport: Transport) -> "Dialler":
+        if transport is Transport.OPENSSH:
+            from remora.adapters.openssh_host import OpensshDialler
+
+            return OpensshDialler(runtime_folder, ssh_config=ssh_config, limits=limits)
+        from remora.adapters.asyncssh_host import AsyncsshDialler
+
+        return AsyncsshDialler(limits)
+
+    return ChoosingDialler(lambda alias: settings.host(alias).transport, make, limits)
+
+
 def default_world(ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS) -> "World":
-    """The real world: the system's ``ssh`` resolves, asyncssh dials, unread events wait on this machine's disk."""
+    """The real world: the system's ``ssh`` resolves, and dials where it is wanted; unread events wait on disk."""
     import secrets
     from functools import partial
     from random import SystemRandom
 
-    from remora.adapters.asyncssh_host import AsyncsshDialler
     from remora.adapters.disk_spool import DiskSpool
     from remora.adapters.system_clock import SystemClock
     from remora.ports import World
@@ -47,7 +64,7 @@ def default_world(ssh_config: str | None = None, *, settings: Settings = DEFAULT
     return World(
         config=default_config_reader(ssh_config),
         resolver=default_resolver(ssh_config, limits=limits),
-        dialler=AsyncsshDialler(limits),
+        dialler=default_dialler(ssh_config, settings=settings),
         clock=SystemClock(),
         random=SystemRandom(),
         nonce=partial(secrets.token_hex, 16),

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 
 from tests.support.streams import PipeStream, link_lost
 
-from remora.core.errors import Code, ShellProblem
+from remora.core.errors import Code, ShellProblem, Unreachable
 from remora.core.shells import quote_words
 from remora.ports import ByteStream, ConnectionFacts, ExitStatus, RemoteProcess
 from remora.testing.memory_host import MemoryHost
@@ -87,8 +87,8 @@ class LocalHost:
     async def open_port(self, port: int) -> ByteStream:
         raise _refused()
 
-    async def wait_lost(self) -> None:
-        await asyncio.Event().wait()
+    async def wait_lost(self) -> Unreachable:
+        return await asyncio.get_running_loop().create_future()
 
     async def end(self) -> None:
         """Let go of everything, and wait until it is gone; what does not go within seconds is killed."""

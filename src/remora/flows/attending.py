@@ -72,8 +72,7 @@ class Attendance:
     async def _lost(self) -> RemoraError:
         if self._attachment is not None:
             return await self._attachment.wait_lost()
-        await self._host.wait_lost()
-        return _lost("The SSH connection was lost.")
+        return await self._host.wait_lost()
 
     async def _unanswered_probe(self) -> RemoraError:
         while True:

@@ -134,9 +134,10 @@ class MemoryHost:
         self._streams.append(near)
         return near
 
-    async def wait_lost(self) -> None:
+    async def wait_lost(self) -> Unreachable:
         """See :class:`remora.ports.RemoteHost`."""
         await self._lost.wait()
+        return self._broken
 
     def lose_connection(self) -> None:
         """The network breaks: every wait raises ``connection-lost``."""

@@ -7,8 +7,8 @@ import asyncssh
 
 from remora.adapters.asyncssh_host import failures
 from remora.adapters.asyncssh_host.channels import RECEIVE_WINDOW, ChannelStream
-from remora.adapters.ssh_failures import channel_refused, channel_too_slow
-from remora.core.errors import RemoraError
+from remora.adapters.ssh_failures import channel_refused, channel_too_slow, connection_lost
+from remora.core.errors import RemoraError, Unreachable
 from remora.core.hosts import Host
 from remora.core.settings import Limits
 from remora.core.shells import quote_words
@@ -97,9 +97,12 @@ class AsyncsshHost:
 
         return await self._open(request, what=f"a channel to port {port}")
 
-    async def wait_lost(self) -> None:
+    async def wait_lost(self) -> Unreachable:
         """See :class:`remora.ports.RemoteHost`."""
         await self._lifetime.wait()
+        if self._lifetime.leaving:
+            return connection_lost(self._host)
+        return failures.connection_ended(self._host, self._lifetime.error)
 
     async def _open(
         self, request: Callable[[ChannelStream], Coroutine[object, object, object]], *, what: str

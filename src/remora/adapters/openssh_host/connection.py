@@ -12,7 +12,7 @@ from typing import Final
 from remora.adapters.openssh_host import packets
 from remora.adapters.openssh_host.channel import RECEIVE_WINDOW, MuxChannel
 from remora.adapters.openssh_host.packets import Reader, numbers, ssh_packet, string
-from remora.core.errors import RemoraError
+from remora.core.errors import Unreachable
 
 _WRITE_HIGH: Final = 512 * 1024
 _PACKET_LIMIT: Final = 256 * 1024 + 1024
@@ -29,7 +29,7 @@ class ChannelRefusedError(Exception):
 class MuxConnection(asyncio.Protocol):
     """A client of one control master. `explain` makes the error for a connection that has broken."""
 
-    def __init__(self, explain: Callable[[], RemoraError]) -> None:
+    def __init__(self, explain: Callable[[], Unreachable]) -> None:
         loop = asyncio.get_running_loop()
         self._explain = explain
         self._transport: asyncio.Transport
@@ -55,9 +55,10 @@ class MuxConnection(asyncio.Protocol):
         """Wait until the master passes our packets on; its process id. Raises ``ConnectionError``."""
         return await self._ready
 
-    async def wait_lost(self) -> None:
-        """Return when the connection has ended."""
+    async def wait_lost(self) -> Unreachable:
+        """Return when the connection has ended, and why."""
         await self._lost.wait()
+        return self._explain()
 
     def open(self, kind: str, details: bytes = b"") -> MuxChannel:
         """Ask for a channel; :meth:`MuxChannel.opened` tells what came of it."""

@@ -8,7 +8,7 @@ from remora.adapters.openssh_host.connection import ChannelRefusedError, MuxConn
 from remora.adapters.openssh_host.packets import numbers, string
 from remora.adapters.session_options import forwarded_agent, session_environment
 from remora.adapters.ssh_failures import channel_refused, channel_too_slow
-from remora.core.errors import RemoraError
+from remora.core.errors import RemoraError, Unreachable
 from remora.core.hosts import Host
 from remora.core.settings import Limits
 from remora.core.shells import quote_words
@@ -63,9 +63,9 @@ class OpensshHost:
             lambda: self._connection.open("direct-tcpip", details), what=f"a channel to port {port}"
         )
 
-    async def wait_lost(self) -> None:
+    async def wait_lost(self) -> Unreachable:
         """See :class:`remora.ports.RemoteHost`."""
-        await self._connection.wait_lost()
+        return await self._connection.wait_lost()
 
     async def _open(self, request: Callable[[], MuxChannel], *, what: str) -> MuxChannel:
         """Open one channel. A refusal is final when no earlier channel of ours has ended since the last success.

@@ -39,15 +39,19 @@ METHOD: Final = re.compile(r'^Authenticated to .* using "([^"]+)"', re.MULTILINE
 
 
 class Master:
-    """A master that we have started, and what it says."""
+    """A master that we have started, and what it says on the pipe `errors`."""
 
-    def __init__(self, errors: asyncio.StreamReader) -> None:
+    def __init__(self, errors: int) -> None:
+        self._errors = errors
         self._said = bytearray()
-        self._listening = asyncio.create_task(self._listen(errors))
+        self._silent = asyncio.Event()
+        os.set_blocking(errors, False)
+        asyncio.get_running_loop().add_reader(errors, self._listen)
 
     @property
     def said(self) -> str:
-        """The end of its standard error."""
+        """The end of what it has said until now: what it says last counts, and it ends right afterwards."""
+        self._listen()
         return decode(bytes(self._said))
 
     def find(self, pattern: re.Pattern[str]) -> str:
@@ -57,17 +61,26 @@ class Master:
     async def settle(self) -> None:
         """Wait a little for last words."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._listening), _LAST_WORDS)
+            await asyncio.wait_for(self._silent.wait(), _LAST_WORDS)
 
-    async def stop_listening(self) -> None:
+    def close(self) -> None:
         """Nothing that it says matters any more."""
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
+        self._listen()
+        self._end()
+        os.close(self._errors)
 
-    async def _listen(self, errors: asyncio.StreamReader) -> None:
-        while data := await errors.read(4096):
-            self._said += data
-            del self._said[:-_SAID_KEPT]
+    def _listen(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while not self._silent.is_set():
+                data = os.read(self._errors, 4096)
+                self._said += data
+                del self._said[:-_SAID_KEPT]
+                if not data:
+                    self._end()
+
+    def _end(self) -> None:
+        self._silent.set()
+        asyncio.get_running_loop().remove_reader(self._errors)
 
 
 @contextlib.asynccontextmanager
@@ -76,13 +89,8 @@ async def start_master(command: Sequence[str], host: Host, path: Path, limits: L
 
     Raises the classified failure of the login. On leaving nothing of it is left.
     """
-    loop = asyncio.get_running_loop()
     read_end, write_end = os.pipe()
-    errors = asyncio.StreamReader()
-    hearing, _ = await loop.connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(errors), os.fdopen(read_end, "rb", buffering=0)
-    )
-    master = Master(errors)
+    master = Master(read_end)
     try:
         try:
             process = await _spawn((*command, *_arguments(host, path, limits)), write_end, host)
@@ -92,8 +100,7 @@ async def start_master(command: Sequence[str], host: Host, path: Path, limits: L
         yield master
     finally:
         await _end_master(path)
-        await master.stop_listening()
-        hearing.close()
+        master.close()
 
 
 def _arguments(host: Host, path: Path, limits: Limits) -> list[str]:
