@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -120,6 +121,9 @@ class Supervisor:
         except RemoraError as error:
             if lost is None:
                 self._tell(Failed(error))
+        finally:
+            while not self._orders.empty():
+                _refuse(self._orders.get_nowait(), _not_live(self._alias))
 
     def served(self) -> None:
         """Somebody got something out of this connection."""
@@ -194,11 +198,8 @@ class Supervisor:
         if learned is None:
             raise AssertionError("a server is launched before it is served")
         if learned.place is not None:
-            world = self._world
             try:
-                stream = await reach_relay(
-                    host, learned.place, clock=world.clock, limits=world.limits, nonce=world.nonce
-                )
+                stream = await self._reach_relay(host, learned.place)
             except RemoraError as error:
                 if error.code is not Code.RELAY_FAILED:
                     raise
@@ -253,9 +254,11 @@ class Supervisor:
         ordered = asyncio.ensure_future(self._orders.get())
         try:
             await asyncio.wait({over, ordered}, return_when=asyncio.FIRST_COMPLETED)
-            if over.done():
-                return over.result()
-            raise _Ordered(ordered.result())
+            if not over.done():
+                raise _Ordered(ordered.result())
+            if ordered.done():
+                self._orders.put_nowait(ordered.result())
+            return over.result()
         finally:
             await dismiss(over, ordered)
 
@@ -264,15 +267,26 @@ class Supervisor:
         try:
             ended = await end_server(host, self._request, self._world)
         except RemoraError as error:
-            if not outcome.done():
-                outcome.set_exception(error)
+            _refuse(outcome, error)
             return False
         except BaseException:
-            outcome.cancel()
+            _refuse(outcome, _not_live(self._alias))
             raise
+        await self._dismiss_relay(host)
         if not outcome.done():
             outcome.set_result(ended)
         return True
+
+    async def _dismiss_relay(self, host: RemoteHost) -> None:
+        """There is nothing left to carry: the relay need not wait for its lease. If it does not hear, it will."""
+        with suppress(RemoraError):
+            if self.learned is not None and self.learned.place is not None:
+                async with self._relay.attach(await self._reach_relay(host, self.learned.place)):
+                    await self._relay.leave()
+
+    async def _reach_relay(self, host: RemoteHost, place: RelayPlace) -> ByteStream:
+        world = self._world
+        return await reach_relay(host, place, clock=world.clock, limits=world.limits, nonce=world.nonce)
 
     def _do_without_relay(self, reason: str) -> None:
         self.without_relay = Notice("no-relay", f"Streams to this host end with the connection: {reason}")
@@ -291,6 +305,12 @@ class Supervisor:
     def _new_relay(self) -> RelaySession:
         world = self._world
         return RelaySession(clock=world.clock, limits=world.limits, nonce=world.nonce)
+
+
+def _refuse(outcome: "asyncio.Future[str]", error: RemoraError) -> None:
+    if not outcome.done():
+        outcome.set_exception(error)
+        outcome.exception()  # seen here: whoever asked may have gone
 
 
 def _learn(host: RemoteHost, server: AppServer) -> Learned:
