@@ -112,7 +112,7 @@ def random_fault(random: Random, *, longest: float = 1.0) -> Fault:
         BlackholeThenHeal(random.uniform(0, longest)),
         OneByteAtATime(random.randrange(1, 5000)),
         RefuseFor(random.uniform(0, longest)),
-        ResetInHandshake(random.randrange(1, 3), random.randrange(0, 3000)),
+        ResetInHandshake(1, random.randrange(0, 3000)),
         AddressChange(),
     )
     return random.choice(choices)
