@@ -318,6 +318,19 @@ def test_a_host_is_never_dialled_more_than_two_times_a_second_for_long() -> None
     assert most_in_a_minute(driven.dials) <= 120
 
 
+def test_f67_a_crowded_server_is_asked_again_a_little_later_before_the_person_is_told() -> None:
+    crowded = error(Code.CONNECTION_CLOSED)
+    driven = Driven(policy=NEVER, host=lambda now: crowded)
+    driven.tell(Asked())
+    assert state(driven) is Liveness.CONNECTING
+    driven.wait(10)
+    assert not driven.session.promised
+    assert len(driven.dials) == 3
+    assert (driven.dials[1] - driven.dials[0], state(driven)) == (1.0, Liveness.SUSPENDED)
+    driven.wait(HOUR)
+    assert len(driven.dials) == 3
+
+
 def test_what_ended_stays_ended() -> None:
     driven = Driven().live()
     assert driven.tell(Ended()) is Effect.HANG_UP

@@ -413,22 +413,25 @@ def test_a_server_that_cannot_be_started_again_is_for_a_person(sshd: AccountSshd
 def test_nothing_is_left_wherever_a_link_is_cancelled(sshd: AccountSshd, folder: Path) -> None:
     random = Random(11)  # noqa: S311 - any points will do
 
-    async def work() -> None:
-        world = world_of(SshdResolver(sshd), limits=LIMITS)
-        for _ in range(8):
-            link = new_link(world, folder)
-            running = asyncio.ensure_future(link.run())
-            bringing = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
-            client = asyncio.ensure_future(link.open_server())
-            for _ in range(random.randrange(0, 400)):
-                await asyncio.sleep(0.002 if random.random() < 0.5 else 0)
-            running.cancel()
-            outcomes = await asyncio.gather(running, bringing, client, return_exceptions=True)
-            assert isinstance(outcomes[0], asyncio.CancelledError)
-            if not isinstance(outcomes[2], BaseException):
-                await outcomes[2].close()
-            assert link.liveness is Liveness.STOPPED
-            assert os.listdir(folder) == []  # noqa: PTH208
+    async def cancel_somewhere(proxy: FaultProxy) -> None:
+        link = new_link(world_of(SshdResolver(sshd, proxy.port), limits=LIMITS), folder)
+        running = asyncio.ensure_future(link.run())
+        bringing = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
+        client = asyncio.ensure_future(link.open_server())
+        for _ in range(random.randrange(0, 400)):
+            await asyncio.sleep(0.002 if random.random() < 0.5 else 0)
+            if random.random() < 0.004:
+                proxy.strike(CutNow())
+        running.cancel()
+        outcomes = await asyncio.gather(running, bringing, client, return_exceptions=True)
+        assert isinstance(outcomes[0], asyncio.CancelledError)
+        assert all(isinstance(outcome, RemoraError) for outcome in outcomes[1:] if isinstance(outcome, BaseException))
+        if not isinstance(outcomes[2], BaseException):
+            await outcomes[2].close()
+        assert link.liveness is Liveness.STOPPED
+        assert os.listdir(folder) == []  # noqa: PTH208
 
-    run(work())
+    with FaultProxy(sshd.port) as proxy:
+        for _ in range(12):
+            run(cancel_somewhere(proxy))
     assert len(servers(sshd)) <= 1

@@ -207,6 +207,21 @@ def test_two_who_ask_at_once_share_one_attempt() -> None:
     run(work())
 
 
+def test_f67_a_person_waits_while_a_crowded_server_is_asked_again() -> None:
+    async def work() -> None:
+        network = Network(fails=lambda: Unreachable(Code.CONNECTION_CLOSED, "Too many.", next_step="Wait."))
+        async with link_over(network, MemorySockets(), ReconnectPolicy.NEVER) as link:
+            asking = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
+            await network.clock.advance(0.4)
+            assert not asking.done()
+            await network.clock.advance(5)
+            with pytest.raises(Unreachable):
+                await asking
+            assert len(network.dials) == 3
+
+    run(work())
+
+
 def test_whoever_watches_learns_each_change() -> None:
     async def work() -> None:
         network, sockets = Network(fails=refused), MemorySockets()

@@ -26,6 +26,9 @@ _LOCAL: Final = frozenset({Code.NETWORK_UNREACHABLE, Code.NAME_NOT_FOUND})
 """Failures of attempts that never left this machine's surroundings: they cost the host nothing."""
 _LOCAL_PAUSE: Final = 1.0
 _LOCAL_CEILING: Final = 10.0
+_CROWDED: Final = Code.CONNECTION_CLOSED
+"""How a server answers that has too many logins under way: come again, a little later."""
+_PATIENCE: Final = 2
 _AWAKE: Final = 0.5
 """Seconds within which links dial after this machine woke; spread, because all of them do."""
 
@@ -115,6 +118,9 @@ class Session:
         """Why it is not live; of a link that was never asked for, `None`."""
         self.deadline: float | None = None
         """When :class:`Due` has to be told."""
+        self.promised = False
+        """Whether the attempt that was asked for has failed in a way that will be tried again in a moment."""
+        self._patience = 0
         self._policy = policy
         self._backoff = Backoff(first=0.2, quick=2, growth=10.0, total=reconnect_total)
         self._dials_per_minute = dials_per_minute
@@ -175,6 +181,7 @@ class Session:
         if self.liveness is Liveness.LIVE:
             return Effect.NONE
         self._fresh_budget(now)
+        self._patience = _PATIENCE
         if self._busy:
             self._again = True
             return Effect.NONE
@@ -205,16 +212,16 @@ class Session:
     def _due(self, now: float) -> Effect:
         if self._busy or self.deadline is None or now < self.deadline:
             return Effect.NONE
-        if not self._goes_on:
-            self._suspend()
-            return Effect.NONE
-        return self._dial(now)
+        if self._goes_on or self.promised:
+            return self._dial(now)
+        self._suspend()
+        return Effect.NONE
 
     # -- how it went
 
     def _came_up(self, now: float) -> None:
         self.liveness, self.error, self.deadline = Liveness.LIVE, None, None
-        self._busy = self._again = self._left = False
+        self._busy = self._again = self._left = self.promised = False
         self._was_live = True
         self._up_since = now
         self._unanswered.clear()
@@ -224,7 +231,12 @@ class Session:
         self._end_attempt(error)
         if again:
             return self._dial(now)
-        self._go_on(error, now, chance)
+        if error.code is _CROWDED and self._patience:
+            self._patience -= 1
+            self.promised = True
+            self.deadline = max(now + 0.5 + chance, self._earliest(now))
+        else:
+            self._go_on(error, now, chance)
         return Effect.NONE
 
     def _broke(self, error: RemoraError, now: float, chance: float) -> Effect:
@@ -249,6 +261,7 @@ class Session:
     def _go_on(self, error: RemoraError, now: float, chance: float) -> None:
         """Choose between waiting for a person, for whoever needs it, and for the next attempt."""
         self._left = error.code is Code.HOST_LEFT
+        self.promised = False
         if not _may_help(error) and not self._left:
             self.liveness, self.deadline = Liveness.NEEDS_HUMAN, None
         elif not self._goes_on:

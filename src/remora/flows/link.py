@@ -324,7 +324,7 @@ class Link:
         """Tell those who asked how their attempt ended; one that begins anew at once has not ended."""
         error: RemoraError | None = None
         match event:
-            case Failed(reason) | Lost(reason, _) if not self._dial_now:
+            case Failed(reason) | Lost(reason, _) if not self._dial_now and not self._session.promised:
                 error = reason
             case Ended():
                 error = self._stopped()
