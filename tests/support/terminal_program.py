@@ -31,15 +31,18 @@ class TerminalProgram:
 
 @asynccontextmanager
 async def on_terminal(
-    *words: str, environment: Mapping[str, str], columns: int = 80, standard_output: int | None = None
+    *words: str,
+    environment: Mapping[str, str],
+    columns: int = 80,
+    standard_output: int | None = None,
+    script: str | None = None,
 ) -> AsyncIterator[TerminalProgram]:
-    """Start `remora` with `words` on a new terminal; `standard_output` may go elsewhere."""
+    """Start `remora`, or Python text, with `words` on a new terminal; `standard_output` may go elsewhere."""
     with PseudoTerminal(columns=columns) as screen:
         line = screen.program_descriptor
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-m",
-            "remora",
+            *(("-m", "remora") if script is None else ("-c", script)),
             *words,
             stdin=line,
             stdout=line if standard_output is None else standard_output,

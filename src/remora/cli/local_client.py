@@ -28,6 +28,7 @@ _USUAL_PLACES: Final = (
     "/usr/local/bin",
 )
 _ANSWER_SECONDS: Final = 20.0
+_END_SECONDS: Final = 5.0
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+[^\s]*")
 _UNIX: Final = re.compile(r"--remote <.*?unix://", re.DOTALL)
 _RESET: Final = b"\x1b[?1049l\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[0m\r\n"
@@ -75,14 +76,28 @@ def run_client(client: LocalClient, arguments: Sequence[str]) -> int:
 
     Keys go to it alone, Ctrl-C too. A client that was killed leaves the terminal as it was before.
     """
-    with _terminal_kept() as restore:
+    with _terminal_kept() as restore, _signals_kept() as receiver:
         process = subprocess.Popen([client.path, *arguments])
-        with _signals_passed_on(process):
+        receiver.receive_with(process)
+        try:
             status = process.wait()
+        except BaseException:  # a time limit, for one
+            _end(process)
+            restore()
+            raise
         if status >= 0:
             return status
         restore()
         return 128 - status
+
+
+def _end(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(_END_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _named(path: str) -> str:
@@ -154,20 +169,45 @@ def _terminal_kept() -> "Iterator[Any]":
     yield restore
 
 
-@contextmanager
-def _signals_passed_on(process: "subprocess.Popen[bytes]") -> Iterator[None]:
-    """Signals of the keyboard reach the client by themselves and are not ours; those that mean us end the client."""
+class _Receiver:
+    """Takes signals for a process that may not be there yet."""
 
-    def pass_on(number: int, frame: object) -> None:
-        process.send_signal(number)
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._early: list[int] = []
+
+    def take(self, number: int) -> None:
+        """A signal has come."""
+        if self._process is None:
+            self._early.append(number)
+        else:
+            self._process.send_signal(number)
+
+    def receive_with(self, process: "subprocess.Popen[bytes]") -> None:
+        """From now on they are for `process`, and those that came before, too."""
+        self._process = process
+        for number in self._early:
+            process.send_signal(number)
+
+
+@contextmanager
+def _signals_kept() -> "Iterator[_Receiver]":
+    """Signals of the keyboard reach the client by themselves and are not ours; those that mean us go to the client.
+
+    Give it the client as soon as there is one; what came before goes to it then.
+    """
+    receiver = _Receiver()
 
     def leave(number: int, frame: object) -> None:
         """The client has heard it, too."""
 
+    def pass_on(number: int, frame: object) -> None:
+        receiver.take(number)
+
     handlers = {signal.SIGINT: leave, signal.SIGQUIT: leave, signal.SIGTERM: pass_on, signal.SIGHUP: pass_on}
     before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
-        yield
+        yield receiver
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

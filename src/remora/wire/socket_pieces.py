@@ -10,6 +10,7 @@ from typing import Final
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
+from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from remora.core.errors import Code, ProtocolProblem
@@ -104,10 +105,10 @@ class PieceSocket:
         del self._buffer[:cut]
         handshake.receive_data(answer)
         handshake.events_received()
-        if handshake.handshake_exc is not None or end < 0:
+        if handshake.state is not State.OPEN:
             raise ProtocolProblem(
                 Code.HANDSHAKE_FAILED,
-                f"What answered on the host refused the WebSocket upgrade ({handshake.handshake_exc}).",
+                f"What answered on the host refused the WebSocket upgrade ({handshake.handshake_exc or 'see below'}).",
                 seen=text_of(answer[:SEEN_LIMIT]),
                 next_step="Check what listens there; `remora check` shows each candidate and why it was chosen.",
             )

@@ -7,7 +7,7 @@ import typer
 from remora.cli.completion import complete_alias
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
-from remora.cli.running import run_async
+from remora.cli.running import limit_blocking, run_async
 
 app = make_app()
 
@@ -52,4 +52,5 @@ def tui(
     require_terminal()
     found = find_client(client)
     words = run_async(connect_client(address, options, found, codex=codex), options)
-    return run_client(found, [*words, *(arguments or [])])
+    with limit_blocking(options):
+        return run_client(found, [*words, *(arguments or [])])
