@@ -31,9 +31,10 @@ async def connect_client(address: Address, options: Options, client: LocalClient
         body = await link.body()
         if body.server_version and client.version and body.server_version != client.version and options.verbosity > 0:
             tell(f"remora: codex {client.version} here, {body.server_version} on {address.alias}")
-        folder = await link.find_folder(address.folder)
-        thread = [] if address.thread is None else ["resume", address.thread]
-        return [*thread, "--remote", f"unix://{body.socket}", "-C", folder]
+        words = ["--remote", f"unix://{body.socket}"]
+        if address.thread is not None:
+            return ["resume", address.thread, *words]  # in the folder that the thread has
+        return [*words, "-C", await link.find_folder(address.folder)]
 
     return await _asking(options, f"connecting to {address.alias}", connect)
 
