@@ -34,6 +34,8 @@ def default_resolver(ssh_config: str | None = None, *, limits: Limits = DEFAULT_
 
 def default_dialler(ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS) -> "Dialler":
     """The user's live control master, else asyncssh or the system's ``ssh``, as the settings say for the alias."""
+    from random import SystemRandom
+
     from remora.adapters.choosing_dialler import ChoosingDialler
 
     limits = settings.limits
@@ -47,7 +49,7 @@ def default_dialler(ssh_config: str | None = None, *, settings: Settings = DEFAU
 
         return AsyncsshDialler(limits)
 
-    return ChoosingDialler(lambda alias: settings.host(alias).transport, make, limits)
+    return ChoosingDialler(lambda alias: settings.host(alias).transport, make, limits=limits, random=SystemRandom())
 
 
 def default_world(ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS) -> "World":

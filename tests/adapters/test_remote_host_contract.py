@@ -9,17 +9,15 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from tests.support.control_master import NoDialler, control_master, short_folder
+from tests.support.control_master import NoDialler, choosing, control_master, short_folder
 from tests.support.echo_socket import echo_port, echo_socket
 from tests.support.loop import run
 from tests.support.paramiko_server import ParamikoServer
 from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
-from remora.adapters.choosing_dialler import ChoosingDialler
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.adapters.openssh_host import OpensshDialler
-from remora.core.settings import Transport
 from remora.demo.embedded_host import embedded_host
 from remora.flows.dial import find_route
 from remora.flows.unattended import UnattendedDialogue
@@ -119,7 +117,7 @@ async def users_master(folder: Path) -> AsyncIterator[HostUnderTest]:
         config = folder / "config"
         config.write_text(server.ssh_config(extra=[f"ControlPath {sockets}/cm-%C"]))
         route = await find_route("devbox", OpenSshResolver(str(config)))
-        dialler = ChoosingDialler(lambda alias: Transport.BUILT_IN, lambda transport: NoDialler())
+        dialler = choosing(NoDialler())
         with control_master(config, "devbox"):
             async with echo_socket(folder / "echo") as path, echo_port() as port:
                 yield HostUnderTest(

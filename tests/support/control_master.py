@@ -7,9 +7,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from random import Random
 
+from remora.adapters.choosing_dialler import ChoosingDialler
 from remora.core.hosts import Route
-from remora.ports import Dialogue, RemoteHost
+from remora.core.settings import Limits, Transport
+from remora.ports import Dialler, Dialogue, RemoteHost
 
 
 @contextlib.contextmanager
@@ -35,6 +38,16 @@ def control_master(config: Path, alias: str) -> Iterator["subprocess.Popen[bytes
             yield master
         finally:
             master.terminate()
+
+
+def choosing(dialler: Dialler, *, transport: Transport = Transport.BUILT_IN, limits: Limits | None = None) -> Dialler:
+    """The dialler that looks for a live control master first, and else lets `dialler` log in."""
+    return ChoosingDialler(
+        lambda alias: transport,
+        lambda chosen: dialler,
+        limits=limits or Limits(),
+        random=Random(1),  # noqa: S311 - spreads attempts, nothing else
+    )
 
 
 class NoDialler:

@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
+from remora.adapters.dial_gate import DialGate
 from remora.core.hosts import Host, Notice, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits, Transport
 from remora.ports import Dialler, Dialogue, RemoteHost
@@ -13,12 +15,19 @@ from remora.ports import Dialler, Dialogue, RemoteHost
 class ChoosingDialler:
     """A :class:`remora.ports.Dialler` that makes no login where the user's control master lives.
 
-    `choose` names the transport for an alias, `make` gives the dialler for one.
+    `choose` names the transport for an alias, `make` gives the dialler for one. Logins of our own wait for each other
+    as the limits say.
     """
 
     def __init__(
-        self, choose: Callable[[str], Transport], make: Callable[[Transport], Dialler], limits: Limits = DEFAULT_LIMITS
+        self,
+        choose: Callable[[str], Transport],
+        make: Callable[[Transport], Dialler],
+        *,
+        limits: Limits = DEFAULT_LIMITS,
+        random: Random,
     ) -> None:
+        self._gate = DialGate(limits, random)
         self._choose = choose
         self._make = make
         self._limits = limits
@@ -43,7 +52,8 @@ class ChoosingDialler:
                 return
         if mark is not None:
             route = replace(route, notices=(*route.notices, _unused(host, path)))
-        async with self._make(self._choose(host.alias)).dial(route, dialogue) as remote:
+        dialler = self._make(self._choose(host.alias))
+        async with self._gate.dial(dialler, route, dialogue) as remote:
             yield remote
 
 

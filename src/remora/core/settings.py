@@ -64,6 +64,10 @@ class Limits:
     """New connections to one host that does not answer."""
     dials_per_second: float = 10.0
     """New connections to all hosts together, begun by links."""
+    dial_parallel: int = 16
+    """Connections to all hosts together that are not logged in yet."""
+    dial_parallel_server: int = 2
+    """The same for one server, whatever its aliases: sshd turns away a crowd (MaxStartups)."""
     relay_window: int = 4 * 1024 * 1024
     """Bytes of one stream that may be on their way unread."""
     relay_memory: int = 8 * 1024 * 1024

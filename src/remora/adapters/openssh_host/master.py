@@ -32,7 +32,9 @@ _OURS: Final = (
 """What we need of a master; nothing else of the user's is overridden."""
 
 FINGERPRINT: Final = re.compile(r"^debug1: Server host key: \S+ (\S+)", re.MULTILINE)
-SERVER_VERSION: Final = re.compile(r"^debug1: Remote protocol version \S+, remote software version (\S+)", re.MULTILINE)
+SERVER_VERSION: Final = re.compile(
+    r"^debug1: Remote protocol version \S+, remote software version (.*?)\r?$", re.MULTILINE
+)
 CIPHER: Final = re.compile(r"^debug1: kex: client->server cipher: (\S+)", re.MULTILINE)
 METHOD: Final = re.compile(r'^Authenticated to .* using "([^"]+)"', re.MULTILINE)
 """What it says about a connection while it logs in."""
