@@ -16,7 +16,7 @@ from tests.support.loop import run
 from tests.support.program import LIMIT
 from tests.support.system_sshd import make_key
 from tests.support.terminal_program import on_terminal
-from tests.support.until import wait_until
+from tests.support.until import until, wait_until
 
 from remora.core.errors import ExitCode
 
@@ -136,6 +136,7 @@ def test_f23_the_terminal_that_called_is_asked(place: HubPlace) -> None:
             assert await program.ends() == 0
         async with on_terminal("connect", "locked", environment=place.environment) as program:
             await program.screen.shows("assphrase")
+            await until(lambda: not program.screen.echoes)
             program.screen.type("open sesame\n")
             await program.screen.shows("live")
             assert await program.ends() == 0
@@ -224,6 +225,29 @@ def test_stop_server_ends_ours(place: HubPlace) -> None:
     document = place.document("disconnect", "devbox", "--stop-server")
     assert document["hosts"][0]["server"] == "stopped", document
     assert place.document("connect", "devbox")["hosts"][0]["link"]["launch_mode"] == "detached"
+
+
+@pytest.fixture
+def agent(place: HubPlace) -> Iterator[str]:
+    """An ssh-agent that has the key of the account; its socket."""
+    path = str(place.folder / "agent")
+    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL) as process:
+        wait_until(Path(path).exists)
+        yield path
+        process.terminate()
+
+
+def test_f25_the_agent_of_the_latest_caller_is_used(place: HubPlace, sshd: AccountSshd, agent: str) -> None:
+    config = place.folder / "config"
+    bare = [line for line in sshd.ssh_config("keyless").splitlines() if "Identi" not in line]
+    config.write_text("\n".join([config.read_text(), *bare, "  IdentityFile none\n"]))
+    place.environment["SSH_AUTH_SOCK"] = "/nowhere"
+    assert place.document("connect", "keyless")["hosts"][0]["error"]["code"] == "authentication-refused"
+    environment = {**os.environ, "SSH_AUTH_SOCK": agent}
+    subprocess.run(["ssh-add", "-q", str(sshd.identity)], env=environment, check=True, timeout=LIMIT)
+    place.environment["SSH_AUTH_SOCK"] = agent
+    (result,) = place.document("connect", "keyless")["hosts"]
+    assert result["ok"], result["error"]
 
 
 def test_a_hub_killed_in_the_middle_costs_one_connect(place: HubPlace) -> None:

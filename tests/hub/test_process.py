@@ -172,6 +172,21 @@ def test_the_hub_loads_nothing_for_terminals_and_no_ssh_before_it_is_needed(plac
     assert not {"typer", "rich", "asyncssh", "websockets"} & set(done.stdout.split())
 
 
+def test_a_reader_that_goes_away_ends_a_command_quietly(place: HubPlace) -> None:
+    for words in (["status"], ["hub", "status"], ["connect", "nobody", "-q"], ["hub", "logs"]):
+        reading, writing = os.pipe()
+        os.close(reading)
+        command = [sys.executable, "-m", "remora", *words]
+        environment = {**os.environ, **place.environment}
+        done = subprocess.run(
+            command, stdout=writing, stderr=subprocess.PIPE, timeout=LIMIT, check=False, env=environment
+        )
+        os.close(writing)
+        assert b"Traceback" not in done.stderr
+        assert b"never retrieved" not in done.stderr
+    place.run("hub", "stop")
+
+
 def test_in_the_foreground_it_is_the_process_itself(place: HubPlace) -> None:
     words = [sys.executable, "-m", "remora", "hub", "start", "--foreground"]
     with subprocess.Popen(words, env={**os.environ, **place.environment}, stderr=subprocess.PIPE) as child:

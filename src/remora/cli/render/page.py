@@ -76,6 +76,14 @@ class _Encoded:
         return self._stream.fileno()
 
 
+class _Console(Console):
+    """A console that leaves it to us how the program ends when nobody reads its output any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Let :func:`remora.cli.main.main` hear of it."""
+        raise BrokenPipeError
+
+
 def _size(stream: IO[str]) -> os.terminal_size:
     try:
         return os.get_terminal_size(stream.fileno())
@@ -94,7 +102,7 @@ class Page:
             # rich takes every dumb terminal for one of 80 columns unless it is told both sizes.
             size = _size(stream)
             width, height = width or size.columns, size.lines
-        self.console = Console(
+        self.console: Console = _Console(
             file=encoded,  # type: ignore[arg-type]  # rich asks for all of IO[str] and uses these four
             width=width,
             height=height,
