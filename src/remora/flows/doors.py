@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any, Final
 
+from remora.core.links import LinkName
+from remora.flows.holding import Holder
 from remora.flows.waiting import dismiss
-from remora.ports import ByteStream
+from remora.ports import ByteStream, LocalSockets, Visitor
 
 _CHUNK: Final = 256 * 1024
 
@@ -114,3 +117,36 @@ class Guest:
         if left is not None:
             left()
         await self._stream.close()
+
+
+class Doors:
+    """The local sockets of one link, one for each of its names; `visitor` serves who comes in at any."""
+
+    def __init__(self, sockets: LocalSockets, visitor: Visitor) -> None:
+        self._sockets = sockets
+        self._visitor = visitor
+        self._open: dict[LinkName, Holder[None]] = {}
+        self.paths: dict[LinkName, str] = {}
+        """Where each is, or will be, the first one first."""
+
+    async def open(self, name: LinkName) -> None:
+        """Open the door whose path is set. Raises ``runtime-folder-unusable``."""
+        door = Holder(partial(self._sockets.serve, self.paths[name], self._visitor))
+        try:
+            await door.opened()
+        except BaseException:
+            await door.close()
+            raise
+        self._open[name] = door
+
+    async def close(self, name: LinkName) -> None:
+        """Close one and forget it; its visits are cancelled."""
+        self.paths.pop(name, None)
+        door = self._open.pop(name, None)
+        if door is not None:
+            await door.close()
+
+    async def close_all(self) -> None:
+        """Close all; the paths stay known."""
+        for door in self._open.values():
+            await door.close()

@@ -11,8 +11,7 @@ from remora.core.launching import LaunchRequest, refuse_folder
 from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
 from remora.core.probes import FolderFacts
 from remora.core.session import Active, Asked, CameUp, Due, Effect, Ended, Event, Failed, Lost, Session, Wanted, Woke
-from remora.flows.doors import Guest, show_in
-from remora.flows.holding import Holder
+from remora.flows.doors import Doors, Guest, show_in
 from remora.flows.lending import LentDialogue
 from remora.flows.supervise import Supervisor
 from remora.flows.unattended import UnattendedDialogue
@@ -45,7 +44,6 @@ class Link:
         self.policy = policy
         self._world = world
         self._clock = world.clock
-        self._sockets = sockets
         limits = world.limits
         self._session = Session(
             policy, reconnect_total=limits.reconnect_total, dials_per_minute=limits.dials_per_minute
@@ -54,8 +52,8 @@ class Link:
         self._supervisor = Supervisor(
             name.alias, world, launch, self._dialogue, tell=self._tell, changed=self._note_change
         )
-        self._paths: dict[LinkName, str] = {name: socket_path}
-        self._doors: dict[LinkName, Holder[None]] = {}
+        self._doors = Doors(sockets, self._visit)
+        self._doors.paths[name] = socket_path
         self._guests = 0
         self._breaks = 0
         self._since = self._clock.wall()
@@ -84,19 +82,19 @@ class Link:
     @property
     def aliases(self) -> tuple[LinkName, ...]:
         """Its names, the first one first."""
-        return tuple(self._paths)
+        return tuple(self._doors.paths)
 
     def body(self, name: LinkName | None = None) -> LinkBody:
         """The link as it is now, under the name asked for."""
         name = name or self.name
-        session, supervisor, learned = self._session, self._supervisor, self._supervisor.learned
+        session, supervisor = self._session, self._supervisor
         body = LinkBody(
             host=name.alias,
-            aliases=[other.alias for other in self._paths],
+            aliases=[other.alias for other in self.aliases],
             ssh_config=name.ssh_config,
             liveness=session.liveness.value,
             since=self._since,
-            socket=self._paths[name],
+            socket=self._doors.paths[name],
             policy=self.policy.value,
             stalled_since=supervisor.stalled_since,
             next_attempt=self._wall(session.deadline),
@@ -106,15 +104,10 @@ class Link:
             active_threads=supervisor.board.active,
             waiting_approvals=supervisor.board.waiting,
         )
-        if learned is not None:
-            notices = [*learned.notices, *([supervisor.without_relay] if supervisor.without_relay else [])]
-            body.user = learned.connection.user
-            body.hostname = learned.connection.hostname
-            body.server_version = learned.version
-            body.server_owner = learned.owner
-            body.codex_path = learned.codex_path
-            body.launch_mode = learned.mode.value
-            body.notices = notice_bodies(notices)
+        if supervisor.learned is not None:
+            supervisor.learned.describe(body)
+        if supervisor.without_relay is not None:
+            body.notices = [*body.notices, *notice_bodies([supervisor.without_relay])]
         if supervisor.way is not None:
             body.byte_path = supervisor.way.byte_path.value
         return body
@@ -135,7 +128,7 @@ class Link:
         self._running = True
         tasks: list[asyncio.Future[Any]] = []
         try:
-            await self._open_door(self.name)
+            await self._doors.open(self.name)
             waking = watch_wakes(self._clock, partial(self._tell, Woke()))
             works: list[Coroutine[Any, Any, object]] = [self._obey(), waking, self._stopping.wait()]
             tasks.extend(asyncio.ensure_future(work) for work in works)
@@ -187,22 +180,19 @@ class Link:
 
     async def add_alias(self, name: LinkName, socket_path: str) -> None:
         """Another name for the same machine: a door of its own into this link. Raises as :meth:`run`."""
-        self._paths[name] = socket_path
+        self._doors.paths[name] = socket_path
         try:
-            await self._open_door(name)
+            await self._doors.open(name)
         except BaseException:
-            del self._paths[name]
+            del self._doors.paths[name]
             raise
         self._note_change()
 
     async def remove_alias(self, name: LinkName) -> None:
         """Close the door of one name; not the only one. What is dialled stays the alias that the link was made for."""
-        door = self._doors.pop(name, None)
-        if door is not None:
-            await door.close()
-        self._paths.pop(name, None)
+        await self._doors.close(name)
         if name == self.name:
-            self.name = next(iter(self._paths))
+            self.name = self.aliases[0]
         self._note_change()
 
     # -- what it is for
@@ -262,17 +252,6 @@ class Link:
     def _count(self, step: int) -> None:
         self._guests += step
         self._note_change()
-
-    # -- doors
-
-    async def _open_door(self, name: LinkName) -> None:
-        door = Holder(partial(self._sockets.serve, self._paths[name], self._visit))
-        try:
-            await door.opened()
-        except BaseException:
-            await door.close()
-            raise
-        self._doors[name] = door
 
     async def _visit(self, client: ByteStream) -> None:
         await show_in(client, self.open_server)
@@ -358,8 +337,7 @@ class Link:
                 await within(self._clock, limits.stop, self._supervisor.leave(), error=unheard)
         finally:
             await dismiss(*tasks)
-            for door in self._doors.values():
-                await door.close()
+            await self._doors.close_all()
 
     def _stopped(self) -> RemoraError:
         return LaunchProblem(

@@ -8,56 +8,23 @@ from typing import Final
 
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.hosts import Notice
-from remora.core.launching import BytePath, LaunchMode, LaunchRequest
-from remora.core.links import HostIdentity
-from remora.core.probes import HostFacts
+from remora.core.launching import LaunchRequest
 from remora.core.relay_faults import relay_failed
 from remora.core.session import Broke, CameUp, Effect, Ended, Event, Failed, Lost
 from remora.flows.attending import Attendance
 from remora.flows.connect import connect_host
-from remora.flows.launch import AppServer, open_app_server
+from remora.flows.launch import open_app_server
+from remora.flows.learned import Learned, learn
 from remora.flows.observing import Board
 from remora.flows.relay import Attachment, RelaySession
-from remora.flows.relay_start import RelayPlace, reach_relay, relay_place
+from remora.flows.relay_start import RelayPlace, reach_relay
 from remora.flows.stopping import end_server, require_idle
 from remora.flows.waiting import dismiss
 from remora.flows.ways import PlainWay, RelayWay, Way
-from remora.ports import ByteStream, ConnectionFacts, Dialogue, RemoteHost, World
+from remora.ports import ByteStream, Dialogue, RemoteHost, World
 
 _MENDABLE: Final = frozenset({Code.RELAY_FAILED, Code.SERVER_GONE})
 """What can be mended on the connection that stands."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
-    """What the last launch taught about the host and its app server."""
-
-    connection: ConnectionFacts
-    facts: HostFacts
-    version: str | None
-    owner: str
-    codex_path: str | None
-    mode: LaunchMode
-    socket: str
-    plain_path: BytePath
-    place: RelayPlace | None
-    notices: tuple[Notice, ...]
-
-    @property
-    def identity(self) -> HostIdentity:
-        """What machine it is."""
-        return HostIdentity(
-            host_key_fingerprint=self.connection.host_key_fingerprint,
-            machine_id=self.facts.machine_id,
-            boot_id=self.facts.boot_id,
-            account=self.facts.account,
-            codex_home=self.facts.codex_home,
-        )
-
-    def fits(self, connection: ConnectionFacts) -> bool:
-        """Whether `connection` seems to lead to the same place."""
-        known = self.connection
-        return (known.user, known.host_key_fingerprint) == (connection.user, connection.host_key_fingerprint)
 
 
 class _Ordered(Exception):
@@ -189,7 +156,7 @@ class Supervisor:
             host, self._request, clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True
         )
         async with opening as server:
-            self.learned = _learn(host, server)
+            self.learned = learn(host.facts, server)
         self.without_relay = None
         self.board.clear()
 
@@ -311,23 +278,6 @@ def _refuse(outcome: "asyncio.Future[str]", error: RemoraError) -> None:
     if not outcome.done():
         outcome.set_exception(error)
         outcome.exception()  # seen here: whoever asked may have gone
-
-
-def _learn(host: RemoteHost, server: AppServer) -> Learned:
-    if server.socket is None:
-        raise AssertionError("a lasting server has a socket")
-    return Learned(
-        connection=host.facts,
-        facts=server.facts,
-        version=server.version,
-        owner=server.owner,
-        codex_path=server.codex_path,
-        mode=server.mode,
-        socket=server.socket,
-        plain_path=server.byte_path,
-        place=relay_place(server.facts),
-        notices=server.notices,
-    )
 
 
 def _not_live(alias: str) -> LaunchProblem:

@@ -1,0 +1,73 @@
+"""What a launch teaches a link about its host and the app server there."""
+
+from dataclasses import dataclass
+
+from remora.core.hosts import Notice
+from remora.core.launching import BytePath, LaunchMode
+from remora.core.links import HostIdentity
+from remora.core.probes import HostFacts
+from remora.flows.launch import AppServer
+from remora.flows.relay_start import RelayPlace, relay_place
+from remora.ports import ConnectionFacts
+from remora.wire.reports import notice_bodies
+from remora.wire.reports.links import LinkBody
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learned:
+    """What the last launch taught about the host and its app server."""
+
+    connection: ConnectionFacts
+    facts: HostFacts
+    version: str | None
+    owner: str
+    codex_path: str | None
+    mode: LaunchMode
+    socket: str
+    plain_path: BytePath
+    place: RelayPlace | None
+    notices: tuple[Notice, ...]
+
+    @property
+    def identity(self) -> HostIdentity:
+        """What machine it is."""
+        return HostIdentity(
+            host_key_fingerprint=self.connection.host_key_fingerprint,
+            machine_id=self.facts.machine_id,
+            boot_id=self.facts.boot_id,
+            account=self.facts.account,
+            codex_home=self.facts.codex_home,
+        )
+
+    def describe(self, body: LinkBody) -> None:
+        """Write it into the link's public form."""
+        body.user = self.connection.user
+        body.hostname = self.connection.hostname
+        body.server_version = self.version
+        body.server_owner = self.owner
+        body.codex_path = self.codex_path
+        body.launch_mode = self.mode.value
+        body.notices = notice_bodies(self.notices)
+
+    def fits(self, connection: ConnectionFacts) -> bool:
+        """Whether `connection` seems to lead to the same place."""
+        known = self.connection
+        return (known.user, known.host_key_fingerprint) == (connection.user, connection.host_key_fingerprint)
+
+
+def learn(connection: ConnectionFacts, server: AppServer) -> Learned:
+    """What `server`, launched to last on that connection, teaches."""
+    if server.socket is None:
+        raise AssertionError("a lasting server has a socket")
+    return Learned(
+        connection=connection,
+        facts=server.facts,
+        version=server.version,
+        owner=server.owner,
+        codex_path=server.codex_path,
+        mode=server.mode,
+        socket=server.socket,
+        plain_path=server.byte_path,
+        place=relay_place(server.facts),
+        notices=server.notices,
+    )
