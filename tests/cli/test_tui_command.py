@@ -12,7 +12,7 @@ from tests.support.loop import run
 from tests.support.program import run_script
 from tests.support.terminal_program import TerminalProgram, on_terminal
 
-from remora.cli.local_client import find_client
+from remora.cli.local_client import find_client, is_older
 from remora.core.errors import Code, RemoraError
 
 HELP = "Options:\n  --remote <ADDR>\n   Accepted forms: `ws://host:port`, `unix://`, or `unix://PATH`.\n"
@@ -83,6 +83,15 @@ def test_without_a_terminal_there_is_no_terminal_client() -> None:
     done = run_script("import sys; from remora.cli.main import main; sys.exit(main(sys.argv[1:]))", "tui", "devbox")
     assert done.returncode == 2
     assert b"remora bridge" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "older"),
+    [("0.133.0", "0.169.0", True), ("0.169.0", "0.163.0", False), ("0.99.1", "0.120.0", True), (None, "1.0.0", False)],
+)
+def test_an_older_client_is_known_as_such(mine: str | None, theirs: str, older: bool) -> None:
+    assert is_older(mine, theirs) is older
+    assert not is_older(mine, None)
 
 
 CALL = """

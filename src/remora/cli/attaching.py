@@ -1,14 +1,13 @@
 """Connecting for what is attached to a link: a terminal client, a forwarded port."""
 
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from remora import api
 from remora.cli.audience import activity_page, dialogue_of, questioner
 from remora.cli.floor import Floor
-from remora.cli.local_client import LocalClient
 from remora.cli.options import Options
-from remora.cli.output import tell
 from remora.core.hosts import Address
 from remora.ports import Dialogue
 
@@ -18,23 +17,29 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def connect_client(address: Address, options: Options, client: LocalClient, *, codex: str | None) -> list[str]:
-    """Have a live link; the words with which `client` attaches to it, in the folder of `address`.
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The words with which a terminal client attaches to a link, and the version of the server behind it."""
+
+    words: list[str]
+    server_version: str | None
+
+
+async def connect_client(address: Address, options: Options, *, codex: str | None) -> Way:
+    """Have a live link, and the way for a terminal client to the folder or thread of `address`.
 
     Raises ``folder-missing``: the client itself would take any folder.
     """
 
-    async def connect(dialogue: Dialogue | None) -> list[str]:
+    async def connect(dialogue: Dialogue | None) -> Way:
         link = await api.hub_link(
             address.alias, codex=codex, dialogue=dialogue, ssh_config=options.ssh_config, settings=options.settings
         )
         body = await link.body()
-        if body.server_version and client.version and body.server_version != client.version and options.verbosity > 0:
-            tell(f"remora: codex {client.version} here, {body.server_version} on {address.alias}")
         words = ["--remote", f"unix://{body.socket}"]
-        if address.thread is not None:
-            return ["resume", address.thread, *words]  # in the folder that the thread has
-        return [*words, "-C", await link.find_folder(address.folder)]
+        if address.thread is not None:  # it is taken up in the folder that it has
+            return Way(["resume", address.thread, *words], body.server_version)
+        return Way([*words, "-C", await link.find_folder(address.folder)], body.server_version)
 
     return await _asking(options, f"connecting to {address.alias}", connect)
 

@@ -30,6 +30,7 @@ _USUAL_PLACES: Final = (
 _ANSWER_SECONDS: Final = 20.0
 _END_SECONDS: Final = 5.0
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+[^\s]*")
+_NUMBERS: Final = re.compile(r"\d+")
 _UNIX: Final = re.compile(r"--remote <.*?unix://", re.DOTALL)
 _RESET: Final = b"\x1b[?1049l\x1b[?25h\x1b[?2004l\x1b[?1004l\x1b[<u\x1b[0m\r\n"
 """Leave the other screen, show the cursor, end pasting and focus reports, enhanced keys and colours."""
@@ -69,6 +70,12 @@ def find_client(named: str | None = None) -> LocalClient:
         seen="\n".join(unsupported),
         next_step="Update codex here to 0.125 or newer, or name another one with --client PATH.",
     )
+
+
+def is_older(version: str | None, other: str | None) -> bool:
+    """Whether `version` comes before `other`; false where one of them is not known."""
+    mine, theirs = (tuple(map(int, _NUMBERS.findall(text)[:3])) for text in (version or "", other or ""))
+    return bool(mine) and mine < theirs
 
 
 def run_client(client: LocalClient, arguments: Sequence[str]) -> int:

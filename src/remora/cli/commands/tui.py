@@ -45,12 +45,17 @@ def tui(
       remora tui devbox:~/proj -- --model gpt-5 "fix the failing test"
     """
     from remora.cli.attaching import connect_client
-    from remora.cli.local_client import find_client, require_terminal, run_client
+    from remora.cli.local_client import find_client, is_older, require_terminal, run_client
+    from remora.cli.output import tell
     from remora.cli.prompting import read_place
 
     address = read_place(place)
     require_terminal()
     found = find_client(client)
-    words = run_async(connect_client(address, options, found, codex=codex), options)
+    way = run_async(connect_client(address, options, codex=codex), options)
     with limit_blocking(options):
-        return run_client(found, [*words, *(arguments or [])])
+        code = run_client(found, [*way.words, *(arguments or [])])
+    if code and is_older(found.version, way.server_version):
+        older = f"codex {found.version}, older than {way.server_version} on {address.alias}, and may not understand it"
+        tell(f"remora: {found.path} is {older}. Update it, or name another one with --client PATH.")
+    return code
