@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
@@ -28,6 +29,7 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code, RemoraError
 from remora.core.links import Liveness, ReconnectPolicy
 from remora.core.settings import Limits
+from remora.flows.link import Link
 from remora.flows.unattended import UnattendedDialogue
 from remora.ports import ByteStream
 
@@ -165,6 +167,26 @@ def test_a_link_is_back_within_a_second_and_a_login_after_a_cut(sshd: AccountSsh
 
     with FaultProxy(sshd.port) as proxy:
         run(work(proxy))
+
+
+def has_broken(link: Link, times: int) -> bool:
+    return link.body().breaks == times
+
+
+def test_a_session_that_the_host_kills_is_a_break_like_any_other(sshd: AccountSshd, folder: Path) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder) as link, client_of(link, world) as rpc:
+            server = await rpc.request("process")
+            for times in range(1, 6):
+                for pid in sshd.connection_processes():
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                await until(partial(has_broken, link, times))
+                assert await rpc.request("process") == server
+
+    run(work())
+    assert sshd.accepted_logins() == 6
 
 
 def test_f54_an_app_server_that_dies_is_started_again_on_the_same_login_and_its_clients_see_the_end(

@@ -148,12 +148,12 @@ class Session:
         match event:
             case CameUp():
                 self._came_up(now)
-            case Failed(error):
+            case Failed(error) if self.liveness is not Liveness.LIVE:
                 return self._failed(error, now, chance)
             case Lost(error, useful):
-                self._end_attempt(error)
-                self._note_break(now, useful=useful)
-                self._go_on(error, now, chance)
+                self._lost(error, now, chance, useful=useful)
+            case Failed(error):
+                self._lost(error, now, chance, useful=False)
             case Broke(error):
                 return self._broke(error, now, chance)
             case Ended():
@@ -238,6 +238,11 @@ class Session:
         else:
             self._go_on(error, now, chance)
         return Effect.NONE
+
+    def _lost(self, error: RemoraError, now: float, chance: float, *, useful: bool) -> None:
+        self._end_attempt(error)
+        self._note_break(now, useful=useful)
+        self._go_on(error, now, chance)
 
     def _broke(self, error: RemoraError, now: float, chance: float) -> Effect:
         self._note_break(now, useful=False)

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from remora.core.errors import Code, LaunchProblem, RemoraError
+from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit
 from remora.core.hosts import Notice
 from remora.core.launching import LaunchRequest
 from remora.core.relay_faults import relay_failed
@@ -19,12 +19,13 @@ from remora.flows.observing import Board
 from remora.flows.relay import Attachment, RelaySession
 from remora.flows.relay_start import RelayPlace, reach_relay
 from remora.flows.stopping import end_server, require_idle
-from remora.flows.waiting import dismiss
+from remora.flows.waiting import dismiss, within
 from remora.flows.ways import PlainWay, RelayWay, Way
 from remora.ports import ByteStream, Dialogue, RemoteHost, World
 
 _MENDABLE: Final = frozenset({Code.RELAY_FAILED, Code.SERVER_GONE})
 """What can be mended on the connection that stands."""
+_LAST_WORDS: Final = 0.1
 
 
 class _Ordered(Exception):
@@ -143,12 +144,21 @@ class Supervisor:
                 if launch or cause.code not in _MENDABLE:
                     raise cause
                 launch = True
-            elif cause.code not in _MENDABLE:
+            elif cause.code not in _MENDABLE or await self._is_lost(host):
                 return cause
             elif self._tell(Broke(cause)) is not Effect.RELAUNCH:
                 return None
             else:
                 launch = cause.code is Code.SERVER_GONE
+
+    async def _is_lost(self, host: RemoteHost) -> bool:
+        """Whether the whole connection has ended: a channel's end may come a moment before that."""
+        stands = TimeLimit(Code.TIME_LIMIT, "The connection stands.", next_step="None.")
+        try:
+            await within(self._world.clock, _LAST_WORDS, host.wait_lost(), error=stands)
+        except TimeLimit:
+            return False
+        return True
 
     async def _launch(self, host: RemoteHost) -> None:
         world = self._world
@@ -185,6 +195,7 @@ class Supervisor:
         self, host: RemoteHost, stream: ByteStream, live: "_Live", *, launched: bool
     ) -> RemoraError:
         async with self._relay.attach(stream) as attachment:
+            self.without_relay = None
             proven = launched or attachment.resumed
             if not proven and not self._known_here:
                 return relay_failed("The relay on the host does not know this link any more.")
