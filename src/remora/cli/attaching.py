@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from remora import api
-from remora.cli.audience import activity_page, dialogue_of, questioner
+from remora.cli.audience import activity_page, dialogue_of, drawing, questioner
 from remora.cli.floor import Floor
 from remora.cli.options import Options
+from remora.cli.render.links import WaitView
 from remora.core.hosts import Address
 from remora.ports import Dialogue
 
@@ -62,6 +63,7 @@ async def open_forward(alias: str, port: int, options: Options, *, local_port: i
 
 async def _asking(options: Options, doing: str, work: Callable[[Dialogue | None], Coroutine[Any, Any, T]]) -> T:
     """Do `work` with the person at the terminal for its questions, if there is one."""
-    page = activity_page()
-    with questioner(options, page, Floor(), settle=page.clear) as someone:
+    page, floor = activity_page(), Floor()
+    view = WaitView(page, doing)
+    with questioner(options, page, floor, settle=view.settle) as someone, drawing(view, floor):
         return await work(dialogue_of(someone))
