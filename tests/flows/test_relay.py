@@ -205,9 +205,11 @@ def test_ping_is_true_for_an_answer_and_false_after_the_limit_and_at_a_break() -
             [ping] = await laptop.far.listen()
             await laptop.far.say(frames.encode(frames.PONG, ping.payload))
             assert await asking
+            seen = [attachment.quiet_since]
             asking = asyncio.ensure_future(attachment.ping(5))
             await laptop.clock.advance(5)
             assert not await asking
+            assert [*seen, attachment.quiet_since] == [None, 0]
             asking = asyncio.ensure_future(attachment.ping(5))
             await laptop.clock.settle()
             laptop.far.stream.fail(_lost())
@@ -307,6 +309,25 @@ def test_leaving_says_goodbye_and_ends_every_stream() -> None:
         with pytest.raises(RemoraError, match="ended"):
             await laptop.session.open("server").read()
         await laptop.session.leave()
+
+    run(go())
+
+
+def test_leaving_while_a_connection_is_greeted_ends_the_session_there_too() -> None:
+    async def go() -> None:
+        laptop = Laptop()
+
+        async def attach() -> None:
+            async with laptop.session.attach(laptop.far.connection()):
+                pass
+
+        attaching = asyncio.ensure_future(attach())
+        await laptop.clock.settle()
+        await laptop.session.leave()
+        await laptop.far.welcome()
+        with pytest.raises(RemoraError, match="ended"):
+            await attaching
+        assert [frame.kind for frame in await laptop.far.listen()] == [frames.BYE]
 
     run(go())
 

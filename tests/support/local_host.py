@@ -88,7 +88,8 @@ class LocalHost:
         raise _refused()
 
     async def wait_lost(self) -> Unreachable:
-        return await asyncio.get_running_loop().create_future()
+        never: asyncio.Future[Unreachable] = asyncio.get_running_loop().create_future()
+        return await never
 
     async def end(self) -> None:
         """Let go of everything, and wait until it is gone; what does not go within seconds is killed."""

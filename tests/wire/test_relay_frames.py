@@ -70,6 +70,8 @@ class Relaying(RuleBasedStateMachine):
         self.laptop = Side(Session(WINDOW))
         self.host = Side(Session(WINDOW, ByteQueue))
         self.ways: dict[bool, Way] | None = None
+        self.open()
+        self.connect()
 
     def side(self, at_host: bool) -> Side:
         return self.host if at_host else self.laptop
@@ -113,18 +115,39 @@ class Relaying(RuleBasedStateMachine):
         self.host.session.attach(received[False])
         self.ways = {True: Way(), False: Way()}
 
-    @rule()
-    def lose(self) -> None:
-        self.ways = None
+    @precondition(lambda self: self.ways is not None)
+    @rule(chance=st.integers(0, 9))
+    def lose(self, chance: int) -> None:
+        if not chance:
+            self.ways = None
 
     @precondition(lambda self: self.ways is not None)
-    @rule(at_host=st.booleans(), limit=st.integers(1, 400))
+    @rule(at_host=st.booleans(), limit=st.integers(1, 400), count=st.integers(1, 300))
+    def pass_on(self, at_host: bool, limit: int, count: int) -> None:
+        """Some of what waits leaves; of what is on its way some arrives, cut anywhere."""
+        self.send(at_host, limit)
+        self.arrive(at_host, count)
+
+    @precondition(lambda self: self.ways is not None)
+    @rule(at_host=st.booleans())
+    def pass_all_on(self, at_host: bool) -> None:
+        self.send(at_host, 10**9)
+        self.arrive(at_host, 10**9)
+
+    @precondition(lambda self: self.ways is not None)
+    @rule(at_host=st.booleans())
+    def double(self, at_host: bool) -> None:
+        """Everything that is unacknowledged comes twice on one connection."""
+        assert self.ways is not None
+        self.send(at_host, 10**9)
+        kept = b"".join(header + payload for _, header, payload in self.side(at_host).session._kept)
+        self.ways[at_host].bytes += kept
+        self.arrive(at_host, 10**9)
+
     def send(self, at_host: bool, limit: int) -> None:
         assert self.ways is not None
         self.ways[at_host].bytes += b"".join(self.side(at_host).session.take_output(limit))
 
-    @precondition(lambda self: self.ways is not None)
-    @rule(at_host=st.booleans(), count=st.integers(1, 300))
     def arrive(self, at_host: bool, count: int) -> None:
         assert self.ways is not None
         way = self.ways[at_host]
@@ -132,15 +155,6 @@ class Relaying(RuleBasedStateMachine):
         del way.bytes[:count]
         for frame in way.reader.feed(data):
             self.side(not at_host).take(frame)
-
-    @precondition(lambda self: self.ways is not None)
-    @rule(at_host=st.booleans())
-    def double(self, at_host: bool) -> None:
-        """Everything that is unacknowledged comes twice on one connection."""
-        assert self.ways is not None
-        kept = b"".join(header + payload for _, header, payload in self.side(at_host).session._kept)
-        sent = b"".join(self.side(at_host).session.take_output(10**9))
-        self.ways[at_host].bytes += sent + kept
 
     @rule(at_host=st.booleans())
     def acknowledge(self, at_host: bool) -> None:
@@ -176,7 +190,7 @@ class Relaying(RuleBasedStateMachine):
 
 
 TestRelaying = Relaying.TestCase
-TestRelaying.settings = settings(max_examples=150, stateful_step_count=60, deadline=None)
+TestRelaying.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
 
 
 def _sent(count: int) -> list[Frame]:

@@ -29,6 +29,8 @@ class Attachment:
         self._clock = clock
         self._lost: asyncio.Future[RemoraError] = asyncio.get_running_loop().create_future()
         self._pings: dict[bytes, asyncio.Future[None]] = {}
+        self._unanswered: set[bytes] = set()
+        self._asked = 0
         self.resumed = False
         """False: a new session began; the streams of before are gone and have been broken."""
         self.quiet_since: float | None = None
@@ -45,8 +47,10 @@ class Attachment:
 
     async def ping(self, limit: float) -> bool:
         """Whether the relay answers within `limit` seconds."""
-        word = str(len(self._pings)).encode() + b"." + str(self._clock.monotonic()).encode()
+        self._asked += 1
+        word = b"%d" % self._asked
         answer = self._pings[word] = asyncio.get_running_loop().create_future()
+        self._unanswered.add(word)
         alarm = asyncio.ensure_future(self._clock.sleep(limit))
         try:
             self._session.send_now(frames.encode(frames.PING, word))
@@ -63,13 +67,14 @@ class Attachment:
 
     def answered(self, word: bytes) -> None:
         """A PONG came."""
+        self._unanswered.discard(word)
         answer = self._pings.get(word)
         if answer is not None and not answer.done():
             answer.set_result(None)
 
     def note(self, *, heard: bool, owed: bool) -> None:
         """Something was sent or, with `heard`, something came; `owed`: an acknowledgement is outstanding."""
-        if not owed and not self._pings:
+        if not owed and not self._unanswered:
             self.quiet_since = None
         elif heard or self.quiet_since is None:
             self.quiet_since = self._clock.monotonic()
@@ -131,7 +136,11 @@ class RelaySession:
             await dismiss(*self._pumps)
             reader = FrameReader()
             rest = await self._greet(connection, reader, attachment)
+            if self._left:  # meanwhile
+                await connection.write(frames.encode(frames.BYE))
+                raise _left()
             self._attachment = attachment
+            self._urgent.clear()
             self._wake.set()
             self._owing.clear()
             pumps = self._pumps = [
@@ -251,6 +260,7 @@ class RelaySession:
             self.send_now(frames.encode(frames.PONG, frame.payload))
         elif frame.kind == frames.PONG:
             attachment.answered(frame.payload)
+            attachment.note(heard=True, owed=self._session.awaits_ack)
         elif frame.kind == frames.LEAVING:
             attachment.lose(_host_left())
         elif frame.kind == frames.BYE:
@@ -276,16 +286,18 @@ class RelaySession:
 
     async def _send(self, connection: ByteStream, attachment: Attachment) -> None:
         try:
-            while not attachment.lost:
+            while True:
                 await self._wake.wait()
                 self._wake.clear()
-                while not attachment.lost and (output := self._take_output()):
+                while output := self._take_output(attachment):
                     attachment.note(heard=False, owed=self._session.awaits_ack)
                     await connection.write(b"".join(output))
         except RemoraError as error:
             attachment.lose(error)
 
-    def _take_output(self) -> list[bytes]:
+    def _take_output(self, attachment: Attachment) -> list[bytes]:
+        if attachment.lost:
+            return []
         output, self._urgent = self._urgent, []
         output += self._session.take_output(_PIECE)
         return output
