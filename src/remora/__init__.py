@@ -8,6 +8,10 @@ is defined: documents in :mod:`remora.wire.reports`, errors in :mod:`remora.core
 from remora.api import (
     check,
     connect,
+    connect_hosts,
+    disconnect_hosts,
+    hold_hosts,
+    hub_status,
     interrupt_switch,
     list_hosts,
     load_settings,
@@ -15,6 +19,10 @@ from remora.api import (
     resolve_hosts,
     run,
     run_request,
+    start_hub,
+    status,
+    stop_hub,
+    watch_status,
 )
 from remora.core.approvals import ApprovalRequest, Choice, Decision
 from remora.core.errors import Code, ExitCode, RemoraError, Stage, Verdict
@@ -33,6 +41,10 @@ __all__ = [
     "Verdict",
     "check",
     "connect",
+    "connect_hosts",
+    "disconnect_hosts",
+    "hold_hosts",
+    "hub_status",
     "interrupt_switch",
     "list_hosts",
     "load_settings",
@@ -40,4 +52,8 @@ __all__ = [
     "resolve_hosts",
     "run",
     "run_request",
+    "start_hub",
+    "status",
+    "stop_hub",
+    "watch_status",
 ]

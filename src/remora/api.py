@@ -235,14 +235,8 @@ async def connect_hosts(
     from remora.hub.client import require_hub
     from remora.hub.fleet import Fleet
 
-    fleet = Fleet(
-        client=await require_hub(settings.limits),
-        ssh_config=ssh_config,
-        settings=settings,
-        codex=codex,
-        dialogue=dialogue,
-        tell=tell or (lambda result: None),
-    )
+    client = await require_hub(settings.limits)
+    fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell)
     return await fleet.connect(aliases)
 
 
@@ -263,14 +257,8 @@ async def hold_hosts(
     from remora.hub.client import require_hub
     from remora.hub.fleet import Fleet
 
-    fleet = Fleet(
-        client=await require_hub(settings.limits),
-        ssh_config=ssh_config,
-        settings=settings,
-        codex=codex,
-        dialogue=dialogue,
-        tell=tell or (lambda result: None),
-    )
+    client = await require_hub(settings.limits)
+    fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell)
     async with aclosing(fleet.hold(aliases)) as states:
         async for state in states:
             yield state

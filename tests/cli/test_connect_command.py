@@ -250,6 +250,22 @@ def test_f25_the_agent_of_the_latest_caller_is_used(place: HubPlace, sshd: Accou
     assert result["ok"], result["error"]
 
 
+def test_a_hub_that_hangs_in_the_middle_is_told_of(place: HubPlace) -> None:
+    config, settings = place.folder / "config", place.folder / "settings.toml"
+    config.write_text("Host slow\n  ProxyCommand cat >/dev/null\n")
+    settings.write_text("[limits]\nhub_answer = 0.5\n")
+    words = [sys.executable, "-m", "remora", "connect", "slow", "--json", "--config", str(settings)]
+    environment = {**os.environ, **place.environment}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as child:
+        wait_until(lambda: place.pid is not None and _links(place) == {"slow": "connecting"})
+        assert place.pid is not None
+        os.kill(place.pid, signal.SIGSTOP)
+        said, _ = child.communicate(timeout=LIMIT)
+        assert child.returncode == ExitCode.LAUNCH
+    assert json.loads(said)["hosts"][0]["error"]["code"] == "hub-mute"
+    assert place.run("hub", "stop", "--config", str(settings)).returncode == 0
+
+
 def test_a_hub_killed_in_the_middle_costs_one_connect(place: HubPlace) -> None:
     place.run("connect", "devbox")
     pid = place.pid

@@ -45,8 +45,9 @@ async def connect_and_show(aliases: list[str], options: Options, *, codex: str |
         except asyncio.CancelledError:
             view.settle()
             if view.under_way and not options.json:
-                again = " ".join(view.under_way)
-                tell(f"What has begun goes on in the background. See: remora status; drop it with: remora disconnect {again}")
+                tell(
+                    f"What has begun goes on in the background; end it with: remora disconnect {' '.join(view.under_way)}"
+                )
             raise
     if options.json:
         write_document(report)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 
 from remora.core.checks import combined_exit_code
 from remora.core.errors import ExitCode, RemoraError
@@ -22,16 +22,17 @@ from remora.wire.reports.links import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """What is wanted of several hosts: how their aliases are read, who answers questions, who hears each result."""
 
     client: HubClient
     ssh_config: str | None
     settings: Settings
+    _: KW_ONLY
     codex: str | None = None
     dialogue: Dialogue | None = None
-    tell: Callable[[ConnectResult], None] = lambda result: None
+    tell: Callable[[ConnectResult], None] | None = None
 
     async def connect(self, aliases: Sequence[str]) -> ConnectReport:
         """Have live links, side by side; a failure belongs to its host."""
@@ -67,7 +68,8 @@ class Fleet:
         else:
             result = ConnectResult(host=alias, ok=True, changed=connected.changed, link=connected.link)
             code = ExitCode.DONE
-        self.tell(result)
+        if self.tell is not None:
+            self.tell(result)
         return result, code
 
 
