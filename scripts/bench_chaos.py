@@ -48,7 +48,7 @@ def _table(verdict: Verdict) -> str:
         ("connections lost and made again", str(verdict.connections_lost)),
         (
             "from the break until 100 kB had come back",
-            f"{statistics.median(recovery):.2f} s (median), {_quantile(recovery):.2f} s (95 %), {recovery[-1]:.2f} s (most)",
+            f"median {statistics.median(recovery):.2f} s, 95 % {_quantile(recovery):.2f} s, most {recovery[-1]:.2f} s",
         ),
         ("bytes counted there and back", f"{verdict.echoed:,}"),
         ("turns by outcome", turns),

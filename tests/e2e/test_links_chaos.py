@@ -1,4 +1,4 @@
-"""F52, F53, F54, F77, F81: breaks of every kind at random points, under load; `scripts/bench chaos` makes a thousand."""
+"""F52, F53, F54, F77, F81: breaks of every kind at random points under load; `scripts/bench chaos` makes 1,000."""
 
 import random
 

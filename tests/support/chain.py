@@ -87,6 +87,13 @@ class Chain:
                 others.append(command)
         return HostProcesses(tuple(servers), tuple(relays), tuple(others))
 
+    def control_socket(self) -> str:
+        """Where the host's one app server listens."""
+        (server,) = self.host_processes().app_servers
+        named = _command(server).rpartition("unix://")[2].strip()
+        usual = self.sshd.home / ".codex/app-server-control/app-server-control.sock"
+        return named or str(usual.resolve())  # behind a link there may be a shorter name
+
     def descriptors(self) -> int:
         """How many files the hub has open."""
         return len(os.listdir(f"/proc/{self.place.pid}/fd"))  # noqa: PTH208 - a process's own listing

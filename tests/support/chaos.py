@@ -354,7 +354,6 @@ def _history(item: dict[str, Any]) -> _Story | None:
 @asynccontextmanager
 async def _server(way: Chain) -> AsyncIterator[Any]:
     """The app server itself, reached without any of ours."""
-    socket = way.sshd.home / ".codex/app-server-control/app-server-control.sock"
-    stream = await LocalSockets().connect(str(socket.resolve()))
+    stream = await LocalSockets().connect(way.control_socket())
     async with open_rpc(stream, Framing.WEBSOCKET, clock=SystemClock(), limits=DEFAULT_LIMITS) as rpc:
         yield rpc
