@@ -122,7 +122,7 @@ class Session:
         """Whether the attempt that was asked for has failed in a way that will be tried again in a moment."""
         self._patience = 0
         self._policy = policy
-        self._backoff = Backoff(first=0.2, quick=2, growth=10.0, total=reconnect_total)
+        self._backoff = Backoff(first=0.2, quick=3, growth=8.0, total=reconnect_total)
         self._dials_per_minute = dials_per_minute
         self._busy = False
         self._again = False
