@@ -7,7 +7,8 @@ import asyncssh
 
 from remora.adapters.asyncssh_host import failures
 from remora.adapters.asyncssh_host.channels import RECEIVE_WINDOW, ChannelStream
-from remora.adapters.ssh_failures import channel_refused, channel_too_slow, connection_lost
+from remora.adapters.openings import ChannelRefusedError, Openings
+from remora.adapters.ssh_failures import channel_refused, connection_lost
 from remora.core.errors import RemoraError, Unreachable
 from remora.core.hosts import Host
 from remora.core.settings import Limits
@@ -55,8 +56,7 @@ class AsyncsshHost:
         self._lifetime = lifetime
         self._facts = facts
         self._environment: dict[bytes | str, bytes | str] = dict(environment.items())
-        self._limits = limits
-        self._streams: list[ChannelStream] = []
+        self._openings: Openings[ChannelStream] = Openings(host, limits.channel)
 
     @property
     def facts(self) -> ConnectionFacts:
@@ -107,37 +107,15 @@ class AsyncsshHost:
     async def _open(
         self, request: Callable[[ChannelStream], Coroutine[object, object, object]], *, what: str
     ) -> ChannelStream:
-        """Open one channel. A refusal is final when no earlier channel of ours has ended since the last success.
+        async def attempt() -> ChannelStream:
+            stream = ChannelStream(self._explain)
+            try:
+                await self._await_channel(request(stream), stream, what=what)
+            except asyncssh.ChannelOpenError as error:
+                raise self._broken() or ChannelRefusedError(error.reason) from None
+            return stream
 
-        The end of a process arrives before the host has freed its session: sshd does that after it has gone through
-        the messages at hand, a new request among them. Under ``MaxSessions 1`` it would refuse every other command.
-        """
-        refusal: asyncssh.ChannelOpenError | None = None
-        try:
-            async with asyncio.timeout(self._limits.channel):
-                while True:
-                    stream = ChannelStream(self._explain)
-                    try:
-                        await self._await_channel(request(stream), stream, what=what)
-                    except asyncssh.ChannelOpenError as error:
-                        refusal = error
-                        ended = [other for other in self._streams if other.ended]
-                        if not ended or self._lifetime.ended:
-                            raise
-                        for other in ended:
-                            await other.gone.wait()
-                        self._streams = [other for other in self._streams if other not in ended]
-                    else:
-                        self._streams = [*(other for other in self._streams if not other.gone.is_set()), stream]
-                        return stream
-        except TimeoutError:
-            if refusal is None:
-                raise channel_too_slow(self._host, what, self._limits.channel) from None
-            raise channel_refused(self._host, what, refusal.reason) from None
-        except asyncssh.ChannelOpenError as error:
-            raise self._broken() or channel_refused(self._host, what, error.reason) from None
-        except (asyncssh.Error, OSError) as error:
-            raise self._broken() or failures.connection_ended(self._host, error) from None
+        return await self._openings.open(attempt, what=what)
 
     async def _await_channel(
         self, opening: Coroutine[object, object, object], stream: ChannelStream, *, what: str

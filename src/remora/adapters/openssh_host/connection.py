@@ -9,6 +9,7 @@ import itertools
 from collections.abc import Callable
 from typing import Final
 
+from remora.adapters.openings import ChannelRefusedError
 from remora.adapters.openssh_host import packets
 from remora.adapters.openssh_host.channel import RECEIVE_WINDOW, MuxChannel
 from remora.adapters.openssh_host.packets import Reader, numbers, ssh_packet, string
@@ -20,10 +21,6 @@ _PIECE: Final = 32 * 1024
 """The largest data packet we ask for; what OpenSSH itself uses."""
 _ALIVE_REQUEST: Final = 1
 _PROXY_REQUEST: Final = 2
-
-
-class ChannelRefusedError(Exception):
-    """The host refuses to open a channel; the text is its own reason."""
 
 
 class MuxConnection(asyncio.Protocol):

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
+from remora.adapters.openings import Openings
 from remora.adapters.openssh_host.channel import MuxChannel
-from remora.adapters.openssh_host.connection import ChannelRefusedError, MuxConnection
+from remora.adapters.openssh_host.connection import MuxConnection
 from remora.adapters.openssh_host.packets import numbers, string
 from remora.adapters.session_options import forwarded_agent, session_environment
-from remora.adapters.ssh_failures import channel_refused, channel_too_slow
-from remora.core.errors import RemoraError, Unreachable
+from remora.adapters.ssh_failures import channel_refused
+from remora.core.errors import Unreachable
 from remora.core.hosts import Host
 from remora.core.settings import Limits
 from remora.core.shells import quote_words
@@ -22,9 +23,8 @@ class OpensshHost:
         self._host = host
         self._connection = connection
         self._facts = facts
-        self._limits = limits
         self._environment = session_environment(host)
-        self._channels: list[MuxChannel] = []
+        self._openings: Openings[MuxChannel] = Openings(host, limits.channel)
 
     @property
     def facts(self) -> ConnectionFacts:
@@ -68,40 +68,14 @@ class OpensshHost:
         return await self._connection.wait_lost()
 
     async def _open(self, request: Callable[[], MuxChannel], *, what: str) -> MuxChannel:
-        """Open one channel. A refusal is final when no earlier channel of ours has ended since the last success.
-
-        The end of a process arrives before the host has freed its session; under ``MaxSessions 1`` it would refuse
-        every other command.
-        """
-        refusal: ChannelRefusedError | None = None
-        try:
-            async with asyncio.timeout(self._limits.channel):
-                while True:
-                    channel = request()
-                    try:
-                        await _stand(channel)
-                    except ChannelRefusedError as error:
-                        refusal = error
-                        ended = [other for other in self._channels if other.ended]
-                        if not ended:
-                            raise channel_refused(self._host, what, str(error)) from None
-                        for other in ended:
-                            await other.gone.wait()
-                        self._channels = [other for other in self._channels if other not in ended]
-                    else:
-                        self._channels = [*(other for other in self._channels if not other.gone.is_set()), channel]
-                        return channel
-        except TimeoutError:
-            if refusal is None:
-                raise channel_too_slow(self._host, what, self._limits.channel) from None
-            raise channel_refused(self._host, what, str(refusal)) from None
+        return await self._openings.open(lambda: _stand(request()), what=what)
 
 
-async def _stand(channel: MuxChannel) -> None:
+async def _stand(channel: MuxChannel) -> MuxChannel:
+    """Wait until the channel stands; one that comes too late is closed when it comes."""
     try:
         await channel.opened()
-    except (RemoraError, ChannelRefusedError):
-        raise
-    except BaseException:
+    except asyncio.CancelledError:
         channel.abandon()
         raise
+    return channel
