@@ -14,6 +14,7 @@ import pytest
 from tests.support.launching import nonce
 from tests.support.loop import run
 from tests.support.relaying import (
+    RelayBench,
     echo,
     processor_ticks,
     read_all,
@@ -143,6 +144,24 @@ def test_two_that_start_at_the_same_moment_share_one_relay(tmp_path: Path) -> No
                     await stream.write(b"x")
                     assert await stream.read() == b"x"
             assert len(bench.pids()) == 1
+
+    run(go())
+
+
+def test_laptops_that_come_and_go_at_once_always_find_a_relay_and_leave_none(tmp_path: Path) -> None:
+    async def come_and_go(bench: RelayBench) -> None:
+        for index in range(5):
+            session = bench.session()
+            async with bench.attached(session):
+                stream = session.open("server")
+                await stream.write(b"%d" % index)
+                assert await stream.read() == b"%d" % index
+                await session.leave()
+
+    async def go() -> None:
+        async with relay_bench(tmp_path, echo) as bench:
+            await asyncio.gather(*(come_and_go(bench) for _ in range(5)))
+            await bench.gone()
 
     run(go())
 

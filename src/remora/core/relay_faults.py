@@ -76,5 +76,10 @@ def relay_start_problem(word: str, seen: str) -> LaunchProblem:
             next_step="Have that folder removed, or give the account a runtime folder of its own.",
         )
     if word == "mute":
-        return relay_failed("The relay on the host runs, but does not answer.", seen)
+        return LaunchProblem(
+            Code.RELAY_FAILED,
+            "The relay on the host runs, but does not answer.",
+            seen=seen,
+            next_step="If the process remora-relay hangs on the host, end it; then connect again.",
+        )
     return relay_failed("The relay did not start on the host.", seen)
