@@ -8,7 +8,7 @@ from remora import api
 from remora.cli.audience import activity_page, dialogue_of, drawing, questioner
 from remora.cli.floor import Floor
 from remora.cli.options import Options
-from remora.cli.render.links import WaitView
+from remora.cli.render.link_views import WaitView
 from remora.core.hosts import Address
 from remora.ports import Dialogue
 

@@ -13,14 +13,8 @@ from remora.cli.ending import Ending
 from remora.cli.floor import Floor
 from remora.cli.options import Options
 from remora.cli.output import tell, write_document
-from remora.cli.render.links import (
-    ConnectView,
-    StatusView,
-    WaitView,
-    show_disconnected,
-    show_hub_state,
-    show_links,
-)
+from remora.cli.render.link_views import ConnectView, StatusView, WaitView
+from remora.cli.render.links import show_disconnected, show_hub_state, show_links
 from remora.cli.render.page import Page
 from remora.core.errors import ExitCode, RemoraError
 from remora.wire.reports.links import HubReport, StatusReport
@@ -45,9 +39,8 @@ async def connect_and_show(aliases: list[str], options: Options, *, codex: str |
         except asyncio.CancelledError:
             view.settle()
             if view.under_way and not options.json:
-                tell(
-                    f"What has begun goes on in the background; end it with: remora disconnect {' '.join(view.under_way)}"
-                )
+                names = " ".join(view.under_way)
+                tell(f"What has begun goes on in the background; end it with: remora disconnect {names}")
             raise
     if options.json:
         write_document(report)

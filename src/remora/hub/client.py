@@ -3,18 +3,16 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
-from importlib.metadata import version
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
 
 from remora import wiring
-from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError, UsageProblem
+from remora.core.errors import Code, RemoraError, UsageProblem
 from remora.core.settings import DEFAULT_LIMITS, HostSettings, Limits
-from remora.hub.asking import answer_lent
-from remora.hub.lines import Lines
 from remora.hub.places import HubPlaces
-from remora.ports import ByteStream, Dialogue
+from remora.hub.talking import HubEnded, Talk, mute
+from remora.ports import Dialogue
 from remora.wire import control
 from remora.wire.reports.links import ForwardBody, LinkBody
 
@@ -133,120 +131,21 @@ class HubClient:
     @asynccontextmanager
     async def _talk(
         self, request: control.Request | None, *, any_version: bool = False, seconds: float | None = None
-    ) -> AsyncIterator["_Talk"]:
+    ) -> AsyncIterator[Talk]:
         patience = seconds or self._limits.hub_answer
         try:
             async with asyncio.timeout(patience):
                 stream = await wiring.local_sockets().connect(str(self._socket))
         except TimeoutError:
-            raise _mute(patience) from None
+            raise mute(patience) from None
         except RemoraError as error:
             raise HubEnded from error
         try:
-            talk = _Talk(stream, patience)
+            talk = Talk(stream, patience)
             await talk.begin(request, any_version=any_version)
             yield talk
         finally:
             await stream.close()
-
-
-class HubEnded(LaunchProblem):
-    """Nobody listens any more, or the hub ended in the middle of a conversation."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Code.HUB_MUTE,
-            "The background process that holds links has ended.",
-            next_step="Run the command again; links are made again by: remora connect",
-        )
-
-
-class _Talk:
-    """One conversation."""
-
-    hello: control.Hello
-
-    def __init__(self, stream: ByteStream, patience: float) -> None:
-        self._stream = stream
-        self._lines = Lines(stream, control.read_from_hub, limit=control.LINE_LIMIT)
-        self._patience = patience
-
-    async def begin(self, request: control.Request | None, *, any_version: bool) -> None:
-        """Say hello and ask, in one flight."""
-        mine = control.Hello(protocol=control.PROTOCOL, program=version("remora"), pid=os.getpid())
-        requests = () if request is None else (request,)
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._lines.send(mine, *requests)
-                said = await self._receive()
-        except TimeoutError:
-            raise _mute(self._patience) from None
-        if not isinstance(said, control.Hello):
-            raise _strange(type(said).__name__)
-        if said.protocol != control.PROTOCOL and not any_version:
-            raise _other_version(said)
-        self.hello = said
-
-    async def reply(self, kind: type[R], dialogue: Dialogue | None) -> R:
-        """The reply; questions before it are answered by `dialogue`. Raises the failure that the hub tells instead."""
-        while True:
-            said = await self._next()
-            if isinstance(said, kind):
-                return said
-            if isinstance(said, control.Failed):
-                raise control.rebuild(said)
-            if isinstance(said, control.HostKeyAsked | control.SecretAsked) and dialogue is not None:
-                await self._lines.send(await answer_lent(said, dialogue))
-            elif not isinstance(said, control.Status):
-                raise _strange(type(said).__name__)
-
-    async def states(self) -> AsyncGenerator[control.Status, None]:
-        """The states that the hub tells until it ends."""
-        while True:
-            yield await self.reply(control.Status, None)
-
-    async def let_go(self) -> None:
-        """Say that nothing more is wanted, and wait a while for the hub to have dealt with that."""
-        with suppress(TimeoutError, RemoraError):
-            async with asyncio.timeout(self._patience):
-                await self._stream.write_eof()
-                while await self._stream.read():
-                    pass
-
-    async def _next(self) -> control.FromHub:
-        """What comes next. A hub that is silent is asked whether it is there."""
-        asked = False
-        while True:
-            waiting = asyncio.ensure_future(self._receive())
-            try:
-                done, _ = await asyncio.wait({waiting}, timeout=self._patience)
-                while not done and not asked:
-                    asked = True
-                    await self._lines.send(control.Ping())
-                    done, _ = await asyncio.wait({waiting}, timeout=self._patience)
-            finally:
-                if not waiting.done():
-                    waiting.cancel()
-                    await asyncio.gather(waiting, return_exceptions=True)
-            if waiting.cancelled():
-                raise _mute(self._patience)
-            said = waiting.result()
-            if not isinstance(said, control.Pong):
-                return said
-            asked = False
-
-    async def _receive(self) -> control.FromHub:
-        try:
-            said = await self._lines.receive()
-        except control.Unreadable as error:
-            raise _strange(str(error)) from None
-        except HubEnded:
-            raise
-        except RemoraError as error:
-            raise HubEnded from error
-        if said is None:
-            raise HubEnded
-        return said
 
 
 async def find_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient | None:
@@ -293,29 +192,3 @@ def config_name(ssh_config: str | None) -> str | None:
             Code.USAGE, "The name of the SSH config is no UTF-8.", next_step="Give that file another name."
         ) from None
     return path
-
-
-def _mute(seconds: float) -> LaunchProblem:
-    return LaunchProblem(
-        Code.HUB_MUTE,
-        f"The background process that holds links did not answer within {seconds:g} seconds.",
-        next_step="End it with: remora hub stop",
-    )
-
-
-def _other_version(hello: control.Hello) -> LaunchProblem:
-    return LaunchProblem(
-        Code.HUB_VERSION,
-        f"The background process that runs belongs to remora {hello.program or '?'} and speaks another version of the "
-        f"hub's protocol ({hello.protocol}, not {control.PROTOCOL}).",
-        next_step="End it with: remora hub stop. Then connect again; the servers on the hosts go on meanwhile.",
-    )
-
-
-def _strange(seen: str) -> ProtocolProblem:
-    return ProtocolProblem(
-        Code.HUB_VERSION,
-        "What listens at the hub's socket does not speak as a hub does.",
-        seen=seen,
-        next_step="End it with: remora hub stop",
-    )

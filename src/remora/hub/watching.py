@@ -6,8 +6,9 @@ from contextlib import aclosing
 from typing import Final
 
 from remora.core.settings import Limits
-from remora.hub.client import HubEnded, find_hub
+from remora.hub.client import find_hub
 from remora.hub.fleet import status_of
+from remora.hub.talking import HubEnded
 from remora.wire.reports.links import StatusReport
 
 _LOOK: Final = 1.0

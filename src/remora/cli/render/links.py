@@ -1,16 +1,14 @@
-"""Links as a person reads them: what comes of connecting, and how they are."""
+"""Links as a person reads them: how they are, and what became of them."""
 
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from rich.console import Group
 from rich.text import Text
 
 from remora.cli.render.failure import show_advice, show_failure
 from remora.cli.render.page import Page, remote
 from remora.wire.reports.links import (
-    ConnectResult,
     DisconnectReport,
     HubReport,
     LinkBody,
@@ -26,146 +24,7 @@ _STYLES: Final = {
     "unreachable": "red",
     "stopped": "dim",
 }
-_PATIENCE: Final = 1.0
-"""Seconds of waiting that need no word."""
-_TICK: Final = 1.0
-"""Seconds after which how long something lasts is drawn again, though nothing has changed."""
 _GAP: Final = "  "
-
-
-class WaitView:
-    """A line that says what is waited for, once that has taken a while."""
-
-    def __init__(self, page: Page, what: str) -> None:
-        self._page = page
-        self._what = what
-        self._began = time.monotonic()
-
-    def redraw(self) -> None:
-        """See :class:`~remora.cli.audience.Drawn`."""
-        seconds = time.monotonic() - self._began
-        if seconds > _PATIENCE:
-            self._page.draw(Text.assemble(("… ", "dim"), self._what, (f"  {seconds:.0f} s", "dim")))
-
-    def settle(self) -> None:
-        """See :class:`~remora.cli.audience.Drawn`."""
-        self._page.clear()
-
-
-class ConnectView:
-    """Hosts being connected: those under way move on `activity`, results go to `results` as they come."""
-
-    def __init__(self, results: Page, activity: Page, aliases: Sequence[str], *, json: bool, verbosity: int) -> None:
-        self._results = results
-        self._activity = activity
-        self._json = json
-        self._quiet = verbosity < 0
-        self._under_way = list(aliases)
-        self._width = max(map(len, aliases), default=0)
-        self._began = time.monotonic()
-        self._last: dict[str, str] = {}
-
-    @property
-    def under_way(self) -> list[str]:
-        """The hosts that are being connected."""
-        return list(self._under_way)
-
-    def show(self, result: ConnectResult) -> None:
-        """Show what came of one host."""
-        self._under_way = [alias for alias in self._under_way if alias != result.host]
-        self.settle()
-        if self._json:
-            return
-        if result.error is not None:
-            show_failure(self._activity, result.error)
-        elif result.link is not None:
-            self._connected(result.link, changed=result.changed)
-
-    def follow(self, report: StatusReport) -> None:
-        """Say what has changed about the links."""
-        for link in report.links:
-            words = link.liveness if link.error is None else f"{link.liveness}: {link.error.message}"
-            if self._last.setdefault(link.host, "live") != words:
-                self._last[link.host] = words
-                self.say(f"{link.host} is {words}")
-
-    def say(self, words: str) -> None:
-        """A line about what goes on."""
-        if not (self._json or self._quiet):
-            self.settle()
-            self._activity.line(remote(words, "dim", one_line=True))
-
-    def redraw(self) -> None:
-        """See :class:`~remora.cli.audience.Drawn`."""
-        seconds = time.monotonic() - self._began
-        if self._quiet or seconds < _PATIENCE or not self._under_way:
-            return
-        rows = [
-            Text.assemble(
-                ("… ", "dim"), remote(f"{alias:<{self._width}}"), ("  connecting", "dim"), (f"  {seconds:.0f} s", "dim")
-            )
-            for alias in self._under_way
-        ]
-        self._activity.draw(Group(*rows))
-
-    def settle(self) -> None:
-        """See :class:`~remora.cli.audience.Drawn`."""
-        self._activity.clear()
-
-    def _connected(self, link: LinkBody, *, changed: bool) -> None:
-        page = self._results
-        if self._quiet:
-            page.whole_line(remote(link.socket))
-            return
-        words = remote(link.host, "bold").append_text(Text.assemble(" is ", (link.liveness, _style(link))))
-        if not changed:
-            words.append(" already, nothing changed", style="dim")
-        page.line(words)
-        for label, value in (("server", _server(link)), ("through", link.byte_path or "")):
-            if value and changed:
-                page.line(remote(value, one_line=True), prefix=_label(label))
-        page.whole_line(_label("socket").append_text(remote(link.socket)))
-        if changed:
-            for notice in link.notices:
-                page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
-
-
-class StatusView:
-    """All links, drawn again at each change; where nothing can be drawn again, printed anew."""
-
-    def __init__(self, page: Page, *, alias: str | None, verbosity: int) -> None:
-        self._page = page
-        self._alias = alias
-        self._verbosity = verbosity
-        self._report: StatusReport | None = None
-        self._drawn = 0.0
-
-    def show(self, report: StatusReport) -> None:
-        """What is so from now on."""
-        first, self._report = self._report is None, report
-        self._drawn = 0.0
-        if not self._page.live:
-            if not first:
-                self._page.line()
-            show_links(self._page, report, alias=self._alias, verbosity=self._verbosity)
-
-    def redraw(self) -> None:
-        """See :class:`~remora.cli.audience.Drawn`."""
-        now = time.monotonic()
-        if self._report is None or now - self._drawn < _TICK:
-            return
-        self._drawn = now
-        troubles = [_trouble(link, self._page.width) for link in self._report.links if link.error is not None]
-        clock = Text(time.strftime("%H:%M:%S"), style="dim")
-        self._page.draw(Group(*_report_lines(self._page, self._report, self._alias), *troubles, clock))
-
-    def settle(self) -> None:
-        """See :class:`~remora.cli.audience.Drawn`."""
-        live = self._page.live and self._report is not None
-        self._page.clear()
-        if live and self._report is not None:
-            show_links(self._page, self._report, alias=self._alias, verbosity=self._verbosity)
-            self._report = None
 
 
 def show_links(page: Page, report: StatusReport, *, alias: str | None, verbosity: int) -> None:
@@ -174,7 +33,7 @@ def show_links(page: Page, report: StatusReport, *, alias: str | None, verbosity
         for link in report.links:
             _show_link(page, link, verbosity=verbosity)
         return
-    for line in _report_lines(page, report, alias):
+    for line in report_lines(page, report, alias):
         page.whole_line(line)
     for link in report.links:
         if link.error is not None and verbosity >= 0:
@@ -206,10 +65,11 @@ def show_hub_state(page: Page, report: HubReport, *, done: str) -> None:
     rows = (("version", hub.version), ("process", hub.pid), ("since", since), ("holds", links), ("socket", hub.socket))
     for label, value in (*rows, ("log", hub.log)):
         if value:
-            page.whole_line(_label(label).append_text(remote(str(value), one_line=True)))
+            page.whole_line(label_of(label).append_text(remote(str(value), one_line=True)))
 
 
-def _report_lines(page: Page, report: StatusReport, alias: str | None) -> list[Text]:
+def report_lines(page: Page, report: StatusReport, alias: str | None) -> list[Text]:
+    """A table of all links, or a word about there being none."""
     if report.links:
         return _table(report.links, page.width if page.terminal else None)
     if alias is not None:
@@ -249,14 +109,14 @@ def _row(cells: Sequence[Text], widths: Sequence[int]) -> Text:
 
 
 def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
-    state = Text.assemble((_state(link), _style(link)), (f" for {_ago(link.since)}", "dim"))
+    state = Text.assemble((_state(link), style_of(link)), (f" for {_ago(link.since)}", "dim"))
     page.line(Text.assemble(remote(link.host, "bold"), " is ", state))
     also = [alias for alias in link.aliases if alias != link.host]
     where = f"{link.user}@{link.hostname}" if link.user and link.hostname else ""
     rows = (
         ("account", where),
         ("also", ", ".join(also)),
-        ("server", _server(link)),
+        ("server", server_of(link)),
         ("codex", link.codex_path or ""),
         ("through", link.byte_path or ""),
         ("policy", link.policy if verbosity >= 0 else ""),
@@ -267,13 +127,15 @@ def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
     )
     for label, value in rows:
         if value:
-            page.line(remote(value, one_line=True), prefix=_label(label))
-    page.whole_line(_label("socket").append_text(remote(link.socket)))
+            page.line(remote(value, one_line=True), prefix=label_of(label))
+    page.whole_line(label_of("socket").append_text(remote(link.socket)))
     for thread in link.active_threads:
         words = remote(thread.name or thread.thread_id, one_line=True)
-        page.line(words.append("  waits for an approval" if thread.waits_for_approval else ""), prefix=_label("thread"))
+        page.line(
+            words.append("  waits for an approval" if thread.waits_for_approval else ""), prefix=label_of("thread")
+        )
     for forward in link.forwards:
-        page.line(f"{forward.remote_port} at localhost:{forward.local_port}", prefix=_label("port"))
+        page.line(f"{forward.remote_port} at localhost:{forward.local_port}", prefix=label_of("port"))
     for notice in link.notices:
         page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
     if link.error is not None:
@@ -281,11 +143,13 @@ def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
         show_advice(page, link.error)
 
 
-def _label(label: str) -> Text:
+def label_of(label: str) -> Text:
+    """What stands before a value."""
     return Text.assemble((f"  {label:<9}", "dim"))  # a style of its own, which what is appended does not inherit
 
 
-def _style(link: LinkBody) -> str:
+def style_of(link: LinkBody) -> str:
+    """How alive it is, as a colour."""
     return "yellow" if link.stalled_since is not None else _STYLES.get(link.liveness, "")
 
 
@@ -293,12 +157,13 @@ def _state(link: LinkBody) -> str:
     return f"{link.liveness}, stalled" if link.stalled_since is not None else link.liveness
 
 
-def _server(link: LinkBody) -> str:
+def server_of(link: LinkBody) -> str:
+    """Its app server in words."""
     parts = (link.server_version, link.launch_mode, link.server_owner and f"({link.server_owner})")
     return " ".join(part for part in parts if part)
 
 
-def _trouble(link: LinkBody, width: int) -> Text:
+def trouble(link: LinkBody, width: int) -> Text:
     """What is wrong with a link, on one line."""
     words = "" if link.error is None else f"{link.host}: {link.error.message} [{link.error.code}]"
     line = remote(words, "red", one_line=True)
@@ -321,7 +186,7 @@ def _account(link: LinkBody) -> Text:
 _Cell = Callable[[LinkBody], Text]
 _COLUMNS: Final[tuple[tuple[str, _Cell], ...]] = (
     ("HOST", lambda link: remote(", ".join([link.host, *(a for a in link.aliases if a != link.host)]), one_line=True)),
-    ("STATE", lambda link: Text(_state(link), style=_style(link))),
+    ("STATE", lambda link: Text(_state(link), style=style_of(link))),
     ("FOR", lambda link: Text(_ago(link.since))),
     ("THREADS", _threads),
     ("SERVER", lambda link: remote(f"{link.server_version or ''} {link.launch_mode or ''}".strip(), one_line=True)),
