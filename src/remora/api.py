@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from remora.core.errors import Code, UsageProblem
 from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
@@ -181,34 +180,19 @@ def run_request(
     """
     from uuid import uuid4
 
-    from remora.core.choosing import choose
-    from remora.flows.run_request import RunRequest
-    from remora.wire.appserver import ApprovalPolicy, SandboxMode
+    from remora.flows.run_request import read_request
 
-    for name, value in (("prompt", prompt), ("thread", thread), ("model", model), ("effort", effort)):
-        _require_text(name, value or "")
-    return RunRequest(
-        prompt=prompt,
+    return read_request(
+        prompt,
         message_id=str(uuid4()),
         folder=folder,
         thread=thread,
         model=model,
         effort=effort,
-        sandbox=None if sandbox is None else choose(SandboxMode, sandbox, what="sandbox"),
-        approval_policy=None
-        if approval_policy is None
-        else choose(ApprovalPolicy, approval_policy, what="approval policy"),
-        images=tuple(images),
+        sandbox=sandbox,
+        approval_policy=approval_policy,
+        images=images,
     )
-
-
-def _require_text(name: str, value: str) -> None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise UsageProblem(
-            Code.USAGE, f"The {name} holds bytes that are no UTF-8.", next_step="Write it in UTF-8."
-        ) from None
 
 
 def interrupt_switch() -> "InterruptSwitch":

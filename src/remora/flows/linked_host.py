@@ -8,7 +8,6 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from remora.core.choosing import choose
 from remora.core.errors import Code, RemoraError, UsageProblem
 from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch
@@ -16,10 +15,10 @@ from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.linked import LinkAccess, LinkedServer, open_linked_server
 from remora.flows.rpc import Asked
 from remora.flows.run import Connect, run_thread
-from remora.flows.run_request import RunRequest
+from remora.flows.run_request import RunRequest, read_request, require_text
 from remora.flows.threads import ThreadClient, resume_request, start_request
 from remora.ports import ApprovalHandler, World
-from remora.wire.appserver import ApprovalPolicy, SandboxMode, read_thread
+from remora.wire.appserver import read_thread
 from remora.wire.reports.links import LinkBody
 from remora.wire.reports.run import RunEvent, ThreadReady, TurnStarted
 
@@ -57,16 +56,14 @@ class LinkedHost:
         :class:`~remora.core.errors.UsageProblem`. What is `None` is left to the configuration on the host. Raises
         ``folder-missing``.
         """
-        request = RunRequest(
-            prompt="",
+        request = read_request(
+            "",
             message_id="",
             folder=cwd,
             model=model,
             effort=effort,
-            sandbox=None if sandbox is None else choose(SandboxMode, sandbox, what="sandbox"),
-            approval_policy=None
-            if approval_policy is None
-            else choose(ApprovalPolicy, approval_policy, what="approval policy"),
+            sandbox=sandbox,
+            approval_policy=approval_policy,
         )
         return await self._open_thread(request)
 
@@ -194,6 +191,7 @@ class LinkedThread:
                 "This thread runs already.",
                 next_step="Wait for the end of that run, or say more to it with steer().",
             )
+        require_text("prompt", prompt)
         self._interrupt = InterruptSwitch()
         request = replace(self._request, prompt=prompt, message_id=str(uuid4()))
         events = self._host.run(self._connect, request, approvals=approvals, interrupt=self._interrupt)

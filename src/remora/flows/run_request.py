@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from remora.core.choosing import choose
+from remora.core.errors import Code, UsageProblem
 from remora.wire.appserver import (
     ApprovalPolicy,
     SandboxMode,
@@ -45,3 +47,46 @@ class RunRequest:
             sandbox=self.sandbox,
             approval_policy=self.approval_policy,
         )
+
+
+def read_request(
+    prompt: str,
+    *,
+    message_id: str,
+    folder: str | None = None,
+    thread: str | None = None,
+    model: str | None = None,
+    effort: str | None = None,
+    sandbox: str | None = None,
+    approval_policy: str | None = None,
+    images: Sequence[str] = (),
+) -> RunRequest:
+    """A request from what people and programs write: the usual names, and any text.
+
+    Another name, and text that Unicode has no bytes for, raises :class:`UsageProblem`.
+    """
+    for name, value in (("prompt", prompt), ("thread", thread), ("model", model), ("effort", effort)):
+        require_text(name, value or "")
+    return RunRequest(
+        prompt=prompt,
+        message_id=message_id,
+        folder=folder,
+        thread=thread,
+        model=model,
+        effort=effort,
+        sandbox=None if sandbox is None else choose(SandboxMode, sandbox, what="sandbox"),
+        approval_policy=None
+        if approval_policy is None
+        else choose(ApprovalPolicy, approval_policy, what="approval policy"),
+        images=tuple(images),
+    )
+
+
+def require_text(name: str, value: str) -> None:
+    """Raises :class:`UsageProblem` for text that cannot be sent."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise UsageProblem(
+            Code.USAGE, f"The {name} holds bytes that are no UTF-8.", next_step="Write it in UTF-8."
+        ) from None
