@@ -20,6 +20,8 @@ _UNSPOKEN: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION})
 """A server that speaks otherwise than WebSocket on its socket: it is used, but not watched."""
 _STEADY: Final = 5.0
 """A watch that held so long was no failure to watch."""
+_PULSES: Final = 4
+"""How often within the time after which a stall is shown the relay is asked."""
 _PAUSES: Final = Backoff(first=0.5, quick=7, total=math.inf)
 
 
@@ -27,7 +29,7 @@ class Attendance:
     """The watch over one connection; `probe` is set from outside when the connection is in doubt.
 
     `answered` is called when the app server has answered through `way`, `doubted` when it dropped us after that;
-    `stalled` with whether an answer is overdue.
+    `stalled` with the seconds that an overdue answer has been owed, or `None`.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Attendance:
         probe: asyncio.Event,
         answered: Callable[[], None],
         doubted: Callable[[], None],
-        stalled: Callable[[bool], None],
+        stalled: Callable[[float | None], None],
     ) -> None:
         self._host = host
         self._way = way
@@ -67,7 +69,7 @@ class Attendance:
             return next(task.result() for task in tasks if task.done())
         finally:
             await dismiss(*tasks)
-            self._stalled(False)
+            self._stalled(None)
 
     async def _lost(self) -> RemoraError:
         if self._attachment is not None:
@@ -99,13 +101,19 @@ class Attendance:
             await process.close()
 
     async def _pulse(self, attachment: Attachment) -> RemoraError:
-        """Show a stall; only the SSH keepalives cut."""
-        overdue = False
-        while True:
-            if not overdue:
-                await self._clock.sleep(self._limits.stall / 2)
-            overdue = not await attachment.ping(self._limits.stall)
-            self._stalled(overdue)
+        """Ask now and then, and show a stall; only the SSH keepalives cut."""
+        stall = self._limits.stall
+        asking = asyncio.ensure_future(attachment.ping(stall))
+        try:
+            while True:
+                await self._clock.sleep(stall / _PULSES)
+                since = attachment.quiet_since
+                quiet = 0.0 if since is None else self._clock.monotonic() - since
+                self._stalled(quiet if quiet >= stall else None)
+                if asking.done():
+                    asking = asyncio.ensure_future(attachment.ping(stall))
+        finally:
+            await dismiss(asking)
 
     async def _server_gone(self) -> RemoraError:
         """Listen to the app server, again when only the listener was dropped, until it is gone."""

@@ -273,11 +273,10 @@ class Supervisor:
         old, self._relay = self._relay, self._new_relay()
         await old.leave()
 
-    def _note_stall(self, stalled: bool) -> None:
-        if stalled is (self.stalled_since is not None):
+    def _note_stall(self, seconds: float | None) -> None:
+        if (seconds is None) is (self.stalled_since is None):
             return
-        limits = self._world.limits
-        self.stalled_since = self._world.clock.wall() - limits.stall if stalled else None
+        self.stalled_since = None if seconds is None else self._world.clock.wall() - seconds
         self._changed()
 
     def _new_relay(self) -> RelaySession:
