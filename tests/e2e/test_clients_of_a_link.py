@@ -13,12 +13,12 @@ import pytest
 from tests.support.attached import ROOT, AttachedHost, attached_host
 from tests.support.echo_socket import echo_port
 from tests.support.loop import run
-from tests.support.runs import report_of
+from tests.support.runs import Person, report_of
 from tests.support.until import until
 
 import remora
 from remora.demo.scripted_model import Gate, RunCommand, Say, Step, Wait
-from remora.wire.reports.run import RunEvent
+from remora.wire.reports.run import RunEvent, RunReport, TurnStarted
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 
@@ -183,6 +183,55 @@ def test_the_library_keeps_its_objects_across_a_cut(tmp_path: Path) -> None:
 
         assert run(go()) == ["And the end.", "More."]
         assert host.sshd.accepted_logins() == 2
+
+
+def test_a_turn_of_the_library_is_steered_and_interrupted_and_its_thread_taken_up_again(tmp_path: Path) -> None:
+    gate = Gate()
+    steps: list[Step] = [Say("One, two.", ends_turn=False, piece=2), Wait(gate), Say("Not reached."), Say("Again.")]
+    with attached_host(steps, tmp_path) as host:
+        config = host.hub.environment["REMORA_SSH_CONFIG"]
+
+        async def go() -> tuple[str, str]:
+            interrupted = ""
+            async with remora.connect("devbox", ssh_config=config) as devbox:
+                with pytest.raises(remora.RemoraError, match="no-such"):
+                    await devbox.start_thread(cwd="no-such")
+                thread = await devbox.start_thread(cwd="project", sandbox="read-only")
+                with pytest.raises(remora.RemoraError, match="No turn"):
+                    await thread.steer("hello")
+                async with aclosing(thread.run("please")) as events:
+                    async for event in events:
+                        if isinstance(event, TurnStarted):
+                            await gate.reached()
+                            await thread.steer("and be quick")
+                            thread.interrupt()
+                        if isinstance(event, RunReport):
+                            interrupted = event.outcome
+                gate.open()
+                again = await devbox.resume_thread(thread.thread_id[:20])
+                assert again.thread_id == thread.thread_id
+                async with aclosing(again.run("once more")) as events:
+                    return interrupted, report_of([event async for event in events]).outcome
+
+        assert run(go()) == ("interrupted", "completed")
+        assert host.sshd.accepted_logins() == 1
+
+
+def test_an_approval_in_the_library_is_declined_unless_a_handler_decides(tmp_path: Path) -> None:
+    steps: list[Step] = [RunCommand("touch granted", escalate=True, justification="I want it"), Say("Done.")]
+    with attached_host(steps, tmp_path) as host:
+        config = host.hub.environment["REMORA_SSH_CONFIG"]
+
+        async def go(approvals: Person | None) -> RunReport:
+            async with remora.connect("devbox", approvals=approvals, ssh_config=config) as devbox:
+                thread = await devbox.start_thread("project", sandbox="workspace-write", approval_policy="on-request")
+                async with aclosing(thread.run("please")) as events:
+                    return report_of([event async for event in events])
+
+        assert [asked.decision for asked in run(go(None)).approvals] == ["decline"]
+        assert not (host.project / "granted").exists()
+        assert [asked.decision for asked in run(go(Person("accept"))).approvals] == ["accept"]
+        assert (host.project / "granted").exists()
 
 
 def test_f73_a_forwarded_port_is_an_object_and_survives_a_cut(tmp_path: Path) -> None:
