@@ -119,7 +119,7 @@ def test_it_goes_when_it_was_idle_for_long_enough(folder: Path) -> None:
         lock = HubLock(folder / "lock")
         lock.take()
         presence = Presence(lock, HealingSockets(LocalSockets()), make_folder=lambda: None, clock=clock)
-        watching = asyncio.create_task(presence.watch(clock.monotonic, lambda: 300.0))
+        watching = asyncio.create_task(presence.watch(clock.monotonic, lambda: 300.0, attended=lambda: False))
         for _ in range(160):
             assert not watching.done() or clock.monotonic() > 300
             await asyncio.sleep(0)
@@ -128,6 +128,25 @@ def test_it_goes_when_it_was_idle_for_long_enough(folder: Path) -> None:
         return await watching
 
     assert run(go()) == "nothing to do"
+
+
+def test_f65_it_goes_when_nobody_can_find_it_and_nobody_is_left(folder: Path) -> None:
+    async def go() -> str:
+        clock = ManualClock()
+        lock = HubLock(folder / "gone" / "lock")
+        presence = Presence(lock, HealingSockets(LocalSockets()), make_folder=lambda: None, clock=clock)
+        attended = [True]
+        watching = asyncio.create_task(presence.watch(lambda: 0.0, lambda: 300.0, attended=lambda: attended[0]))
+        for step in range(200):
+            assert not watching.done()
+            attended[0] = step < 190
+            await asyncio.sleep(0)
+            await clock.advance(2.0)
+            if watching.done():
+                break
+        return await watching
+
+    assert "find" in run(go())
 
 
 def test_it_goes_when_another_one_has_its_place(folder: Path) -> None:
@@ -142,7 +161,7 @@ def test_it_goes_when_another_one_has_its_place(folder: Path) -> None:
             assert other.stdout is not None
             other.stdout.readline()
             presence = Presence(lock, HealingSockets(LocalSockets()), make_folder=lambda: None, clock=clock)
-            watching = asyncio.create_task(presence.watch(lambda: 0.0, lambda: 300.0))
+            watching = asyncio.create_task(presence.watch(lambda: 0.0, lambda: 300.0, attended=lambda: True))
             await asyncio.sleep(0)
             await clock.advance(2.0)
             reason = await watching

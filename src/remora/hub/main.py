@@ -99,7 +99,9 @@ class _Hub:
             tell_starter(READY, foreground=self._foreground)
             _log.info("hub %s, process %d", version("remora"), os.getpid())
             presence = Presence(self._lock, self._sockets, make_folder=wiring.runtime_folder, clock=self._clock)
-            watching = presence.watch(self._idle_for, lambda: self._server.limits.hub_idle)
+            watching = presence.watch(
+                self._idle_for, lambda: self._server.limits.hub_idle, attended=self._registry.has_clients
+            )
             reason = await first_of(asyncio.ensure_future(watching), asyncio.ensure_future(self._wait_told()))
             _log.info("ending: %s", reason)
         try:

@@ -28,10 +28,14 @@ class Presence:
         self._sockets = sockets
         self._make_folder = make_folder
         self._clock = clock
-        self._trouble = ""
 
-    async def watch(self, idle_for: Callable[[], float], limit: Callable[[], float]) -> str:
-        """Why the hub has to end: another one is there, or it was idle for longer than `limit`."""
+    async def watch(
+        self, idle_for: Callable[[], float], limit: Callable[[], float], *, attended: Callable[[], bool]
+    ) -> str:
+        """Why the hub has to end: another one is there, or for longer than `limit` it was idle, or nobody could find
+        it and it was not `attended` by clients from before.
+        """
+        lost_since: float | None = None
         while True:
             await self._clock.sleep(_EVERY)
             if idle_for() > limit():
@@ -41,11 +45,14 @@ class Presence:
                     return "another hub has taken over"
                 for path in await self._sockets.heal():
                     _log.warning("%s was removed and is there again", path)
-                self._trouble = ""
+                lost_since = None
             except (RemoraError, OSError) as error:
-                if str(error) != self._trouble:
-                    self._trouble = str(error)
+                now = self._clock.monotonic()
+                if lost_since is None:
                     _log.warning("cannot be found for now: %s", error)
+                    lost_since = now
+                elif now - lost_since > limit() and not attended():
+                    return "nobody can find it any more"
 
     def _is_ours(self) -> bool:
         if self._lock.is_held():

@@ -52,6 +52,10 @@ class Registry:
         held = self._links.get(name)
         return None if held is None else self._body(held, name)
 
+    def has_clients(self) -> bool:
+        """Whether anybody is attached to a link, or to one of its ports."""
+        return any(body.clients or any(each.clients for each in body.forwards) for body in self.bodies())
+
     async def connect(self, request: Connect, dialogue: Dialogue) -> Connected:
         """Have a live link. Goes on when the caller does not wait for it any more."""
         task = self._keep(asyncio.create_task(self._connect(request, dialogue)))
