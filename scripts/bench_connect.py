@@ -87,7 +87,7 @@ class Bench:
             self.end_servers()
         before = self.sshd.accepted_logins()
         began = time.perf_counter()
-        seconds = _until_thread(contestant.command, began)
+        seconds = until_thread(contestant.command, began)
         if record:
             contestant.seconds.setdefault(self.proxy.round_trip, []).append(seconds)
             contestant.logins.add(self.sshd.accepted_logins() - before)
@@ -164,7 +164,7 @@ def _sdk_environment() -> Path:
     return python
 
 
-def _until_thread(command: Sequence[str], began: float) -> float:
+def until_thread(command: Sequence[str], began: float) -> float:
     """Seconds until the process says that the thread is there, or ends; then it may finish in peace."""
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe

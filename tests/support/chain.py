@@ -112,11 +112,13 @@ def chain(
     extra: Sequence[str] = (),
     settings: str = ALWAYS,
     base: Path | None = None,
+    direct: bool = False,
 ) -> Iterator[Chain]:
     """A chain with `codex` on the host, whose home `furnish` may fill. Nothing of it is left outside.
 
     `options` go to the sshd, `extra` lines to the SSH config, `settings` into remora's own settings file. `base` is
-    where the scratch folder lies; the usual place is below the temporary folder.
+    where the scratch folder lies; the usual place is below the temporary folder. With `direct` the way leads round the
+    proxy: for measurements.
     """
     folder = Path(tempfile.mkdtemp(prefix="c", dir=base))
     try:
@@ -132,7 +134,7 @@ def chain(
                 fresh.rename(config)
 
             with FaultProxy(sshd.port, moved=write_config) as proxy:
-                write_config(proxy.port)
+                write_config(sshd.port if direct else proxy.port)
                 (folder / "etc/remora").mkdir(parents=True)
                 (folder / "etc/remora/config.toml").write_text(settings)
                 with hub_place(REMORA_SSH_CONFIG=str(config), XDG_CONFIG_HOME=str(folder / "etc")) as place:

@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.byte_server import converse
+
 _ROOT: Final = Path(__file__).parents[2]
 _SLOW: Final = 20.0
 _FOR_EVER: Final = 3600.0
@@ -32,6 +34,8 @@ class Fault(StrEnum):
     """Of the generation that knows only standard input and output."""
     VERSION_HANGS = "version-hangs"
     NO_APP_SERVER = "no-app-server"
+    PLAIN_BYTES = "plain-bytes"
+    """Whoever does not begin with HTTP is served by :mod:`tests.support.byte_server`."""
 
 
 def install(
@@ -126,7 +130,9 @@ def _converse(connection: socket.socket, fault: Fault, version: str) -> None:
     with connection, connection.makefile("rwb") as stream:
         if fault is Fault.NEVER_ANSWER:
             time.sleep(_FOR_EVER)
-        if fault is Fault.LINES_ON_SOCKET:
+        if fault is Fault.PLAIN_BYTES and connection.recv(1, socket.MSG_PEEK) != b"G":
+            converse(connection)
+        elif fault is Fault.LINES_ON_SOCKET:
             _serve_lines(stream, stream, version)
         else:
             _serve_websocket(connection, version)
