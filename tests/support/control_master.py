@@ -37,7 +37,7 @@ def control_master(config: Path, alias: str) -> Iterator["subprocess.Popen[bytes
                 assert master.poll() is None, "the control master has ended"
             yield master
         finally:
-            master.terminate()
+            master.kill()  # SIGTERM is lost when it comes just before ssh begins to wait
 
 
 def choosing(dialler: Dialler, *, transport: Transport = Transport.BUILT_IN, limits: Limits | None = None) -> Dialler:

@@ -84,7 +84,8 @@ class LocalStream(asyncio.Protocol):
         self._closed = True
         self._inbox.end()
         self._writable.set()
-        self._transport.abort()
+        if not self._lost:
+            self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection stands."""

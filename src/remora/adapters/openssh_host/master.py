@@ -19,7 +19,10 @@ _SAID_KEPT: Final = 64 * 1024
 _STOP_GRACE: Final = 1.0
 _LAST_WORDS: Final = 0.5
 _PERSIST: Final = 5
-"""Seconds after which the master ends by itself when nobody uses it; nothing else ends it when we were killed."""
+"""Seconds after which the master ends by itself when nobody uses it; nothing else ends it when we were killed.
+
+It may notice only at its next keepalive that nobody does.
+"""
 
 _OURS: Final = (
     "ControlMaster=yes",
