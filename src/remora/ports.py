@@ -227,6 +227,14 @@ class Clock(Protocol):
         ...
 
 
+class LocalNetwork(Protocol):
+    """How this machine is connected."""
+
+    def signature(self) -> str:
+        """A text that differs when the machine has moved: another address, a network that came back, a VPN."""
+        ...
+
+
 Visitor = Callable[[ByteStream], Awaitable[None]]
 """Serves one client that connected here. The stream is closed when it returns; what it raises is the client's end."""
 
@@ -276,10 +284,11 @@ class World:
     """All that the flows touch, as one value: real in production, from :mod:`remora.testing` in tests.
 
     `nonce` gives a word of random hexadecimal digits, a new one at each call; `spool` an empty spool. Without
-    `config` every name that the resolver answers for is a host.
+    `config` every name that the resolver answers for is a host; without `network` no move of the machine is noticed.
     """
 
     config: ConfigReader | None = None
+    network: LocalNetwork | None = None
     resolver: HostResolver
     dialler: Dialler
     clock: Clock

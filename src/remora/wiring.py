@@ -59,12 +59,14 @@ def default_world(ssh_config: str | None = None, *, settings: Settings = DEFAULT
     from random import SystemRandom
 
     from remora.adapters.disk_spool import DiskSpool
+    from remora.adapters.local_network import LocalNetwork
     from remora.adapters.system_clock import SystemClock
     from remora.ports import World
 
     limits = settings.limits
     return World(
         config=default_config_reader(ssh_config),
+        network=LocalNetwork(),
         resolver=default_resolver(ssh_config, limits=limits),
         dialler=default_dialler(ssh_config, settings=settings),
         clock=SystemClock(),

@@ -20,6 +20,7 @@ from remora.core.session import (
     Event,
     Failed,
     Lost,
+    Moved,
     Session,
     Wanted,
     Woke,
@@ -155,7 +156,7 @@ def test_attempts_that_never_leave_this_machine_are_bounded_too(chance: float) -
 
 @given(
     code=st.sampled_from(PERSON),
-    events=st.lists(st.sampled_from([Wanted(), Woke(), Due(), Active(True), Active(False)]), max_size=20),
+    events=st.lists(st.sampled_from([Wanted(), Woke(), Moved(), Due(), Active(True), Active(False)]), max_size=20),
     policy=st.sampled_from(list(ReconnectPolicy)),
 )
 def test_f19_after_a_refusal_nothing_is_dialled_until_a_person_acts(
@@ -213,6 +214,26 @@ def test_f75_a_live_link_is_asked_at_once_after_a_sleep_instead_of_waiting_for_k
     driven = Driven().live()
     assert driven.tell(Woke()) is Effect.PROBE
     assert state(driven) is Liveness.LIVE
+
+
+def test_f75_a_machine_that_moved_to_another_network_dials_at_once_and_no_storm_comes_of_moving_on_and_on() -> None:
+    driven = Driven(host=lambda now: DEAD).live()
+    driven.tell(Lost(CUT))
+    driven.wait(200)
+    before = len(driven.dials)
+    driven.tell(Moved())
+    driven.wait(1)
+    assert len(driven.dials) > before
+    began, before = driven.now, len(driven.dials)
+    while driven.now < began + 60:
+        driven.tell(Moved())
+        driven.wait(1)
+    assert len(driven.dials) - before <= 12
+
+
+def test_a_live_link_is_asked_at_once_after_a_move() -> None:
+    driven = Driven().live()
+    assert driven.tell(Moved()) is Effect.PROBE
 
 
 def test_f76_a_machine_that_said_goodbye_is_not_dialled_until_somebody_asks() -> None:

@@ -92,8 +92,8 @@ class HostFacts:
 
     `path` is the PATH of the account's login shell, in which codex is looked for and started. `server` is
     the app server that we started earlier, when it still runs. `login` holds ``auth-file``,
-    ``key-variable`` and ``provider``. `sandbox` is ``ok``, ``refused`` or ``unknown``. `python` is a Python that can run the relay, when the
-    probe was asked for one.
+    ``key-variable`` and ``provider``. `sandbox` is ``ok``, ``refused`` or ``unknown``. `python` is a Python that can
+    run the relay, when the probe was asked for one.
     """
 
     os: str

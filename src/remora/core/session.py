@@ -29,8 +29,10 @@ _LOCAL_CEILING: Final = 10.0
 _CROWDED: Final = Code.CONNECTION_CLOSED
 """How a server answers that has too many logins under way: come again, a little later."""
 _PATIENCE: Final = 2
+_MOVES_APART: Final = 20.0
+"""Seconds between two moves that count; a network that comes and goes must not become a storm of dials."""
 _AWAKE: Final = 0.5
-"""Seconds within which links dial after this machine woke; spread, because all of them do."""
+"""Seconds within which links dial after this machine woke or moved; spread, because all of them do."""
 
 
 class Effect(Enum):
@@ -70,6 +72,11 @@ class Woke:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """This machine is connected in another way than before."""
+
+
+@dataclass(frozen=True, slots=True)
 class Due:
     """The deadline may have come."""
 
@@ -106,7 +113,7 @@ class Ended:
     """Stop, for good."""
 
 
-Event = Asked | Wanted | Active | Woke | Due | CameUp | Failed | Lost | Broke | Ended
+Event = Asked | Wanted | Active | Woke | Moved | Due | CameUp | Failed | Lost | Broke | Ended
 
 
 class Session:
@@ -132,6 +139,7 @@ class Session:
         self._up_since = 0.0
         self._trouble_since = 0.0
         self._attempt = 0
+        self._moved: float | None = None
         self._unanswered: deque[float] = deque(maxlen=dials_per_minute)
         self._dials: deque[float] = deque(maxlen=_LIVELY_PER_MINUTE)
         self._relaunches: deque[float] = deque(maxlen=_RELAUNCHES_PER_MINUTE)
@@ -174,8 +182,13 @@ class Session:
             case Wanted():
                 return self._wanted(now)
             case Woke():
-                return self._woke(now, chance)
-        return self._due(now)
+                return self._elsewhere(now, chance)
+            case Moved() if self._moved is None or now - self._moved >= _MOVES_APART:
+                self._moved = now
+                return self._elsewhere(now, chance)
+            case Due():
+                return self._due(now)
+        return Effect.NONE
 
     def _asked(self, now: float) -> Effect:
         if self.liveness is Liveness.LIVE:
@@ -199,7 +212,8 @@ class Session:
         self.deadline = max(now, self._earliest(now))
         return self._dial(now) if self.deadline <= now else Effect.NONE
 
-    def _woke(self, now: float, chance: float) -> Effect:
+    def _elsewhere(self, now: float, chance: float) -> Effect:
+        """What was tried before may have been tried from another place: begin anew, and doubt what seems to stand."""
         if self.liveness is Liveness.LIVE:
             return Effect.PROBE
         if self.liveness in {Liveness.CONNECTING, Liveness.RECONNECTING, Liveness.UNREACHABLE}:

@@ -10,13 +10,13 @@ from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit, Unre
 from remora.core.launching import LaunchRequest, refuse_folder
 from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
 from remora.core.probes import FolderFacts
-from remora.core.session import Active, Asked, CameUp, Due, Effect, Ended, Event, Failed, Lost, Session, Wanted, Woke
+from remora.core.session import Active, Asked, CameUp, Due, Effect, Ended, Event, Failed, Lost, Session, Wanted
 from remora.flows.doors import Doors, Guest, show_in
 from remora.flows.lending import LentDialogue
 from remora.flows.supervise import Supervisor
 from remora.flows.unattended import UnattendedDialogue
 from remora.flows.waiting import dismiss, within
-from remora.flows.waking import watch_wakes
+from remora.flows.waking import watch_machine
 from remora.flows.ways import Way
 from remora.ports import ByteStream, Dialogue, LocalSockets, World
 from remora.wire.reports import error_body, notice_bodies
@@ -129,7 +129,7 @@ class Link:
         tasks: list[asyncio.Future[Any]] = []
         try:
             await self._doors.open(self.name)
-            waking = watch_wakes(self._clock, partial(self._tell, Woke()))
+            waking = watch_machine(self._clock, self._world.network, self._tell)
             works: list[Coroutine[Any, Any, object]] = [self._obey(), waking, self._stopping.wait()]
             tasks.extend(asyncio.ensure_future(work) for work in works)
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
