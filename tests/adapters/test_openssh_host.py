@@ -220,7 +220,7 @@ def test_a_killed_program_of_ours_leaves_no_ssh_behind(tmp_path: Path) -> None:
             holder.kill()
         deadline = (
             time.monotonic() + 40
-        )  # ssh may notice only at its next keepalive that it is idle, and waits 5 s then
+        )  # one keepalive and five seconds
         while server.connection_processes() or any(sockets.iterdir()):
             assert time.monotonic() < deadline, "an ssh stays"
             time.sleep(0.05)
