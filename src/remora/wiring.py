@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
+    from remora.adapters.dial_gate import DialGate
     from remora.ports import ByteStream, Clock, ConfigReader, Dialler, HostResolver, LocalSockets, World
 
 
@@ -32,10 +33,19 @@ def default_resolver(ssh_config: str | None = None, *, limits: Limits = DEFAULT_
     return OpenSshResolver(ssh_config, reader=default_config_reader(ssh_config), limits=limits)
 
 
-def default_dialler(ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS) -> "Dialler":
-    """The user's live control master, else asyncssh or the system's ``ssh``, as the settings say for the alias."""
+def dial_gate(limits: Limits = DEFAULT_LIMITS) -> "DialGate":
+    """What logins of one program wait at for each other."""
     from random import SystemRandom
 
+    from remora.adapters.dial_gate import DialGate
+
+    return DialGate(limits, SystemRandom())
+
+
+def default_dialler(
+    ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS, gate: "DialGate | None" = None
+) -> "Dialler":
+    """The user's live control master, else asyncssh or the system's ``ssh``, as the settings say for the alias."""
     from remora.adapters.choosing_dialler import ChoosingDialler
 
     limits = settings.limits
@@ -49,11 +59,18 @@ def default_dialler(ssh_config: str | None = None, *, settings: Settings = DEFAU
 
         return AsyncsshDialler(limits)
 
-    return ChoosingDialler(lambda alias: settings.host(alias).transport, make, limits=limits, random=SystemRandom())
+    return ChoosingDialler(
+        lambda alias: settings.host(alias).transport, make, gate=gate or dial_gate(limits), limits=limits
+    )
 
 
-def default_world(ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS) -> "World":
-    """The real world: the system's ``ssh`` resolves, and dials where it is wanted; unread events wait on disk."""
+def default_world(
+    ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS, gate: "DialGate | None" = None
+) -> "World":
+    """The real world: the system's ``ssh`` resolves, and dials where it is wanted; unread events wait on disk.
+
+    Worlds that are given the same `gate` spare servers together.
+    """
     import secrets
     from functools import partial
     from random import SystemRandom
@@ -68,7 +85,7 @@ def default_world(ssh_config: str | None = None, *, settings: Settings = DEFAULT
         config=default_config_reader(ssh_config),
         network=LocalNetwork(),
         resolver=default_resolver(ssh_config, limits=limits),
-        dialler=default_dialler(ssh_config, settings=settings),
+        dialler=default_dialler(ssh_config, settings=settings, gate=gate),
         clock=SystemClock(),
         random=SystemRandom(),
         nonce=partial(secrets.token_hex, 16),

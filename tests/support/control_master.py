@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 from remora.adapters.choosing_dialler import ChoosingDialler
+from remora.adapters.dial_gate import DialGate
 from remora.core.hosts import Route
 from remora.core.settings import Limits, Transport
 from remora.ports import Dialler, Dialogue, RemoteHost
@@ -42,12 +43,9 @@ def control_master(config: Path, alias: str) -> Iterator["subprocess.Popen[bytes
 
 def choosing(dialler: Dialler, *, transport: Transport = Transport.BUILT_IN, limits: Limits | None = None) -> Dialler:
     """The dialler that looks for a live control master first, and else lets `dialler` log in."""
-    return ChoosingDialler(
-        lambda alias: transport,
-        lambda chosen: dialler,
-        limits=limits or Limits(),
-        random=Random(1),  # noqa: S311 - spreads attempts, nothing else
-    )
+    limits = limits or Limits()
+    gate = DialGate(limits, Random(1))  # noqa: S311 - spreads attempts, nothing else
+    return ChoosingDialler(lambda alias: transport, lambda chosen: dialler, gate=gate, limits=limits)
 
 
 class NoDialler:

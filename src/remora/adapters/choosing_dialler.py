@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from random import Random
 
 from remora.adapters.dial_gate import DialGate
 from remora.core.hosts import Host, Notice, Route
@@ -15,8 +14,8 @@ from remora.ports import Dialler, Dialogue, RemoteHost
 class ChoosingDialler:
     """A :class:`remora.ports.Dialler` that makes no login where the user's control master lives.
 
-    `choose` names the transport for an alias, `make` gives the dialler for one. Logins of our own wait for each other
-    as the limits say.
+    `choose` names the transport for an alias, `make` gives the dialler for one. Logins of our own wait at
+    `gate` for each other.
     """
 
     def __init__(
@@ -24,10 +23,10 @@ class ChoosingDialler:
         choose: Callable[[str], Transport],
         make: Callable[[Transport], Dialler],
         *,
+        gate: DialGate,
         limits: Limits = DEFAULT_LIMITS,
-        random: Random,
     ) -> None:
-        self._gate = DialGate(limits, random)
+        self._gate = gate
         self._choose = choose
         self._make = make
         self._limits = limits

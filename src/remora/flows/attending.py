@@ -90,7 +90,8 @@ class Attendance:
         try:
             await within(self._clock, limit, self._start_nothing(), error=late)
         except RemoraError as error:
-            return error is not late and error.code is not Code.CONNECTION_LOST  # a refusal is an answer
+            gone = {Code.CONNECTION_LOST, Code.HOST_LEFT}
+            return error is not late and error.code not in gone  # a refusal is an answer
         return True
 
     async def _start_nothing(self) -> None:

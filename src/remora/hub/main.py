@@ -139,10 +139,11 @@ class _Hub:
 
 
 class _Links:
-    """Makes links that dial at one common pace."""
+    """Makes links that dial at one common pace, and spare a server that several of them lead to."""
 
     def __init__(self, clock: Clock, sockets: LocalSockets) -> None:
         self._pace = Pace(clock)
+        self._gate = wiring.dial_gate()
         self._sockets = sockets
 
     def make(self, name: LinkName, request: Connect, socket_path: str) -> Link:
@@ -150,7 +151,7 @@ class _Links:
         from remora.flows import link
 
         settings = Settings(limits=request.limits, hosts={name.alias: request.host})
-        world = wiring.default_world(name.ssh_config, settings=settings)
+        world = wiring.default_world(name.ssh_config, settings=settings, gate=self._gate)
         dialler = PacedDialler(world.dialler, self._pace, per_second=request.limits.dials_per_second)
         return link.Link(
             name,
