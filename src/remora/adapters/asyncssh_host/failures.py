@@ -32,6 +32,8 @@ def login_failure(host: Host, login: Login, error: Exception, *, proxy_said: str
         )
     if isinstance(error, asyncssh.DisconnectError) and _TOO_MANY in error.reason.lower():
         return _too_many_keys(host, login, error.reason)
+    if isinstance(error, asyncssh.ConnectionLost | OSError) and login.proven and not (login.refused or login.answered):
+        return _broken_off(host, error)
     if login.attempted:
         return _refused(host, login, str(error))
     if proxy_said is not None and not login.proven:
@@ -97,6 +99,17 @@ def files_too_slow(host: Host, limit: float) -> TimeLimit:
 def connection_ended(host: Host, error: Exception | None) -> Unreachable:
     """The connection stood and is gone. Without an error the host itself has taken leave, in the protocol's words."""
     return host_left(host) if error is None else connection_lost(host, str(error))
+
+
+def _broken_off(host: Host, error: Exception) -> Unreachable:
+    """The connection is gone and the host has refused nothing yet: this says nothing about the login."""
+    return Unreachable(
+        Code.CONNECTION_CLOSED,
+        f"The connection to {host.alias} ended in the middle of the login, before the host had said yes or no.",
+        next_step="Try again in a moment; if it stays, look into the host's sshd log (MaxStartups, deny lists).",
+        seen=str(error),
+        host=host.alias,
+    )
 
 
 def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:

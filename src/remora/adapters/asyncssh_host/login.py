@@ -15,7 +15,7 @@ class Login(asyncssh.SSHClient):
 
     The host key is judged before anything is sent, not even a user name. `shown` is the key that was not trusted (the
     authority's, if `shown_authority`); a caller that lets a person accept it logs in again with it as `accepted`, so
-    that no login timer of the host runs while the person decides.
+    that no login timer of the host runs while the person decides. `refused` once the host said no to something.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class Login(asyncssh.SSHClient):
         self.shown_authority = False
         self.proven = False
         self.answered = False
+        self.refused = False
         self.methods: list[str] = []
         self.banner = ""
         self._host = host
@@ -117,6 +118,7 @@ class Login(asyncssh.SSHClient):
         return True
 
     def _tried(self, method: str) -> None:
+        self.refused = self.attempted  # something else is asked for only after a no
         if method not in self.methods:
             self.methods.append(method)
 
