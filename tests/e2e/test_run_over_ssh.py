@@ -1,8 +1,6 @@
 """`run` over a real sshd to the real codex, through the library's own verb, with connections killed under it."""
 
-import os
-import signal
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
@@ -39,12 +37,6 @@ def configure(sshd: AccountSshd, model: ScriptedModel, folder: Path) -> str:
     config = folder / "ssh_config"
     config.write_text(sshd.ssh_config())
     return str(config)
-
-
-def kill_connections(sshd: AccountSshd) -> None:
-    for process in sshd.connection_processes():
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
 
 
 @generations
@@ -84,7 +76,7 @@ def test_f80_a_killed_connection_costs_one_more_login_and_nothing_of_the_story(v
                 async for event in events:
                     told.append(event)
                     if isinstance(event, TextDelta) and sshd.accepted_logins() == 1:
-                        kill_connections(sshd)
+                        sshd.drop_connections()
                     if isinstance(event, Reconnected):
                         gate.open()
             return told
@@ -113,7 +105,7 @@ def test_f82_a_pending_approval_is_asked_again_after_a_killed_connection(version
                 async for event in events:
                     told.append(event)
                     if isinstance(event, ApprovalRequested) and not event.again:
-                        kill_connections(sshd)
+                        sshd.drop_connections()
             return told
 
         events = run(go())

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.e2e.test_generations_launch import host_with
-from tests.e2e.test_run_over_ssh import configure, kill_connections
+from tests.e2e.test_run_over_ssh import configure
 from tests.support.account_sshd import AccountSshd
 from tests.support.hubs import HubPlace, hub_place
 
@@ -37,7 +37,7 @@ class AttachedHost:
 
     def cut(self) -> None:
         """Kill every connection to the host."""
-        kill_connections(self.sshd)
+        self.sshd.drop_connections()
 
     @asynccontextmanager
     async def started(self, *words: str) -> AsyncIterator[asyncio.subprocess.Process]:
