@@ -83,6 +83,48 @@ def test_f53_f80_a_restarted_sshd_is_a_pause_and_ends_nothing_on_the_host(way: C
     run(work())
 
 
+def test_f64_f66_one_session_without_forwarding_carries_everything_over_one_login(tmp_path: Path) -> None:
+    async def work(way: Chain) -> None:
+        async with forwarded(way) as stream, client(way) as rpc:
+            await exchange(stream, salt=3, total=1_000_000)
+            assert await rpc.request("process") in way.host_processes().app_servers
+
+    hardened = ["MaxSessions 1", "DisableForwarding yes"]
+    with chain(install(tmp_path / "programs/codex"), options=hardened, settings=ALWAYS) as way:
+        assert way.connect().byte_path == "relay"
+        run(work(way))
+        assert way.sshd.accepted_logins() == 1
+
+
+def test_f76_a_machine_that_was_shut_down_is_not_started_by_dialling_it(tmp_path: Path) -> None:
+    """Its ProxyCommand starts it; that runs once, and again only when a person connects."""
+    starts = tmp_path / "starts"
+    starter = tmp_path / "starter"
+    starter.write_text(
+        f"#!/bin/bash\necho start >>{starts}\nexec 3<>/dev/tcp/$1/$2\ncat <&3 &\ncat >&3\nkill $!\nwait\n"
+    )
+    starter.chmod(0o755)
+
+    async def work(way: Chain) -> None:
+        async with client(way):  # somebody is attached, and still it is not dialled
+            for relay in way.host_processes().relays:
+                os.kill(relay, signal.SIGTERM)  # as a machine does that goes down
+            await asyncio.to_thread(way.sshd.end_listening)
+            link = await way.link_when(lambda link: link.liveness == Liveness.SUSPENDED)
+            assert link.error is not None
+            assert link.error.code == "host-left"
+            assert link.next_attempt is None
+        assert starts.read_text().count("start") == 1
+
+    extra = [f"ProxyCommand {starter} %h %p"]
+    with chain(install(tmp_path / "programs/codex"), extra=extra, settings="") as way:
+        way.connect()
+        run(work(way))
+        way.sshd.start()
+        way.connect()
+        assert starts.read_text().count("start") == 2
+
+
 def test_f77_sessions_without_a_processor_are_told_as_stalled_and_lose_nothing(tmp_path: Path) -> None:
     async def work(way: Chain) -> None:
         async with forwarded(way) as stream:
