@@ -16,6 +16,9 @@ from remora.ports import ExitStatus
 RECEIVE_WINDOW: Final = 4 * 1024 * 1024
 """What the far side may send ahead of the reader; with it a long round trip still fills a fast line."""
 
+RECEIVE_PACKET: Final = 128 * 1024
+"""The largest packet that the far side may send; each one costs asyncssh about the same, whatever its size."""
+
 _INBOX_HIGH: Final = 1024 * 1024
 _INBOX_LOW: Final = 256 * 1024
 _WRITE_PIECE: Final = 256 * 1024

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 import asyncssh
 
 from remora.adapters.asyncssh_host import failures
-from remora.adapters.asyncssh_host.channels import RECEIVE_WINDOW, ChannelStream
+from remora.adapters.asyncssh_host.channels import RECEIVE_PACKET, RECEIVE_WINDOW, ChannelStream
 from remora.adapters.openings import ChannelRefusedError, Openings
 from remora.adapters.ssh_failures import channel_refused, connection_lost
 from remora.core.errors import RemoraError, Unreachable
@@ -75,6 +75,7 @@ class AsyncsshHost:
                 request_pty=False,
                 encoding=None,
                 window=RECEIVE_WINDOW,
+                max_pktsize=RECEIVE_PACKET,
             )
 
         return await self._open(request, what="a session for a command")
@@ -83,7 +84,9 @@ class AsyncsshHost:
         """See :class:`remora.ports.RemoteHost`."""
 
         def request(stream: ChannelStream) -> Coroutine[object, object, object]:
-            return self._connection.create_unix_connection(lambda: stream, path, encoding=None, window=RECEIVE_WINDOW)
+            return self._connection.create_unix_connection(
+                lambda: stream, path, encoding=None, window=RECEIVE_WINDOW, max_pktsize=RECEIVE_PACKET
+            )
 
         return await self._open(request, what=f"a channel to the socket {path}")
 
@@ -92,7 +95,7 @@ class AsyncsshHost:
 
         def request(stream: ChannelStream) -> Coroutine[object, object, object]:
             return self._connection.create_connection(
-                lambda: stream, "127.0.0.1", port, encoding=None, window=RECEIVE_WINDOW
+                lambda: stream, "127.0.0.1", port, encoding=None, window=RECEIVE_WINDOW, max_pktsize=RECEIVE_PACKET
             )
 
         return await self._open(request, what=f"a channel to port {port}")

@@ -20,9 +20,9 @@ from remora.adapters.asyncssh_host.host_keys import (
     unknown_key_problem,
 )
 from remora.adapters.asyncssh_host.laps import Laps
-from remora.adapters.asyncssh_host.last_words import SocketTunnel
 from remora.adapters.asyncssh_host.login import Login
 from remora.adapters.asyncssh_host.options import connection_options, notices_for
+from remora.adapters.asyncssh_host.socket_tunnel import SocketTunnel
 from remora.adapters.asyncssh_host.transport import Proxy, Way, open_way
 from remora.adapters.session_options import session_environment
 from remora.core.errors import Code, NeedsPerson, RemoraError, Stage, Unreachable, Verdict

@@ -1,12 +1,14 @@
-"""Lets asyncssh work off what a host said last before it learns that the connection has ended."""
+"""What stands between asyncssh and its socket: fewer and larger pieces, and nothing lost at the end."""
 
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 _PASSES: Final = 10
 """asyncssh handles some packets in tasks: one pass of the loop runs the task, the next collects its error."""
+_PIECE: Final = 132 * 1024
+"""asyncssh copies all that it has not parsed yet once or twice for each packet; a piece is about one large packet."""
 
 
 class SocketTunnel:
@@ -26,6 +28,47 @@ class SocketTunnel:
         return transport, session
 
 
+class _Gathering(asyncio.Transport):
+    """Writes in one go what was written in one pass of the loop.
+
+    asyncssh writes each packet by itself, and before each packet an empty one: a system call for every 16 KiB or so.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._transport = transport
+        self._pieces: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        """Keep `data` until the end of this pass of the loop."""
+        if not self._pieces:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._pieces.append(bytes(data))
+
+    def close(self) -> None:
+        """Write what is kept, and close."""
+        self._flush()
+        self._transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._pieces.clear()
+        self._transport.abort()
+
+    def is_closing(self) -> bool:
+        """Passed on."""
+        return self._transport.is_closing()
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Passed on."""
+        return self._transport.get_extra_info(name, default)
+
+    def _flush(self) -> None:
+        pieces, self._pieces = self._pieces, []
+        if pieces and not self._transport.is_closing():
+            self._transport.write(b"".join(pieces))
+
+
 class _Patient(asyncio.Protocol):
     """Passes everything on; the end of the stream a few passes of the loop later.
 
@@ -37,11 +80,12 @@ class _Patient(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Passed on."""
-        self._session.connection_made(transport)
+        self._session.connection_made(_Gathering(cast("asyncio.Transport", transport)))
 
     def data_received(self, data: bytes) -> None:
         """Passed on."""
-        self._session.data_received(data)
+        for start in range(0, len(data), _PIECE):
+            self._session.data_received(data[start : start + _PIECE])
 
     def pause_writing(self) -> None:
         """Passed on."""
