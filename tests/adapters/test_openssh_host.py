@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from tests.support.control_master import NoDialler, choosing, control_master, sh
 from tests.support.echo_socket import echo_socket
 from tests.support.loop import run
 from tests.support.system_sshd import SystemSshd, make_key
+from tests.support.until import wait_until
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_config import OpenSshResolver
@@ -203,27 +203,65 @@ async def hold(config, folder):
     async with OpensshDialler(lambda: Path(folder), ssh_config=config).dial(route, UnattendedDialogue()) as host:
         await host.start(("cat",))
         print("connected", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        asking = asyncio.ensure_future(host.start(("cat",)))
+        await asyncio.sleep(0)
+        print("asked", flush=True)
+        await asking
+        print("granted", flush=True)
         await asyncio.Event().wait()
 
 asyncio.run(hold(*sys.argv[1:]))
 """
 
 
+@contextlib.contextmanager
+def _holder(config: Path, sockets: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A program of ours with a connection; killed at the end."""
+    command = [sys.executable, "-c", _HOLD, str(config), str(sockets)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        try:
+            assert _hears(holder) == b"connected\n"
+            yield holder
+        finally:
+            holder.kill()
+
+
+def _hears(holder: "subprocess.Popen[bytes]") -> bytes:
+    assert holder.stdout is not None
+    return holder.stdout.readline()
+
+
+def _ask(holder: "subprocess.Popen[bytes]") -> None:
+    """Let it ask for another channel."""
+    assert holder.stdin is not None
+    holder.stdin.write(b"\n")
+    holder.stdin.flush()
+    assert _hears(holder) == b"asked\n"
+
+
 def test_a_killed_program_of_ours_leaves_no_ssh_behind(tmp_path: Path) -> None:
     with SystemSshd(tmp_path) as server, short_folder() as sockets:
         config = tmp_path / "config"
         config.write_text(server.ssh_config())
-        command = [sys.executable, "-c", _HOLD, str(config), str(sockets)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
-            assert holder.stdout is not None
-            assert holder.stdout.readline() == b"connected\n"
+        with _holder(config, sockets):
+            pass
+        wait_until(lambda: not server.connection_processes() and not any(sockets.iterdir()), what="no ssh stays")
+
+
+def test_a_program_that_is_killed_while_it_asks_for_a_channel_leaves_no_ssh_behind(tmp_path: Path) -> None:
+    """The host grants the channel when nobody is there any more to close it."""
+    with SystemSshd(tmp_path) as server, short_folder() as sockets:
+        config = tmp_path / "config"
+        config.write_text(server.ssh_config())
+        with _holder(config, sockets) as holder:
+            _ask(holder)
+            assert _hears(holder) == b"granted\n"
+        with _holder(config, sockets) as holder, server.paused():
+            _ask(holder)
             holder.kill()
-        deadline = (
-            time.monotonic() + 40
-        )  # one keepalive and five seconds
-        while server.connection_processes() or any(sockets.iterdir()):
-            assert time.monotonic() < deadline, "an ssh stays"
-            time.sleep(0.05)
+            holder.wait()
+        wait_until(lambda: not server.connection_processes() and not any(sockets.iterdir()), what="no ssh stays")
 
 
 @contextlib.asynccontextmanager

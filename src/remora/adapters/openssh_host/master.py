@@ -5,11 +5,12 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from remora.adapters.openssh_host import failures, packets
+from remora.adapters.openssh_host.guard import Guard
 from remora.core.errors import Code, ConfigProblem
 from remora.core.hosts import Host
 from remora.core.settings import Limits
@@ -19,10 +20,7 @@ _SAID_KEPT: Final = 64 * 1024
 _STOP_GRACE: Final = 1.0
 _LAST_WORDS: Final = 0.5
 _PERSIST: Final = 5
-"""Seconds after which the master ends by itself when nobody uses it; nothing else ends it when we were killed.
-
-It may notice only at its next keepalive that nobody does.
-"""
+"""Seconds after which the master ends by itself when nobody has used it: when we were killed while it logged in."""
 
 _OURS: Final = (
     "ControlMaster=yes",
@@ -96,16 +94,21 @@ async def start_master(command: Sequence[str], host: Host, path: Path, limits: L
     """
     read_end, write_end = os.pipe()
     master = Master(read_end)
+    guard: Guard | None = None
     try:
         try:
             process = await _spawn((*command, *_arguments(host, path, limits)), write_end, host)
         finally:
             os.close(write_end)
         await _log_in(process, master, host, limits)
+        with _starting(command[0], host):
+            guard = await Guard.start(command[0], path)
         yield master
     finally:
         await _end_master(path)
         master.close()
+        if guard is not None:
+            await guard.end()
 
 
 def _arguments(host: Host, path: Path, limits: Limits) -> list[str]:
@@ -122,14 +125,21 @@ def _arguments(host: Host, path: Path, limits: Limits) -> list[str]:
 
 async def _spawn(command: Sequence[str], errors: int, host: Host) -> asyncio.subprocess.Process:
     nothing = asyncio.subprocess.DEVNULL
-    try:
+    with _starting(command[0], host):
         return await asyncio.create_subprocess_exec(
             *command, stdin=nothing, stdout=nothing, stderr=errors, start_new_session=True
         )
+
+
+@contextlib.contextmanager
+def _starting(program: str, host: Host) -> Iterator[None]:
+    """What starts inside is reported as the program when it cannot be started."""
+    try:
+        yield
     except OSError as error:
         raise ConfigProblem(
             Code.SSH_MISSING,
-            f"The program {command[0]!r} cannot be run on this machine.",
+            f"The program {program!r} cannot be run on this machine.",
             seen=str(error),
             next_step="Install the OpenSSH client, or put it on PATH.",
             host=host.alias,
