@@ -139,20 +139,24 @@ def _converse(connection: socket.socket, fault: Fault, version: str) -> None:
 
 
 def _serve_websocket(connection: socket.socket, version: str) -> None:
-    from websockets.frames import Frame  # only here: --version has to be quick
+    from websockets.frames import Frame, Opcode  # only here: --version has to be quick
     from websockets.http11 import Request
     from websockets.server import ServerProtocol
 
-    protocol = ServerProtocol()
+    protocol = ServerProtocol(max_size=None)
+    message = bytearray()
     while data := connection.recv(65536):
         protocol.receive_data(data)
         for event in protocol.events_received():
             if isinstance(event, Request):
                 protocol.send_response(protocol.accept(event))
-            elif isinstance(event, Frame) and event.opcode == 1:
-                answer = _answer(json.loads(bytes(event.data)), version)
-                if answer is not None:
-                    protocol.send_text(json.dumps(answer).encode())
+            elif isinstance(event, Frame) and event.opcode in {Opcode.TEXT, Opcode.CONT}:
+                message += event.data
+                if event.fin:
+                    answer = _answer(json.loads(message), version)
+                    message.clear()
+                    if answer is not None:
+                        protocol.send_text(json.dumps(answer).encode())
         for piece in protocol.data_to_send():
             connection.sendall(piece)
 
@@ -168,6 +172,10 @@ def _answer(message: dict[str, Any], version: str) -> dict[str, Any] | None:
             result = dict(os.environ)
         case "process":
             result = os.getpid()
+        case "count":
+            result = len(message["params"]["text"])
+        case "make":
+            result = "x" * message["params"]["make"]
         case "thread/list" | "thread/loaded/list":
             result = {"data": []}
         case method:
