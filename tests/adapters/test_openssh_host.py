@@ -190,6 +190,25 @@ def test_the_facts_of_our_master_are_those_of_the_connection(tmp_path: Path) -> 
         assert list(sockets.iterdir()) == []
 
 
+def test_a_host_that_shouts_another_ones_key_is_known_by_its_own(tmp_path: Path) -> None:
+    banner = tmp_path / "banner"
+    banner.write_text("hello\ndebug1: Server host key: ssh-ed25519 SHA256:ofanotherone\n")
+    with SystemSshd(tmp_path, options=[f"Banner {banner}"]) as server, short_folder() as sockets:
+        config = tmp_path / "config"
+        config.write_text(server.ssh_config())
+
+        async def work() -> None:
+            route = await _route(config)
+            for size in (1, 4000):  # the second one is more than is kept of what ssh says
+                banner.write_text(banner.read_text() * size)
+                ours = (await _use(OpensshDialler(lambda: sockets, ssh_config=str(config)), route)).facts
+                theirs = (await _use(AsyncsshDialler(), route)).facts
+                assert theirs.host_key_fingerprint.startswith("SHA256:")
+                assert ours.host_key_fingerprint in (theirs.host_key_fingerprint, *([""] if size > 1 else []))
+
+        run(work())
+
+
 _HOLD = """
 import asyncio, sys
 from pathlib import Path

@@ -51,16 +51,18 @@ class HostIdentity:
     codex_home: str
 
     def is_same_place(self, other: "HostIdentity") -> bool:
-        """Whether both mean one app server: machine, account and codex home. Without a machine id the host key counts,
-        where it is known: through the user's own control master it is not.
+        """Whether both mean one app server: host key, machine, account and codex home.
 
-        Two machines may share a host key (cloned images) and one machine may show several; the machine id decides.
+        The host key is all that a machine has proven; the rest it only says, and another machine can say it, too, to be
+        given what is meant for the first. So a key that differs, or is not known (through the user's own control
+        master), means two places: a machine with two links costs little. Machines with one key (cloned images) are told
+        apart by the machine id.
         """
-        if (self.account, self.codex_home) != (other.account, other.codex_home):
+        if not self.host_key_fingerprint or self.host_key_fingerprint != other.host_key_fingerprint:
             return False
-        if self.machine_id is not None and other.machine_id is not None:
-            return self.machine_id == other.machine_id
-        return bool(self.host_key_fingerprint) and self.host_key_fingerprint == other.host_key_fingerprint
+        if self.machine_id is not None and other.machine_id is not None and self.machine_id != other.machine_id:
+            return False
+        return (self.account, self.codex_home) == (other.account, other.codex_home)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from remora.adapters.local_sockets import is_same_user
 from remora.adapters.openssh_host import failures
 from remora.adapters.openssh_host.connection import MuxConnection
 from remora.adapters.openssh_host.host import OpensshHost
-from remora.adapters.openssh_host.master import CIPHER, FINGERPRINT, METHOD, SERVER_VERSION, start_master
+from remora.adapters.openssh_host.master import CIPHER, METHOD, SERVER_VERSION, start_master
 from remora.core.hosts import Host, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.ports import ConnectionFacts, Dialogue, RemoteHost
@@ -49,7 +49,7 @@ class OpensshDialler:
                 user=host.user,
                 hostname=host.hostname,
                 port=host.port,
-                host_key_fingerprint=master.find(FINGERPRINT),
+                host_key_fingerprint=master.host_key(direct=not (route.jumps or host.proxy_command)),
                 server_version=master.find(SERVER_VERSION),
                 cipher=master.find(CIPHER),
                 authentication=master.find(METHOD),

@@ -32,7 +32,7 @@ _OURS: Final = (
 )
 """What we need of a master; nothing else of the user's is overridden."""
 
-FINGERPRINT: Final = re.compile(r"^debug1: Server host key: \S+ (\S+)", re.MULTILINE)
+_FINGERPRINT: Final = re.compile(r"^debug1: Server host key: \S+ (\S+)", re.MULTILINE)
 SERVER_VERSION: Final = re.compile(
     r"^debug1: Remote protocol version \S+, remote software version (.*?)\r?$", re.MULTILINE
 )
@@ -47,6 +47,7 @@ class Master:
     def __init__(self, errors: int) -> None:
         self._errors = errors
         self._said = bytearray()
+        self._forgot = False
         self._silent = asyncio.Event()
         os.set_blocking(errors, False)
         asyncio.get_running_loop().add_reader(errors, self._listen)
@@ -60,6 +61,15 @@ class Master:
     def find(self, pattern: re.Pattern[str]) -> str:
         """The last match in what it said; empty when there is none."""
         return next(iter(pattern.findall(self.said)[-1:]), "")
+
+    def host_key(self, *, direct: bool) -> str:
+        """The host's key; empty where that is not certain.
+
+        A banner can say anything, in the words of ``ssh``, too; but it comes after the key. On the way through others
+        (not `direct`) there are keys and banners of theirs before, so only what nothing contradicts counts.
+        """
+        found = [] if self._forgot else _FINGERPRINT.findall(self.said)
+        return found[0] if found and (direct or len(set(found)) == 1) else ""
 
     async def settle(self) -> None:
         """Wait a little for last words."""
@@ -77,6 +87,7 @@ class Master:
             while not self._silent.is_set():
                 data = os.read(self._errors, 4096)
                 self._said += data
+                self._forgot = self._forgot or len(self._said) > _SAID_KEPT
                 del self._said[:-_SAID_KEPT]
                 if not data:
                     self._end()
