@@ -1,10 +1,12 @@
 """The small parts of the hub: its lock, its pace, its sockets that come back, its log, its idleness."""
 
 import asyncio
+import fcntl
 import logging
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -54,6 +56,30 @@ def test_the_lock_names_its_holder_and_ends_with_it(folder: Path) -> None:
         child.wait()
     assert holder_of(path) is None
     assert holder.signal(signal.SIGKILL) is False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a lock that belongs to no process")
+def test_a_holder_that_has_no_number_here_is_never_signalled(folder: Path) -> None:
+    path = folder / "lock"
+    script = """
+import os, sys
+from pathlib import Path
+from remora.hub.lock import holder_of
+holder = holder_of(Path(sys.argv[1]))
+print(holder.pid, holder.signal(0))  # 0 would reach whom it may, and do nothing
+"""
+    with path.open("w+") as lock:  # as a process of another container looks: signalling its number would mean everybody
+        fcntl.fcntl(lock, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+        asked = subprocess.run(
+            [sys.executable, "-c", script, str(path)],
+            stdout=subprocess.PIPE,
+            check=True,
+            start_new_session=True,
+            text=True,
+            timeout=30,
+        )
+
+    assert asked.stdout == "-1 False\n"
 
 
 def test_the_lock_is_taken_anew_when_its_file_was_removed(folder: Path) -> None:

@@ -59,14 +59,19 @@ class HubLock:
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds the lock at `path`."""
+    """The process that holds the lock at `path`. A `pid` below 1: the kernel names none that could be signalled."""
 
     path: Path
     pid: int
 
     def signal(self, number: signal.Signals) -> bool:
         """Send a signal if it still holds the lock; whether it did."""
-        opened = _open_process(self.pid)
+        if self.pid < 1:  # it lives in another container, say; to the kernel such a number means many processes
+            return False
+        try:
+            opened = _open_process(self.pid)
+        except ProcessLookupError:
+            return False
         try:
             if holder_of(self.path) != self:
                 return False
@@ -100,10 +105,15 @@ def holder_of(path: Path) -> Holder | None:
 
 
 def _open_process(pid: int) -> int | None:
-    """A handle that no later process with the same number can be mistaken for, where the system has that."""
+    """A handle that no later process with the same number can be mistaken for, where the system has that.
+
+    Raises ``ProcessLookupError``.
+    """
     if sys.platform != "linux":
         return None
     try:
         return os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise
     except OSError:
         return None
