@@ -133,6 +133,7 @@ def test_a_relay_that_does_not_answer_is_given_up_in_time() -> None:
         (frames.encode(frames.PONG), "does not fit"),
         (frames.encode_table(frames.WELCOME, {"resumed": True}), "does not fit"),
         (frames.encode_table(frames.WELCOME, {"resumed": True, "incarnation": "a", "received": 9}), "does not fit"),
+        (frames.encode_table(frames.WELCOME, {"resumed": True, "incarnation": "a", "received": 0}), "does not fit"),
         (b"", "let go"),
     ],
 )
@@ -235,6 +236,23 @@ def test_why_it_ended_is_told(frame: bytes, code: Code) -> None:
         async with laptop.attached() as attachment:
             await laptop.far.say(frame)
             assert (await attachment.wait_lost()).code is code
+
+    run(go())
+
+
+def test_a_host_that_asks_and_never_listens_fills_no_memory() -> None:
+    async def go() -> None:
+        laptop = Laptop()
+        async with laptop.attached() as attachment:
+            for _ in range(400):
+                await laptop.far.say(frames.encode(frames.PING, b"x" * 60_000))
+            laptop.session.open("server")
+            came: list[Frame] = []
+            while not any(frame.kind == frames.OPEN for frame in came):
+                came += await laptop.far.listen()
+            answers = sum(frame.kind == frames.PONG for frame in came)
+            assert 0 < answers < 200
+            assert not attachment.lost
 
     run(go())
 

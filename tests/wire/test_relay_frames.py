@@ -291,6 +291,34 @@ def test_tiny_pieces_that_nobody_acknowledges_fill_no_memory() -> None:
     assert source.size > 15_000
 
 
+def test_more_credit_than_was_agreed_on_is_a_break() -> None:
+    session = Session(1024)
+    session.open("server", ByteQueue())
+    session.take_output(10**6)
+    with pytest.raises(ProtocolBreak, match="more was allowed"):
+        session.receive(Frame(frames.CREDIT, 1, 1, (2**64 - 1).to_bytes(8, "big")))
+
+
+def test_large_pieces_that_nobody_acknowledges_fill_no_memory() -> None:
+    window = 1024 * 1024
+    session = Session(window)
+    source = ByteQueue()
+    stream = session.open("server", source)
+    session.take_output(10**6)
+    left = 0
+    for number in range(1, 201):  # a host that takes everything and acknowledges nothing
+        source.put(bytes(window))
+        session.touch(stream)
+        before = source.size
+        session.take_output(2 * window)
+        left += before - source.size
+        if source.size:
+            break
+        session.receive(Frame(frames.CREDIT, stream.number, number, window.to_bytes(8, "big")))
+    assert source.size
+    assert left <= 65 * window
+
+
 def test_a_lost_session_breaks_what_had_begun_and_keeps_what_had_not() -> None:
     session = Session(1024)
     begun = session.open("server", ByteQueue())

@@ -19,6 +19,8 @@ from remora.wire.relay_session import ACK_DELAY, Session
 
 _PIECE: Final = 512 * 1024
 """Bytes that are handed to the connection at once."""
+_MOST_URGENT: Final = 64
+"""Frames that wait for a connection which takes none; beyond that the host gets no answer."""
 
 
 class Attachment:
@@ -226,6 +228,8 @@ class RelaySession:
         if not isinstance(received, int) or not isinstance(incarnation, str):
             raise ProtocolBreak("a welcome says too little")
         attachment.resumed = table.get("resumed") is True
+        if attachment.resumed and incarnation != self._incarnation:
+            raise ProtocolBreak("a welcome resumes what never was")
         if not attachment.resumed:
             self._begin_anew(_lost_there())
         self._incarnation = incarnation
@@ -256,7 +260,9 @@ class RelaySession:
             attachment.lose(error)
 
     def _take(self, frame: Frame, attachment: Attachment) -> None:
-        if frame.kind == frames.PING:
+        if frame.kind == frames.PING and len(self._urgent) >= _MOST_URGENT:
+            pass  # it asks and does not listen
+        elif frame.kind == frames.PING:
             self.send_now(frames.encode(frames.PONG, frame.payload))
         elif frame.kind == frames.PONG:
             attachment.answered(frame.payload)

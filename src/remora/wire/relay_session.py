@@ -50,6 +50,8 @@ _ACK_BYTES = 256 * 1024
 _ACK_FRAMES = 64
 _MOST_UNACKNOWLEDGED = 4096
 """Numbered frames on their way; more bytes then wait unframed, where tiny pieces cost no more than their length."""
+_MOST_UNACKNOWLEDGED_BYTES = 64 * 1024 * 1024
+"""The same in bytes: whoever acknowledges nothing fills no memory."""
 
 
 class Stream:
@@ -144,6 +146,7 @@ class Session:
         self._sent = 0
         self._acknowledged = 0
         self._kept: deque[tuple[int, bytes, bytes]] = deque()
+        self._kept_size = 0
         self._again: deque[tuple[int, bytes, bytes]] = deque()
         self._ready: dict[int, None] = {}
         self._new_frames = 0
@@ -218,6 +221,7 @@ class Session:
             self._forget(stream)
         self.received = self._sent = self._acknowledged = 0
         self._kept.clear()
+        self._kept_size = 0
         self._again.clear()
         self._new_frames = self._new_bytes = 0
         self._ack_now = False
@@ -299,6 +303,8 @@ class Session:
             if len(frame.payload) != _AMOUNT.size:
                 raise ProtocolBreak("a credit has no amount")
             stream._allowed += _AMOUNT.unpack(frame.payload)[0]  # noqa: SLF001
+            if stream._allowed > self._window:  # noqa: SLF001
+                raise ProtocolBreak("more was allowed than both sides agreed on")
             self.touch(stream)
             return None
         if frame.kind == CLOSE:
@@ -330,17 +336,18 @@ class Session:
         self._sent += 1
         header = HEADER.pack(kind, number, self._sent, len(payload))
         self._kept.append((self._sent, header, payload))
+        self._kept_size += len(payload)
         return header, payload
 
     def _may_send(self) -> bool:
-        return len(self._kept) < _MOST_UNACKNOWLEDGED
+        return len(self._kept) < _MOST_UNACKNOWLEDGED and self._kept_size < _MOST_UNACKNOWLEDGED_BYTES
 
     def _acknowledge_to(self, number: int) -> None:
         if number > self._sent:
             raise ProtocolBreak("frames were acknowledged that were never sent")
         kept = self._kept
         while kept and kept[0][0] <= number:
-            kept.popleft()
+            self._kept_size -= len(kept.popleft()[2])
         self._acknowledged = max(self._acknowledged, number)
 
     def _forget(self, stream: Stream) -> None:
