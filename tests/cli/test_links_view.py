@@ -114,7 +114,7 @@ def test_what_is_wrong_is_said_below_with_what_to_do() -> None:
     show_links(page, _status(_link(liveness="reconnecting", error=_ERROR)), alias=None, verbosity=0)
     shown = "\n".join(_lines(screen))
     assert "connection-lost" in shown
-    assert "next: Wait." in shown
+    assert "next:  Wait." in shown
     assert "\x1b[2J" not in screen.getvalue()
 
 
@@ -169,7 +169,7 @@ def test_results_of_connecting_come_one_by_one() -> None:
     assert "prod is live already, nothing changed" in text
     assert text.count("links/") == 2
     said = "\n".join(_lines(problems))
-    assert "error: The line" in said
+    assert "remora: The line" in said
     assert "devbox is reconnecting" in said
     assert view.under_way == []
 
@@ -194,7 +194,7 @@ def test_ends_are_told() -> None:
     )
     show_disconnected(results, activity, report, quiet=False)
     assert _lines(shown) == ["a is disconnected; its app server was stopped", "b had no link"]
-    assert "error:" in problems.getvalue()
+    assert "remora:" in problems.getvalue()
 
 
 def test_the_hub_is_shown() -> None:

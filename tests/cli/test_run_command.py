@@ -104,7 +104,7 @@ def test_told_to_end_at_the_question_it_stops_the_turn_and_gives_the_terminal_ba
     code, granted, screen = on_stage(act)
     assert code == ExitCode.INTERRUPTED
     assert not granted
-    for part in ("Ended by SIGTERM", "this question is withdrawn", "[interrupted]", "Continue with"):
+    for part in ("Ended by SIGTERM", "this question is withdrawn", "interrupted (stage:", "Continue with"):
         assert part in screen
 
 

@@ -14,7 +14,7 @@ import typer
 from remora.cli.app import app
 from remora.cli.options import Options, peek
 from remora.cli.output import prepare_streams, show_error
-from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsageProblem
+from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsageProblem, own_failure
 
 _LAST_WAIT: Final = 0.5
 """Seconds that a thread gets to end when the command is done."""
@@ -67,10 +67,9 @@ def _invoke(words: list[str]) -> int:
 def _internal(error: Exception, options: Options) -> RemoraError:
     if options.verbosity > 0:
         traceback.print_exception(error, file=sys.stderr)
-    return RemoraError(
-        Code.INTERNAL,
-        "remora itself failed; this is a bug.",
-        seen=f"{type(error).__name__}: {error}",
+    return own_failure(
+        "remora",
+        error,
         next_step="Run it again with -v for the traceback, and report it with the issue tracker of remora.",
     )
 

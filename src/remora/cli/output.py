@@ -5,11 +5,12 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from remora.core.errors import RemoraError
+from remora.core.failure_lines import failure_lines
 from remora.core.text import neutralise
 
 if TYPE_CHECKING:
@@ -76,19 +77,8 @@ def show_error(error: RemoraError, *, json: bool) -> None:
 
         write_document(ErrorDocument(error=error_body(error)))
         return
-    for line in error_lines(error):
+    for line in failure_lines(error):
         tell(line)
-
-
-def error_lines(error: RemoraError) -> Iterable[str]:
-    """A failure for a person: what happened, where, what was seen, and what to do next."""
-    yield f"remora: {error.message}"
-    yield f"  code:  {error.code} (stage: {error.stage})"
-    if error.seen:
-        first, *rest = error.seen.splitlines()
-        yield f"  seen:  {first}"
-        yield from (f"         {line}" for line in rest)
-    yield f"  next:  {error.next_step}"
 
 
 def short_path(path: str) -> str:

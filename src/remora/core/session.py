@@ -130,7 +130,6 @@ class Session:
         self._patience = 0
         self._policy = policy
         self._backoff = Backoff(first=0.2, quick=3, growth=8.0, total=reconnect_total)
-        self._dials_per_minute = dials_per_minute
         self._busy = False
         self._again = False
         self._active = False

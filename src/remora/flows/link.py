@@ -6,8 +6,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit, Unreachable
+from remora.core.errors import Code, RemoraError, TimeLimit, Unreachable
 from remora.core.launching import LaunchRequest, refuse_folder
+from remora.core.link_faults import link_missing
 from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
 from remora.core.probes import FolderFacts
 from remora.core.session import Active, Asked, CameUp, Due, Effect, Ended, Event, Failed, Lost, Session, Wanted
@@ -340,12 +341,7 @@ class Link:
             await self._doors.close_all()
 
     def _stopped(self) -> RemoraError:
-        return LaunchProblem(
-            Code.LINK_MISSING,
-            f"The link to {self.name.alias} was ended.",
-            next_step=f"Run: remora connect {self.name.alias}",
-            host=self.name.alias,
-        )
+        return link_missing(self.name.alias, "was ended")
 
     def _wall(self, moment: float | None) -> float | None:
         return None if moment is None else self._clock.wall() + moment - self._clock.monotonic()

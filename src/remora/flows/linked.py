@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from remora.core.errors import Code, LaunchProblem
 from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode
+from remora.core.link_faults import link_missing
 from remora.core.settings import Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import Asked, RpcClient, open_rpc
@@ -87,12 +87,7 @@ async def _asked(finding: "asyncio.Future[str]", ahead: Ahead) -> Sequence[Asked
 
 def _linked_server(rpc: RpcClient, body: LinkBody, folder: str) -> LinkedServer:
     if body.launch_mode is None:
-        raise LaunchProblem(
-            Code.LINK_MISSING,
-            f"The link to {body.host} is not up ({body.liveness}).",
-            next_step=f"Run: remora connect {body.host}",
-            host=body.host,
-        )
+        raise link_missing(body.host, f"is not up ({body.liveness})")
     return LinkedServer(
         rpc=rpc,
         user=body.user or "",

@@ -6,9 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit
+from remora.core.errors import Code, RemoraError, TimeLimit
 from remora.core.hosts import Notice
 from remora.core.launching import LaunchRequest
+from remora.core.link_faults import link_missing
 from remora.core.relay_faults import relay_failed
 from remora.core.session import Broke, CameUp, Effect, Ended, Event, Failed, Lost
 from remora.flows.attending import Attendance
@@ -76,7 +77,6 @@ class Supervisor:
         """Why the byte path is a plain one on a host that could have a relay."""
         self.stalled_since: float | None = None
         """By the wall clock."""
-        self.breaks = 0
 
     async def attempt(self) -> None:
         """Connect and serve until the connection is gone, and tell how each ended. Raises nothing a host can cause."""
@@ -290,10 +290,5 @@ def _refuse(outcome: "asyncio.Future[str]", error: RemoraError) -> None:
         outcome.exception()  # seen here: whoever asked may have gone
 
 
-def _not_live(alias: str) -> LaunchProblem:
-    return LaunchProblem(
-        Code.LINK_MISSING,
-        f"There is no live link to {alias}, so nothing can be done there.",
-        next_step=f"Run: remora connect {alias}",
-        host=alias,
-    )
+def _not_live(alias: str) -> RemoraError:
+    return link_missing(alias, "is not live, so nothing can be done there")

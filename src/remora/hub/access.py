@@ -6,19 +6,21 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from remora import wiring
-from remora.core.errors import Code, LaunchProblem, RemoraError, Stage
+from remora.core.errors import RemoraError, Stage
 from remora.core.launching import LaunchRequest
-from remora.core.links import LinkName
+from remora.core.link_faults import link_missing
+from remora.core.links import LinkName, Liveness
 from remora.core.settings import HostSettings
 from remora.flows.launch import Ahead
 from remora.flows.linked import LinkAccess, open_linked_server
 from remora.flows.run import RunServer
-from remora.hub.client import HubClient, config_name, live_link
+from remora.hub.client import HubClient, config_name, known_link
 from remora.hub.places import HubPlaces
 from remora.ports import ByteStream, Dialogue, World
 from remora.wire.reports.links import ForwardBody, LinkBody
 
-_LINK_TROUBLE: Final = frozenset({Stage.HUB, Stage.LINK, Stage.ROUTE, Stage.HANDSHAKE})
+_HUB_TROUBLE: Final = frozenset({Stage.HUB, Stage.LINK})
+_LINK_TROUBLE: Final = _HUB_TROUBLE | {Stage.ROUTE, Stage.HANDSHAKE}
 """What goes wrong there says nothing about the host: dialling may still do."""
 
 
@@ -35,12 +37,7 @@ class HubLink:
         """See :class:`remora.flows.linked.LinkAccess`."""
         link = await self._client.link(self._alias, self._ssh_config)
         if link is None:
-            raise LaunchProblem(
-                Code.LINK_MISSING,
-                f"The link to {self._alias} was dropped.",
-                next_step=f"Run: remora connect {self._alias}",
-                host=self._alias,
-            )
+            raise link_missing(self._alias, "was dropped")
         return link
 
     async def open_server(self) -> ByteStream:
@@ -64,9 +61,9 @@ class HubLink:
 async def reach_server(
     alias: str, ssh_config: str | None, launch: LaunchRequest, world: World, dialogue: Dialogue, ahead: Ahead
 ) -> AsyncIterator[RunServer]:
-    """The app server on `alias`, through the hub's live link when there is one, else over a connection of our own."""
+    """The app server on `alias`, through the hub's link when there is one, else over a connection of our own."""
     async with AsyncExitStack() as stack:
-        access = await _live_access(alias, ssh_config, world)
+        access = await _access(alias, ssh_config, world, dialogue)
         server: RunServer | None = None
         if access is not None:
             linked = open_linked_server(access, launch.folder, clock=world.clock, limits=world.limits, ahead=ahead)
@@ -86,8 +83,8 @@ async def reach_server(
 async def link_for(
     alias: str, ssh_config: str | None, world: World, dialogue: Dialogue, *, host: HostSettings, codex: str | None
 ) -> AsyncIterator[LinkAccess]:
-    """The hub's live link when there is one, else a link of this process, gone on leaving."""
-    access = await _live_access(alias, ssh_config, world)
+    """The hub's link when there is one, else a link of this process, gone on leaving."""
+    access = await _access(alias, ssh_config, world, dialogue)
     if access is not None:
         yield access
         return
@@ -107,8 +104,20 @@ async def link_for(
         yield own
 
 
-async def _live_access(alias: str, ssh_config: str | None, world: World) -> HubLink | None:
-    link = await live_link(alias, ssh_config, world.limits)
+async def _access(alias: str, ssh_config: str | None, world: World, dialogue: Dialogue) -> HubLink | None:
+    """The hub's link, live; `None` when there is none to be had. Raises what keeps the host out of reach.
+
+    A link that rests is brought back rather than left beside a second connection: who waits at it comes back, too.
+    """
+    link = await known_link(alias, ssh_config, world.limits)
     if link is None:
         return None
-    return HubLink(HubClient(HubPlaces(wiring.runtime_folder()).socket, world.limits), link)
+    client = HubClient(HubPlaces(wiring.runtime_folder()).socket, world.limits)
+    if link.liveness != Liveness.LIVE:
+        try:
+            await client.connect(alias, ssh_config, host=HostSettings(), dialogue=dialogue)
+        except RemoraError as error:
+            if error.stage in _HUB_TROUBLE:
+                return None
+            raise
+    return HubLink(client, link)

@@ -5,6 +5,7 @@ import sys
 from typing import Final
 
 from remora.core.errors import Code, LaunchProblem, RemoraError
+from remora.core.failure_lines import failure_lines
 from remora.core.text import decode
 from remora.wire import control
 
@@ -25,7 +26,7 @@ def tell_starter(word: str, *, foreground: bool) -> None:
 def tell_failure(error: RemoraError, *, foreground: bool) -> None:
     """Say why there will be no hub."""
     if foreground:
-        sys.stderr.write(f"remora: {error.message}\n{error.seen}\n  next:  {error.next_step}\n")
+        sys.stderr.write("".join(f"{line}\n" for line in failure_lines(error)))
     else:
         tell_starter(control.encode(control.failed(error)).decode().rstrip("\n"), foreground=False)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
-from remora.core.errors import Code, LaunchProblem, RemoraError, Stage, UsageProblem, Verdict
+from remora.core.errors import RemoraError, Stage, Verdict
+from remora.core.link_faults import link_missing
 from remora.core.links import LinkName
 from remora.hub.forwards import Forwards
 from remora.hub.held import HeldLink, Link, News, by_name
@@ -82,9 +83,6 @@ class Registry:
 
     async def open_forward(self, name: LinkName, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
         """See :meth:`Forwards.open`."""
-        for number in (port, local_port or port):
-            if not 0 < number < 65536:
-                raise UsageProblem(Code.USAGE, f"There is no port {number}.", next_step="Name one from 1 to 65535.")
         opened = await self._forwards.open(self._require(name), port, local_port)
         self.news.tell()
         return opened
@@ -121,7 +119,7 @@ class Registry:
             if known is None:
                 held = await self._merge(name, held, dialogue)
             if self._links.get(name) is not held:
-                raise missing_link(name.alias, "was dropped while it was made")
+                raise link_missing(name.alias, "was dropped while it was made")
             held.want(name, hold=request.hold)
             self.news.tell()
             return Connected(changed=changed or known is None, link=self._body(held, name))
@@ -216,7 +214,7 @@ class Registry:
     def _require(self, name: LinkName) -> HeldLink:
         held = self._links.get(name)
         if held is None:
-            raise missing_link(name.alias, "does not exist")
+            raise link_missing(name.alias)
         return held
 
     def _turn(self, name: LinkName) -> asyncio.Lock:
@@ -238,13 +236,3 @@ class Registry:
         failure = None if task.cancelled() else task.exception()
         if failure is not None and not isinstance(failure, RemoraError):
             _log.error("a request failed", exc_info=failure)
-
-
-def missing_link(alias: str, what: str) -> LaunchProblem:
-    """The refusal where a link is needed."""
-    return LaunchProblem(
-        Code.LINK_MISSING,
-        f"The link to {alias} {what}.",
-        next_step=f"Make one with: remora connect {alias}",
-        host=alias,
-    )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from remora.core.errors import Code, ProtocolProblem, RemoraError
+from remora.core.errors import RemoraError, own_failure
 from remora.core.links import LinkName
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.core.text import neutralise
@@ -97,7 +97,9 @@ class HubServer:
             await caller.lines.send(control.failed(error))
         except Exception as error:  # noqa: BLE001 - the caller is told, and everybody else goes on
             _log.error("a request failed", exc_info=error)
-            await caller.lines.send(control.failed(_internal(error)))
+            await caller.lines.send(
+                control.failed(own_failure("The hub", error, next_step="See its log with: remora hub logs"))
+            )
 
     async def _perform(self, request: control.Request, caller: _Caller) -> None:
         registry, send = self._registry, caller.lines.send
@@ -163,12 +165,3 @@ class HubServer:
 
     def _status(self) -> control.Status:
         return control.Status(hub=self._hub, links=self._registry.bodies())
-
-
-def _internal(error: Exception) -> ProtocolProblem:
-    return ProtocolProblem(
-        Code.INTERNAL,
-        "The hub itself failed; this is a bug.",
-        seen=f"{type(error).__name__}: {error}",
-        next_step="See its log with: remora hub logs",
-    )

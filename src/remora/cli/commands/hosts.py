@@ -10,6 +10,7 @@ from remora.cli.output import progress, short_path, tell, write_document, write_
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
 from remora.core.errors import ExitCode
+from remora.core.failure_lines import HEADLINE, advice_rows
 from remora.core.text import neutralise
 
 if TYPE_CHECKING:
@@ -80,9 +81,9 @@ def _failures(rows: list["HostRow"]) -> Iterator[str]:
     for (message, seen), failed in alike.items():
         names = ", ".join(row.alias for row in failed[:_NAMES_SHOWN])
         more = f" and {len(failed) - _NAMES_SHOWN} more" if len(failed) > _NAMES_SHOWN else ""
-        yield f"remora: {names}{more}: {message}"
-        yield from (f"  seen:  {line}" for line in seen.splitlines())
-        yield f"  next:  {failed[0].error.next if failed[0].error else ''}"
+        yield f"{HEADLINE}{names}{more}: {message}"
+        for label, words in advice_rows(seen, failed[0].error.next if failed[0].error else ""):
+            yield label + words
 
 
 def _cells(row: "HostRow") -> list[str]:
