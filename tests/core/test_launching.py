@@ -65,6 +65,11 @@ def test_nothing_runs_so_a_server_is_started_detached() -> None:
     assert plan.notices == ()
 
 
+@pytest.mark.parametrize("path", ["--dangerous", "work", "", "/home\0/dev"])
+def test_a_folder_that_could_be_taken_for_an_option_is_refused(path: str) -> None:
+    assert refused(facts(folder_path=path)).code is Code.FOLDER_MISSING
+
+
 def test_a_listening_socket_is_adopted_first() -> None:
     plan = plan_launch(
         facts(socket_kind="socket", socket_listening="yes", socket_real="/tmp/codex-daemon-1000/abc"),

@@ -169,6 +169,12 @@ def foreign_socket(place: str) -> LaunchProblem:
 def refuse_folder(folder: FolderFacts) -> None:
     """Raise ``folder-missing`` for a folder where nobody can work, with names that are near it."""
     if folder.state is FolderState.OK:
+        if not folder.path.startswith("/") or "\0" in folder.path:  # it becomes an argument of other programs
+            raise ShellProblem(
+                Code.FOLDER_MISSING,
+                f"The host calls the folder {folder.path!r}, which can be no folder.",
+                next_step="Look at what answers on that host.",
+            )
         return
     what = {
         FolderState.MISSING: "does not exist",

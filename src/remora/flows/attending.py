@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 from remora.core.backoff import Backoff
@@ -16,8 +17,10 @@ from remora.flows.ways import Way
 from remora.ports import RemoteHost, World
 from remora.wire.jsonrpc import Framing
 
-_UNSPOKEN: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION})
-"""A server that speaks otherwise than WebSocket on its socket: it is used, but not watched."""
+_UNSPOKEN: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION, Code.MESSAGE_TOO_LARGE})
+"""A server that speaks otherwise than WebSocket on its socket, or without measure: it is used, but not watched."""
+_LARGEST_NEWS: Final = 64 * 1024 * 1024
+"""Bytes of one message to somebody who opens no thread; many links must not hold many large ones."""
 _STEADY: Final = 5.0
 """A watch that held so long was no failure to watch."""
 _PULSES: Final = 4
@@ -141,7 +144,8 @@ class Attendance:
         """One connection to the app server; `heard` is set when it answers, and why it ended is given."""
         try:
             stream = await self._way.open_server(transient=True)
-            opening = open_rpc(stream, Framing.WEBSOCKET, clock=self._clock, limits=self._limits)
+            limits = replace(self._limits, message=min(self._limits.message, _LARGEST_NEWS))
+            opening = open_rpc(stream, Framing.WEBSOCKET, clock=self._clock, limits=limits)
             async with opening as rpc:
                 self._answered()
                 heard.set()

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -14,6 +14,9 @@ from remora.flows.relay import RelaySession
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
 from remora.flows.tunnel import open_tunnel
 from remora.ports import ByteStream, RemoteHost, World
+
+_ANSWER_LIMIT: Final = 4 * 1024 * 1024
+"""Bytes of an answer about a folder: 200 neighbours with the longest names are far below."""
 
 
 class Way(Protocol):
@@ -58,17 +61,14 @@ class RelayWay:
             answer = bytearray()
             while data := await stream.read():
                 answer += data
+                if len(answer) > _ANSWER_LIMIT:
+                    raise _unclear(answer, "the answer has no end")
         finally:
             await stream.close()
         try:
             said = msgspec.json.decode(bytes(answer), type=_FolderAnswer)
-        except msgspec.MsgspecError as error:
-            raise LaunchProblem(
-                Code.RELAY_FAILED,
-                "The relay did not tell what the folder is.",
-                seen=f"{error}: {bytes(answer[:200])!r}",
-                next_step="Try again.",
-            ) from None
+        except (ValueError, RecursionError) as error:
+            raise _unclear(answer, str(error)) from None
         return FolderFacts(path=said.path, state=said.state, siblings=tuple(said.siblings))
 
 
@@ -76,6 +76,15 @@ class _FolderAnswer(msgspec.Struct):
     path: str
     state: FolderState
     siblings: list[str] = []
+
+
+def _unclear(answer: bytes | bytearray, why: str) -> LaunchProblem:
+    return LaunchProblem(
+        Code.RELAY_FAILED,
+        "The relay did not tell what the folder is.",
+        seen=f"{why}: {bytes(answer[:200])!r}",
+        next_step="Try again.",
+    )
 
 
 class PlainWay:

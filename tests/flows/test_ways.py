@@ -1,0 +1,61 @@
+"""What a host may answer about a folder."""
+
+import asyncio
+from contextlib import suppress
+from typing import cast
+
+import pytest
+from tests.support.loop import run
+
+from remora.core.errors import Code, RemoraError
+from remora.flows.relay import RelaySession
+from remora.flows.waiting import dismiss
+from remora.flows.ways import RelayWay
+from remora.ports import ByteStream
+from remora.testing.memory_streams import memory_stream_pair
+
+
+class OneStream:
+    """A relay that opens this stream."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._stream = stream
+
+    def open(self, target: str, *, transient: bool = False) -> ByteStream:
+        return self._stream
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [b" " * 65536, b"[" * 65536, b'{"path": "' + b"x" * 65536],
+    ids=["blanks", "brackets", "a long name"],
+)
+def test_an_answer_without_end_is_given_up(piece: bytes) -> None:
+    async def go() -> None:
+        near, far = memory_stream_pair()
+
+        async def talk() -> None:
+            with suppress(RemoraError):
+                while True:
+                    await far.write(piece)
+
+        talking = asyncio.ensure_future(talk())
+        with pytest.raises(RemoraError) as caught:
+            await RelayWay(cast("RelaySession", OneStream(near))).find_folder("~")
+        await dismiss(talking)
+        assert caught.value.code is Code.RELAY_FAILED
+
+    run(go())
+
+
+@pytest.mark.parametrize("answer", [b"", b"[" * 100_000, b'{"path": "\\ud800", "state": "ok"}', b'{"path": "\xff'])
+def test_nonsense_is_an_error_and_no_crash(answer: bytes) -> None:
+    async def go() -> None:
+        near, far = memory_stream_pair()
+        await far.write(answer)
+        await far.write_eof()
+        with pytest.raises(RemoraError) as caught:
+            await RelayWay(cast("RelaySession", OneStream(near))).find_folder("~")
+        assert caught.value.code is Code.RELAY_FAILED
+
+    run(go())
