@@ -16,7 +16,7 @@ from remora.ports import Dialogue
 from remora.wire import control
 from remora.wire.reports.links import ForwardBody, LinkBody
 
-__all__ = ["HubClient", "find_hub", "live_link", "require_hub"]
+__all__ = ["HubClient", "find_hub", "known_link", "require_hub"]
 
 R = TypeVar("R", bound=control.Reply)
 
@@ -165,8 +165,8 @@ async def require_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient:
     return await find_hub(limits) or await start_hub(limits)
 
 
-async def live_link(alias: str, ssh_config: str | None, limits: Limits = DEFAULT_LIMITS) -> LinkBody | None:
-    """The link to use for `alias`; `None` when there is no hub, no link, or none that lives. Starts nothing.
+async def known_link(alias: str, ssh_config: str | None, limits: Limits = DEFAULT_LIMITS) -> LinkBody | None:
+    """The hub's link to `alias`, live or not; `None` when there is no hub or no link. Starts nothing.
 
     A hub that hangs or is of another version counts as none: whoever asks can do without.
     """
@@ -174,10 +174,9 @@ async def live_link(alias: str, ssh_config: str | None, limits: Limits = DEFAULT
 
     try:
         client = HubClient(HubPlaces(wiring.runtime_folder()).socket, replace(limits, hub_answer=_GLANCE))
-        link = await client.link(alias, ssh_config)
+        return await client.link(alias, ssh_config)
     except RemoraError:
         return None
-    return link if link is not None and link.liveness == "live" else None
 
 
 def config_name(ssh_config: str | None) -> str | None:
