@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable
 from remora.core.links import HostIdentity, LinkName, Liveness
-from remora.hub.held import News
+from remora.flows.news import News
 from remora.ports import ByteStream, Dialogue, SecretQuestion
 from remora.testing.memory_streams import memory_stream_pair
 from remora.wire.control import Connect

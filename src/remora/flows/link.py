@@ -14,6 +14,7 @@ from remora.core.probes import FolderFacts
 from remora.core.session import Active, Asked, CameUp, Due, Effect, Ended, Event, Failed, Lost, Session, Wanted
 from remora.flows.doors import Doors, Guest, show_in
 from remora.flows.lending import LentDialogue
+from remora.flows.news import News
 from remora.flows.supervise import Supervisor
 from remora.flows.unattended import UnattendedDialogue
 from remora.flows.waiting import dismiss, within
@@ -58,9 +59,8 @@ class Link:
         self._guests = 0
         self._breaks = 0
         self._since = self._clock.wall()
-        self._version = 0
-        self._change = asyncio.Event()
-        self._news = asyncio.Event()
+        self._changes = News()
+        self._rescheduled = asyncio.Event()
         self._dial_now = False
         self._waiters: list[asyncio.Future[None]] = []
         self._stopping = asyncio.Event()
@@ -115,9 +115,7 @@ class Link:
 
     async def changed(self, seen: int) -> int:
         """Wait until the link differs from version `seen`; give the version of now. Versions only grow, from 1."""
-        while self._version <= seen:
-            await self._change.wait()
-        return self._version
+        return await self._changes.since(seen)
 
     # -- its life
 
@@ -247,7 +245,7 @@ class Link:
         while self._supervisor.way is None:
             if self.liveness is Liveness.STOPPED:
                 raise self._stopped()
-            await self._change.wait()
+            await self._changes.since(self._changes.version)
         return self._supervisor.way
 
     def _count(self, step: int) -> None:
@@ -266,13 +264,13 @@ class Link:
                 self._dial_now = False
                 await self._supervisor.attempt()
                 continue
-            self._news.clear()
+            self._rescheduled.clear()
             await self._wait(self._session.deadline)
             self._tell(Due())
 
     async def _wait(self, deadline: float | None) -> None:
         """Until something happens that may move the deadline, or the deadline comes."""
-        waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._news.wait())]
+        waiting: list[asyncio.Future[Any]] = [asyncio.ensure_future(self._rescheduled.wait())]
         if deadline is not None:
             left = max(deadline - self._clock.monotonic(), 0)
             waiting.append(asyncio.ensure_future(self._clock.sleep(left)))
@@ -295,7 +293,7 @@ class Link:
         if session.liveness is not before:
             self._since = self._clock.wall()
         if effect is not Effect.NONE or session.liveness is not before or session.deadline != deadline:
-            self._news.set()
+            self._rescheduled.set()
             self._note_change()
         self._answer_waiters(event)
         return effect
@@ -323,9 +321,7 @@ class Link:
         self._session.take(
             Active(self._guests > 0 or bool(self._supervisor.board.active)), now=self._clock.monotonic(), chance=0.0
         )
-        self._version += 1
-        change, self._change = self._change, asyncio.Event()
-        change.set()
+        self._changes.tell()
 
     # -- the end
 

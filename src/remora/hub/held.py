@@ -85,32 +85,6 @@ class HeldLink:
             changed()
 
 
-class News:
-    """Tells whoever waits that something changed."""
-
-    def __init__(self) -> None:
-        self.version = 1
-        self._waiting: set[asyncio.Future[None]] = set()
-
-    def tell(self) -> None:
-        """Something changed."""
-        self.version += 1
-        for future in self._waiting:
-            if not future.done():
-                future.set_result(None)
-
-    async def since(self, seen: int) -> int:
-        """Wait until something has changed since `seen`; the version of now."""
-        while self.version == seen:
-            future = asyncio.get_running_loop().create_future()
-            self._waiting.add(future)
-            try:
-                await future
-            finally:
-                self._waiting.discard(future)
-        return self.version
-
-
 def by_name(links: Iterable[HeldLink]) -> list[HeldLink]:
     """In the order in which people read them."""
     return sorted(links, key=lambda held: (held.name.alias, held.name.ssh_config or ""))

@@ -9,8 +9,9 @@ from typing import Any, Final, TypeVar
 from remora.core.errors import RemoraError, Stage, Verdict
 from remora.core.link_faults import link_missing
 from remora.core.links import LinkName
+from remora.flows.news import News
 from remora.hub.forwards import Forwards
-from remora.hub.held import HeldLink, Link, News, by_name
+from remora.hub.held import HeldLink, Link, by_name
 from remora.hub.places import HubPlaces
 from remora.ports import Clock, Dialogue, LocalSockets
 from remora.wire.control import Connect, Connected, Disconnect, Disconnected

@@ -139,7 +139,7 @@ class HubServer:
                 await self._registry.unhold(LinkName(request.alias, request.ssh_config))
 
     async def _watch(self, caller: _Caller) -> NoReturn:
-        seen = 0
+        seen = -1
         told = b""
         while True:
             seen = await self._registry.news.since(seen)
