@@ -5,6 +5,8 @@ import contextlib
 import os
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -215,3 +217,71 @@ def test_f73_a_port_that_another_program_uses_is_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(LaunchProblem) as caught:
         run(take(other.getsockname()[1]))
     assert caught.value.code is Code.PORT_TAKEN
+
+
+_CROWDED = """
+import asyncio, resource, socket, sys
+from remora.adapters.local_sockets import LocalSockets
+
+async def main():
+    complaints = 0
+    def complain(loop, context):
+        nonlocal complaints
+        complaints += 1
+    asyncio.get_running_loop().set_exception_handler(complain)
+    async def visit(stream):
+        await stream.write(await stream.read())
+    async with LocalSockets().serve(sys.argv[1], visit):
+        crowd = []
+        for _ in range(60):
+            each = socket.socket(socket.AF_UNIX)
+            each.connect(sys.argv[1])
+            crowd.append(each)
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        used = crowd[-1].fileno() + 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (used + 5, hard))
+        await asyncio.sleep(0.5)
+        heard = complaints
+        for each in crowd[:-1]:
+            each.close()
+        last = crowd[-1]
+        last.setblocking(False)
+        await asyncio.get_running_loop().sock_sendall(last, b"still")
+        answer = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(last, 10), 20)
+        print(heard, answer.decode())
+
+asyncio.run(main())
+"""
+
+
+def test_without_descriptors_clients_wait_and_nothing_spins(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", _CROWDED, str(tmp_path / "door")], stdout=subprocess.PIPE, check=True, timeout=60
+    ).stdout.split()
+
+    assert 1 <= int(said[0]) <= 3
+    assert said[1] == b"still"
+
+
+def test_a_program_that_connects_in_a_loop_is_let_in_so_many_times_and_no_more(tmp_path: Path) -> None:
+    async def go() -> None:
+        sockets = LocalSockets(most_visitors=3)
+        path = str(tmp_path / "door")
+        async with sockets.serve(path, _echo):
+            crowd = [await sockets.connect(path) for _ in range(3)]
+            for each in crowd:
+                await each.write(b"x")
+                assert await each.read() == b"x"
+            late = await sockets.connect(path)
+            with contextlib.suppress(Unreachable):
+                assert await late.read() == b""
+            await crowd[0].write_eof()
+            assert await crowd[0].read() == b""
+            await crowd[0].close()
+            again = await sockets.connect(path)
+            await again.write(b"y")
+            assert await again.read() == b"y"
+            for each in (*crowd[1:], late, again):
+                await each.close()
+
+    run(go())

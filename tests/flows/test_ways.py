@@ -2,17 +2,19 @@
 
 import asyncio
 from contextlib import suppress
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 from tests.support.loop import run
 
 from remora.core.errors import Code, RemoraError
-from remora.flows.relay import RelaySession
 from remora.flows.waiting import dismiss
 from remora.flows.ways import RelayWay
 from remora.ports import ByteStream
 from remora.testing.memory_streams import memory_stream_pair
+
+if TYPE_CHECKING:
+    from remora.flows.relay import RelaySession
 
 
 class OneStream:

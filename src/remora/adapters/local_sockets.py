@@ -20,13 +20,18 @@ SOCKET_PATH_LIMIT: Final = 103
 """Bytes that a socket's path may have everywhere; macOS allows no more, Linux four more."""
 
 _BACKLOG: Final = 1024
+_MOST_VISITORS: Final = 4096
+"""Clients of one socket at once: a program that connects in a loop must leave descriptors for everybody else."""
 _PORT_TRIES: Final = 20
 _LOOPBACKS: Final = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _NO_SUCH_LOOPBACK: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 class LocalSockets:
-    """See :class:`remora.ports.LocalSockets`."""
+    """See :class:`remora.ports.LocalSockets`. Of each socket's clients beyond `most_visitors` none is let in."""
+
+    def __init__(self, *, most_visitors: int = _MOST_VISITORS) -> None:
+        self._most_visitors = most_visitors
 
     @asynccontextmanager
     async def serve(self, path: str, visitor: Visitor) -> AsyncIterator[None]:
@@ -36,7 +41,7 @@ class LocalSockets:
             stack.callback(listener.close)
             mark = _mark(path)
             stack.callback(_unlink_if, path, mark)
-            async with _receiving([listener], visitor, admit=is_same_user):
+            async with _receiving([listener], self._visits(visitor, is_same_user)):
                 yield
 
     @asynccontextmanager
@@ -46,7 +51,7 @@ class LocalSockets:
         with ExitStack() as stack:
             for listener in listeners:
                 stack.callback(listener.close)
-            async with _receiving(listeners, visitor, admit=lambda connected: True):
+            async with _receiving(listeners, self._visits(visitor, lambda connected: True)):
                 yield int(listeners[0].getsockname()[1])
 
     async def connect(self, path: str) -> ByteStream:
@@ -70,13 +75,17 @@ class LocalSockets:
             )
         return stream
 
+    def _visits(self, visitor: Visitor, admit: Callable[[socket.socket], bool]) -> "_Visits":
+        return _Visits(visitor, admit, most=self._most_visitors)
+
 
 class _Visits:
     """The clients that are here now."""
 
-    def __init__(self, visitor: Visitor, admit: Callable[[socket.socket], bool]) -> None:
+    def __init__(self, visitor: Visitor, admit: Callable[[socket.socket], bool], *, most: int) -> None:
         self._visitor = visitor
         self._admit = admit
+        self._most = most
         self._visits: dict[asyncio.Task[None], LocalStream] = {}
         self._over = False
 
@@ -95,7 +104,7 @@ class _Visits:
             stream.abort()
 
     def _receive(self, stream: LocalStream) -> None:
-        if self._over or not self._admit(stream.connected):
+        if self._over or len(self._visits) >= self._most or not self._admit(stream.connected):
             stream.abort()
             return
         task = asyncio.get_running_loop().create_task(self._visit(stream))
@@ -115,13 +124,10 @@ class _Visits:
 
 
 @asynccontextmanager
-async def _receiving(
-    listeners: list[socket.socket], visitor: Visitor, *, admit: Callable[[socket.socket], bool]
-) -> AsyncIterator[None]:
+async def _receiving(listeners: "list[_Listener]", visits: _Visits) -> AsyncIterator[None]:
     """Receive clients on bound sockets until left; then the visits are over."""
-    visits = _Visits(visitor, admit)
     loop = asyncio.get_running_loop()
-    servers = [await loop.create_server(visits.make_protocol, sock=each, backlog=_BACKLOG) for each in listeners]
+    servers = [await loop.create_server(visits.make_protocol, sock=each, backlog=1) for each in listeners]
     try:
         yield
     finally:
@@ -130,11 +136,22 @@ async def _receiving(
         await visits.end()
 
 
-def _bind(path: str) -> socket.socket:
+class _Listener(socket.socket):
+    """Has room for a crowd, of which asyncio takes one at a time.
+
+    It tries as often in a row as the queue is long, also when there is no descriptor left, and complains each time.
+    """
+
+    def listen(self, backlog: int = _BACKLOG, /) -> None:
+        """Listen, whatever is asked for."""
+        super().listen(_BACKLOG)
+
+
+def _bind(path: str) -> _Listener:
     """A bound unix socket, mode 0600. It is not listening yet, so nobody can come in before the mode is set."""
     if (size := len(os.fsencode(path))) > SOCKET_PATH_LIMIT:
         _refuse(path, f"its name has {size} bytes and a socket's may have {SOCKET_PATH_LIMIT}")
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener = _Listener(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.setblocking(False)
         try:
@@ -172,10 +189,10 @@ def _remove_stale(path: str) -> None:
     _refuse(path, "another program listens there")
 
 
-def _bind_port(port: int) -> list[socket.socket]:
+def _bind_port(port: int) -> list[_Listener]:
     failure: OSError | None = None
     for _ in range(1 if port else _PORT_TRIES):
-        listeners: list[socket.socket] = []
+        listeners: list[_Listener] = []
         try:
             for family, address in _LOOPBACKS:
                 if (listener := _bind_loopback(family, address, listeners, port)) is not None:
@@ -195,12 +212,10 @@ def _bind_port(port: int) -> list[socket.socket]:
     )
 
 
-def _bind_loopback(
-    family: socket.AddressFamily, address: str, before: list[socket.socket], port: int
-) -> socket.socket | None:
+def _bind_loopback(family: socket.AddressFamily, address: str, before: list[_Listener], port: int) -> _Listener | None:
     """The same port on one more loopback; `None` where the machine does not have that one."""
     try:
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener = _Listener(family, socket.SOCK_STREAM)
     except OSError:
         return None
     try:
