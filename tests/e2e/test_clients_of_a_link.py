@@ -52,6 +52,11 @@ def connect(host: AttachedHost) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def liveness(host: AttachedHost) -> str:
+    (link,) = host.hub.document("status")["links"]
+    return str(link["liveness"])
+
+
 def breaks(host: AttachedHost) -> int:
     (link,) = host.hub.document("status")["links"]
     return int(link["breaks"]) if link["liveness"] == "live" else 0
@@ -132,6 +137,33 @@ def test_a_run_on_a_live_link_needs_no_login_and_reports_the_same(tmp_path: Path
             assert reports[0][name] == reports[1][name], name
         missing = host.hub.document("run", "devbox:no-such", "please")
         assert missing["error"]["code"] == "folder-missing"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-m", "remora", "run", "devbox:project", "please"),
+        (str(ROOT / "examples/library.py"), "devbox", "project", "x"),
+    ],
+    ids=["run", "library"],
+)
+def test_a_link_that_rests_is_brought_back_by_who_needs_it_with_one_login(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    with attached_host([Say("Done over there."), Say("And again.")], tmp_path) as host:
+        connect(host)
+        host.cut()
+
+        async def go() -> bytes:
+            await until(lambda: liveness(host) == "suspended", what="the link that nobody uses rests")
+            async with host.started(sys.executable, *words) as process:
+                written, complaints = await process.communicate()
+                assert process.returncode == 0, complaints
+                return written
+
+        assert b"Done over there." in run(go())
+        assert liveness(host) == "live"
+        assert host.sshd.accepted_logins() == 2
 
 
 def test_a_hub_that_dies_in_the_middle_of_a_run_is_survived_by_dialling(tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ def connect(
 ) -> int:
     """Hold a link to a host.
 
-    Launches or adopts the app server there and keeps the link when the connection is lost: a background process, the
-    hub, holds it until remora disconnect. Any client of the app server can use the local socket that is printed.
-    Several hosts are connected side by side; the exit code is 13 when only some could be.
+    Launches or adopts the app server there. A background process, the hub, holds the link until remora disconnect; any
+    client of the app server can use the local socket that is printed. A lost connection is made again while a client
+    is attached or a turn runs; a link that nobody uses waits for the next client, unless the settings say reconnect =
+    "always". Several hosts are connected side by side; the exit code is 13 when only some could be.
 
     Examples:
 

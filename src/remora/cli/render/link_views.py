@@ -1,7 +1,7 @@
 """Links while a person waits for them or watches them: what moves."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from rich.console import Group
@@ -14,6 +14,8 @@ from remora.wire.reports.links import ConnectResult, LinkBody, StatusReport
 
 _PATIENCE: Final = 1.0
 """Seconds of waiting that need no word."""
+_PATIENCE_OF_LOGS: Final = 5.0
+"""The same where nothing can be drawn again: there a word stays, so it is said once, and later."""
 _TICK: Final = 1.0
 """Seconds after which how long something lasts is drawn again, though nothing has changed."""
 
@@ -21,15 +23,21 @@ _TICK: Final = 1.0
 class WaitView:
     """A line that says what is waited for, once that has taken a while."""
 
-    def __init__(self, page: Page, what: str) -> None:
+    def __init__(self, page: Page, what: str, *, now: Callable[[], float] = time.monotonic) -> None:
         self._page = page
         self._what = what
-        self._began = time.monotonic()
+        self._now = now
+        self._began = now()
+        self._said = False
 
     def redraw(self) -> None:
         """See :class:`~remora.cli.audience.Drawn`."""
-        seconds = time.monotonic() - self._began
-        if seconds > _PATIENCE:
+        seconds = self._now() - self._began
+        if not self._page.live:
+            if seconds > _PATIENCE_OF_LOGS and not self._said:
+                self._said = True
+                self._page.line(f"… {self._what}")
+        elif seconds > _PATIENCE:
             self._page.draw(Text.assemble(("… ", "dim"), self._what, (f"  {seconds:.0f} s", "dim")))
 
     def settle(self) -> None:
@@ -40,15 +48,26 @@ class WaitView:
 class ConnectView:
     """Hosts being connected: those under way move on `activity`, results go to `results` as they come."""
 
-    def __init__(self, results: Page, activity: Page, aliases: Sequence[str], *, json: bool, verbosity: int) -> None:
+    def __init__(
+        self,
+        results: Page,
+        activity: Page,
+        aliases: Sequence[str],
+        *,
+        json: bool,
+        verbosity: int,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._results = results
         self._activity = activity
         self._json = json
         self._quiet = verbosity < 0
         self._under_way = list(aliases)
         self._width = max(map(len, aliases), default=0)
-        self._began = time.monotonic()
+        self._now = now
+        self._began = now()
         self._last: dict[str, str] = {}
+        self._said = False
 
     @property
     def under_way(self) -> list[str]:
@@ -82,8 +101,13 @@ class ConnectView:
 
     def redraw(self) -> None:
         """See :class:`~remora.cli.audience.Drawn`."""
-        seconds = time.monotonic() - self._began
+        seconds = self._now() - self._began
         if self._quiet or seconds < _PATIENCE or not self._under_way:
+            return
+        if not self._activity.live:
+            if seconds > _PATIENCE_OF_LOGS and not self._said:
+                self._said = True
+                self._activity.line(remote(f"… connecting to {', '.join(self._under_way)}", one_line=True))
             return
         rows = [
             Text.assemble(

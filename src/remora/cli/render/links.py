@@ -8,6 +8,8 @@ from rich.text import Text
 
 from remora.cli.render.failure import show_advice, show_failure
 from remora.cli.render.page import Page, remote
+from remora.core.errors import Code
+from remora.core.links import Liveness, ReconnectPolicy
 from remora.wire.reports.links import (
     DisconnectReport,
     HubReport,
@@ -36,7 +38,11 @@ def show_links(page: Page, report: StatusReport, *, alias: str | None, verbosity
     for line in report_lines(page, report, alias):
         page.whole_line(line)
     for link in report.links:
-        if link.error is not None and verbosity >= 0:
+        if link.error is None or verbosity < 0:
+            continue
+        if words := outlook(link):
+            page.line(remote(f"{link.host} is {words}"))
+        else:
             show_failure(page, link.error)
 
 
@@ -138,8 +144,12 @@ def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
         page.line(f"{forward.remote_port} at localhost:{forward.local_port}", prefix=label_of("port"))
     for notice in link.notices:
         page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
-    if link.error is not None:
-        page.line(remote(f"{link.error.message} [{link.error.code}]"), prefix=Text("  last error: ", style="bold"))
+    if link.error is None:
+        return
+    page.line(remote(f"{link.error.message} [{link.error.code}]"), prefix=Text("  last error: ", style="bold"))
+    if rests := outlook(link):
+        page.line(remote(rests))
+    else:
         show_advice(page, link.error)
 
 
@@ -163,10 +173,23 @@ def server_of(link: LinkBody) -> str:
     return " ".join(part for part in parts if part)
 
 
+def outlook(link: LinkBody) -> str:
+    """Why a link rests although nothing is wrong with it, and what brings it back; nothing for any other link."""
+    if link.liveness != Liveness.SUSPENDED or link.error is None:
+        return ""
+    connect = f"remora connect {link.host}"
+    if link.error.code == Code.HOST_LEFT:
+        return f"suspended: the host itself ended the connection. Bring it back with: {connect}"
+    if link.policy == ReconnectPolicy.NEVER:
+        return f'suspended: the connection was lost; reconnect = "never". Bring it back with: {connect}'
+    return f"suspended: the connection was lost while nobody used it. The next client brings it back, or: {connect}"
+
+
 def trouble(link: LinkBody, width: int) -> Text:
     """What is wrong with a link, on one line."""
     words = "" if link.error is None else f"{link.host}: {link.error.message} [{link.error.code}]"
-    line = remote(words, "red", one_line=True)
+    rests = outlook(link)
+    line = remote(f"{link.host} is {rests}" if rests else words, "dim" if rests else "red", one_line=True)
     line.truncate(width, overflow="ellipsis")
     return line
 
@@ -188,6 +211,7 @@ _COLUMNS: Final[tuple[tuple[str, _Cell], ...]] = (
     ("HOST", lambda link: remote(", ".join([link.host, *(a for a in link.aliases if a != link.host)]), one_line=True)),
     ("STATE", lambda link: Text(_state(link), style=style_of(link))),
     ("FOR", lambda link: Text(_ago(link.since))),
+    ("NEXT TRY", lambda link: Text(_until(link.next_attempt))),
     ("THREADS", _threads),
     ("SERVER", lambda link: remote(f"{link.server_version or ''} {link.launch_mode or ''}".strip(), one_line=True)),
     ("CLIENTS", lambda link: Text(str(link.clients) if link.clients else "")),
