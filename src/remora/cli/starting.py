@@ -21,7 +21,7 @@ from remora.core.hosts import Address
 from remora.ports import ApprovalHandler
 
 if TYPE_CHECKING:
-    from remora.api import RunRequest
+    from remora.api.runs import RunRequest
 
 
 async def run_and_show(

@@ -116,9 +116,10 @@ class Settings:
     limits: Limits = DEFAULT_LIMITS
     hosts: Mapping[str, HostSettings] = field(default_factory=dict)
 
-    def host(self, alias: str) -> HostSettings:
-        """What holds for `alias`."""
-        return self.hosts.get(alias, _USUAL)
+    def host(self, alias: str, *, codex: str | None = None) -> HostSettings:
+        """What holds for `alias`; with `codex` another program than usual is used there this time."""
+        host = self.hosts.get(alias, _USUAL)
+        return replace(host, codex=codex) if codex else host
 
 
 DEFAULT_SETTINGS = Settings()

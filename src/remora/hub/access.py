@@ -81,7 +81,7 @@ async def reach_server(
 
 @asynccontextmanager
 async def link_for(
-    alias: str, ssh_config: str | None, world: World, dialogue: Dialogue, *, host: HostSettings, codex: str | None
+    alias: str, ssh_config: str | None, world: World, dialogue: Dialogue, *, host: HostSettings
 ) -> AsyncIterator[LinkAccess]:
     """The hub's link when there is one, else a link of this process, gone on leaving."""
     access = await _access(alias, ssh_config, world, dialogue)
@@ -97,7 +97,7 @@ async def link_for(
         world,
         sockets,
         socket_path=str(wiring.runtime_folder() / f"own-{os.getpid()}-{world.nonce()[:8]}.sock"),
-        launch=LaunchRequest(codex=codex or host.codex),
+        launch=LaunchRequest(codex=host.codex),
         policy=host.reconnect,
     )
     async with own_link(link, sockets, dialogue) as own:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import KW_ONLY, dataclass
 
 from remora.core.checks import combined_exit_code
 from remora.core.errors import ExitCode, RemoraError
@@ -56,9 +56,7 @@ class Fleet:
         return ConnectReport(ok=exit_code is ExitCode.DONE, exit_code=int(exit_code), hosts=results)
 
     async def _connect(self, alias: str, stack: AsyncExitStack, *, hold: bool) -> tuple[ConnectResult, ExitCode]:
-        host = self.settings.host(alias)
-        if self.codex is not None:
-            host = replace(host, codex=self.codex)
+        host = self.settings.host(alias, codex=self.codex)
         holding = self.client.hold(alias, self.ssh_config, host=host, dialogue=self.dialogue, hold=hold)
         try:
             connected, _ = await stack.enter_async_context(holding)

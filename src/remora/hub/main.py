@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -143,7 +144,7 @@ class _Links:
 
     def __init__(self, clock: Clock, sockets: LocalSockets) -> None:
         self._pace = Pace(clock)
-        self._gate = wiring.dial_gate()
+        self._gates = cache(wiring.dial_gate)
         self._sockets = sockets
 
     def make(self, name: LinkName, request: Connect, socket_path: str) -> Link:
@@ -151,7 +152,7 @@ class _Links:
         from remora.flows import link
 
         settings = Settings(limits=request.limits, hosts={name.alias: request.host})
-        world = wiring.default_world(name.ssh_config, settings=settings, gate=self._gate)
+        world = wiring.default_world(name.ssh_config, settings=settings, gate=self._gates(request.limits))
         dialler = PacedDialler(world.dialler, self._pace, per_second=request.limits.dials_per_second)
         return link.Link(
             name,

@@ -1,4 +1,8 @@
-"""New connections come one after the other, never more than so many a second, whoever wants them."""
+"""New connections come one after the other, never more than so many a second, whoever wants them.
+
+This is about when a dial begins, a control master's included; how many logins are under way at once is the business
+of the gate that every dialler has (:func:`remora.wiring.dial_gate`).
+"""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,0 +1,42 @@
+"""The library in a few verbs. What a verb needs is imported when it is called: importing this costs nothing."""
+
+from remora.api.forwards import list_forwards, open_forward, stop_forward
+from remora.api.hosts import check, list_hosts, load_settings, plan, resolve_hosts
+from remora.api.hub import hub_log, hub_status, start_hub, stop_hub
+from remora.api.links import (
+    bridge,
+    connect,
+    connect_hosts,
+    disconnect_hosts,
+    hold_hosts,
+    hub_link,
+    status,
+    watch_status,
+)
+from remora.api.runs import interrupt_switch, run, run_request
+
+__all__ = [
+    "bridge",
+    "check",
+    "connect",
+    "connect_hosts",
+    "disconnect_hosts",
+    "hold_hosts",
+    "hub_link",
+    "hub_log",
+    "hub_status",
+    "interrupt_switch",
+    "list_forwards",
+    "list_hosts",
+    "load_settings",
+    "open_forward",
+    "plan",
+    "resolve_hosts",
+    "run",
+    "run_request",
+    "start_hub",
+    "status",
+    "stop_forward",
+    "stop_hub",
+    "watch_status",
+]

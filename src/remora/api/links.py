@@ -1,0 +1,174 @@
+"""Links: held by the hub, or by this process."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from remora.core.settings import DEFAULT_SETTINGS, Settings
+
+if TYPE_CHECKING:
+    from remora.flows.linked_host import LinkedHost
+    from remora.hub.access import HubLink
+    from remora.ports import ApprovalHandler, Dialogue
+    from remora.wire.reports.links import ConnectReport, ConnectResult, DisconnectReport, StatusReport
+
+
+async def connect_hosts(
+    aliases: Sequence[str],
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    tell: "Callable[[ConnectResult], None] | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "ConnectReport":
+    """Have a live link to each host, held by the hub, which is started when none runs. A failure belongs to its host.
+
+    `tell` hears each result as it comes; the report has them in the order asked. Without `dialogue` every question
+    while connecting is refused. Raises, for all hosts together, what keeps the hub from running.
+    """
+    from remora.hub.client import require_hub
+    from remora.hub.fleet import Fleet
+
+    client = await require_hub(settings.limits)
+    fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell)
+    return await fleet.connect(aliases)
+
+
+async def hold_hosts(
+    aliases: Sequence[str],
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    tell: "Callable[[ConnectResult], None] | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "AsyncGenerator[ConnectReport | StatusReport, None]":
+    """:func:`connect_hosts`, whose report comes first, and then the state of all links at each change.
+
+    Links that nobody else wants are dropped when this is closed, or when this process ends: use it under
+    ``contextlib.aclosing``.
+    """
+    from remora.hub.client import require_hub
+    from remora.hub.fleet import Fleet
+
+    client = await require_hub(settings.limits)
+    fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell)
+    async with aclosing(fleet.hold(aliases)) as states:
+        async for state in states:
+            yield state
+
+
+async def disconnect_hosts(
+    aliases: Sequence[str] | None,
+    *,
+    stop_server: bool = False,
+    force: bool = False,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "DisconnectReport":
+    """Drop the links to `aliases`, or all links for `None`. The app servers go on, unless `stop_server`.
+
+    A server is stopped only when we started it and no turn runs; `force` interrupts what runs. Starts no hub.
+    """
+    from remora.hub.client import find_hub
+    from remora.hub.fleet import disconnect_all
+
+    client = await find_hub(settings.limits)
+    if aliases is not None:
+        names = [(alias, ssh_config) for alias in aliases]
+    else:
+        links = [] if client is None else (await client.status()).links
+        names = [(alias, link.ssh_config) for link in links for alias in link.aliases]
+    return await disconnect_all(client, names, stop_server=stop_server, force=force)
+
+
+async def status(*, settings: Settings = DEFAULT_SETTINGS) -> "StatusReport":
+    """All links as they are now. Starts no hub and contacts no host."""
+    from remora.hub.client import find_hub
+    from remora.hub.fleet import status_of
+
+    return await status_of(await find_hub(settings.limits))
+
+
+async def watch_status(*, settings: Settings = DEFAULT_SETTINGS) -> "AsyncGenerator[StatusReport, None]":
+    """All links, now and at each change, through the ends and beginnings of the hub. Never ends by itself."""
+    from remora.hub.watching import watch_hubs
+
+    async with aclosing(watch_hubs(settings.limits)) as states:
+        async for state in states:
+            yield state
+
+
+async def hub_link(
+    alias: str,
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "HubLink":
+    """The hub's link to `alias`, live; the hub and the link are started as needed, and stay.
+
+    Without `dialogue` every question while connecting is refused. Raises what stopped it.
+    """
+    from remora.hub.access import HubLink
+    from remora.hub.client import require_hub
+
+    client = await require_hub(settings.limits)
+    host = settings.host(alias, codex=codex)
+    connected = await client.connect(alias, ssh_config, host=host, dialogue=dialogue)
+    return HubLink(client, connected.link)
+
+
+@asynccontextmanager
+async def connect(
+    alias: str,
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    approvals: "ApprovalHandler | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "AsyncIterator[LinkedHost]":
+    """The host `alias`, ready for threads, through whatever happens to the connection::
+
+        async with remora.connect("devbox") as host:
+            thread = await host.start_thread(cwd="/srv/app")
+            async for event in thread.run("fix the failing test"):
+                ...
+
+    The hub's live link is used when there is one; else this process makes a link of its own, which is gone on leaving.
+    The app server and what runs in it go on. Without `approvals` every request of the agent is declined with a reason
+    it can read; without `dialogue` every question while connecting is refused. Raises what stops the first connection.
+    """
+    from remora import wiring
+    from remora.flows.linked_host import linked_host
+    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
+    from remora.hub.access import link_for
+
+    world = wiring.default_world(ssh_config, settings=settings)
+    asking = dialogue or UnattendedDialogue()
+    async with (
+        link_for(alias, ssh_config, world, asking, host=settings.host(alias, codex=codex)) as access,
+        linked_host(alias, access, world, approvals or UnattendedApprovals()) as host,
+    ):
+        yield host
+
+
+async def bridge(
+    alias: str, *, codex: str | None = None, ssh_config: str | None = None, settings: Settings = DEFAULT_SETTINGS
+) -> None:
+    """Speak newline-delimited JSON on standard input and output for the app server on `alias`, until either ends.
+
+    Starts the hub and the link as needed; nobody can be asked anything. The messages are the program's own, and
+    ``initialize`` is among them. Raises :class:`BrokenPipeError` when nobody reads the output any more, and as
+    :func:`remora.flows.bridge.bridge`.
+    """
+    from remora import wiring
+    from remora.flows.bridge import bridge
+
+    clock, limits = wiring.system_clock(), settings.limits
+    access = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
+    with wiring.standard_streams() as client:
+        await bridge(client, await access.open_server(), clock=clock, limits=limits)

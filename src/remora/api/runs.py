@@ -1,0 +1,101 @@
+"""One prompt on a host."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from remora.core.settings import DEFAULT_SETTINGS, Settings
+
+if TYPE_CHECKING:
+    from remora.flows.interrupting import InterruptSwitch
+    from remora.flows.run_request import RunRequest as RunRequest
+    from remora.ports import ApprovalHandler, Dialogue
+    from remora.wire.reports.run import RunEvent
+
+
+async def run(
+    alias: str,
+    request: "RunRequest",
+    *,
+    codex: str | None = None,
+    dialogue: "Dialogue | None" = None,
+    approvals: "ApprovalHandler | None" = None,
+    interrupt: "InterruptSwitch | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "AsyncGenerator[RunEvent, None]":
+    """Run one prompt on `alias` and tell what happens; the last document is the report.
+
+    A live link of the hub is used when there is one, without another login; else, and whenever that is gone, this
+    dials itself. Each reconnect decides anew.
+
+    Without `approvals` every request of the agent is declined with a reason it can read; without `dialogue`
+    every question while connecting is refused. `interrupt` stops the turn. Order and failures as in
+    :func:`remora.flows.run.run_thread`. Use it under ``contextlib.aclosing`` to let go early: the turn then
+    goes on at the host.
+    """
+    from functools import partial
+
+    from remora import wiring
+    from remora.core.launching import LaunchRequest
+    from remora.flows.interrupting import InterruptSwitch
+    from remora.flows.run import run_thread
+    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
+    from remora.hub.access import reach_server
+
+    world = wiring.default_world(ssh_config, settings=settings)
+    launch = LaunchRequest(folder=request.folder, codex=settings.host(alias, codex=codex).codex)
+    events = run_thread(
+        partial(reach_server, alias, ssh_config, launch, world, dialogue or UnattendedDialogue()),
+        request,
+        alias=alias,
+        approvals=approvals or UnattendedApprovals(),
+        interrupt=interrupt or InterruptSwitch(),
+        clock=world.clock,
+        random=world.random,
+        limits=world.limits,
+        spool=world.spool,
+    )
+    async with aclosing(events):
+        async for event in events:
+            yield event
+
+
+def run_request(
+    prompt: str,
+    *,
+    folder: str | None = None,
+    thread: str | None = None,
+    model: str | None = None,
+    effort: str | None = None,
+    sandbox: str | None = None,
+    approval_policy: str | None = None,
+    images: Sequence[str] = (),
+) -> "RunRequest":
+    """A prompt for :func:`run`, with a name of its own by which it is found again after a break.
+
+    `sandbox` and `approval_policy` are the usual names; another one, and text that Unicode has no bytes for,
+    raises :class:`~remora.core.errors.UsageProblem`. `images` are data URLs or web addresses.
+    """
+    from uuid import uuid4
+
+    from remora.flows.run_request import read_request
+
+    return read_request(
+        prompt,
+        message_id=str(uuid4()),
+        folder=folder,
+        thread=thread,
+        model=model,
+        effort=effort,
+        sandbox=sandbox,
+        approval_policy=approval_policy,
+        images=images,
+    )
+
+
+def interrupt_switch() -> "InterruptSwitch":
+    """What stops a :func:`run`: the first ``interrupt()`` the turn on the host, the second the watching."""
+    from remora.flows.interrupting import InterruptSwitch
+
+    return InterruptSwitch()
