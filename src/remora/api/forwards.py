@@ -33,7 +33,7 @@ async def open_forward(
 
 async def list_forwards(*, settings: Settings = DEFAULT_SETTINGS) -> "ForwardReport":
     """All forwarded ports; starts nothing."""
-    from remora.hub.client import find_hub
+    from remora.hub.finding import find_hub
     from remora.wire.reports.links import ForwardReport
 
     client = await find_hub(settings.limits)
@@ -44,7 +44,7 @@ async def stop_forward(
     alias: str, port: int | None = None, *, ssh_config: str | None = None, settings: Settings = DEFAULT_SETTINGS
 ) -> "ForwardReport":
     """Stop the forward to `port` of `alias`, or all of them; starts nothing. The report has those that were there."""
-    from remora.hub.client import find_hub
+    from remora.hub.finding import find_hub
     from remora.wire.reports.links import ForwardReport
 
     client = await find_hub(settings.limits)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 async def start_hub(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
     """Start the hub when none runs."""
-    from remora.hub.client import find_hub, require_hub
+    from remora.hub.finding import find_hub, require_hub
     from remora.hub.fleet import hub_report
 
     running = await find_hub(settings.limits)
@@ -29,7 +29,7 @@ async def stop_hub(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
 
 async def hub_status(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
     """Whether a hub runs, and which."""
-    from remora.hub.client import find_hub
+    from remora.hub.finding import find_hub
     from remora.hub.fleet import hub_report
 
     return await hub_report(await find_hub(settings.limits), changed=False)

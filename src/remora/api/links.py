@@ -27,7 +27,7 @@ async def connect_hosts(
     `tell` hears each result as it comes; the report has them in the order asked. Without `dialogue` every question
     while connecting is refused. Raises, for all hosts together, what keeps the hub from running.
     """
-    from remora.hub.client import require_hub
+    from remora.hub.finding import require_hub
     from remora.hub.fleet import Fleet
 
     client = await require_hub(settings.limits)
@@ -49,7 +49,7 @@ async def hold_hosts(
     Links that nobody else wants are dropped when this is closed, or when this process ends: use it under
     ``contextlib.aclosing``.
     """
-    from remora.hub.client import require_hub
+    from remora.hub.finding import require_hub
     from remora.hub.fleet import Fleet
 
     client = await require_hub(settings.limits)
@@ -71,7 +71,7 @@ async def disconnect_hosts(
 
     A server is stopped only when we started it and no turn runs; `force` interrupts what runs. Starts no hub.
     """
-    from remora.hub.client import find_hub
+    from remora.hub.finding import find_hub
     from remora.hub.fleet import disconnect_all
 
     client = await find_hub(settings.limits)
@@ -85,7 +85,7 @@ async def disconnect_hosts(
 
 async def status(*, settings: Settings = DEFAULT_SETTINGS) -> "StatusReport":
     """All links as they are now. Starts no hub and contacts no host."""
-    from remora.hub.client import find_hub
+    from remora.hub.finding import find_hub
     from remora.hub.fleet import status_of
 
     return await status_of(await find_hub(settings.limits))
@@ -113,7 +113,7 @@ async def hub_link(
     Without `dialogue` every question while connecting is refused. Raises what stopped it.
     """
     from remora.hub.access import HubLink
-    from remora.hub.client import require_hub
+    from remora.hub.finding import require_hub
 
     client = await require_hub(settings.limits)
     host = settings.host(alias, codex=codex)

@@ -14,7 +14,8 @@ from remora.core.settings import HostSettings
 from remora.flows.launch import Ahead
 from remora.flows.linked import LinkAccess, open_linked_server
 from remora.flows.run import RunServer
-from remora.hub.client import HubClient, config_name, known_link
+from remora.hub.client import HubClient, config_name
+from remora.hub.finding import known_link
 from remora.hub.places import HubPlaces
 from remora.ports import ByteStream, Dialogue, World
 from remora.wire.reports.links import ForwardBody, LinkBody

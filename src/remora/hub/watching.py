@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Final
 
 from remora.core.settings import Limits
-from remora.hub.client import find_hub
+from remora.hub.finding import find_hub
 from remora.hub.fleet import status_of
 from remora.hub.talking import HubEnded
 from remora.wire.reports.links import StatusReport

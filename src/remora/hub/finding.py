@@ -1,0 +1,44 @@
+"""The hub that runs, a new one, and what it holds, for programs that may do without."""
+
+from dataclasses import replace
+from typing import Final
+
+from remora import wiring
+from remora.core.errors import RemoraError
+from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.hub.client import HubClient
+from remora.hub.places import HubPlaces
+from remora.hub.talking import HubEnded
+from remora.wire.reports.links import LinkBody
+
+_GLANCE: Final = 1.0
+"""Seconds that a command waits for a hub that it can do without."""
+
+
+async def find_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient | None:
+    """The hub that runs; `None` without one. Starts none. Raises ``hub-mute``, ``hub-version``."""
+    client = HubClient(HubPlaces(wiring.runtime_folder()).socket, limits)
+    try:
+        await client.hello()
+    except HubEnded:
+        return None
+    return client
+
+
+async def require_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient:
+    """The hub that runs, or a new one. Raises ``hub-start-failed``, ``hub-mute``, ``hub-version``."""
+    from remora.hub.starting import start_hub  # most callers find one
+
+    return await find_hub(limits) or await start_hub(limits)
+
+
+async def known_link(alias: str, ssh_config: str | None, limits: Limits = DEFAULT_LIMITS) -> LinkBody | None:
+    """The hub's link to `alias`, live or not; `None` when there is no hub or no link. Starts nothing.
+
+    A hub that hangs or is of another version counts as none: whoever asks can do without.
+    """
+    try:
+        client = HubClient(HubPlaces(wiring.runtime_folder()).socket, replace(limits, hub_answer=_GLANCE))
+        return await client.link(alias, ssh_config)
+    except RemoraError:
+        return None
