@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.fault_proxy import FaultProxy
+from tests.support.faults import RefuseFor
 from tests.support.hubs import HubPlace, hub_place
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import wait_until
@@ -73,6 +74,14 @@ class Chain:
     async def live(self, *, breaks: int = 0, limit: float = 60.0) -> LinkBody:
         """Wait until the link is live after at least so many breaks."""
         return await self.link_when(lambda link: link.liveness == Liveness.LIVE and link.breaks >= breaks, limit=limit)
+
+    async def gone_for(self, seconds: float, *, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """No connection can be had for so long; then wait until the link is live again by itself."""
+        before = (await self.live()).breaks
+        self.proxy.strike(RefuseFor(seconds))
+        await self.link_when(lambda link: link.liveness != Liveness.LIVE)
+        meanwhile()
+        await self.live(breaks=before + 1, limit=seconds + 60)
 
     def host_processes(self) -> HostProcesses:
         """What runs on the host beside the sessions of now."""

@@ -208,3 +208,9 @@ def main() -> int:
 
 if __name__ == "__main__":
     raise SystemExit(main())
+
+
+def trust_folder(codex_home: Path, folder: Path) -> None:
+    """Answer the terminal client's first question in advance: it throws away keys that are pressed too early."""
+    config = codex_home / "config.toml"
+    config.write_text(f'{config.read_text()}\n[projects."{folder}"]\ntrust_level = "trusted"\n')
