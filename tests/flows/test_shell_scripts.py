@@ -1,13 +1,14 @@
-"""The scripts for the other machine are shipped and are plain sh."""
+"""The scripts for the other machine are shipped, are plain sh, and signal nobody who is not proven ours."""
 
 import shutil
 import subprocess
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from tests.support.required import missing
 
-SCRIPTS = ("prelude", "entry", "probe", "launch", "owner")
+SCRIPTS = ("prelude", "entry", "probe", "launch", "owner", "stop")
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "zsh"])
@@ -17,3 +18,28 @@ def test_every_shell_that_may_get_a_script_can_parse_it(shell: str, name: str) -
     text = files("remora.remote").joinpath(f"{name}.sh").read_bytes()
     done = subprocess.run([program, "-n"], input=b"{\n" + text + b"}\n", capture_output=True, check=False)
     assert done.stderr == b""
+
+
+def script(name: str) -> str:
+    return files("remora.remote").joinpath(f"{name}.sh").read_text()
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["in our folder", "behind a link that anybody may have laid"])
+def test_only_a_record_in_a_folder_of_ours_names_what_is_stopped(own: bool, tmp_path: Path) -> None:
+    real, linked = tmp_path / "real", tmp_path / "linked"
+    real.mkdir(mode=0o700)
+    linked.symlink_to(real)
+    with subprocess.Popen(["sleep", "300"]) as process:
+        try:
+            words = f"""{script("prelude")}
+remora_run={real if own else linked} remora_key=1 remora_socket={tmp_path}/none remora_limit=5
+printf '%s %s %s\\n' {process.pid} "$(remora_start_time {process.pid})" "$(remora_boot_id)" >"$remora_run/server-1"
+{script("stop")}"""
+            done = subprocess.run(
+                ["/bin/sh"], input=f"remora_nonce=n\n{words}", stdout=subprocess.PIPE, text=True, check=True, timeout=30
+            )
+            assert ("outcome=stopped" in done.stdout) is own
+            assert ("outcome=absent" in done.stdout) is not own
+            assert (process.poll() is None) is not own
+        finally:
+            process.kill()

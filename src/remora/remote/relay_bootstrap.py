@@ -35,7 +35,8 @@ def enter() -> bool:
         return False
     os.chdir(FOLDER)
     here = os.stat(".")
-    if not stat.S_ISDIR(seen.st_mode) or seen.st_ino != here.st_ino or here.st_uid != os.geteuid():
+    same = (seen.st_dev, seen.st_ino) == (here.st_dev, here.st_ino)
+    if not stat.S_ISDIR(seen.st_mode) or not same or here.st_uid != os.geteuid():
         raise PermissionError(f"{FOLDER} is not a folder of ours")
     if here.st_mode & 0o077:
         os.chmod(".", 0o700)

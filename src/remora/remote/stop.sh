@@ -38,7 +38,8 @@ remora_wait() {
 }
 
 remora_pid= remora_start= remora_on=
-[ ! -r "$remora_record" ] || read -r remora_pid remora_start remora_on <"$remora_record"
+# A record in a folder that was open to others may name any process.
+! remora_is_own_folder "$remora_run" || [ ! -r "$remora_record" ] || read -r remora_pid remora_start remora_on <"$remora_record"
 if [ -n "$remora_pid" ] && [ "$remora_on" = "$remora_boot" ] && remora_lives "$remora_pid" "$remora_start"; then
   remora_left=$(remora_family "$remora_pid")
   kill "$remora_pid" 2>/dev/null
