@@ -12,8 +12,11 @@ from tests.support.loop import run
 from tests.support.program import run_script
 from tests.support.terminal_program import TerminalProgram, on_terminal
 
+from remora.cli.attaching import connect_client
 from remora.cli.local_client import find_client, is_older
+from remora.cli.options import Options
 from remora.core.errors import Code, RemoraError
+from remora.core.hosts import Address
 
 HELP = "Options:\n  --remote <ADDR>\n   Accepted forms: `ws://host:port`, `unix://`, or `unix://PATH`.\n"
 OLD_HELP = "Options:\n  --remote <ADDR>\n   Accepted forms: `ws://host:port` or `wss://host:port`.\n"
@@ -77,6 +80,13 @@ def test_real_clients_say_what_they_can(version: str, can: bool) -> None:
     with pytest.raises(RemoraError) as caught:
         find_client(str(codex_binary(version)))
     assert caught.value.code is Code.CLIENT_UNSUPPORTED
+
+
+def test_a_thread_that_the_client_would_take_for_an_option_is_refused() -> None:
+    connecting = connect_client(Address("devbox", thread="--dangerously-bypass"), Options(), codex=None)
+    with pytest.raises(RemoraError) as caught:
+        run(connecting)
+    assert caught.value.code is Code.USAGE
 
 
 def test_without_a_terminal_there_is_no_terminal_client() -> None:

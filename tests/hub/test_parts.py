@@ -222,6 +222,15 @@ def test_the_log_stays_small_and_cannot_move_a_terminal(folder: Path, logger: lo
     assert "\u202e" not in text
 
 
+def test_what_a_host_says_begins_no_line_of_the_log(folder: Path, logger: logging.Logger) -> None:
+    start_log(folder / "hub.log", foreground=False)
+    logger.info("devbox: %s", "gone\n2026-01-01 00:00:00,000 INFO    hub 9.9, process 1")
+
+    first, second = (folder / "hub.log").read_text().splitlines()
+    assert first.endswith("gone")
+    assert second.startswith(" ")
+
+
 def test_a_place_without_a_log_is_no_failure(folder: Path, logger: logging.Logger) -> None:
     (folder / "file").write_text("")
     start_log(folder / "file" / "hub.log", foreground=False)

@@ -16,6 +16,7 @@ from remora.hub.lines import Lines
 from remora.hub.places import HubPlaces
 from remora.hub.registry import Registry
 from remora.hub.server import HubServer
+from remora.hub.talking import Talk
 from remora.testing.manual_clock import ManualClock
 from remora.testing.memory_sockets import MemorySockets
 from remora.wire import control
@@ -362,3 +363,18 @@ def test_errors_cross_the_socket_as_they_are() -> None:
 
 def test_an_answer_does_not_show_what_was_typed() -> None:
     assert "sesame" not in repr(control.Answer(number=1, text="sesame"))
+
+
+def test_a_name_that_is_no_text_is_refused_before_anything_is_said() -> None:
+    async def go() -> None:
+        async with hub_in_memory() as hub:
+            stream = await hub.sockets.connect(_HUB)
+            talk = Talk(stream, 5.0)
+            with pytest.raises(RemoraError) as caught:
+                await talk.begin(
+                    control.FindFolder(alias="devbox", ssh_config=None, folder="~/\udcff"), any_version=False
+                )
+            assert caught.value.code is Code.USAGE
+            await stream.close()
+
+    run(go())

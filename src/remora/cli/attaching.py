@@ -9,6 +9,7 @@ from remora.cli.audience import activity_page, dialogue_of, drawing, questioner
 from remora.cli.floor import Floor
 from remora.cli.options import Options
 from remora.cli.render.link_views import WaitView
+from remora.core.errors import Code, UsageProblem
 from remora.core.hosts import Address
 from remora.ports import Dialogue
 
@@ -29,8 +30,15 @@ class Way:
 async def connect_client(address: Address, options: Options, *, codex: str | None) -> Way:
     """Have a live link, and the way for a terminal client to the folder or thread of `address`.
 
-    Raises ``folder-missing``: the client itself would take any folder.
+    Raises ``folder-missing``: the client itself would take any folder. A thread that the client would take for an
+    option raises :class:`UsageProblem`.
     """
+    if address.thread is not None and address.thread.startswith("-"):
+        raise UsageProblem(
+            Code.USAGE,
+            f"The terminal client would take {address.thread!r} for an option.",
+            next_step="Name the thread by its id.",
+        )
 
     async def connect(dialogue: Dialogue | None) -> Way:
         link = await api.hub_link(

@@ -15,10 +15,10 @@ _LINE_LIMIT: Final = 20_000
 
 
 class _Safe(logging.Formatter):
-    """One record; whatever came from elsewhere has its control characters made visible."""
+    """One record; whatever came from elsewhere has its control characters made visible, and begins no line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return neutralise(super().format(record), limit=_LINE_LIMIT)
+        return neutralise(super().format(record), limit=_LINE_LIMIT).replace("\n", "\n    ")
 
 
 def start_log(file: Path, *, foreground: bool) -> None:

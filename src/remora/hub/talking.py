@@ -7,7 +7,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import TypeVar
 
-from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError
+from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError, UsageProblem
 from remora.hub.asking import answer_lent
 from remora.hub.lines import Lines
 from remora.ports import ByteStream, Dialogue
@@ -47,6 +47,12 @@ class Talk:
                 said = await self._receive()
         except TimeoutError:
             raise mute(self._patience) from None
+        except UnicodeEncodeError:
+            raise UsageProblem(
+                Code.USAGE,
+                "A name on the command line or in SSH_AUTH_SOCK is no UTF-8, and only such names reach the hub.",
+                next_step="Give what it names another name.",
+            ) from None
         if not isinstance(said, control.Hello):
             raise _strange(type(said).__name__)
         if said.protocol != control.PROTOCOL and not any_version:
