@@ -9,19 +9,14 @@ from typing import Final, TypeVar
 
 from remora import wiring
 from remora.core.errors import Code, RemoraError, UsageProblem
-from remora.core.settings import DEFAULT_LIMITS, HostSettings, Limits
-from remora.hub.places import HubPlaces
+from remora.core.settings import HostSettings, Limits
 from remora.hub.talking import HubEnded, Talk, mute
 from remora.ports import Dialogue
 from remora.wire import control
 from remora.wire.reports.links import ForwardBody, LinkBody
 
-__all__ = ["HubClient", "find_hub", "known_link", "require_hub"]
-
 R = TypeVar("R", bound=control.Reply)
 
-_GLANCE: Final = 1.0
-"""Seconds that a command waits for a hub that it can do without."""
 _NO_CONFIG: Final = "none"
 _AGENT: Final = "SSH_AUTH_SOCK"
 
@@ -146,37 +141,6 @@ class HubClient:
             yield talk
         finally:
             await stream.close()
-
-
-async def find_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient | None:
-    """The hub that runs; `None` without one. Starts none. Raises ``hub-mute``, ``hub-version``."""
-    client = HubClient(HubPlaces(wiring.runtime_folder()).socket, limits)
-    try:
-        await client.hello()
-    except HubEnded:
-        return None
-    return client
-
-
-async def require_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient:
-    """The hub that runs, or a new one. Raises ``hub-start-failed``, ``hub-mute``, ``hub-version``."""
-    from remora.hub.starting import start_hub
-
-    return await find_hub(limits) or await start_hub(limits)
-
-
-async def known_link(alias: str, ssh_config: str | None, limits: Limits = DEFAULT_LIMITS) -> LinkBody | None:
-    """The hub's link to `alias`, live or not; `None` when there is no hub or no link. Starts nothing.
-
-    A hub that hangs or is of another version counts as none: whoever asks can do without.
-    """
-    from dataclasses import replace
-
-    try:
-        client = HubClient(HubPlaces(wiring.runtime_folder()).socket, replace(limits, hub_answer=_GLANCE))
-        return await client.link(alias, ssh_config)
-    except RemoraError:
-        return None
 
 
 def config_name(ssh_config: str | None) -> str | None:
