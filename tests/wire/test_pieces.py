@@ -119,3 +119,14 @@ def test_requests_are_open_until_they_are_answered() -> None:
     for heard in (b'{"id":7,"method":"server asks"}', b'{"result":1,"id":7}', b'{"id":"big","result":1}'):
         requests.heard(Piece(heard, last=True))
     assert requests.count == 0
+
+
+def test_a_server_that_asks_and_does_not_listen_fills_no_memory() -> None:
+    socket, server = opened()
+    for number in range(5000):
+        server.send_ping(b"%0100d" % number)
+        assert socket.receive(b"".join(server.data_to_send())) == []
+    assert 0 < len(socket.pending()) < 128 * 1024
+    server.send_ping(b"and now")
+    socket.receive(b"".join(server.data_to_send()))
+    assert socket.has_pending

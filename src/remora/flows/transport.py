@@ -14,6 +14,7 @@ from remora.wire.websocket import ClientSocket
 
 _CLOSING_SECONDS = 1.0
 _READ = 256 * 1024
+_MOST_PENDING = 64 * 1024
 
 
 class Transport(Protocol):
@@ -79,7 +80,9 @@ class _SocketTransport:
 
     @property
     def has_pending(self) -> bool:
-        self._pending += self._socket.pending()
+        answers = self._socket.pending()
+        if len(self._pending) < _MOST_PENDING:  # a server that asks and does not listen gets no more of them
+            self._pending += answers
         return bool(self._pending)
 
     async def open(self) -> None:

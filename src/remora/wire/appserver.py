@@ -4,6 +4,7 @@ Builders give parameters that the schemas of all supported generations accept: m
 does not know are optional there and ignored. Readers take what is there and invent nothing.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -30,6 +31,8 @@ _SAFE_TO_REPEAT: Final = frozenset(
 )
 _WHOLE_HISTORY: Final = {"persistExtendedHistory": True}
 """The oldest servers keep commands out of history unless asked; the newest always keep them and ignore this."""
+
+_VERSION: Final = re.compile(r"[^/]*/([0-9A-Za-z.+_-]{1,100})")
 
 DECIDED_REQUESTS: Final = frozenset(
     {
@@ -84,9 +87,8 @@ def read_server_info(answer: Any) -> ServerInfo:
     """Read the answer to ``initialize``. The version stands after our own name in the user agent."""
     body = mapping(answer)
     agent = text(body.get("userAgent")) or ""
-    first = agent.split(" ", 1)[0]
-    version = first.split("/", 1)[1] if "/" in first else None
-    return ServerInfo(agent, version, text(body.get("codexHome")), text(body.get("platformOs")))
+    version = _VERSION.match(agent.split(" ", 1)[0])
+    return ServerInfo(agent, version[1] if version else None, text(body.get("codexHome")), text(body.get("platformOs")))
 
 
 def is_safe_to_repeat(method: str) -> bool:

@@ -19,6 +19,7 @@ from remora.core.text import decode as text_of
 
 _HEADER_LIMIT: Final = 64 * 1024
 _CONTROL_LIMIT: Final = 125
+_MOST_PENDING: Final = 64 * 1024
 _END_OF_HEADER: Final = b"\r\n\r\n"
 _NORMAL: Final = (1000).to_bytes(2, "big")
 
@@ -143,7 +144,7 @@ class PieceSocket:
                     yield Piece(b"", last=True)
 
     def _control(self, opcode: Opcode, payload: bytes) -> None:
-        if opcode is Opcode.PING:
+        if opcode is Opcode.PING and len(self._pending) < _MOST_PENDING:  # else it asks and does not listen
             self._pending += _frame(Opcode.PONG, payload)
         elif opcode is Opcode.CLOSE:
             self.is_over = True
