@@ -85,16 +85,7 @@ class Chain:
 
     def host_processes(self) -> HostProcesses:
         """What runs on the host beside the sessions of now."""
-        servers, relays, others = [], [], []
-        for pid in self.sshd.session_processes():
-            command = _command(pid)
-            if "app-server" in command and "--listen" in command:
-                servers.append(pid)
-            elif "remora-relay" in command:
-                relays.append(pid)
-            elif command:
-                others.append(command)
-        return HostProcesses(tuple(servers), tuple(relays), tuple(others))
+        return processes_on(self.sshd)
 
     def control_socket(self) -> str:
         """Where the host's one app server listens."""
@@ -110,6 +101,20 @@ class Chain:
     def memory(self) -> int:
         """Bytes of memory that the hub alone has: what would be free without it."""
         return private_memory(self.place.pid or 0)
+
+
+def processes_on(sshd: SystemSshd) -> HostProcesses:
+    """What sessions have left running there."""
+    servers, relays, others = [], [], []
+    for pid in sshd.session_processes():
+        command = _command(pid)
+        if "app-server" in command and "--listen" in command:
+            servers.append(pid)
+        elif "remora-relay" in command:
+            relays.append(pid)
+        elif command:
+            others.append(command)
+    return HostProcesses(tuple(servers), tuple(relays), tuple(others))
 
 
 @contextmanager
