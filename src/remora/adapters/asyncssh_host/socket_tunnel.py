@@ -38,12 +38,16 @@ class _Gathering(asyncio.Transport):
         super().__init__()
         self._transport = transport
         self._pieces: list[bytes] = []
+        self._size = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Keep `data` until the end of this pass of the loop."""
+        """Keep `data` until the end of this pass of the loop, or until it is much: then the other side can begin."""
         if not self._pieces:
             asyncio.get_running_loop().call_soon(self._flush)
         self._pieces.append(bytes(data))
+        self._size += len(data)
+        if self._size >= _PIECE:
+            self._flush()
 
     def close(self) -> None:
         """Write what is kept, and close."""
@@ -64,7 +68,7 @@ class _Gathering(asyncio.Transport):
         return self._transport.get_extra_info(name, default)
 
     def _flush(self) -> None:
-        pieces, self._pieces = self._pieces, []
+        pieces, self._pieces, self._size = self._pieces, [], 0
         if pieces and not self._transport.is_closing():
             self._transport.write(b"".join(pieces))
 
