@@ -11,7 +11,8 @@ from tests.support.loop import run
 
 from remora.core.errors import Code, RemoraError, Unreachable
 from remora.core.settings import DEFAULT_LIMITS
-from remora.flows.relay import Attachment, RelaySession
+from remora.flows.relay import RelaySession
+from remora.flows.relay_attachment import Attachment
 from remora.testing.manual_clock import ManualClock
 from remora.testing.memory_streams import MemoryStream, memory_stream_pair
 from remora.wire import relay_frames as frames

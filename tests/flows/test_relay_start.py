@@ -21,7 +21,8 @@ from tests.support.until import until
 from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code
 from remora.core.settings import DEFAULT_LIMITS
-from remora.flows.relay import Attachment, RelaySession
+from remora.flows.relay import RelaySession
+from remora.flows.relay_attachment import Attachment
 from remora.flows.relay_start import RelayPlace, reach_relay, relay_place
 from remora.flows.shell import ProbeRequest
 from remora.ports import ByteStream, RemoteHost

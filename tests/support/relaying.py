@@ -16,7 +16,8 @@ from tests.support.until import until
 
 from remora.adapters.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.relay import Attachment, RelaySession
+from remora.flows.relay import RelaySession
+from remora.flows.relay_attachment import Attachment
 from remora.flows.relay_start import RelayPlace, reach_relay, relay_name
 from remora.ports import ByteStream
 

@@ -83,3 +83,26 @@ def relay_start_problem(word: str, seen: str) -> LaunchProblem:
             next_step="If the process remora-relay hangs on the host, end it; then connect again.",
         )
     return relay_failed("The relay did not start on the host.", seen)
+
+
+def session_lost() -> Unreachable:
+    """The relay no longer has the session that its streams belonged to."""
+    return Unreachable(
+        Code.CONNECTION_LOST,
+        "The relay on the host no longer has this connection: it was ended there, or nobody came back in time.",
+        next_step="Connect again; what the app server did meanwhile is in its threads.",
+    )
+
+
+def host_shuts_down() -> Unreachable:
+    """The relay was told to end."""
+    return Unreachable(
+        Code.HOST_LEFT,
+        "The host said goodbye: it shuts down, or somebody ended the relay there.",
+        next_step="Connect again when the host is to run.",
+    )
+
+
+def link_left() -> Unreachable:
+    """The session was ended from here."""
+    return Unreachable(Code.CONNECTION_LOST, "The link to the host was ended.", next_step="Connect again.")

@@ -10,7 +10,7 @@ from remora.core.backoff import Backoff
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit, Unreachable
 from remora.core.launching import BytePath
 from remora.flows.observing import Board
-from remora.flows.relay import Attachment
+from remora.flows.relay_attachment import Attachment
 from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.waiting import dismiss, within
 from remora.flows.ways import Way

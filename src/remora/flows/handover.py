@@ -1,30 +1,36 @@
 """A process that changed its meaning in the middle of its output."""
 
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 
-from remora.core.errors import RemoraError
 from remora.ports import RemoteProcess
 
 
 class Handover:
-    """A process whose first output was read already. The shell that became it closes it."""
+    """A process as a :class:`remora.ports.ByteStream`, of whose output the beginning was read already.
 
-    def __init__(self, first: bytes, process: RemoteProcess) -> None:
+    `let_go` is what closing it means; it may be called more than once.
+    """
+
+    def __init__(self, first: bytes, process: RemoteProcess, let_go: Callable[[], Awaitable[None]]) -> None:
         self._first = first
         self._process = process
+        self._let_go = let_go
 
     async def read(self, limit: int = 65536) -> bytes:
+        """See :class:`remora.ports.ByteStream`."""
         if self._first:
             data, self._first = self._first[:limit], self._first[limit:]
             return data
         return await self._process.read(limit)
 
     async def write(self, data: bytes) -> None:
+        """See :class:`remora.ports.ByteStream`."""
         await self._process.write(data)
 
     async def write_eof(self) -> None:
+        """See :class:`remora.ports.ByteStream`."""
         await self._process.write_eof()
 
     async def close(self) -> None:
-        with suppress(RemoraError):
-            await self._process.write_eof()
+        """See :class:`remora.ports.ByteStream`."""
+        await self._let_go()

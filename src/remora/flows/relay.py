@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit, Unreachable
-from remora.core.relay_faults import relay_failed, stream_problem
+from remora.core.errors import Code, RemoraError, TimeLimit
+from remora.core.relay_faults import host_shuts_down, link_left, relay_failed, session_lost, stream_problem
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.core.text import decode
+from remora.flows.relay_attachment import Attachment
 from remora.flows.relay_streams import Outbox, RelayStream
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock
@@ -21,65 +22,6 @@ _PIECE: Final = 512 * 1024
 """Bytes that are handed to the connection at once."""
 _MOST_URGENT: Final = 64
 """Frames that wait for a connection which takes none; beyond that the host gets no answer."""
-
-
-class Attachment:
-    """The session on one connection. It is lost at the latest when its context is left."""
-
-    def __init__(self, session: "RelaySession", clock: Clock) -> None:
-        self._session = session
-        self._clock = clock
-        self._lost: asyncio.Future[RemoraError] = asyncio.get_running_loop().create_future()
-        self._pings: dict[bytes, asyncio.Future[None]] = {}
-        self._unanswered: set[bytes] = set()
-        self._asked = 0
-        self.resumed = False
-        """False: a new session began; the streams of before are gone and have been broken."""
-        self.quiet_since: float | None = None
-        """The monotonic time since when the host owes an answer and has sent nothing; `None`: it owes none."""
-
-    @property
-    def lost(self) -> bool:
-        """Whether it has ended."""
-        return self._lost.done()
-
-    async def wait_lost(self) -> RemoraError:
-        """Why this attachment ended: ``connection-lost``, ``relay-failed``, ``host-left``. Waits for it."""
-        return await asyncio.shield(self._lost)
-
-    async def ping(self, limit: float) -> bool:
-        """Whether the relay answers within `limit` seconds."""
-        self._asked += 1
-        word = b"%d" % self._asked
-        answer = self._pings[word] = asyncio.get_running_loop().create_future()
-        self._unanswered.add(word)
-        alarm = asyncio.ensure_future(self._clock.sleep(limit))
-        try:
-            self._session.send_now(frames.encode(frames.PING, word))
-            await asyncio.wait({answer, alarm, self._lost}, return_when=asyncio.FIRST_COMPLETED)
-            return answer.done()
-        finally:
-            del self._pings[word]
-            await dismiss(alarm)
-
-    def lose(self, error: RemoraError) -> None:
-        """End it, for that reason; the first reason counts."""
-        if not self._lost.done():
-            self._lost.set_result(error)
-
-    def answered(self, word: bytes) -> None:
-        """A PONG came."""
-        self._unanswered.discard(word)
-        answer = self._pings.get(word)
-        if answer is not None and not answer.done():
-            answer.set_result(None)
-
-    def note(self, *, heard: bool, owed: bool) -> None:
-        """Something was sent or, with `heard`, something came; `owed`: an acknowledgement is outstanding."""
-        if not owed and not self._unanswered:
-            self.quiet_since = None
-        elif heard or self.quiet_since is None:
-            self.quiet_since = self._clock.monotonic()
 
 
 class RelaySession:
@@ -116,7 +58,7 @@ class RelaySession:
         opened = RelayStream(self._session, stream, outbox, self._wake.set)
         if self._left:
             self._session.close(stream)
-            opened.fail(_left())
+            opened.fail(link_left())
             return opened
         self._sweep()
         self._streams[stream.number] = opened
@@ -131,7 +73,7 @@ class RelaySession:
         connection is closed; the streams wait for the next one. Raises ``relay-failed``, ``time-limit``, and what the
         connection raises.
         """
-        attachment = Attachment(self, self._clock)
+        attachment = Attachment(self._clock, self.send_now)
         try:
             if self._attachment is not None:
                 self._attachment.lose(relay_failed("Another connection has taken over."))
@@ -140,7 +82,7 @@ class RelaySession:
             rest = await self._greet(connection, reader, attachment)
             if self._left:  # meanwhile
                 await connection.write(frames.encode(frames.BYE))
-                raise _left()
+                raise link_left()
             self._attachment = attachment
             self._urgent.clear()
             self._wake.set()
@@ -174,7 +116,7 @@ class RelaySession:
                 slow = TimeLimit(Code.TIME_LIMIT, "The relay did not end the session in time.", next_step="None.")
                 with suppress(RemoraError):
                     await within(self._clock, self._limits.stop, attachment.wait_lost(), error=slow)
-            self._break_streams(_left())
+            self._break_streams(link_left())
 
     def send_now(self, frame: bytes) -> None:
         """Send a frame of this connection ahead of all that waits."""
@@ -231,7 +173,7 @@ class RelaySession:
         if attachment.resumed and incarnation != self._incarnation:
             raise ProtocolBreak("a welcome resumes what never was")
         if not attachment.resumed:
-            self._begin_anew(_lost_there())
+            self._begin_anew(session_lost())
         self._incarnation = incarnation
         self._session.attach(received)
 
@@ -268,7 +210,7 @@ class RelaySession:
             attachment.answered(frame.payload)
             attachment.note(heard=True, owed=self._session.awaits_ack)
         elif frame.kind == frames.LEAVING:
-            attachment.lose(_host_left())
+            attachment.lose(host_shuts_down())
         elif frame.kind == frames.BYE:
             attachment.lose(relay_failed("The relay on the host ended this connection.", decode(frame.payload)))
         else:
@@ -338,23 +280,3 @@ class RelaySession:
         for opened in self._streams.values():
             opened.fail(error)
         self._streams.clear()
-
-
-def _lost_there() -> Unreachable:
-    return Unreachable(
-        Code.CONNECTION_LOST,
-        "The relay on the host no longer has this connection: it was ended there, or nobody came back in time.",
-        next_step="Connect again; what the app server did meanwhile is in its threads.",
-    )
-
-
-def _host_left() -> Unreachable:
-    return Unreachable(
-        Code.HOST_LEFT,
-        "The host said goodbye: it shuts down, or somebody ended the relay there.",
-        next_step="Connect again when the host is to run.",
-    )
-
-
-def _left() -> LaunchProblem | Unreachable:
-    return Unreachable(Code.CONNECTION_LOST, "The link to the host was ended.", next_step="Connect again.")

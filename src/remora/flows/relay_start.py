@@ -18,6 +18,7 @@ from remora.core.relay_faults import relay_failed, relay_silent, relay_start_pro
 from remora.core.settings import Limits
 from remora.core.shells import quote_words
 from remora.core.text import decode
+from remora.flows.handover import Handover
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock, RemoteHost, RemoteProcess
 from remora.wire.relay_frames import PROTOCOL
@@ -71,13 +72,12 @@ async def reach_relay(
     """
     word = nonce()
     process = await host.start(_words(place, word))
-    connection = _RelayConnection(process, AnswerReader(word, noise_limit=limits.noise))
+    greeting = _Greeting(process, AnswerReader(word, noise_limit=limits.noise))
     try:
-        await within(clock, limits.shell_total, connection.greet(), error=relay_silent(limits.shell_total))
+        return await within(clock, limits.shell_total, greeting.greet(), error=relay_silent(limits.shell_total))
     except BaseException:
-        await connection.close()
+        await greeting.close()
         raise
-    return connection
 
 
 @cache
@@ -93,17 +93,16 @@ def relay_name(key: str) -> str:
     return f"relay-{key}-{PROTOCOL}-{sha256(relay_program()).hexdigest()[:8]}"
 
 
-class _RelayConnection:
-    """The exec channel, once what the login shell wrote is out of the way."""
+class _Greeting:
+    """The exec channel, until what the login shell wrote is out of the way."""
 
     def __init__(self, process: RemoteProcess, reader: AnswerReader) -> None:
         self._process = process
         self._reader = reader
-        self._first = b""
         self._draining = asyncio.ensure_future(self._drain_errors())
 
-    async def greet(self) -> None:
-        """Wait until the relay has the channel; send the program when there is none."""
+    async def greet(self) -> ByteStream:
+        """Wait until the relay has the channel, and give it; send the program when there is none."""
         while self._reader.ended != "ready":
             if self._reader.ended == "send":
                 self._reader.begin()
@@ -119,25 +118,10 @@ class _RelayConnection:
                     without_escapes(decode(self._reader.noise)),
                 )
             self._reader.feed(data)
-        self._first = self._reader.rest()
-
-    async def read(self, limit: int = 65536) -> bytes:
-        """See :class:`remora.ports.ByteStream`."""
-        if self._first:
-            data, self._first = self._first[:limit], self._first[limit:]
-            return data
-        return await self._process.read(limit)
-
-    async def write(self, data: bytes) -> None:
-        """See :class:`remora.ports.ByteStream`."""
-        await self._process.write(data)
-
-    async def write_eof(self) -> None:
-        """See :class:`remora.ports.ByteStream`."""
-        await self._process.write_eof()
+        return Handover(self._reader.rest(), self._process, self.close)
 
     async def close(self) -> None:
-        """See :class:`remora.ports.ByteStream`."""
+        """Let go of the channel. Idempotent."""
         await self._process.close()
         await dismiss(self._draining)
 

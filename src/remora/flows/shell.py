@@ -123,7 +123,12 @@ class RemoteShell:
             )
         self._finished = True
         self._handed_over = True
-        return Handover(self._reader.rest(), self._process)
+        return Handover(self._reader.rest(), self._process, self._end_input)
+
+    async def _end_input(self) -> None:
+        """What the shell has become ends with its input; the channel is closed with the shell."""
+        with suppress(RemoraError):
+            await self._process.write_eof()
 
     async def finish(self) -> None:
         """End the shell and wait until the host says that it is gone; what it started detached goes on.

@@ -17,7 +17,8 @@ from remora.flows.connect import connect_host
 from remora.flows.launch import open_app_server
 from remora.flows.learned import Learned, learn
 from remora.flows.observing import Board
-from remora.flows.relay import Attachment, RelaySession
+from remora.flows.relay import RelaySession
+from remora.flows.relay_attachment import Attachment
 from remora.flows.relay_start import RelayPlace, reach_relay
 from remora.flows.stopping import end_server, require_idle
 from remora.flows.waiting import dismiss, within
