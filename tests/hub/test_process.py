@@ -98,6 +98,20 @@ def test_killed_it_leaves_nothing_that_blocks(place: HubPlace) -> None:
     assert place.pid != pid
 
 
+def test_doors_of_programs_that_were_killed_are_cleared_away_and_those_of_the_living_stay(place: HubPlace) -> None:
+    place.places.folder.mkdir(mode=0o700)
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    doors = [place.places.folder / f"own-{pid}-0123abcd.sock" for pid in (ended.pid, os.getpid(), "nobody")]
+    for door in doors:
+        with closing(socket.socket(socket.AF_UNIX)) as bound:
+            bound.bind(str(door))
+
+    place.run("hub", "start")
+
+    assert [door.exists() for door in doors] == [False, True, True]
+
+
 def test_a_hub_that_hangs_is_told_of_and_can_be_ended(place: HubPlace, quick: tuple[str, str]) -> None:
     place.run("hub", "start")
     pid = place.pid

@@ -165,14 +165,26 @@ class _Links:
 
 
 async def _remove_dead_doors(places: HubPlaces, sockets: LocalSockets) -> None:
-    """Sockets of a hub that was killed: nobody listens there, so nobody loses anything."""
+    """Sockets of a hub or another program that was killed: nobody listens there, so nobody loses anything."""
     places.doors.mkdir(mode=0o700, exist_ok=True)
-    for path in sorted(places.doors.glob("*.sock")):
+    for path in sorted((*places.doors.glob("*.sock"), *filter(_is_orphan, places.folder.glob("own-*.sock")))):
         try:
             await (await sockets.connect(str(path))).close()
         except RemoraError:
             with suppress(OSError):
                 path.unlink()
+
+
+def _is_orphan(door: Path) -> bool:
+    """Whether the program that held a link of its own behind this door is gone; one that lives may be just opening."""
+    number = door.name.split("-")[1]
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        pass
+    return False
 
 
 def _raise_descriptor_limit() -> None:
