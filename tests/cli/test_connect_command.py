@@ -227,6 +227,25 @@ def test_stop_server_ends_ours(place: HubPlace) -> None:
     assert place.document("connect", "devbox")["hosts"][0]["link"]["launch_mode"] == "detached"
 
 
+@pytest.mark.parametrize("hub", ["a hub", "no hub"])
+def test_a_server_that_no_link_leads_to_is_not_said_to_be_stopped(place: HubPlace, hub: str) -> None:
+    place.run("connect", "devbox")
+    place.run(*(("disconnect", "devbox") if hub == "a hub" else ("hub", "stop")))
+    assert place.run("disconnect", "devbox").returncode == ExitCode.DONE
+    done = place.run("disconnect", "devbox", "--stop-server")
+    assert done.returncode == ExitCode.LAUNCH
+    assert b"was not stopped" in done.stderr
+    assert b"next:  Make one with: remora connect devbox" in done.stderr
+
+
+@pytest.mark.parametrize("words", [("connect", "devbox", "--foreground"), ("status", "--watch"), ("hub", "logs", "-f")])
+def test_the_time_limit_ends_what_would_go_on_for_ever(place: HubPlace, words: tuple[str, ...]) -> None:
+    place.run("connect", "devbox")
+    done = place.run(*words, "--timeout", "1.5")
+    assert done.returncode == ExitCode.TIME_LIMIT
+    assert b"did not end within 1.5 seconds" in done.stderr
+
+
 @pytest.fixture
 def agent(place: HubPlace) -> Iterator[str]:
     """An ssh-agent that has the key of the account; its socket."""

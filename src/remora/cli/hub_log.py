@@ -10,7 +10,7 @@ from remora import api
 from remora.cli.ending import Ending
 from remora.cli.options import Options
 from remora.cli.output import short_path, tell, write_document, write_listing
-from remora.core.errors import Code, ConfigProblem, ExitCode, RemoraError
+from remora.core.errors import Code, ConfigProblem, ExitCode, RemoraError, TimeLimit
 from remora.core.text import neutralise
 from remora.wire.reports.links import HubLogReport
 
@@ -39,7 +39,7 @@ async def follow_log(options: Options, ending: Ending, *, lines: int) -> int:
 
     def hear(reason: RemoraError | None) -> bool:
         told.set()
-        return True
+        return not isinstance(reason, TimeLimit)
 
     ending.listen(hear)
     path = api.hub_log()

@@ -16,7 +16,7 @@ from remora.cli.output import tell, write_document
 from remora.cli.render.link_views import ConnectView, StatusView, WaitView
 from remora.cli.render.links import show_disconnected, show_hub_state, show_links
 from remora.cli.render.page import Page
-from remora.core.errors import ExitCode, RemoraError
+from remora.core.errors import ExitCode, RemoraError, TimeLimit
 from remora.wire.reports.links import HubReport, StatusReport
 
 T = TypeVar("T")
@@ -132,11 +132,18 @@ async def show_hub(asking: Awaitable[HubReport], options: Options, changed: str 
 
 
 async def _until_told(states: AsyncGenerator[T, None], ending: Ending) -> AsyncGenerator[T, None]:
-    """What comes, until the program is told to end; then `states` is closed in order. A second wish cuts that short."""
+    """What comes, until the program is told to end; then `states` is closed in order. A second wish cuts that short.
+
+    Raises :class:`TimeLimit` when it was the time limit that told.
+    """
     told = asyncio.Event()
+    late: TimeLimit | None = None
 
     def hear(reason: RemoraError | None) -> bool:
+        nonlocal late
         first = not told.is_set()
+        if first and isinstance(reason, TimeLimit):
+            late = reason
         told.set()
         return first
 
@@ -151,6 +158,8 @@ async def _until_told(states: AsyncGenerator[T, None], ending: Ending) -> AsyncG
                 if not coming.done():
                     coming.cancel()
                     await asyncio.gather(coming, return_exceptions=True)
+                    if late is not None:
+                        raise late
                     return
                 state = coming.result()
                 if state is None:

@@ -7,9 +7,11 @@ from dataclasses import KW_ONLY, dataclass
 
 from remora.core.checks import combined_exit_code
 from remora.core.errors import ExitCode, RemoraError
+from remora.core.link_faults import link_missing
 from remora.core.settings import Settings
 from remora.hub.client import HubClient
 from remora.ports import Dialogue
+from remora.wire.control import Disconnected
 from remora.wire.reports import error_body
 from remora.wire.reports.links import (
     ConnectReport,
@@ -77,10 +79,12 @@ async def disconnect_all(
     """Have no links under these names (alias and SSH config), side by side; a failure belongs to its host."""
 
     async def disconnect(alias: str, ssh_config: str | None) -> tuple[DisconnectResult, ExitCode]:
-        if client is None:
-            return DisconnectResult(host=alias, ok=True), ExitCode.DONE
+        done = Disconnected(changed=False, server="left")
         try:
-            done = await client.disconnect(alias, ssh_config, stop_server=stop_server, force=force)
+            if client is not None:
+                done = await client.disconnect(alias, ssh_config, stop_server=stop_server, force=force)
+            if stop_server and not done.changed:
+                raise link_missing(alias, "does not exist, so its app server, if one runs, was not stopped")
         except RemoraError as error:
             error.host = error.host or alias
             return DisconnectResult(host=alias, ok=False, error=error_body(error)), error.exit_code

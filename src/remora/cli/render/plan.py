@@ -8,7 +8,7 @@ from remora.wire.reports.plan import LaunchPlanReport
 
 def show_plan(page: Page, plan: LaunchPlanReport) -> None:
     """Print the steps in order."""
-    page.line(Text("remora run would, on ").append_text(remote(plan.host, "bold")).append(":"))
+    page.line(Text("remora would, on ").append_text(remote(plan.host, "bold")).append(":"))
     for step in plan.steps:
         page.line(remote(step), prefix="  - ")
     if plan.codex_path:
