@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.codex import codex_binary
+from tests.support.hubs import hub_place
 from tests.support.loop import run
 
 from remora.core.errors import Code, ExitCode
@@ -43,7 +44,8 @@ async def devbox(folder: Path) -> AsyncIterator[dict[str, str]]:
         (scene.host.home / "proj").mkdir()
         programs = Path(sys.executable).parent
         path = f"{programs}:{os.environ['PATH']}"
-        yield {**os.environ, "REMORA_SSH_CONFIG": str(config), "PATH": path, "PYTHONPATH": str(ROOT / "src")}
+        with hub_place(REMORA_SSH_CONFIG=str(config), PATH=path, PYTHONPATH=str(ROOT / "src")) as place:
+            yield {**os.environ, **place.environment}
 
 
 async def outcome(program: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
@@ -86,7 +88,7 @@ def test_every_command_of_the_readme_about_devbox_runs(tmp_path: Path) -> None:
         make_dirty_repository(tmp_path)
         async with devbox(tmp_path) as environment:
             for command in commands(ROOT / "README.md"):
-                if not re.search(r"remora (hosts|check|run)\b", command):
+                if not re.search(r"remora (hosts|check|run|connect|status|disconnect)\b", command):
                     continue
                 code, written = await outcome(["bash", "-c", command], tmp_path, environment)
                 asks = "remora run" in command and "--on-approval" not in command and "|" not in command
