@@ -6,12 +6,12 @@ or :class:`Lost` has told its end.
 """
 
 from collections import deque
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from remora.core.backoff import Backoff, may_retry
 from remora.core.errors import Code, RemoraError
+from remora.core.link_events import Active, Asked, Broke, CameUp, Due, Ended, Event, Failed, Lost, Moved, Wanted, Woke
 from remora.core.links import Liveness, ReconnectPolicy
 
 _MINUTE: Final = 60.0
@@ -49,73 +49,6 @@ class Effect(Enum):
     """Leave the connection, or the attempt."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A person wants the link."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A program connected to the local socket."""
-
-
-@dataclass(frozen=True, slots=True)
-class Active:
-    """Whether somebody is attached or a turn runs."""
-
-    active: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Woke:
-    """This machine slept."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """This machine is connected in another way than before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """The deadline may have come."""
-
-
-@dataclass(frozen=True, slots=True)
-class CameUp:
-    """The attempt succeeded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The attempt failed; its connection, if there was one, is gone."""
-
-    error: RemoraError
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The live connection is gone; `useful`: it brought somebody something."""
-
-    error: RemoraError
-    useful: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Broke:
-    """The connection stands, but the app server or the relay behind it is gone."""
-
-    error: RemoraError
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """Stop, for good."""
-
-
-Event = Asked | Wanted | Active | Woke | Moved | Due | CameUp | Failed | Lost | Broke | Ended
-
-
 class Session:
     """The state of one link."""
 
@@ -142,11 +75,6 @@ class Session:
         self._unanswered: deque[float] = deque(maxlen=dials_per_minute)
         self._dials: deque[float] = deque(maxlen=_LIVELY_PER_MINUTE)
         self._relaunches: deque[float] = deque(maxlen=_RELAUNCHES_PER_MINUTE)
-
-    @property
-    def attempting(self) -> bool:
-        """Whether an attempt is under way."""
-        return self._busy
 
     def take(self, event: Event, *, now: float, chance: float) -> Effect:
         """Note what happened; give what has to be done. After :class:`Ended` nothing has."""

@@ -8,10 +8,11 @@ from typing import Any
 
 from remora.core.errors import Code, RemoraError, TimeLimit, Unreachable
 from remora.core.launching import LaunchRequest, refuse_folder
+from remora.core.link_events import Active, Asked, CameUp, Due, Ended, Event, Failed, Lost, Wanted
 from remora.core.link_faults import link_missing
 from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
 from remora.core.probes import FolderFacts
-from remora.core.session import Active, Asked, CameUp, Due, Effect, Ended, Event, Failed, Lost, Session, Wanted
+from remora.core.session import Effect, Session
 from remora.flows.doors import Doors, Guest, show_in
 from remora.flows.lending import LentDialogue
 from remora.flows.news import News

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from random import Random
 from typing import Any, Final, Protocol, TypeVar
@@ -12,7 +11,7 @@ from typing import Any, Final, Protocol, TypeVar
 from remora.core.backoff import Backoff, may_retry
 from remora.core.errors import RemoraError
 from remora.core.hosts import Notice
-from remora.core.launching import LaunchMode
+from remora.core.launching import BytePath, LaunchMode
 from remora.core.settings import Limits
 from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch
@@ -35,7 +34,10 @@ _USEFUL_SECONDS: Final = 10.0
 
 
 class RunServer(Protocol):
-    """What a run needs of a connected app server; :class:`remora.flows.launch.AppServer` has it."""
+    """What a run needs of a connected app server: the facts of its report, and somebody to ask.
+
+    :class:`remora.flows.launch.AppServer` and :class:`remora.flows.linked.LinkedServer` have it.
+    """
 
     @property
     def rpc(self) -> RpcClient: ...
@@ -46,7 +48,7 @@ class RunServer(Protocol):
     @property
     def mode(self) -> LaunchMode: ...
     @property
-    def byte_path(self) -> StrEnum: ...
+    def byte_path(self) -> BytePath: ...
     @property
     def version(self) -> str | None: ...
     @property

@@ -9,9 +9,10 @@ from typing import Final
 from remora.core.errors import Code, RemoraError, TimeLimit
 from remora.core.hosts import Notice
 from remora.core.launching import LaunchRequest
+from remora.core.link_events import Broke, CameUp, Ended, Event, Failed, Lost
 from remora.core.link_faults import link_missing
 from remora.core.relay_faults import relay_failed
-from remora.core.session import Broke, CameUp, Effect, Ended, Event, Failed, Lost
+from remora.core.session import Effect
 from remora.flows.attending import Attendance
 from remora.flows.connect import connect_host
 from remora.flows.launch import open_app_server
