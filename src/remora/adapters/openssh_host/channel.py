@@ -24,6 +24,8 @@ from remora.ports import ExitStatus
 RECEIVE_WINDOW: Final = 4 * 1024 * 1024
 """What the far side may send ahead of the reader; with it a long round trip still fills a fast line."""
 
+_LEAST_PIECE: Final = 1024
+"""A host that takes less at once would keep us busy with nothing but packets."""
 _GIVE_BACK: Final = RECEIVE_WINDOW // 4
 """So much must have been read before the far side hears of it."""
 
@@ -46,6 +48,7 @@ class MuxChannel:
         self._output = Inbox()
         self._errors = Inbox()
         self._read_since = 0
+        self._granted = RECEIVE_WINDOW
         self._answers: deque[Callable[[bool], None]] = deque()
         self._opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._eof_sent = False
@@ -141,7 +144,9 @@ class MuxChannel:
             self._answers.popleft()(agreed)
 
     def stand(self, far: int, window: int, piece: int) -> None:
-        """The host has opened the channel."""
+        """The host has opened the channel. Raises ``ValueError`` for terms that nobody can keep."""
+        if piece < _LEAST_PIECE:
+            raise ValueError("the host takes no packets of a usable size")
         self._far, self._window, self._piece = far, window, piece
         self._window_open.set()
         if self._close_sent:
@@ -163,7 +168,10 @@ class MuxChannel:
         self._window_open.set()
 
     def receive(self, data: bytes, *, errors: bool) -> None:
-        """Bytes have come."""
+        """Bytes have come. Raises ``ValueError`` for more than were allowed: the master passes on all that it gets."""
+        self._granted -= len(data)
+        if self._granted < 0:
+            raise ValueError("more bytes came than were allowed")
         if self._close_sent:
             return
         (self._errors if errors else self._output).put(data)
@@ -215,6 +223,7 @@ class MuxChannel:
         self._read_since += len(data)
         if self._read_since >= _GIVE_BACK and self.standing:
             self._send(ssh_packet(CHANNEL_WINDOW_ADJUST, numbers(self._far, self._read_since)))
+            self._granted += self._read_since
             self._read_since = 0
         if not data and self._failure is not None:
             raise self._failure
