@@ -1,6 +1,6 @@
 """What the relay says when something is wrong, as errors."""
 
-from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError, ShellProblem, Unreachable
+from remora.core.errors import Code, LaunchProblem, Unreachable
 
 _AGAIN = "Connect again; if it stays so, look at what ends processes on the host."
 
@@ -8,53 +8,6 @@ _AGAIN = "Connect again; if it stays so, look at what ends processes on the host
 def relay_failed(message: str, seen: str = "") -> LaunchProblem:
     """The relay could not be had, or does not do its work."""
     return LaunchProblem(Code.RELAY_FAILED, message, seen=seen, next_step=_AGAIN)
-
-
-def stream_problem(target: str, said: str) -> RemoraError | None:
-    """Why the relay closed a stream to `target`, from its own words; `None` when it was closed in good order.
-
-    ``server-gone`` and ``socket-foreign`` for the app server, ``channel-refused`` for a port where nothing listens.
-    """
-    code, _, words = said.partition(" ")
-    if code == "closed":
-        return None
-    if target == "server":
-        return _server_problem(code, words)
-    if code == "refused":
-        return ShellProblem(
-            Code.CHANNEL_REFUSED,
-            f"The relay could not connect to {target} on the host.",
-            seen=words,
-            next_step="Start what should listen there.",
-        )
-    if code == "lost":
-        return Unreachable(
-            Code.CONNECTION_LOST,
-            f"The connection to {target} on the host was cut by what listens there.",
-            seen=words,
-            next_step="Connect again.",
-        )
-    return relay_failed(f"The relay could not open {target}.", words)
-
-
-def _server_problem(code: str, words: str) -> RemoraError:
-    if code == "foreign":
-        return LaunchProblem(
-            Code.SOCKET_FOREIGN,
-            "The control socket belongs to somebody else; nothing was sent to it.",
-            seen=words,
-            next_step="Ask the owner to remove it, or set CODEX_HOME on the host to a folder of your own.",
-        )
-    what = {
-        "refused": "The app server does not listen on its socket any more.",
-        "overflow": "The app server hung up: it had more to tell than the relay may keep while nobody takes it.",
-    }
-    return ProtocolProblem(
-        Code.SERVER_GONE,
-        what.get(code, "The app server cut the connection."),
-        seen=words,
-        next_step="Connect again; a new one is started when it is gone.",
-    )
 
 
 def relay_silent(seconds: float) -> LaunchProblem:

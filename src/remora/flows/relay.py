@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from remora.core.errors import Code, RemoraError, TimeLimit
-from remora.core.relay_faults import host_shuts_down, link_left, relay_failed, session_lost, stream_problem
+from remora.core.relay_faults import host_shuts_down, link_left, relay_failed, session_lost
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.core.text import decode
@@ -15,6 +15,7 @@ from remora.flows.relay_streams import Outbox, RelayStream
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock
 from remora.wire import relay_frames as frames
+from remora.wire.relay_closing import stream_problem
 from remora.wire.relay_frames import Frame, FrameReader, ProtocolBreak
 from remora.wire.relay_session import ACK_DELAY, Session
 

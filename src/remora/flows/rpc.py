@@ -14,8 +14,8 @@ from remora.core.backoff import Backoff
 from remora.core.errors import Code, ProtocolProblem, RemoraError, Stage, TimeLimit
 from remora.core.settings import Limits
 from remora.core.text import decode as text_of
-from remora.flows.inbox import Inbox
 from remora.flows.transport import Transport, open_transport
+from remora.flows.unasked import Unasked
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock, EventSpool
 from remora.wire import appserver, jsonrpc
@@ -66,7 +66,7 @@ class RpcClient:
         self._writing: _Outgoing | None = None
         self._ahead: dict[tuple[str, bytes], asyncio.Task[Any]] = {}
         self._next_id = 0
-        self._inbox = Inbox(limits.spool_memory)
+        self._unasked = Unasked(limits.spool_memory)
         self._closed = asyncio.Event()
         self.failure: RemoraError | None = None
         """Why the connection ended; `None` while it stands."""
@@ -129,7 +129,7 @@ class RpcClient:
         What came before is put there first. The spool is finished when the connection ends. Until this is
         called nothing is subscribed, so only general news can wait here; of those the newest are kept.
         """
-        self._inbox.attach(spool)
+        self._unasked.attach(spool)
 
     async def wait_closed(self) -> None:
         """Return when the connection has ended; :attr:`failure` then says why."""
@@ -222,11 +222,11 @@ class RpcClient:
             case jsonrpc.Request(request_id, method, _):
                 answer = appserver.automatic_answer(request_id, method)
                 if answer is None:
-                    self._inbox.put(message)
+                    self._unasked.put(message)
                 else:
                     self._answer_unasked(answer)
             case jsonrpc.Notification():
-                self._inbox.put(message)
+                self._unasked.put(message)
 
     def _answer_unasked(self, answer: bytes) -> None:
         if self._outbox.qsize() > _UNTAKEN_ANSWERS:
@@ -272,7 +272,7 @@ class RpcClient:
         for outgoing in waiting:
             if outgoing is not None:
                 _fail(outgoing.sent, self.failure)
-        self._inbox.finish()
+        self._unasked.finish()
         self._closed.set()
 
 

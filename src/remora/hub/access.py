@@ -14,9 +14,8 @@ from remora.core.settings import HostSettings
 from remora.flows.launch import Ahead
 from remora.flows.linked import LinkAccess, open_linked_server
 from remora.flows.run import RunServer
-from remora.hub.client import HubClient, config_name
+from remora.hub.client import HubClient, config_name, own_hub
 from remora.hub.finding import known_link
-from remora.hub.places import HubPlaces
 from remora.ports import ByteStream, Dialogue, World
 from remora.wire.reports.links import ForwardBody, LinkBody
 
@@ -113,7 +112,7 @@ async def _access(alias: str, ssh_config: str | None, world: World, dialogue: Di
     link = await known_link(alias, ssh_config, world.limits)
     if link is None:
         return None
-    client = HubClient(HubPlaces(wiring.runtime_folder()).socket, world.limits)
+    client = own_hub(world.limits)
     if link.liveness != Liveness.LIVE:
         try:
             await client.connect(alias, ssh_config, host=HostSettings(), dialogue=dialogue)

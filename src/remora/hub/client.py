@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from remora import wiring
 from remora.core.errors import Code, RemoraError, UsageProblem
 from remora.core.settings import HostSettings, Limits
+from remora.hub.places import HubPlaces
 from remora.hub.talking import HubEnded, Talk, mute
 from remora.ports import Dialogue
 from remora.wire import control
@@ -141,6 +142,11 @@ class HubClient:
             yield talk
         finally:
             await stream.close()
+
+
+def own_hub(limits: Limits) -> HubClient:
+    """Speaks to this user's hub, should one run. Raises ``runtime-folder-unusable``."""
+    return HubClient(HubPlaces(wiring.runtime_folder()).socket, limits)
 
 
 def config_name(ssh_config: str | None) -> str | None:

@@ -3,11 +3,9 @@
 from dataclasses import replace
 from typing import Final
 
-from remora import wiring
 from remora.core.errors import RemoraError
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.hub.client import HubClient
-from remora.hub.places import HubPlaces
+from remora.hub.client import HubClient, own_hub
 from remora.hub.talking import HubEnded
 from remora.wire.reports.links import LinkBody
 
@@ -17,7 +15,7 @@ _GLANCE: Final = 1.0
 
 async def find_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient | None:
     """The hub that runs; `None` without one. Starts none. Raises ``hub-mute``, ``hub-version``."""
-    client = HubClient(HubPlaces(wiring.runtime_folder()).socket, limits)
+    client = own_hub(limits)
     try:
         await client.hello()
     except HubEnded:
@@ -38,7 +36,6 @@ async def known_link(alias: str, ssh_config: str | None, limits: Limits = DEFAUL
     A hub that hangs or is of another version counts as none: whoever asks can do without.
     """
     try:
-        client = HubClient(HubPlaces(wiring.runtime_folder()).socket, replace(limits, hub_answer=_GLANCE))
-        return await client.link(alias, ssh_config)
+        return await own_hub(replace(limits, hub_answer=_GLANCE)).link(alias, ssh_config)
     except RemoraError:
         return None

@@ -11,7 +11,7 @@ from typing import Final
 from remora import wiring
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.settings import Limits
-from remora.hub.client import HubClient
+from remora.hub.client import HubClient, own_hub
 from remora.hub.lock import holder_of
 from remora.hub.places import HubPlaces
 from remora.hub.readiness import read_words
@@ -24,7 +24,7 @@ _WORDS: Final = 64 * 1024
 
 async def start_hub(limits: Limits) -> HubClient:
     """A hub that answers: ours, or that of whoever was faster. Raises ``hub-start-failed``, ``hub-mute``."""
-    client = HubClient(HubPlaces(wiring.runtime_folder()).socket, limits)
+    client = own_hub(limits)
     try:
         async with asyncio.timeout(limits.hub_start):
             while True:
@@ -50,7 +50,7 @@ async def stop_hub(limits: Limits) -> bool:
     places = HubPlaces(wiring.runtime_folder())
     found = holder_of(places.lock)
     with suppress(RemoraError):
-        await HubClient(places.socket, limits).stop()
+        await own_hub(limits).stop()
         found = found or holder_of(places.lock)
         if await _ends(places, 2 * limits.hub_answer):
             return True

@@ -5,7 +5,7 @@ from collections import deque
 from remora.ports import EventSpool
 
 
-class Inbox:
+class Unasked:
     """Where unasked messages wait until somebody brings a spool: at most `limit` bytes, the newest are kept."""
 
     def __init__(self, limit: int) -> None:
