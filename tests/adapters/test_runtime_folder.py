@@ -52,6 +52,15 @@ def test_the_session_runtime_folder_is_used_when_it_is_private(short: Path) -> N
     assert _private(found)
 
 
+def test_a_name_that_nobody_can_be_told_is_passed_over(short: Path) -> None:
+    session = short / os.fsdecode(b"caf\xe9")
+    session.mkdir(mode=0o700)
+    assert runtime_folder({"XDG_RUNTIME_DIR": str(session)}, temporary=short) != session / "remora"
+    with pytest.raises(LaunchProblem, match="no private folder") as caught:
+        runtime_folder({OVERRIDE: str(session)}, temporary=short)
+    assert "UTF-8" in caught.value.seen
+
+
 @pytest.mark.parametrize("letter", ["h", "ü", "漢"])
 @pytest.mark.parametrize("size", [40, 60, 90, 200])
 def test_f65_every_home_gets_a_folder_in_which_the_longest_socket_fits(short: Path, size: int, letter: str) -> None:

@@ -112,6 +112,14 @@ def test_doors_of_programs_that_were_killed_are_cleared_away_and_those_of_the_li
     assert [door.exists() for door in doors] == [False, True, True]
 
 
+def test_odd_bytes_in_the_names_of_its_folders_stop_no_hub() -> None:
+    with hub_place() as place:
+        odd = {**place.environment, "XDG_STATE_HOME": str(place.folder / "state-\udcff")}
+        other = HubPlace(place.folder, odd)
+        assert other.document("hub", "start")["changed"] is True
+        assert other.document("status")["hub"]["log"].endswith("state-\\xff/remora/log/hub.log")
+
+
 def test_a_hub_that_hangs_is_told_of_and_can_be_ended(place: HubPlace, quick: tuple[str, str]) -> None:
     place.run("hub", "start")
     pid = place.pid

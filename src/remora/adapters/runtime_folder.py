@@ -67,6 +67,10 @@ def _find_fault(folder: Path, *, needs_private_parent: bool) -> str | None:
     if (size := len(os.fsencode(folder))) > _FOLDER_LIMIT:
         return f"the name has {size} bytes, which leaves too little of the {SOCKET_PATH_LIMIT} that a socket may have"
     try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        return "the name is no UTF-8, so nobody can be told of it"
+    try:
         if needs_private_parent and (fault := _find_stranger(folder.parent.stat())) is not None:
             return f"the folder above {fault}"
         folder.mkdir(mode=0o700, exist_ok=True)

@@ -22,6 +22,7 @@ from remora.core.errors import ExitCode, RemoraError
 from remora.core.launching import LaunchRequest
 from remora.core.links import LinkName
 from remora.core.settings import Settings
+from remora.core.text import decode
 from remora.hub.healing import HealingSockets
 from remora.hub.held import Link
 from remora.hub.lock import HubLock
@@ -83,7 +84,7 @@ class _Hub:
                 version=version("remora"),
                 since=time.time(),
                 socket=str(places.socket),
-                log=str(log),
+                log=decode(os.fsencode(log)),
             ),
             stop=lambda: self._tell("asked to"),
         )
