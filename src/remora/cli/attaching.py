@@ -1,5 +1,6 @@
 """Connecting for what is attached to a link: a terminal client, a forwarded port."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,6 +9,7 @@ from remora import api
 from remora.cli.audience import activity_page, dialogue_of, drawing, questioner
 from remora.cli.floor import Floor
 from remora.cli.options import Options
+from remora.cli.output import tell_what_goes_on
 from remora.cli.render.link_views import WaitView
 from remora.core.errors import Code, UsageProblem
 from remora.core.hosts import Address
@@ -50,7 +52,7 @@ async def connect_client(address: Address, options: Options, *, codex: str | Non
             return Way(["resume", address.thread, *words], body.server_version)
         return Way([*words, "-C", await link.find_folder(address.folder)], body.server_version)
 
-    return await _asking(options, f"connecting to {address.alias}", connect)
+    return await _asking(options, address.alias, connect)
 
 
 async def open_forward(alias: str, port: int, options: Options, *, local_port: int | None) -> "ForwardReport":
@@ -66,12 +68,17 @@ async def open_forward(alias: str, port: int, options: Options, *, local_port: i
             settings=options.settings,
         )
 
-    return await _asking(options, f"connecting to {alias}", connect)
+    return await _asking(options, alias, connect)
 
 
-async def _asking(options: Options, doing: str, work: Callable[[Dialogue | None], Coroutine[Any, Any, T]]) -> T:
+async def _asking(options: Options, alias: str, work: Callable[[Dialogue | None], Coroutine[Any, Any, T]]) -> T:
     """Do `work` with the person at the terminal for its questions, if there is one."""
     page, floor = activity_page(), Floor()
-    view = WaitView(page, doing)
+    view = WaitView(page, f"connecting to {alias}")
     with questioner(options, page, floor, settle=view.settle) as someone, drawing(view, floor):
-        return await work(dialogue_of(someone))
+        try:
+            return await work(dialogue_of(someone))
+        except asyncio.CancelledError:
+            view.settle()
+            tell_what_goes_on([alias])
+            raise

@@ -12,7 +12,7 @@ from remora.cli.audience import activity_page, dialogue_of, drawing, questioner
 from remora.cli.ending import Ending
 from remora.cli.floor import Floor
 from remora.cli.options import Options
-from remora.cli.output import tell, write_document
+from remora.cli.output import tell_what_goes_on, write_document
 from remora.cli.render.link_views import ConnectView, StatusView, WaitView
 from remora.cli.render.links import show_disconnected, show_hub_state, show_links
 from remora.cli.render.page import Page
@@ -39,8 +39,7 @@ async def connect_and_show(aliases: list[str], options: Options, *, codex: str |
         except asyncio.CancelledError:
             view.settle()
             if view.under_way and not options.json:
-                names = " ".join(view.under_way)
-                tell(f"What has begun goes on in the background; end it with: remora disconnect {names}")
+                tell_what_goes_on(view.under_way)
             raise
     if options.json:
         write_document(report)

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from remora.wire.reports import Document
 
 _PAGER: Final = "less"
+_INDENT: Final = 9
+"""Columns below which a failure's text begins."""
 _MOVING: Final = re.compile("[\x80-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 """What JSON leaves as it is, and a terminal does not."""
 
@@ -44,6 +47,11 @@ def write_document(document: "Document") -> None:
 def tell(line: str) -> None:
     """Write one line for a person to standard error."""
     print(line, file=sys.stderr, flush=True)  # noqa: T201
+
+
+def tell_what_goes_on(aliases: Sequence[str]) -> None:
+    """Say that leaving does not end what the hub has begun to connect."""
+    tell(f"What has begun goes on in the background; end it with: remora disconnect {' '.join(aliases)}")
 
 
 def write_listing(lines: Sequence[str]) -> None:
@@ -78,7 +86,22 @@ def show_error(error: RemoraError, *, json: bool) -> None:
         write_document(ErrorDocument(error=error_body(error)))
         return
     for line in failure_lines(error):
-        tell(line)
+        for row in _fitted(line):
+            tell(row)
+
+
+def _fitted(line: str) -> list[str]:
+    """`line` in rows that a terminal shows whole; elsewhere it stays as it is. Words are never torn."""
+    if not sys.stderr.isatty():
+        return [line]
+    rows = textwrap.wrap(
+        line,
+        shutil.get_terminal_size().columns,
+        subsequent_indent=" " * _INDENT,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return rows or [line]
 
 
 def short_path(path: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from remora import wiring
-from remora.core.errors import ExitCode, RemoraError
+from remora.core.errors import Code, ExitCode, LaunchProblem, RemoraError
 from remora.core.launching import LaunchRequest
 from remora.core.links import LinkName
 from remora.core.settings import Settings
@@ -53,8 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         places = HubPlaces(wiring.runtime_folder())
         lock = HubLock(places.lock)
         if not lock.take():
-            tell_starter(TAKEN, foreground=foreground)
-            return ExitCode.LAUNCH if foreground else ExitCode.DONE
+            return _leave_to_the_other(foreground=foreground)
         log = wiring.hub_log()
         start_log(log, foreground=foreground)
         asyncio.run(_Hub(places, lock, log, foreground=foreground).run())
@@ -197,6 +196,20 @@ def _raise_descriptor_limit() -> None:
     if soft < wanted:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _leave_to_the_other(*, foreground: bool) -> int:
+    """There is a hub: what a starter wanted, and not what somebody wanted who would be it."""
+    if not foreground:
+        tell_starter(TAKEN, foreground=False)
+        return ExitCode.DONE
+    error = LaunchProblem(
+        Code.HUB_START_FAILED,
+        "Another hub runs, and there is only one at a time.",
+        next_step="End that one with: remora hub stop",
+    )
+    tell_failure(error, foreground=True)
+    return error.exit_code
 
 
 def _leave_the_starter() -> None:
