@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from remora.core.answers import AnswerReader, Answers, read_answers
 from remora.core.errors import Code
 from remora.core.probes import FolderState, SocketKind, read_facts
-from remora.core.shell_faults import Silence, ended_without_answer, entry_problem, suspects_in, went_silent
+from remora.core.shell_faults import (
+    Silence,
+    ended_without_answer,
+    entry_problem,
+    suspects_in,
+    too_many_processes,
+    went_silent,
+)
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "probes"
 NONCE = "0123456789abcdef"
@@ -123,3 +130,25 @@ def test_what_a_shell_without_answer_means() -> None:
     assert went_silent(Silence.STAYED, (), "").code is Code.SHELL_NEVER_ENDS
     assert went_silent(Silence.MOVED, ("/h/.bashrc:1:read x",), "").code is Code.SHELL_WAITS_FOR_INPUT
     assert went_silent(Silence.MOVED, suspects, "").code is Code.SHELL_REPLACED
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "/bin/sh: 81: Cannot fork",
+        "-bash: fork: retry: Resource temporarily unavailable",
+        "bash: fork: Cannot allocate memory",
+        "timeout: fork system call failed: Resource temporarily unavailable",
+        "sh: can't fork: Resource temporarily unavailable",
+        "zsh: fork failed: resource temporarily unavailable",
+    ],
+)
+def test_f91_a_full_account_is_told_as_that(said: str) -> None:
+    problem = too_many_processes(f"Welcome!\n{said}\n")
+    assert problem is not None
+    assert "ulimit -u" in problem.message
+    assert problem.seen.endswith(said)
+
+
+def test_f91_other_complaints_are_not_taken_for_a_full_account() -> None:
+    assert too_many_processes("cannot forklift\nresource temporarily unavailable: printer") is None

@@ -4,16 +4,18 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.support.byte_server import ECHO
+from tests.support.byte_server import ECHO, SOURCE
 from tests.support.chain import ALWAYS, Chain, chain
 from tests.support.counted_stream import CountedBytes, CountedCheck, exchange
 from tests.support.fake_codex import Fault, install
+from tests.support.faults import RefuseFor
 from tests.support.loop import run
 from tests.support.until import until
 from tests.support.volume import most_memory, move_volume, spooled
 
 from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
+from remora.core.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.rpc import open_rpc
 from remora.wire.jsonrpc import Framing
@@ -26,6 +28,9 @@ LARGEST = 128 * MIB
 HUB, RELAY = 110 * MIB, 48 * MIB
 """What the processes may have at most, whatever passes."""
 LITTLE_DISK = f"[limits]\nrelay_disk = {16 * MIB}\nrelay_memory = {MIB}\n{ALWAYS}"
+KEPT = 20 * MIB
+"""What may be in memory and in windows instead of on the disk."""
+OFTEN = f"[limits]\ndials_per_minute = 60\n{ALWAYS}"
 HELD_UP = 64 * MIB
 """What may be on its way in all when the reader sleeps: the disk, and every window and buffer."""
 
@@ -77,6 +82,30 @@ def test_f71_a_reader_that_sleeps_beyond_the_relays_disk_holds_up_its_own_server
         assert most_memory(relay) < RELAY
 
     with chain(install(tmp_path / "programs/codex", Fault.PLAIN_BYTES), settings=LITTLE_DISK) as way:
+        way.connect()
+        run(work(way))
+
+
+def test_f81_what_came_in_a_gap_is_whole(tmp_path: Path) -> None:
+    """50 MB while there is no connection; all of it is on the host before there is one again."""
+    total = 50_000_000
+
+    async def work(way: Chain) -> None:
+        stream = await LocalSockets().connect((await way.live()).socket)
+        (relay,) = way.host_processes().relays
+        way.proxy.strike(RefuseFor(3600), after=100_000)
+        await stream.write(SOURCE + total.to_bytes(8, "big"))
+        await way.link_when(lambda link: link.liveness != Liveness.LIVE)
+        await until(lambda: spooled(relay) > total - KEPT, what="the server has said it all")
+        way.proxy.heal()
+        came = 0
+        while data := await stream.read():
+            came += len(data)
+        assert came == total
+        assert (await way.live()).breaks == 1
+        await stream.close()
+
+    with chain(install(tmp_path / "programs/codex", Fault.PLAIN_BYTES), settings=OFTEN) as way:
         way.connect()
         run(work(way))
 

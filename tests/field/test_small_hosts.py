@@ -1,6 +1,7 @@
 """F90 and F91: hosts that hang stop no other one, and small ones are enough."""
 
 import asyncio
+import shutil
 import statistics
 import time
 from collections.abc import Iterator, Sequence
@@ -8,11 +9,17 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from tests.support.account_sshd import AccountSshd
 from tests.support.byte_server import ECHO
-from tests.support.chain import end_servers
+from tests.support.chain import end_servers, furnish_host
+from tests.support.codex import codex_binary
+from tests.support.counted_stream import exchange
+from tests.support.echo_socket import echo_port
 from tests.support.fake_codex import Fault, install
 from tests.support.hubs import HubPlace, hub_place
 from tests.support.loop import run
+from tests.support.scarcity import crowd, little_processor
+from tests.support.streams import PipeStream
 from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.local_sockets import LocalSockets
@@ -27,6 +34,8 @@ BUSY = 5
 MESSAGES = 200
 CLIENTS = 20
 FILES, PROCESSES = 64, 3
+TASKS = 64
+LOOKS = 100
 ORDINARY_NOISE = 0.02
 """Seconds that a machine with other work may add to a message."""
 
@@ -111,4 +120,81 @@ def test_f91_a_host_that_allows_few_files_is_enough_and_few_processes_run_there(
             (socket,) = connect(place, 1)
             run(work(socket))
             assert len(host.session_processes()) <= PROCESSES
+        end_servers(host)
+
+
+@pytest.mark.codex
+def test_f91_a_full_account_is_named_and_a_link_that_stands_goes_on(tmp_path: Path) -> None:
+    """``ulimit -u 64``: the server fits; when others have used the rest, what stands goes on and new logins say why."""
+
+    async def work(place: HubPlace, local: int) -> None:
+        with crowd(TASKS):
+            stream = PipeStream(*await asyncio.open_connection("127.0.0.1", local))
+            await exchange(stream, salt=91, total=2_000_000)
+            await stream.close()
+            with hub_place(REMORA_SSH_CONFIG=place.environment["REMORA_SSH_CONFIG"]) as other:
+                answer = await asyncio.to_thread(other.document, "connect", "devbox")
+            error = answer["hosts"][0]["error"]
+            assert error["code"] == "shell-failed"
+            assert "ulimit -u" in error["message"]
+            assert "fork" in error["seen"]
+        assert place.document("status")["links"][0]["breaks"] == 0
+
+    with AccountSshd("/bin/bash", ordinary=True) as host:
+        program = host.home / "bin/codex"
+        program.parent.mkdir()
+        shutil.copy2(codex_binary("0.163.0").resolve(), program)
+        for name in (".profile", ".bashrc"):
+            (host.home / name).write_text(f'ulimit -u {TASKS}\nPATH="{program.parent}:$PATH"\nexport PATH\n')
+        config = tmp_path / "config"
+        config.write_text(host.ssh_config())
+        with hub_place(REMORA_SSH_CONFIG=str(config)) as place:
+            assert place.document("connect", "devbox")["ok"]
+
+            async def with_port() -> None:
+                async with echo_port() as port:
+                    document = await asyncio.to_thread(place.document, "forward", "devbox", str(port))
+                    await work(place, document["forwards"][0]["local_port"])
+
+            run(with_port())
+        end_servers(host)
+
+
+def test_f91_a_tenth_of_a_processor_is_enough_for_a_link_that_stands(tmp_path: Path) -> None:
+    async def work(place: HubPlace, socket: str) -> None:
+        assert len(await echoes(socket, 20)) == 20
+        status = await HubClient(place.places.socket, DEFAULT_LIMITS).status()
+        assert [(link.liveness, link.breaks) for link in status.links] == [(Liveness.LIVE, 0)]
+
+    with SystemSshd(tmp_path) as host:
+        furnish_host(host, install(tmp_path / "programs/codex", Fault.PLAIN_BYTES))
+        with hub_over(tmp_path, [host]) as place:
+            (socket,) = connect(place, 1)
+            everything = [*host.connection_processes(), *host.session_processes()]
+            with little_processor(everything, share=0.1):
+                run(work(place, socket))
+        end_servers(host)
+
+
+def test_f91_an_idle_link_starts_no_processes_on_its_host(tmp_path: Path) -> None:
+    """However often one looks, nothing is there that was not there before, while the link asks for signs of life."""
+    settings = "[limits]\nstall = 0.4\n"
+
+    async def work(place: HubPlace, host: SystemSshd) -> None:
+        before = set(host.session_processes())
+        seen: set[int] = set()
+        async with asyncio.timeout(30):
+            watched = 0
+            while watched < LOOKS:
+                seen |= set(await asyncio.to_thread(host.session_processes))
+                watched += 1
+        assert seen == before
+
+    (tmp_path / "remora").mkdir()
+    (tmp_path / "remora/config.toml").write_text(settings)
+    with SystemSshd(tmp_path) as host:
+        furnish_host(host, install(tmp_path / "programs/codex", Fault.PLAIN_BYTES))
+        with hub_over(tmp_path, [host]) as place:
+            connect(place, 1)
+            run(work(place, host))
         end_servers(host)

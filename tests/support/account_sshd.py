@@ -12,7 +12,7 @@ from types import TracebackType
 from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
 
-_ORDINARY_ID = 54321
+ORDINARY_ID = 54321
 
 
 class AccountSshd(SystemSshd):
@@ -45,10 +45,10 @@ class AccountSshd(SystemSshd):
         accounts = Path("/etc/passwd").read_text()
         if ordinary:
             self.user = "remora-test"
-            accounts += f"{self.user}:x:{_ORDINARY_ID}:{_ORDINARY_ID}::{self.home}:{login_shell}\n"
+            accounts += f"{self.user}:x:{ORDINARY_ID}:{ORDINARY_ID}::{self.home}:{login_shell}\n"
             self._scratch.chmod(0o755)
             for folder in (self.home, self.runtime):
-                os.chown(folder, _ORDINARY_ID, _ORDINARY_ID)
+                os.chown(folder, ORDINARY_ID, ORDINARY_ID)
         else:
             accounts = re.sub(r"(?m)^(root:[^:]*:0:0:[^:]*:).*$", rf"\g<1>{self.home}:{login_shell}", accounts)
         passwd = self._scratch / "passwd"
@@ -56,8 +56,7 @@ class AccountSshd(SystemSshd):
         mounts = [f"mount --bind {passwd} /etc/passwd", *(f"mount --bind /dev/null {place}" for place in hidden)]
         program = self._scratch / "sshd"
         program.write_text(
-            "#!/bin/sh\n"
-            f'exec unshare -m sh -c \'{" && ".join(mounts)} && exec {self._program} "$@"\' sshd "$@"\n'
+            f'#!/bin/sh\nexec unshare -m sh -c \'{" && ".join(mounts)} && exec {self._program} "$@"\' sshd "$@"\n'
         )
         program.chmod(0o755)
         self._program = str(program)

@@ -134,10 +134,14 @@ class _Breaks:
         outcome.processes = max(outcome.processes, len(self._sshd.session_processes()))
 
     async def _empty(self) -> None:
-        for pid in self._sshd.session_processes():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        await until(lambda: not self._sshd.session_processes(), what="an empty host")
+        def is_empty() -> bool:
+            found = self._sshd.session_processes()
+            for pid in found:  # each time: one may just have started another
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            return not found
+
+        await until(is_empty, what="an empty host")
 
     async def _prove_end(self) -> None:
         """After one connection that is left alone: one server, one relay; without it the server alone."""

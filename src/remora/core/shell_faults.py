@@ -23,6 +23,14 @@ _COMPLAINT: Final = re.compile(r"remora_1=1[^\n]|[^\n]remora_1=1")
 _USUAL_FILES: Final = "~/.bashrc (bash), ~/.zshenv (zsh), ~/.config/fish/config.fish (fish), ~/.tcshrc (tcsh)"
 
 
+_NO_FORK: Final = re.compile(
+    r"Cannot fork$|\bfork: (?:retry: )?(?:Resource temporarily unavailable|Cannot allocate memory)"
+    r"|fork system call failed|can't fork|fork failed",
+    re.MULTILINE,
+)
+"""What sh, bash, timeout, BusyBox and zsh say when no process can be started."""
+
+
 class Silence(Enum):
     """How a shell that had stopped moving took the end of its input."""
 
@@ -54,6 +62,18 @@ def entry_problem(answers: Answers, noise: str) -> ShellProblem | None:
         f"The login shell {shell} ended with status {answers.one('env.status')} instead of running a command.",
         seen=noise,
         next_step=f"Log in with ssh and run: {shell} -l -i -c true",
+    )
+
+
+def too_many_processes(noise: str) -> ShellProblem | None:
+    """The host's refusal to start another process, when that is what stood in a shell's way; else `None`."""
+    if not _NO_FORK.search(noise):
+        return None
+    return ShellProblem(
+        Code.SHELL_FAILED,
+        "The host starts no more processes for this account: a limit is reached (ulimit -u, or pids.max of its group).",
+        seen=noise,
+        next_step='End processes there that are not needed (ps -u "$USER"), or have the limit raised.',
     )
 
 

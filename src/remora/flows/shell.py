@@ -78,11 +78,11 @@ class RemoteShell:
         if halt is _Halt.ANSWERED and self._reader.ended is None:
             halt = await self._collect(silence=limits.probe, total=limits.probe, until="end")
         answers = self._reader.answers
-        problem = shell_faults.entry_problem(answers, self._noise())
+        problem: RemoraError | None = shell_faults.entry_problem(answers, self._noise())
+        if problem is None and halt is not _Halt.ANSWERED:
+            problem = await self._stuck(halt)
         if problem is not None:
-            raise problem
-        if halt is not _Halt.ANSWERED:
-            raise await self._stuck(halt)
+            raise shell_faults.too_many_processes(self._noise()) or problem
         return read_facts(answers, noise=self._noise())
 
     async def ask(self, name: str, variables: Mapping[str, str], *, limit: float) -> Answers:
@@ -96,7 +96,7 @@ class RemoteShell:
         if halt is _Halt.ANSWERED:
             return self._reader.answers
         if halt is _Halt.ENDED:
-            raise ShellProblem(
+            raise shell_faults.too_many_processes(self._noise()) or ShellProblem(
                 Code.SHELL_FAILED,
                 f"The shell on the host ended while it ran our {name} script.",
                 seen=self._noise(),
