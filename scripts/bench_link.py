@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,13 +23,12 @@ from typing import Final
 import platformdirs
 from scripts.bench_connect import CODEX, Contestant, until_thread
 from scripts.link_bytes import Way, ask, download, echo, latencies, take, upload
+from scripts.link_fleet import fleet
 from tests.support.byte_server import ECHO
-from tests.support.chain import ALIAS, Chain, chain, end_servers
+from tests.support.chain import ALIAS, Chain, chain
 from tests.support.codex import fetch
 from tests.support.fake_codex import Fault, install
 from tests.support.faults import CutNow, Delay
-from tests.support.hubs import hub_place
-from tests.support.system_sshd import SystemSshd
 from tests.support.until import wait_until
 
 from remora.demo.scripted_model import Say, ScriptedModel
@@ -38,7 +37,6 @@ ROUND_TRIPS: Final = (0.0, 0.05, 0.1)
 LINKS: Final = (1, 10, 100)
 _MIB: Final = 2**20
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 @dataclass(slots=True)
@@ -138,7 +136,7 @@ def _ways(bench: Chain, base: Path) -> Iterator[list[Way]]:
         plain = bench.control_socket()
         server = [sys.executable, "-m", "tests.support.byte_server", str(scratch / "b")]
         port = int(_first_line(stack, server))
-        local, bare, tcp = scratch / "l", scratch / "a", _free_port()
+        local, bare, tcp = scratch / "l", scratch / "a", free_port()
         ssh = ["ssh", "-F", str(bench.ssh_config), "-N", "-o", "ExitOnForwardFailure=yes"]
         _background(stack, [*ssh, "-L", f"{local}:{plain}", "-L", f"{tcp}:127.0.0.1:{port}", ALIAS])
         rest = ["127.0.0.1", str(bench.sshd.port), bench.sshd.user, str(bench.sshd.identity), plain]
@@ -297,7 +295,7 @@ def _measure_thread(figures: Figures, base: Path, options: argparse.Namespace) -
 def _measure_links(figures: Figures, base: Path, options: argparse.Namespace) -> None:
     rows = []
     for count in options.links:
-        with _fleet(base, count) as (connect, memory):
+        with fleet(base, count) as (connect, memory):
             began = time.perf_counter()
             connect()
             seconds = time.perf_counter() - began
@@ -308,48 +306,6 @@ def _measure_links(figures: Figures, base: Path, options: argparse.Namespace) ->
                 Goal("memory of a hub with 100 links (target 150 MB)", f"{used / 1e6:.0f} MB", used < 150e6)
             )
     figures.table(["links", "until all are live", "memory of the hub"], rows)
-
-
-@contextmanager
-def _fleet(base: Path, count: int) -> Iterator[tuple[Callable[[], None], Callable[[], int]]]:
-    """So many hosts: ports of one sshd, each with a codex home of its own, told by the port a login came to."""
-    folder = Path(tempfile.mkdtemp(prefix="f-", dir=base))
-    try:
-        ports = [_free_port() for _ in range(count)]
-        with SystemSshd(folder, options=[f"Port {port}" for port in ports]) as sshd:
-            fake = install(folder / "programs/codex", Fault.PLAIN_BYTES)
-            for name in (".bashrc", ".profile"):
-                (sshd.home / name).write_text(
-                    f'PATH="{fake.parent}:$PATH"\nCODEX_HOME="$HOME/c${{SSH_CONNECTION##* }}"\nexport PATH CODEX_HOME\n'
-                )
-            for port in ports:
-                (sshd.home / f"c{port}").mkdir(mode=0o700)
-            aliases = [f"host{number}" for number in range(count)]
-            config = folder / "config"
-            name = f"HostKeyAlias [127.0.0.1]:{sshd.port}"
-            config.write_text(
-                "".join(
-                    sshd.ssh_config(alias, extra=[f"Port {port}", name])
-                    for alias, port in zip(aliases, ports, strict=True)
-                )
-            )
-            with hub_place(REMORA_SSH_CONFIG=str(config), XDG_CONFIG_HOME=str(folder)) as place:
-
-                def connect() -> None:
-                    answer = place.document("connect", *aliases)
-                    wrong = [host for host in answer["hosts"] if not host["ok"]]
-                    held = len(place.document("status")["links"])
-                    if wrong or held != count:
-                        raise SystemExit(f"{held} links of {count}: {wrong[:1]}")
-
-                def memory() -> int:
-                    statm = Path(f"/proc/{place.pid}/statm").read_text().split()
-                    return int(statm[1]) * _PAGE
-
-                yield connect, memory
-            end_servers(sshd)
-    finally:
-        shutil.rmtree(folder)
 
 
 # -- means
@@ -365,14 +321,6 @@ def _first_line(stack: ExitStack, command: Sequence[str]) -> bytes:
     process = _background(stack, command)
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     return process.stdout.readline()
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _cpu(pid: int) -> float:

@@ -95,7 +95,7 @@ class SystemSshd:
         if os.getuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         for _ in range(_PORT_TRIES):
-            port = self.port or _free_port()
+            port = self.port or free_port()
             if self._listens(port):
                 self.port = port
                 return
@@ -274,7 +274,8 @@ class SystemSshd:
             return False
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens at for now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -1,0 +1,61 @@
+"""Many hosts for one hub, which `scripts/bench link` connects to."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from tests.support.chain import end_servers
+from tests.support.fake_codex import Fault, install
+from tests.support.hubs import hub_place
+from tests.support.system_sshd import SystemSshd, free_port
+
+_PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def fleet(base: Path, count: int) -> Iterator[tuple[Callable[[], None], Callable[[], int]]]:
+    """So many hosts: ports of one sshd, each with a codex home of its own, told by the port a login came to.
+
+    Gives what connects to all of them, and what tells the bytes of memory that the hub then has.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="f-", dir=base))
+    try:
+        ports = [free_port() for _ in range(count)]
+        with SystemSshd(folder, options=[f"Port {port}" for port in ports]) as sshd:
+            fake = install(folder / "programs/codex", Fault.PLAIN_BYTES)
+            for name in (".bashrc", ".profile"):
+                (sshd.home / name).write_text(
+                    f'PATH="{fake.parent}:$PATH"\nCODEX_HOME="$HOME/c${{SSH_CONNECTION##* }}"\nexport PATH CODEX_HOME\n'
+                )
+            for port in ports:
+                (sshd.home / f"c{port}").mkdir(mode=0o700)
+            aliases = [f"host{number}" for number in range(count)]
+            config = folder / "config"
+            name = f"HostKeyAlias [127.0.0.1]:{sshd.port}"
+            config.write_text(
+                "".join(
+                    sshd.ssh_config(alias, extra=[f"Port {port}", name])
+                    for alias, port in zip(aliases, ports, strict=True)
+                )
+            )
+            with hub_place(REMORA_SSH_CONFIG=str(config), XDG_CONFIG_HOME=str(folder)) as place:
+
+                def connect() -> None:
+                    answer = place.document("connect", *aliases)
+                    wrong = [host for host in answer["hosts"] if not host["ok"]]
+                    held = len(place.document("status")["links"])
+                    if wrong or held != count:
+                        raise SystemExit(f"{held} links of {count}: {wrong[:1]}")
+
+                def memory() -> int:
+                    statm = Path(f"/proc/{place.pid}/statm").read_text().split()
+                    return int(statm[1]) * _PAGE
+
+                yield connect, memory
+            end_servers(sshd)
+    finally:
+        shutil.rmtree(folder)
