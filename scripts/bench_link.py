@@ -29,6 +29,7 @@ from tests.support.chain import ALIAS, Chain, chain
 from tests.support.codex import fetch
 from tests.support.fake_codex import Fault, install
 from tests.support.faults import CutNow, Delay
+from tests.support.system_sshd import free_port
 from tests.support.until import wait_until
 
 from remora.demo.scripted_model import Say, ScriptedModel
