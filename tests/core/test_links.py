@@ -1,8 +1,11 @@
 """Which links are one, and what their files are called."""
 
+import re
 from dataclasses import replace
 
-from remora.core.links import HostIdentity
+import pytest
+
+from remora.core.links import HostIdentity, LinkName
 
 _HERE = HostIdentity(
     host_key_fingerprint="SHA256:one", machine_id="abc", boot_id="b1", account="me", codex_home="/home/me/.codex"
@@ -36,3 +39,29 @@ def test_machines_of_which_no_key_is_known_are_never_taken_for_one() -> None:
 def test_cloned_machines_with_one_key_are_told_apart_by_their_id() -> None:
     assert not _HERE.is_same_place(replace(_HERE, machine_id="def"))
     assert _HERE.is_same_place(replace(_HERE, machine_id=None))
+
+
+_NAMES = [
+    LinkName("devbox"),
+    LinkName("DevBox"),
+    LinkName("devbox", "/home/me/other"),
+    LinkName("devbox", "/home/me/Other"),
+    LinkName("../../etc/passwd"),
+    LinkName("..", "/x"),
+    LinkName("-oProxyCommand=x"),
+    LinkName("a\nb"),
+    LinkName("~devbox"),
+    LinkName("x" * 300),
+    LinkName("dev~0123456789ab"),
+    LinkName("\udcff", "/home/\udcff"),
+    LinkName(""),
+]
+
+
+@pytest.mark.parametrize("name", _NAMES, ids=range(len(_NAMES)))
+def test_whatever_a_link_is_called_its_file_is_plain_and_short(name: LinkName) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,25}", name.file_stem)
+
+
+def test_no_two_links_share_a_file_not_even_where_capitals_count_for_nothing() -> None:
+    assert len({name.file_stem.lower() for name in _NAMES}) == len(_NAMES)

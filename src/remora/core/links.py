@@ -74,8 +74,11 @@ class LinkName:
 
     @property
     def file_stem(self) -> str:
-        """A short name for files, one for each link name: the alias itself where that is plain and unambiguous."""
-        if self.ssh_config is None and _PLAIN.fullmatch(self.alias):
+        """A short name for files, one for each link name: the alias itself where that is plain and unambiguous.
+
+        Names that differ only in capitals differ here in more than that: some file systems take those for one.
+        """
+        if self.ssh_config is None and _PLAIN.fullmatch(self.alias) and self.alias == self.alias.lower():
             return self.alias
         digest = sha256(f"{self.ssh_config}\0{self.alias}".encode("utf-8", "surrogateescape")).hexdigest()[:12]
         return f"{'.'.join(_PLAIN.findall(self.alias)[:1])[:12] or 'host'}~{digest}"
