@@ -6,14 +6,14 @@ a POSIX ``sh``, ``cat``, ``head``, ``sleep`` and ``printf``, or programs that be
 
 import asyncio
 import hashlib
-import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from remora.core.errors import Code, RemoraError, ShellProblem, Unreachable
-from remora.ports import ByteStream, ExitStatus, RemoteHost, RemoteProcess
+from remora.ports import ExitStatus, RemoteHost
+from remora.testing.expectations import SOON, expect, expect_echo, noise, read_all
 
 ECHO: Final = ("cat",)
 READ_THEN_ANSWER: Final = ("sh", "-c", "cat > /dev/null; echo done")
@@ -40,7 +40,6 @@ HARD_WORDS: Final = (
 )
 
 _MEBIBYTE: Final = 1024 * 1024
-_SOON: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +70,8 @@ Contract: TypeAlias = Callable[[HostUnderTest], Awaitable[None]]
 async def bytes_pass_unchanged(under_test: HostUnderTest) -> None:
     """Every byte value, and 1 MiB of noise, come back as they were sent."""
     async with under_test.connect() as host:
-        await _echo(await host.start(ECHO), bytes(range(256)))
-        await _echo(await host.start(ECHO), _noise(_MEBIBYTE))
+        await expect_echo(await host.start(ECHO), bytes(range(256)))
+        await expect_echo(await host.start(ECHO), noise(_MEBIBYTE))
 
 
 async def half_close_leaves_the_answer(under_test: HostUnderTest) -> None:
@@ -82,7 +81,7 @@ async def half_close_leaves_the_answer(under_test: HostUnderTest) -> None:
         await process.write(b"question")
         await process.write_eof()
         await process.write_eof()
-        assert await _read_all(process) == b"done\n"
+        assert await read_all(process) == b"done\n"
         assert await process.read() == b""
         assert await process.wait() == ExitStatus(status=0)
 
@@ -112,14 +111,14 @@ async def output_stays_readable_after_the_end(under_test: HostUnderTest) -> None
     async with under_test.connect() as host:
         process = await host.start(BOTH_OUTPUTS)
         assert await process.wait() == ExitStatus(status=0)
-        assert await _read_all(process) == b"out\n"
+        assert await read_all(process) == b"out\n"
 
 
 async def standard_error_is_separate(under_test: HostUnderTest) -> None:
     """Nothing of standard error is in the output, and the reverse."""
     async with under_test.connect() as host:
         process = await host.start(BOTH_OUTPUTS)
-        assert await _read_all(process) == b"out\n"
+        assert await read_all(process) == b"out\n"
         errors = b""
         while piece := await process.read_error():
             errors += piece
@@ -130,21 +129,21 @@ async def words_arrive_intact(under_test: HostUnderTest) -> None:
     """No shell on the way takes a word apart or reads anything into it."""
     async with under_test.connect() as host:
         process = await host.start((*PRINT_WORDS, *HARD_WORDS))
-        assert await _read_all(process) == "".join(f"[{word}]" for word in HARD_WORDS).encode()
+        assert await read_all(process) == "".join(f"[{word}]" for word in HARD_WORDS).encode()
 
 
 async def several_channels_do_not_mix(under_test: HostUnderTest) -> None:
     """Five processes at once, each with bytes of its own."""
     async with under_test.connect() as host, asyncio.TaskGroup() as group:
         for number in range(5):
-            group.create_task(_echo(await host.start(ECHO), _noise(200_000, seed=number)))
+            group.create_task(expect_echo(await host.start(ECHO), noise(200_000, seed=number)))
 
 
 async def slow_reader_loses_nothing(under_test: HostUnderTest) -> None:
     """What the host sends waits for its reader, and does not hold up another channel."""
     async with under_test.connect() as host:
         process = await host.start(FLOOD)
-        await _echo(await host.start(ECHO), _noise(_MEBIBYTE))
+        await expect_echo(await host.start(ECHO), noise(_MEBIBYTE))
         digest, size = hashlib.sha256(), 0
         while piece := await process.read():
             digest.update(piece)
@@ -158,10 +157,10 @@ async def writer_waits_for_a_host_that_does_not_read(under_test: HostUnderTest) 
     async with under_test.connect() as host:
         process = await host.start(NEVER_READ)
         writing = asyncio.ensure_future(_ended(process.write(bytes(4 * FLOOD_SIZE))))
-        await _echo(await host.start(ECHO), _noise(_MEBIBYTE))
+        await expect_echo(await host.start(ECHO), noise(_MEBIBYTE))
         assert not writing.done()
         await process.kill()
-        await asyncio.wait_for(writing, _SOON)
+        await asyncio.wait_for(writing, SOON)
 
 
 async def close_is_idempotent_and_ends_readers(under_test: HostUnderTest) -> None:
@@ -172,7 +171,7 @@ async def close_is_idempotent_and_ends_readers(under_test: HostUnderTest) -> Non
         await asyncio.sleep(0)
         await process.close()
         await process.close()
-        assert await asyncio.wait_for(reading, _SOON) == b""
+        assert await asyncio.wait_for(reading, SOON) == b""
         assert await process.read() == b""
 
 
@@ -180,34 +179,34 @@ async def unix_socket_carries_bytes(under_test: HostUnderTest) -> None:
     """A socket on the host is a stream like any other."""
     async with under_test.connect() as host:
         if under_test.echo_socket is None:
-            await _expect(Code.CHANNEL_REFUSED, host.open_unix_socket(under_test.quiet_socket))
+            await expect(Code.CHANNEL_REFUSED, host.open_unix_socket(under_test.quiet_socket))
             return
-        await _echo(await host.open_unix_socket(under_test.echo_socket), _noise(_MEBIBYTE))
+        await expect_echo(await host.open_unix_socket(under_test.echo_socket), noise(_MEBIBYTE))
 
 
 async def missing_unix_socket_is_refused(under_test: HostUnderTest) -> None:
     """Where nothing listens, the channel is refused, and the connection stays good."""
     async with under_test.connect() as host:
-        error = await _expect(Code.CHANNEL_REFUSED, host.open_unix_socket(under_test.quiet_socket))
+        error = await expect(Code.CHANNEL_REFUSED, host.open_unix_socket(under_test.quiet_socket))
         assert isinstance(error, ShellProblem)
-        await _echo(await host.start(ECHO), b"still here")
+        await expect_echo(await host.start(ECHO), b"still here")
 
 
 async def port_carries_bytes(under_test: HostUnderTest) -> None:
     """A TCP port of the host's loopback is a stream like any other."""
     async with under_test.connect() as host:
         if under_test.echo_port is None:
-            await _expect(Code.CHANNEL_REFUSED, host.open_port(under_test.quiet_port))
+            await expect(Code.CHANNEL_REFUSED, host.open_port(under_test.quiet_port))
             return
-        await _echo(await host.open_port(under_test.echo_port), _noise(_MEBIBYTE))
+        await expect_echo(await host.open_port(under_test.echo_port), noise(_MEBIBYTE))
 
 
 async def missing_port_is_refused(under_test: HostUnderTest) -> None:
     """Where nothing listens, the channel is refused, and the connection stays good."""
     async with under_test.connect() as host:
-        error = await _expect(Code.CHANNEL_REFUSED, host.open_port(under_test.quiet_port))
+        error = await expect(Code.CHANNEL_REFUSED, host.open_port(under_test.quiet_port))
         assert isinstance(error, ShellProblem)
-        await _echo(await host.start(ECHO), b"still here")
+        await expect_echo(await host.start(ECHO), b"still here")
 
 
 async def goodbye_is_told_from_a_break(under_test: HostUnderTest) -> None:
@@ -221,8 +220,8 @@ async def goodbye_is_told_from_a_break(under_test: HostUnderTest) -> None:
         lost = asyncio.ensure_future(host.wait_lost())
         await asyncio.sleep(0)
         await under_test.say_goodbye(host)
-        assert (await asyncio.wait_for(lost, _SOON)).code is Code.HOST_LEFT
-        await _expect(Code.HOST_LEFT, host.start(ECHO), what="start")
+        assert (await asyncio.wait_for(lost, SOON)).code is Code.HOST_LEFT
+        await expect(Code.HOST_LEFT, host.start(ECHO), what="start")
 
 
 async def lost_connection_wakes_everybody(under_test: HostUnderTest) -> None:
@@ -239,13 +238,13 @@ async def lost_connection_wakes_everybody(under_test: HostUnderTest) -> None:
             stream = await host.open_unix_socket(under_test.echo_socket)
             waits["socket"] = asyncio.ensure_future(stream.read())
         lost = asyncio.ensure_future(host.wait_lost())
-        await _echo(await host.start(ECHO), b"so that all of them wait")
+        await expect_echo(await host.start(ECHO), b"so that all of them wait")
         await under_test.lose(host)
-        assert (await asyncio.wait_for(lost, _SOON)).code is Code.CONNECTION_LOST
+        assert (await asyncio.wait_for(lost, SOON)).code is Code.CONNECTION_LOST
         for name, wait in waits.items():
-            error = await _expect(Code.CONNECTION_LOST, wait, what=name)
+            error = await expect(Code.CONNECTION_LOST, wait, what=name)
             assert isinstance(error, Unreachable), name
-        await _expect(Code.CONNECTION_LOST, host.start(ECHO), what="start")
+        await expect(Code.CONNECTION_LOST, host.start(ECHO), what="start")
 
 
 async def leaving_ends_what_still_runs(under_test: HostUnderTest) -> None:
@@ -255,8 +254,8 @@ async def leaving_ends_what_still_runs(under_test: HostUnderTest) -> None:
         reading = asyncio.ensure_future(process.read())
         waiting = asyncio.ensure_future(_ended(process.wait()))
         await asyncio.sleep(0)
-    assert await asyncio.wait_for(reading, _SOON) == b""
-    await asyncio.wait_for(waiting, _SOON)
+    assert await asyncio.wait_for(reading, SOON) == b""
+    await asyncio.wait_for(waiting, SOON)
 
 
 REMOTE_HOST_CONTRACT: Final[tuple[Contract, ...]] = (
@@ -281,42 +280,8 @@ REMOTE_HOST_CONTRACT: Final[tuple[Contract, ...]] = (
 )
 
 
-async def _echo(stream: ByteStream | RemoteProcess, data: bytes) -> None:
-    async def send() -> None:
-        await stream.write(data)
-        await stream.write_eof()
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(send())
-        answer = group.create_task(_read_all(stream))
-    assert answer.result() == data
-    await stream.close()
-
-
-async def _read_all(stream: ByteStream) -> bytes:
-    pieces = []
-    while piece := await asyncio.wait_for(stream.read(), _SOON):
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-async def _expect(code: Code, work: Awaitable[object], *, what: str = "") -> RemoraError:
-    failure: RemoraError | None = None
-    try:
-        await asyncio.wait_for(work, _SOON)
-    except RemoraError as error:
-        failure = error
-    assert failure is not None, f"{what}: no failure instead of {code}"
-    assert failure.code is code, f"{what}: {failure.code} instead of {code}"
-    return failure
-
-
 async def _ended(work: Awaitable[object]) -> None:
     try:
         await work
     except RemoraError:
         pass
-
-
-def _noise(size: int, *, seed: int = 0) -> bytes:
-    return random.Random(seed).randbytes(size)  # noqa: S311 - reproducible test data

@@ -1,17 +1,16 @@
 """What every implementation of :class:`remora.ports.LocalSockets` must do, as functions for any test runner."""
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from remora.core.errors import Code, RemoraError
 from remora.ports import ByteStream, LocalSockets
+from remora.testing.expectations import SOON, expect, expect_echo, noise, read_all
 
 _MEBIBYTE: Final = 1024 * 1024
 _MUCH: Final = 16 * _MEBIBYTE
-_SOON: Final = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +29,16 @@ async def bytes_pass_unchanged(under_test: SocketsUnderTest) -> None:
     """Several clients at once, each gets back what it sent."""
     async with under_test.sockets.serve(under_test.path, _echo):
         streams = [await under_test.sockets.connect(under_test.path) for _ in range(5)]
-        await asyncio.gather(*(_expect_echo(stream, seed=number) for number, stream in enumerate(streams)))
+        await asyncio.gather(
+            *(expect_echo(stream, noise(_MEBIBYTE, seed=number)) for number, stream in enumerate(streams))
+        )
 
 
 async def half_close_leaves_the_answer(under_test: SocketsUnderTest) -> None:
     """A client that has ended its side still gets the answer; ending twice is harmless."""
 
     async def visit(stream: ByteStream) -> None:
-        size = len(await _read_all(stream))
+        size = len(await read_all(stream))
         await stream.write(str(size).encode())
 
     async with under_test.sockets.serve(under_test.path, visit):
@@ -45,7 +46,7 @@ async def half_close_leaves_the_answer(under_test: SocketsUnderTest) -> None:
         await stream.write(bytes(1000))
         await stream.write_eof()
         await stream.write_eof()
-        assert await _read_all(stream) == b"1000"
+        assert await read_all(stream) == b"1000"
         await stream.close()
 
 
@@ -53,13 +54,13 @@ async def what_was_written_before_the_end_arrives(under_test: SocketsUnderTest) 
     """A visitor that writes and returns loses nothing, however slowly its client reads."""
 
     async def visit(stream: ByteStream) -> None:
-        await stream.write(_noise(3 * _MEBIBYTE))
+        await stream.write(noise(3 * _MEBIBYTE))
 
     async with under_test.sockets.serve(under_test.path, visit):
         stream = await under_test.sockets.connect(under_test.path)
         for _ in range(20):
             await asyncio.sleep(0)
-        assert await _read_all(stream) == _noise(3 * _MEBIBYTE)
+        assert await read_all(stream) == noise(3 * _MEBIBYTE)
         await stream.close()
 
 
@@ -84,18 +85,18 @@ async def writer_waits_for_a_peer_that_does_not_read(under_test: SocketsUnderTes
 
     async def visit(stream: ByteStream) -> None:
         await wake.wait()
-        received.set_result(await _read_all(stream))
+        received.set_result(await read_all(stream))
 
     async with under_test.sockets.serve(under_test.path, visit):
         stream = await under_test.sockets.connect(under_test.path)
-        writing = asyncio.ensure_future(stream.write(_noise(_MUCH)))
+        writing = asyncio.ensure_future(stream.write(noise(_MUCH)))
         for _ in range(100):
             await asyncio.sleep(0)
         assert not writing.done()
         wake.set()
-        await asyncio.wait_for(writing, _SOON)
+        await asyncio.wait_for(writing, SOON)
         await stream.write_eof()
-        assert await asyncio.wait_for(received, _SOON) == _noise(_MUCH)
+        assert await asyncio.wait_for(received, SOON) == noise(_MUCH)
         await stream.close()
 
 
@@ -107,8 +108,8 @@ async def close_is_idempotent_and_ends_readers(under_test: SocketsUnderTest) -> 
         await asyncio.sleep(0)
         await stream.close()
         await stream.close()
-        assert await asyncio.wait_for(reading, _SOON) == b""
-        await _expect(Code.CONNECTION_LOST, stream.write(b"late"))
+        assert await asyncio.wait_for(reading, SOON) == b""
+        await expect(Code.CONNECTION_LOST, stream.write(b"late"))
 
 
 async def the_end_of_the_client_reaches_the_visitor(under_test: SocketsUnderTest) -> None:
@@ -126,9 +127,9 @@ async def the_end_of_the_client_reaches_the_visitor(under_test: SocketsUnderTest
         stays, leaves = [await under_test.sockets.connect(under_test.path) for _ in range(2)]
         await leaves.write(b"leaving")
         await leaves.close()
-        assert await asyncio.wait_for(gone, _SOON) == b""
+        assert await asyncio.wait_for(gone, SOON) == b""
         await stays.write(b"here")
-        assert await _read_all(stays) == b"here"
+        assert await read_all(stays) == b"here"
         await stays.close()
 
 
@@ -144,9 +145,9 @@ async def a_failing_visit_ends_only_its_client(under_test: SocketsUnderTest) -> 
     async with under_test.sockets.serve(under_test.path, visit):
         fails, works = [await under_test.sockets.connect(under_test.path) for _ in range(2)]
         await fails.write(b"fail")
-        assert await _read_all(fails) == b""
+        assert await read_all(fails) == b""
         await works.write(b"work")
-        assert await _read_all(works) == b"work"
+        assert await read_all(works) == b"work"
         await fails.close()
         await works.close()
 
@@ -166,11 +167,11 @@ async def leaving_cancels_the_visits(under_test: SocketsUnderTest) -> None:
         stream = await under_test.sockets.connect(under_test.path)
         assert await stream.read() == b"hello"
     assert cancelled.is_set()
-    assert await _read_all(stream) == b""
+    assert await read_all(stream) == b""
     await stream.close()
-    await _expect(Code.CONNECTION_REFUSED, under_test.sockets.connect(under_test.path))
+    await expect(Code.CONNECTION_REFUSED, under_test.sockets.connect(under_test.path))
     async with under_test.sockets.serve(under_test.path, _echo):
-        await _expect_echo(await under_test.sockets.connect(under_test.path))
+        await expect_echo(await under_test.sockets.connect(under_test.path), noise(_MEBIBYTE))
 
 
 async def a_living_socket_is_not_replaced(under_test: SocketsUnderTest) -> None:
@@ -181,24 +182,24 @@ async def a_living_socket_is_not_replaced(under_test: SocketsUnderTest) -> None:
             async with under_test.sockets.serve(under_test.path, _echo):
                 raise AssertionError("served twice")
 
-        await _expect(Code.RUNTIME_FOLDER_UNUSABLE, again())
-        await _expect_echo(await under_test.sockets.connect(under_test.path))
+        await expect(Code.RUNTIME_FOLDER_UNUSABLE, again())
+        await expect_echo(await under_test.sockets.connect(under_test.path), noise(_MEBIBYTE))
 
 
 async def ports_are_served_and_taken_once(under_test: SocketsUnderTest) -> None:
     """Any free port is given; a port that is in use is said to be taken; afterwards it is free."""
     async with under_test.sockets.serve_port(0, _echo) as port:
         assert port > 0
-        await _expect_echo(await under_test.connect_port(port))
+        await expect_echo(await under_test.connect_port(port), noise(_MEBIBYTE))
 
         async def again() -> None:
             async with under_test.sockets.serve_port(port, _echo):
                 raise AssertionError("served twice")
 
-        await _expect(Code.PORT_TAKEN, again())
+        await expect(Code.PORT_TAKEN, again())
     async with under_test.sockets.serve_port(port, _echo) as same:
         assert same == port
-        await _expect_echo(await under_test.connect_port(port))
+        await expect_echo(await under_test.connect_port(port), noise(_MEBIBYTE))
 
 
 LOCAL_SOCKETS_CONTRACT: Final[tuple[SocketContract, ...]] = (
@@ -219,36 +220,3 @@ LOCAL_SOCKETS_CONTRACT: Final[tuple[SocketContract, ...]] = (
 async def _echo(stream: ByteStream) -> None:
     while data := await stream.read():
         await stream.write(data)
-
-
-async def _expect_echo(stream: ByteStream, *, seed: int = 0) -> None:
-    async def send() -> None:
-        await stream.write(_noise(_MEBIBYTE, seed=seed))
-        await stream.write_eof()
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(send())
-        answer = group.create_task(_read_all(stream))
-    assert answer.result() == _noise(_MEBIBYTE, seed=seed)
-    await stream.close()
-
-
-async def _read_all(stream: ByteStream) -> bytes:
-    pieces = []
-    while piece := await asyncio.wait_for(stream.read(), _SOON):
-        pieces.append(piece)
-    return b"".join(pieces)
-
-
-async def _expect(code: Code, work: Awaitable[object]) -> None:
-    failure: RemoraError | None = None
-    try:
-        await asyncio.wait_for(work, _SOON)
-    except RemoraError as error:
-        failure = error
-    assert failure is not None, f"no failure instead of {code}"
-    assert failure.code is code, f"{failure.code} instead of {code}"
-
-
-def _noise(size: int, *, seed: int = 0) -> bytes:
-    return random.Random(seed).randbytes(size)  # noqa: S311 - reproducible test data
