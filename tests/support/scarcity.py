@@ -9,6 +9,7 @@ from typing import Final
 
 from tests.support.account_sshd import ORDINARY_ID
 from tests.support.required import missing
+from tests.support.until import wait_until
 
 _GROUPS: Final = Path("/sys/fs/cgroup")
 _PERIOD: Final = 100_000
@@ -47,11 +48,16 @@ def little_processor(processes: Sequence[int], *, share: float) -> Iterator[None
             (group / "cgroup.procs").write_text(str(pid))
         yield
     finally:
-        while members := (group / "cgroup.procs").read_text().split():
-            for member in members:
-                with contextlib.suppress(ProcessLookupError):
-                    (parent / "cgroup.procs").write_text(member)
+        wait_until(lambda: _is_left(group, parent), what="an empty group")
         group.rmdir()
+
+
+def _is_left(group: Path, parent: Path) -> bool:
+    members = (group / "cgroup.procs").read_text().split()
+    for member in members:
+        with contextlib.suppress(ProcessLookupError):
+            (parent / "cgroup.procs").write_text(member)
+    return not members
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

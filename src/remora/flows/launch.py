@@ -243,9 +243,7 @@ class _Launch:
             if error.code is not Code.CHANNEL_REFUSED:
                 raise
         finally:
-            await asyncio.gather(
-                ending, return_exceptions=True
-            )  # what it says counts only when nothing else went wrong
+            await asyncio.gather(ending, return_exceptions=True)
         ending.result()
         if stream is not None:
             return Tunnel(stream, BytePath.UNIX_SOCKET)
