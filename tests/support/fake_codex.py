@@ -18,6 +18,10 @@ from tests.support.byte_server import converse
 _ROOT: Final = Path(__file__).parents[2]
 _SLOW: Final = 20.0
 _FOR_EVER: Final = 3600.0
+_HYDRATION: Final = 60.0
+_SLOTS: Final = threading.BoundedSemaphore(6)
+THREADS: Final = [f"00000000-0000-7000-8000-{number:012}" for number in range(20)]
+"""Of the fake with long histories."""
 
 
 class Fault(StrEnum):
@@ -36,6 +40,8 @@ class Fault(StrEnum):
     NO_APP_SERVER = "no-app-server"
     PLAIN_BYTES = "plain-bytes"
     """Whoever does not begin with HTTP is served by :mod:`tests.support.byte_server`."""
+    LONG_HISTORY = "long-history"
+    """Twenty threads are loaded; reading or resuming one takes a slot of six, and a minute."""
 
 
 def install(
@@ -135,10 +141,10 @@ def _converse(connection: socket.socket, fault: Fault, version: str) -> None:
         elif fault is Fault.LINES_ON_SOCKET:
             _serve_lines(stream, stream, version)
         else:
-            _serve_websocket(connection, version)
+            _serve_websocket(connection, fault, version)
 
 
-def _serve_websocket(connection: socket.socket, version: str) -> None:
+def _serve_websocket(connection: socket.socket, fault: Fault, version: str) -> None:
     from websockets.frames import Frame, Opcode  # only here: --version has to be quick
     from websockets.http11 import Request
     from websockets.server import ServerProtocol
@@ -153,8 +159,10 @@ def _serve_websocket(connection: socket.socket, version: str) -> None:
             elif isinstance(event, Frame) and event.opcode in {Opcode.TEXT, Opcode.CONT}:
                 message += event.data
                 if event.fin:
-                    answer = _answer(json.loads(message), version)
+                    asked = json.loads(message)
                     message.clear()
+                    answer = _answer_slowly(asked) if fault is Fault.LONG_HISTORY else None
+                    answer = answer or _answer(asked, version)
                     if answer is not None:
                         protocol.send_text(json.dumps(answer).encode())
         for piece in protocol.data_to_send():
@@ -180,6 +188,24 @@ def _answer(message: dict[str, Any], version: str) -> dict[str, Any] | None:
             result = {"data": []}
         case method:
             return {"id": message["id"], "error": {"code": -32601, "message": f"no {method}"}}
+    return {"id": message["id"], "result": result}
+
+
+def _answer_slowly(message: dict[str, Any]) -> dict[str, Any] | None:
+    """What a server with long histories answers; the rest is as ever."""
+    match message["method"]:
+        case "thread/loaded/list":
+            result: Any = {"data": THREADS}
+        case "thread/read" | "thread/resume":
+            with _SLOTS:
+                time.sleep(_HYDRATION)
+            result = {"thread": {"id": message["params"]["threadId"], "status": {"type": "idle"}, "turns": []}}
+        case "thread/start":
+            result = {"thread": {"id": "new"}}
+        case "turn/start":
+            result = {"turn": {"id": "turn", "items": [], "status": "inProgress"}}
+        case _:
+            return None
     return {"id": message["id"], "result": result}
 
 
