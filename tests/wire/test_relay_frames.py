@@ -291,6 +291,18 @@ def test_tiny_pieces_that_nobody_acknowledges_fill_no_memory() -> None:
     assert source.size > 15_000
 
 
+def test_a_credit_that_the_end_overtakes_ends_nothing_else() -> None:
+    """All was read, so a credit is owed; then the other side ends: nobody here has said that we end, too."""
+    session = Session(64)
+    stream = session.open("server", ByteQueue())
+    session.take_output(10**6)
+    session.receive(Frame(frames.DATA, stream.number, 1, bytes(16)))
+    session.consume(stream, 16)
+    session.receive(Frame(frames.EOF, stream.number, 2, b""))
+    assert session.take_output(10**6) == []
+    assert not stream.over
+
+
 def test_more_credit_than_was_agreed_on_is_a_break() -> None:
     session = Session(1024)
     session.open("server", ByteQueue())

@@ -244,7 +244,10 @@ class Session:
             if self._again:
                 _, header, payload = self._again.popleft()
             elif self._ready and self._may_send():
-                header, payload = self._next_frame()
+                framed = self._next_frame()
+                if framed is None:
+                    continue
+                header, payload = framed
             else:
                 break
             output.append(header)
@@ -324,10 +327,13 @@ class Session:
             raise ProtocolBreak("more bytes came than were allowed")
         return DATA, stream, frame.payload
 
-    def _next_frame(self) -> tuple[bytes, bytes]:
+    def _next_frame(self) -> tuple[bytes, bytes] | None:
+        """A frame of the stream whose turn it is; `None` when what it had to say is of no use any more."""
         number = next(iter(self._ready))
         del self._ready[number]
         stream = self.streams[number]
+        if not stream.has_output():
+            return None
         kind, payload = stream._next_frame()  # noqa: SLF001
         if stream.over:
             self._forget(stream)
