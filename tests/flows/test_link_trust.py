@@ -1,6 +1,5 @@
 """What a link trusts: the same proof at each connection as at the first one."""
 
-import asyncio
 from pathlib import Path
 
 import pytest
