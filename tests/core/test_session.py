@@ -132,11 +132,11 @@ def test_while_this_machine_is_offline_the_host_is_not_troubled_and_the_network_
 
 
 @given(chance=st.floats(0, 1))
-def test_attempts_that_never_leave_this_machine_are_bounded_too(chance: float) -> None:
+def test_attempts_that_no_sshd_hears_are_bounded_too(chance: float) -> None:
     driven = Driven(host=lambda now: OFFLINE, chance=chance).live()
     driven.tell(Lost(CUT))
     driven.wait(HOUR)
-    assert most_in_a_minute(driven.dials) <= 60
+    assert most_in_a_minute(driven.dials) <= 90
     assert len(driven.dials) < 1000
 
 
@@ -215,6 +215,21 @@ def test_f75_a_machine_that_moved_to_another_network_dials_at_once_and_no_storm_
         driven.tell(Moved())
         driven.wait(1)
     assert len(driven.dials) - before <= 12
+
+
+@pytest.mark.parametrize("code", [Code.CONNECTION_REFUSED, Code.NETWORK_UNREACHABLE, Code.NAME_NOT_FOUND])
+@pytest.mark.parametrize("away", [3.0, 30.0])
+def test_f75_within_a_second_of_the_way_being_back_it_is_dialled_when_no_sshd_heard_the_attempts_before(
+    code: Code, away: float
+) -> None:
+    driven = Driven(host=lambda now: error(code)).live()
+    driven.tell(Lost(CUT))
+    driven.wait(away)
+    back = driven.now
+    driven.host = lambda now: None
+    driven.wait(1.01)
+    assert state(driven) is Liveness.LIVE
+    assert back <= driven.dials[-1] <= back + 1.01
 
 
 def test_a_live_link_is_asked_at_once_after_a_move() -> None:

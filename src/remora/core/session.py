@@ -22,10 +22,12 @@ _STEADY: Final = 1.0
 _LIVELY_PER_MINUTE: Final = 120
 """New connections to a host that lets us in and drops us, again and again."""
 _RELAUNCHES_PER_MINUTE: Final = 3
-_LOCAL: Final = frozenset({Code.NETWORK_UNREACHABLE, Code.NAME_NOT_FOUND})
-"""Failures of attempts that never left this machine's surroundings: they cost the host nothing."""
-_LOCAL_PAUSE: Final = 1.0
-_LOCAL_CEILING: Final = 10.0
+_UNHEARD: Final = frozenset({Code.NETWORK_UNREACHABLE, Code.NAME_NOT_FOUND, Code.CONNECTION_REFUSED})
+"""Failures of attempts that no sshd ever heard of: they made no connection and cost the host nothing."""
+_UNHEARD_PAUSE: Final = 1.0
+_UNHEARD_CEILING: Final = 10.0
+_UNHEARD_GROWTH: Final = 30.0
+"""Seconds of trouble for each second of pause."""
 _CROWDED: Final = Code.CONNECTION_CLOSED
 """How a server answers that has too many logins under way: come again, a little later."""
 _PATIENCE: Final = 2
@@ -228,10 +230,10 @@ class Session:
     def _schedule(self, error: RemoraError, now: float, chance: float) -> None:
         elapsed = now - self._trouble_since
         self.liveness = Liveness.RECONNECTING if self._was_live else Liveness.CONNECTING
-        if error.code in _LOCAL:
+        if error.code in _UNHEARD:
             if self._unanswered:
                 self._unanswered.pop()
-            pause = min(max(_LOCAL_PAUSE, elapsed / 10), _LOCAL_CEILING) * (0.5 + 0.5 * chance)
+            pause = min(max(_UNHEARD_PAUSE, elapsed / _UNHEARD_GROWTH), _UNHEARD_CEILING) * (0.7 + 0.3 * chance)
             spent = elapsed >= self._backoff.total
         else:
             self._attempt += 1
