@@ -380,6 +380,42 @@ def test_half_close_works_in_both_directions(tmp_path: Path) -> None:
     run(go())
 
 
+@pytest.mark.parametrize("how", ["close", "end after the server"])
+def test_what_was_written_before_the_end_reaches_a_server_that_reads_slowly(tmp_path: Path, how: str) -> None:
+    size = 900 * 1024
+    heard: list[int] = []
+    may_read = asyncio.Event()
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"!")
+        if how != "close":
+            writer.write_eof()
+        reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await may_read.wait()
+        reader._transport.resume_reading()  # type: ignore[attr-defined]
+        heard.append(len(await reader.read(-1)))
+        writer.close()
+
+    async def go() -> None:
+        async with relay_bench(tmp_path, slow) as bench:
+            session = bench.session()
+            async with bench.attached(session):
+                stream = session.open("server")
+                assert await stream.read() == b"!"
+                await stream.write(bytes(size))
+                if how == "close":
+                    await stream.close()
+                else:
+                    assert await stream.read() == b""
+                    await stream.write_eof()
+                await until(lambda: not session.streams)
+                may_read.set()
+                await until(lambda: heard)
+                assert heard == [size]
+
+    run(go())
+
+
 def test_where_nothing_listens_the_stream_says_so(tmp_path: Path) -> None:
     async def go() -> None:
         async with relay_bench(tmp_path) as bench:

@@ -94,10 +94,9 @@ class RelayStream:
             self._wake()
 
     async def close(self) -> None:
-        """See :class:`remora.ports.ByteStream`."""
+        """See :class:`remora.ports.ByteStream`. What was written before still goes its way, if anything ever left."""
         if not self._closed:
             self._closed = True
-            self._outbox.clear()
             self._inbox.clear()
             self._session.close(self._stream)
             self._rouse()

@@ -28,6 +28,7 @@ _PORT_HELD = 512 * 1024
 """Bytes of a port's stream that wait before the port is read no further."""
 _RETRY = 0.05
 _CONNECT_LIMIT = 10.0
+_LINGER = 10.0
 _SHORT_PATH = 100
 _BUFFER = memoryview(bytearray(_READ))
 
@@ -91,6 +92,16 @@ class End:
         self._incoming_ended = True
         if self._connected:
             self._write()
+
+    def release(self) -> None:
+        """The laptop has closed the stream: what it wrote before still goes to the connection, for a while."""
+        self._read_all = True
+        self._spool.clear()
+        if self.finished:
+            self.close()
+        else:
+            self._loop.call_at(self, self._loop.now() + _LINGER, self, self.close)
+            self._arrange()
 
     @property
     def finished(self) -> bool:
@@ -185,7 +196,7 @@ class End:
         except OSError as error:
             self._cut(error)
             return
-        if self._stream.over:
+        if self._stream.over and not self._incoming:
             self.close()
         else:
             self._arrange()

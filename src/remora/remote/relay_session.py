@@ -72,8 +72,8 @@ class HostedSession:
         elif kind == EOF:
             end.deliver_end()
         else:
-            end.close()
-            self._ends.pop(stream.number, None)
+            end.release()
+            self._sweep()
 
     def moved(self) -> None:
         """There may be something to send, or room for more."""
