@@ -29,6 +29,11 @@ class TerminalProgram:
         return waiting.result()
 
 
+def _without_size(environment: Mapping[str, str]) -> dict[str, str]:
+    """A terminal knows its own size; parallel test runs say another one."""
+    return {name: value for name, value in environment.items() if name not in {"COLUMNS", "LINES"}}
+
+
 @asynccontextmanager
 async def on_terminal(
     *words: str,
@@ -47,7 +52,7 @@ async def on_terminal(
             stdin=line,
             stdout=line if standard_output is None else standard_output,
             stderr=line,
-            env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
+            env={**_without_size(os.environ), "TERM": "xterm-256color", "LANG": "C.UTF-8", **environment},
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # Ctrl-C works on a controlling terminal only
         )
