@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.hubs import HubPlace, hub_place
-from tests.support.program import LIMIT
+from tests.support.program import LIMIT, remora
 from tests.support.until import wait_until
 
 from remora.core.errors import ExitCode
@@ -230,3 +230,9 @@ def test_its_log_can_be_read(place: HubPlace) -> None:
     shown = place.run("hub", "logs", "-n", "1")
     assert f"process {place.pid}" in shown.stdout.decode()
     assert place.document("hub", "logs")["file"] == str(place.log)
+
+
+def test_a_hub_in_the_foreground_takes_no_time_limit() -> None:
+    done = remora("hub", "start", "--foreground", "--timeout", "3")
+    assert done.returncode == ExitCode.USAGE
+    assert b"--timeout" in done.stderr

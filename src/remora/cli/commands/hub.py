@@ -7,6 +7,7 @@ import typer
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
+from remora.core.errors import Code, UsageProblem
 
 app = make_app(default="status")
 
@@ -30,6 +31,12 @@ def start(
     from remora.cli.linking import show_hub
 
     if foreground:
+        if options.timeout is not None:
+            raise UsageProblem(
+                Code.USAGE,
+                "A hub in the foreground has no time limit: it runs until it is told to end.",
+                next_step="Leave out --timeout, or start it in the background without --foreground.",
+            )
         _become_hub()
     return run_async(show_hub(api.start_hub(settings=options.settings), options, "started", "runs already"), options)
 
