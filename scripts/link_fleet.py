@@ -11,37 +11,30 @@ from typing import Final
 from tests.support.chain import end_servers
 from tests.support.fake_codex import Fault, install
 from tests.support.hubs import hub_place
-from tests.support.system_sshd import SystemSshd, free_port
+from tests.support.system_sshd import SystemSshd
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
 def fleet(base: Path, count: int) -> Iterator[tuple[Callable[[], None], Callable[[], int]]]:
-    """So many hosts: ports of one sshd, each with a codex home of its own, told by the port a login came to.
+    """So many hosts: names of one sshd, each with a codex home of its own, told by what the client says it is called.
 
     Gives what connects to all of them, and what tells the bytes of memory that the hub then has.
     """
     folder = Path(tempfile.mkdtemp(prefix="f-", dir=base))
     try:
-        ports = [free_port() for _ in range(count)]
-        with SystemSshd(folder, options=[f"Port {port}" for port in ports]) as sshd:
+        aliases = [f"host{number}" for number in range(count)]
+        with SystemSshd(folder, options=["AcceptEnv LC_HOST"]) as sshd:
             fake = install(folder / "programs/codex", Fault.PLAIN_BYTES)
             for name in (".bashrc", ".profile"):
                 (sshd.home / name).write_text(
-                    f'PATH="{fake.parent}:$PATH"\nCODEX_HOME="$HOME/c${{SSH_CONNECTION##* }}"\nexport PATH CODEX_HOME\n'
+                    f'PATH="{fake.parent}:$PATH"\nCODEX_HOME="$HOME/$LC_HOST"\nexport PATH CODEX_HOME\n'
                 )
-            for port in ports:
-                (sshd.home / f"c{port}").mkdir(mode=0o700)
-            aliases = [f"host{number}" for number in range(count)]
+            for alias in aliases:
+                (sshd.home / alias).mkdir(mode=0o700)
             config = folder / "config"
-            name = f"HostKeyAlias [127.0.0.1]:{sshd.port}"
-            config.write_text(
-                "".join(
-                    sshd.ssh_config(alias, extra=[f"Port {port}", name])
-                    for alias, port in zip(aliases, ports, strict=True)
-                )
-            )
+            config.write_text("".join(sshd.ssh_config(alias, extra=[f"SetEnv LC_HOST={alias}"]) for alias in aliases))
             with hub_place(REMORA_SSH_CONFIG=str(config), XDG_CONFIG_HOME=str(folder)) as place:
 
                 def connect() -> None:
