@@ -14,6 +14,8 @@ _INBOX_HIGH: Final = 1024 * 1024
 _INBOX_LOW: Final = 256 * 1024
 _WRITE_PIECE: Final = 256 * 1024
 _WRITE_HIGH: Final = 512 * 1024
+_SEND_BUFFER: Final = 1024 * 1024
+"""What the kernel may hold for a reader, as far as it allows: unix sockets begin with less than one of our writes."""
 _LINGER: Final = 10.0
 """Seconds that a closed stream may take to hand over what was written before."""
 
@@ -92,6 +94,8 @@ class LocalStream(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - the loop gives a stream's protocol nothing else
         self._transport = transport
         transport.set_write_buffer_limits(high=_WRITE_HIGH)
+        if self.connected.family == socket.AF_UNIX:  # TCP finds its own size
+            self.connected.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         if self._made is not None:
             self._made(self)
 

@@ -29,6 +29,8 @@ _PORT_HELD = 512 * 1024
 _RETRY = 0.05
 _CONNECT_LIMIT = 10.0
 _LINGER = 10.0
+_SEND_BUFFER = 1024 * 1024
+"""What the kernel may hold for a server, as far as it allows."""
 _SHORT_PATH = 100
 _BUFFER = memoryview(bytearray(_READ))
 
@@ -248,6 +250,7 @@ class ServerEnd(End):
         """See :class:`End`. A listener whose queue is full is asked again, for a while."""
         attempt = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         attempt.setblocking(False)
+        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER)
         problem = connect_unix(attempt, self._path)
         if not problem and peer_user(attempt) not in {None, os.geteuid()}:
             attempt.close()
