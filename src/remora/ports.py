@@ -259,6 +259,62 @@ class LocalSockets(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Platform:
+    """What a program must fit: as ``uname`` says them, ``Linux`` and ``x86_64``."""
+
+    os: str
+    architecture: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A codex for one platform, ready to be sent: a gzip-compressed tar archive on this machine.
+
+    `digest` is the SHA-256 of `file`, `size` its bytes, `unpacked` what it takes on the host. `program` is the path of
+    codex inside, `program_digest` its SHA-256 and `program_size` its bytes. The same request gives the same digests.
+    """
+
+    version: str
+    platform: Platform
+    file: str
+    digest: str
+    size: int
+    unpacked: int
+    program: str
+    program_digest: str
+    program_size: int
+
+
+class Packages(Protocol):
+    """Where codex comes from, fetched by this machine once for many hosts."""
+
+    async def find_version(self, source: str, version: str, platform: Platform) -> str:
+        """What ``latest`` means now for ``wheel`` or ``npm``; a number is given back as it is. Asked once per run.
+
+        Without network the newest that is kept here counts. Raises ``package-unavailable``.
+        """
+        ...
+
+    async def fetch(
+        self, source: str, version: str, platform: Platform, *, file: str | None = None, digest: str | None = None
+    ) -> Package:
+        """The package, from what is kept here or from the index; two who ask at once fetch once.
+
+        `digest` pins the archive as the index has it. Raises ``package-unavailable``, ``digest-mismatch``,
+        ``platform-unsupported``.
+        """
+        ...
+
+
+class SecretReader(Protocol):
+    """Reads secrets on this machine, at the last moment."""
+
+    async def read(self, *, environment: str | None, file: str | None, command: Sequence[str] | None) -> Secret:
+        """The one of the three that is not `None`, without the newline at its end. Raises ``secret-missing``."""
+        ...
+
+
 class EventSpool(Protocol):
     """Unread events, in order, in bounded memory: the rest waits on disk."""
 

@@ -10,6 +10,7 @@
     ├── AuthenticationProblem  6   the host refused the login
     ├── ShellProblem           7   the login shell or the probe inside it
     ├── AppServerProblem       8   codex missing, unusable or too old
+    ├── ProvisionProblem       1   a step of provisioning could not be made true
     ├── LaunchProblem          9   the app server, the relay or the hub did not come up
     ├── ProtocolProblem       10   bytes or versions that do not fit; a request with unknown outcome
     ├── NeedsPerson           11   a question that nobody may answer
@@ -60,6 +61,7 @@ class Stage(StrEnum):
     HOST_KEY = "host-key"
     AUTHENTICATION = "authentication"
     SHELL = "shell"
+    PROVISION = "provision"
     FOLDER = "folder"
     PATH = "path"
     CODEX = "codex"
@@ -150,6 +152,26 @@ class Code(StrEnum):
     CLIENT_MISSING = "client-missing"
     CLIENT_UNSUPPORTED = "client-unsupported"
     PORT_TAKEN = "port-taken"
+    MANIFEST_INVALID = "manifest-invalid"
+    SECRET_MISSING = "secret-missing"  # noqa: S105 - the name of a failure
+    PACKAGE_UNAVAILABLE = "package-unavailable"
+    DIGEST_MISMATCH = "digest-mismatch"
+    PLATFORM_UNSUPPORTED = "platform-unsupported"
+    DISK_FULL = "disk-full"
+    PLACE_UNUSABLE = "place-unusable"
+    TOOL_MISSING = "tool-missing"
+    PROVISION_BUSY = "provision-busy"
+    PROVISION_FAILED = "provision-failed"
+    STEP_FAILED = "step-failed"
+    STEP_UNPROVEN = "step-unproven"
+    NOT_ON_PATH = "not-on-path"
+    REPOSITORY_FAILED = "repository-failed"
+    REPOSITORY_CHANGED = "repository-changed"
+    LOGIN_REFUSED = "login-refused"
+    LIMIT_UNENFORCED = "limit-unenforced"
+    NOT_READY = "not-ready"
+    EGRESS_REFUSED = "egress-refused"
+    SCORE_BELOW = "score-below"
     APPROVAL_UNATTENDED = "approval-unattended"
     PROMPT_UNATTENDED = "prompt-unattended"
     TIME_LIMIT = "time-limit"
@@ -230,6 +252,26 @@ CODES: Final[dict[Code, CodeFacts]] = {
     Code.CLIENT_MISSING: CodeFacts(_S.LINK, _V.NEEDS_INSTALL),
     Code.CLIENT_UNSUPPORTED: CodeFacts(_S.LINK, _V.NEEDS_INSTALL),
     Code.PORT_TAKEN: CodeFacts(_S.LINK, _V.NEEDS_HUMAN),
+    Code.MANIFEST_INVALID: CodeFacts(_S.CONFIG, _V.NEEDS_HUMAN),
+    Code.SECRET_MISSING: CodeFacts(_S.CONFIG, _V.NEEDS_HUMAN),
+    Code.PACKAGE_UNAVAILABLE: CodeFacts(_S.CODEX, _V.NEEDS_HUMAN),
+    Code.DIGEST_MISMATCH: CodeFacts(_S.CODEX, _V.NEEDS_HUMAN),
+    Code.PLATFORM_UNSUPPORTED: CodeFacts(_S.CODEX, _V.FATAL),
+    Code.DISK_FULL: CodeFacts(_S.PROVISION, _V.NEEDS_HUMAN),
+    Code.PLACE_UNUSABLE: CodeFacts(_S.PROVISION, _V.NEEDS_HUMAN),
+    Code.TOOL_MISSING: CodeFacts(_S.PROVISION, _V.NEEDS_INSTALL),
+    Code.PROVISION_BUSY: CodeFacts(_S.PROVISION, _V.RETRY),
+    Code.PROVISION_FAILED: CodeFacts(_S.PROVISION, _V.NEEDS_HUMAN),
+    Code.STEP_FAILED: CodeFacts(_S.PROVISION, _V.NEEDS_HUMAN),
+    Code.STEP_UNPROVEN: CodeFacts(_S.PROVISION, _V.NEEDS_HUMAN),
+    Code.NOT_ON_PATH: CodeFacts(_S.PATH, _V.NEEDS_HUMAN),
+    Code.REPOSITORY_FAILED: CodeFacts(_S.PROVISION, _V.NEEDS_HUMAN),
+    Code.REPOSITORY_CHANGED: CodeFacts(_S.PROVISION, _V.NEEDS_HUMAN),
+    Code.LOGIN_REFUSED: CodeFacts(_S.LOGIN, _V.NEEDS_HUMAN),
+    Code.LIMIT_UNENFORCED: CodeFacts(_S.PROVISION, _V.NEEDS_HUMAN),
+    Code.NOT_READY: CodeFacts(_S.PROVISION, _V.RETRY),
+    Code.EGRESS_REFUSED: CodeFacts(_S.LINK, _V.NEEDS_HUMAN),
+    Code.SCORE_BELOW: CodeFacts(_S.PROVISION, _V.NEEDS_HUMAN),
     Code.APPROVAL_UNATTENDED: CodeFacts(_S.APPROVAL, _V.NEEDS_HUMAN),
     Code.PROMPT_UNATTENDED: CodeFacts(_S.AUTHENTICATION, _V.NEEDS_HUMAN),
     Code.TIME_LIMIT: CodeFacts(_S.INTERNAL, _V.RETRY),
@@ -309,6 +351,12 @@ class AppServerProblem(RemoraError):
     """codex is missing on the host, cannot run there, or cannot do what is needed."""
 
     exit_code = ExitCode.APP_SERVER
+
+
+class ProvisionProblem(RemoraError):
+    """A step of provisioning could not be made true on the host; what was there before is untouched."""
+
+    exit_code = ExitCode.TASK_FAILED
 
 
 class LaunchProblem(RemoraError):

@@ -78,6 +78,18 @@ class Limits:
     """How long the relay keeps the streams of a laptop that is away."""
     lease_idle: float = 60.0
     """How long the relay keeps a session that has no streams and nobody attached."""
+    provision_parallel: int = 16
+    """How many hosts are provisioned at once, unless ``--jobs`` says otherwise."""
+    provision_step: float = 120.0
+    """One step of provisioning that moves no bytes and runs nothing of the user's."""
+    provision_stall: float = 60.0
+    """A transfer that moves no byte for so long is given up; what has arrived is kept."""
+    provision_lock: float = 600.0
+    """How long a provision run waits for another one on the same host."""
+    setup: float = 1800.0
+    """A set-up script or smoke test whose project names no limit."""
+    provision_retries: int = 3
+    """How often a host is dialled again in one run where trying again can help."""
     hub_start: float = 10.0
     """From starting the hub to its first answer."""
     hub_answer: float = 5.0

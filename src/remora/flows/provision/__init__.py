@@ -1,0 +1,1 @@
+"""Bringing hosts to a described state: read, compare, change what differs, prove it."""
