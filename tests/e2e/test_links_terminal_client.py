@@ -8,6 +8,7 @@ import pytest
 from tests.support.chain import ALIAS, Chain, chain
 from tests.support.chaos import KEEPALIVE
 from tests.support.codex import codex_binary, trust_folder
+from tests.support.fake_codex import install
 from tests.support.loop import run
 from tests.support.tmux import Tmux
 
@@ -65,3 +66,22 @@ async def _talk(way: Chain, terminal: Tmux, gate: Gate) -> None:
     terminal.type("y")
     await terminal.shows("Omega ends.")
     assert terminal.lives
+
+
+def test_a_client_older_than_the_server_is_named_before_it_begins(tmp_path: Path) -> None:
+    client = tmp_path / "old"
+    client.write_text(
+        '#!/bin/sh\ncase "$1" in --help) echo "--remote <ADDR> unix://PATH";; --version) echo codex-cli 0.99.1;;\n'
+        "*) echo the client runs; read line;; esac\n"
+    )
+    client.chmod(0o755)
+
+    async def look(terminal: Tmux) -> None:
+        await terminal.shows("the client runs")
+        told, _, _ = terminal.screen().partition("the client runs")
+        assert "0.99.1, older than 0.999.0 on devbox" in " ".join(told.split())
+
+    with chain(install(tmp_path / "programs/codex")) as way:
+        words = [sys.executable, "-m", "remora", "tui", ALIAS, "--client", str(client)]
+        with Tmux(words, environment=way.place.environment) as terminal:
+            run(look(terminal))

@@ -10,6 +10,7 @@ from remora.api.links import (
     disconnect_hosts,
     hold_hosts,
     hub_link,
+    serve_door,
     status,
     watch_status,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "resolve_hosts",
     "run",
     "run_request",
+    "serve_door",
     "start_hub",
     "status",
     "stop_forward",

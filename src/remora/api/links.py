@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
+    from remora.core.errors import RemoraError
     from remora.flows.linked_host import LinkedHost
     from remora.hub.access import HubLink
+    from remora.hub.lasting import OpenServer
     from remora.ports import ApprovalHandler, Dialogue
     from remora.wire.reports.links import ConnectReport, ConnectResult, DisconnectReport, StatusReport
 
@@ -157,18 +159,61 @@ async def connect(
 
 
 async def bridge(
-    alias: str, *, codex: str | None = None, ssh_config: str | None = None, settings: Settings = DEFAULT_SETTINGS
+    alias: str,
+    *,
+    codex: str | None = None,
+    tell: "Callable[[RemoraError], None]" = lambda error: None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> None:
     """Speak newline-delimited JSON on standard input and output for the app server on `alias`, until either ends.
 
     Starts the hub and the link as needed; nobody can be asked anything. The messages are the program's own, and
-    ``initialize`` is among them. Raises :class:`BrokenPipeError` when nobody reads the output any more, and as
+    ``initialize`` is among them. A hub that is killed meanwhile is started again and nothing of the conversation is
+    lost, unless the host has no relay; `tell` hears why its link could not be live at once. Raises
+    :class:`BrokenPipeError` when nobody reads the output any more, ``link-missing`` when the link is dropped, and as
     :func:`remora.flows.bridge.bridge`.
     """
     from remora import wiring
     from remora.flows.bridge import bridge
+    from remora.hub.lasting import use_lasting
 
-    clock, limits = wiring.system_clock(), settings.limits
-    access = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
+    link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
     with wiring.standard_streams() as client:
-        await bridge(client, await access.open_server(), clock=clock, limits=limits)
+
+        async def work(open_server: "OpenServer") -> None:
+            await bridge(client, await open_server(), clock=wiring.system_clock(), limits=settings.limits)
+
+        await use_lasting(await link.body(), settings, work, codex=codex, tell=tell)
+
+
+async def serve_door(
+    alias: str,
+    opened: "Callable[[str], None]",
+    *,
+    codex: str | None = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> None:
+    """Be a local socket like that of the hub's link to `alias`, until cancelled; `opened` hears where it is.
+
+    Who is attached there does not notice when the hub is killed: it is started again, and nothing is lost, unless the
+    host has no relay. Nobody is asked anything. Raises ``link-missing`` when the link is dropped.
+    """
+    import asyncio
+    import os
+    import secrets
+
+    from remora import wiring
+    from remora.flows.doors import show_in
+    from remora.hub.lasting import use_lasting
+
+    link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
+    path = str(wiring.runtime_folder() / f"own-{os.getpid()}-{secrets.token_hex(4)}.sock")
+
+    async def work(open_server: "OpenServer") -> None:
+        async with wiring.local_sockets().serve(path, lambda client: show_in(client, open_server)):
+            opened(path)
+            await asyncio.Event().wait()
+
+    await use_lasting(await link.body(), settings, work, codex=codex)

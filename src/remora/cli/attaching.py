@@ -23,10 +23,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """The words with which a terminal client attaches to a link, and the version of the server behind it."""
+    """The words with which a terminal client attaches to a host, and the version of the server there."""
 
-    words: list[str]
+    before: list[str]
+    after: list[str]
     server_version: str | None
+
+    def words(self, socket: str) -> list[str]:
+        """The words, with the socket where the host is to be found."""
+        return [*self.before, "--remote", f"unix://{socket}", *self.after]
 
 
 async def connect_client(address: Address, options: Options, *, codex: str | None) -> Way:
@@ -47,10 +52,9 @@ async def connect_client(address: Address, options: Options, *, codex: str | Non
             address.alias, codex=codex, dialogue=dialogue, ssh_config=options.ssh_config, settings=options.settings
         )
         body = await link.body()
-        words = ["--remote", f"unix://{body.socket}"]
         if address.thread is not None:  # it is taken up in the folder that it has
-            return Way(["resume", address.thread, *words], body.server_version)
-        return Way([*words, "-C", await link.find_folder(address.folder)], body.server_version)
+            return Way(["resume", address.thread], [], body.server_version)
+        return Way([], ["-C", await link.find_folder(address.folder)], body.server_version)
 
     return await _asking(options, address.alias, connect)
 

@@ -65,6 +65,11 @@ class HostIdentity:
         return (self.account, self.codex_home) == (other.account, other.codex_home)
 
 
+def side_door(door: str) -> str:
+    """The socket beside a link's `door` for programs that have a relay session of their own."""
+    return door.removesuffix(".sock") + ".side"
+
+
 @dataclass(frozen=True, slots=True)
 class LinkName:
     """An alias and the SSH config that gives it a meaning; `None` is the usual config, else an absolute path."""

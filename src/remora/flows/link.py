@@ -10,7 +10,7 @@ from remora.core.errors import Code, RemoraError, TimeLimit, Unreachable
 from remora.core.launching import LaunchRequest, refuse_folder
 from remora.core.link_events import Active, Asked, CameUp, Due, Ended, Event, Failed, Lost, Wanted
 from remora.core.link_faults import link_missing
-from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
+from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy, side_door
 from remora.core.probes import FolderFacts
 from remora.core.session import Effect, Session
 from remora.flows.doors import Doors, Guest, show_in
@@ -31,6 +31,7 @@ class Link:
 
     `socket_path` is where its door is: it speaks what the app server's control socket speaks, from the start of
     :meth:`run` to its end, live or not. Several aliases of one machine may share a link, each with a door of its own.
+    Beside each is a side door, to the relay itself: a session that a program has there outlives this link.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class Link:
             name.alias, world, launch, self._dialogue, tell=self._tell, changed=self._note_change
         )
         self._doors = Doors(sockets, self._visit)
-        self._doors.paths[name] = socket_path
+        self._side_doors = Doors(sockets, self._visit_aside)
+        self._name_doors(name, socket_path)
         self._guests = 0
         self._breaks = 0
         self._since = self._clock.wall()
@@ -128,7 +130,7 @@ class Link:
         self._running = True
         tasks: list[asyncio.Future[Any]] = []
         try:
-            await self._doors.open(self.name)
+            await self._open_doors(self.name)
             waking = watch_machine(self._clock, self._world.network, self._tell)
             works: list[Coroutine[Any, Any, object]] = [self._obey(), waking, self._stopping.wait()]
             tasks.extend(asyncio.ensure_future(work) for work in works)
@@ -180,17 +182,17 @@ class Link:
 
     async def add_alias(self, name: LinkName, socket_path: str) -> None:
         """Another name for the same machine: a door of its own into this link. Raises as :meth:`run`."""
-        self._doors.paths[name] = socket_path
+        self._name_doors(name, socket_path)
         try:
-            await self._doors.open(name)
+            await self._open_doors(name)
         except BaseException:
-            del self._doors.paths[name]
+            await self._close_doors(name)
             raise
         self._note_change()
 
     async def remove_alias(self, name: LinkName) -> None:
         """Close the door of one name; not the only one. What is dialled stays the alias that the link was made for."""
-        await self._doors.close(name)
+        await self._close_doors(name)
         if name == self.name:
             self.name = self.aliases[0]
         self._note_change()
@@ -255,6 +257,21 @@ class Link:
 
     async def _visit(self, client: ByteStream) -> None:
         await show_in(client, self.open_server)
+
+    async def _visit_aside(self, client: ByteStream) -> None:
+        await show_in(client, partial(self._enter, lambda way: way.open_relay()))
+
+    def _name_doors(self, name: LinkName, socket_path: str) -> None:
+        self._doors.paths[name] = socket_path
+        self._side_doors.paths[name] = side_door(socket_path)
+
+    async def _open_doors(self, name: LinkName) -> None:
+        for doors in (self._doors, self._side_doors):
+            await doors.open(name)
+
+    async def _close_doors(self, name: LinkName) -> None:
+        for doors in (self._doors, self._side_doors):
+            await doors.close(name)
 
     # -- the loop that obeys
 
@@ -335,7 +352,8 @@ class Link:
                 await within(self._clock, limits.stop, self._supervisor.leave(), error=unheard)
         finally:
             await dismiss(*tasks)
-            await self._doors.close_all()
+            for doors in (self._doors, self._side_doors):
+                await doors.close_all()
 
     def _stopped(self) -> RemoraError:
         return link_missing(self.name.alias, "was ended")

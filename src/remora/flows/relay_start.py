@@ -31,6 +31,7 @@ _MODULES: Final = (
     "remora.remote.relay_folder",
     "remora.remote.relay_ends",
     "remora.remote.relay_loop",
+    "remora.remote.relay_targets",
     "remora.remote.relay_session",
     "remora.remote.relay_attachment",
     "remora.remote.relay",

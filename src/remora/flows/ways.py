@@ -33,6 +33,10 @@ class Way(Protocol):
         """A connection to a TCP port of the host's loopback."""
         ...
 
+    async def open_relay(self) -> ByteStream:
+        """A connection for a relay session that somebody else has. Raises ``link-unsupported`` without a relay."""
+        ...
+
     async def find_folder(self, folder: str | None) -> FolderFacts:
         """What `folder` is on the host; `None` is the home."""
         ...
@@ -53,6 +57,10 @@ class RelayWay:
     async def open_port(self, port: int) -> ByteStream:
         """See :class:`Way`."""
         return self._relay.open(f"port:{port}")
+
+    async def open_relay(self) -> ByteStream:
+        """See :class:`Way`."""
+        return self._relay.open("relay")
 
     async def find_folder(self, folder: str | None) -> FolderFacts:
         """See :class:`Way`. One round trip."""
@@ -113,6 +121,14 @@ class PlainWay:
     async def open_port(self, port: int) -> ByteStream:
         """See :class:`Way`."""
         return await self._host.open_port(port)
+
+    async def open_relay(self) -> ByteStream:
+        """See :class:`Way`."""
+        raise LaunchProblem(
+            Code.LINK_UNSUPPORTED,
+            "This host has no relay, so nothing can be kept there while nobody is connected.",
+            next_step="Install Python 3.8 or newer on the host, and connect again.",
+        )
 
     async def find_folder(self, folder: str | None) -> FolderFacts:
         """See :class:`Way`."""

@@ -33,8 +33,16 @@ class HubClient:
         self, alias: str, ssh_config: str | None, *, host: HostSettings, dialogue: Dialogue | None
     ) -> control.Connected:
         """Have a live link. Raises what stopped it; questions go to `dialogue`, without one they are refused."""
-        async with self.hold(alias, ssh_config, host=host, dialogue=dialogue, hold=False) as (connected, _):
-            return connected
+        async with self._talk(self._connect(alias, ssh_config, host, dialogue)) as talk:
+            return await talk.reply(control.Connected, dialogue)
+
+    async def connect_again(self, alias: str, ssh_config: str | None, *, host: HostSettings) -> control.Connected:
+        """Have the link that another hub had, live or not; nobody is asked. Raises what stopped it.
+
+        One that may come up yet exists nevertheless, and goes on as its policy says.
+        """
+        async with self._talk(self._connect(alias, ssh_config, host, None, again=True)) as talk:
+            return await talk.reply(control.Connected, None)
 
     @asynccontextmanager
     async def hold(
@@ -44,16 +52,7 @@ class HubClient:
 
         Also yields the states that follow; they end, with an error, when the hub does.
         """
-        request = control.Connect(
-            alias=alias,
-            ssh_config=config_name(ssh_config),
-            host=host,
-            limits=self._limits,
-            agent=os.environ.get(_AGENT) or None,
-            asks=dialogue is not None,
-            hold=hold,
-        )
-        async with self._talk(request) as talk:
+        async with self._talk(self._connect(alias, ssh_config, host, dialogue, hold=hold)) as talk:
             connected = await talk.reply(control.Connected, dialogue)
             try:
                 async with aclosing(talk.states()) as states:
@@ -119,6 +118,27 @@ class HubClient:
         """Tell it to end, whatever its version. It says so, and then goes."""
         async with self._talk(control.Stop(), any_version=True) as talk:
             return await talk.reply(control.Stopping, None)
+
+    def _connect(
+        self,
+        alias: str,
+        ssh_config: str | None,
+        host: HostSettings,
+        dialogue: Dialogue | None,
+        *,
+        hold: bool = False,
+        again: bool = False,
+    ) -> control.Connect:
+        return control.Connect(
+            alias=alias,
+            ssh_config=config_name(ssh_config),
+            host=host,
+            limits=self._limits,
+            agent=os.environ.get(_AGENT) or None,
+            asks=dialogue is not None,
+            hold=hold,
+            again=again,
+        )
 
     async def _ask(self, request: control.Request, kind: type[R]) -> R:
         async with self._talk(request) as talk:

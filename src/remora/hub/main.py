@@ -167,7 +167,7 @@ class _Links:
 async def _remove_dead_doors(places: HubPlaces, sockets: LocalSockets) -> None:
     """Sockets of a hub or another program that was killed: nobody listens there, so nobody loses anything."""
     places.doors.mkdir(mode=0o700, exist_ok=True)
-    for path in sorted((*places.doors.glob("*.sock"), *filter(_is_orphan, places.folder.glob("own-*.sock")))):
+    for path in sorted((*places.doors.iterdir(), *filter(_is_orphan, places.folder.glob("own-*")))):
         try:
             await (await sockets.connect(str(path))).close()
         except RemoraError:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from remora.core.errors import RemoraError, Stage, Verdict
 from remora.core.link_faults import link_missing
-from remora.core.links import LinkName
+from remora.core.links import LinkName, ReconnectPolicy
 from remora.flows.news import News
 from remora.hub.forwards import Forwards
 from remora.hub.held import HeldLink, Link, by_name
@@ -25,6 +25,8 @@ MakeLink = Callable[[LinkName, Connect, str], Link]
 _log: Final = logging.getLogger(__name__)
 _WORTH_KEEPING: Final = frozenset({Stage.HOST_KEY, Stage.AUTHENTICATION})
 """Where a person can help a link that never came up: it stays, and says what it needs."""
+_PASSING: Final = frozenset({Verdict.RETRY, Verdict.NEEDS_HUMAN})
+"""What may keep a link down that was there before."""
 
 
 class Registry:
@@ -110,12 +112,16 @@ class Registry:
         async with self._turn(name):
             known = self._links.get(name)
             held = known or self._add(name, request)
+            if request.again and (known is not None or request.host.reconnect is ReconnectPolicy.NEVER):
+                held.want(name, hold=False)
+                return Connected(changed=known is None, link=self._body(held, name))
             try:
                 changed = await held.link.bring_up(dialogue)
             except RemoraError as error:
-                hopeless = error.verdict is not Verdict.NEEDS_HUMAN or error.stage not in _WORTH_KEEPING
-                if known is None and (hopeless or request.hold):
+                if known is None and (request.hold or not _is_worth_keeping(error, again=request.again)):
                     await self._drop(held)
+                elif request.again:
+                    held.want(name, hold=False)
                 raise held.failure or error from None
             if known is None:
                 held = await self._merge(name, held, dialogue)
@@ -237,3 +243,10 @@ class Registry:
         failure = None if task.cancelled() else task.exception()
         if failure is not None and not isinstance(failure, RemoraError):
             _log.error("a request failed", exc_info=failure)
+
+
+def _is_worth_keeping(error: RemoraError, *, again: bool) -> bool:
+    """Whether a link that did not come up has a future."""
+    if again:
+        return error.verdict in _PASSING
+    return error.verdict is Verdict.NEEDS_HUMAN and error.stage in _WORTH_KEEPING

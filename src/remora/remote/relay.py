@@ -125,14 +125,26 @@ class Relay:
 
     def take_over(self, handover: Handover, descriptors: tuple[int, int], server: str) -> None:
         """A connection was handed to us."""
-        attachment = Attachment(self, descriptors, handover.control, server)
-        self._attachments.add(attachment)
         self._stop_waiting()
+        attachment = Attachment(self, descriptors, handover.control, server)
         try:
-            attachment.start()
+            self._begin(attachment)
             handover.control.send(b"+")
         except OSError:
             attachment.drop()
+
+    def adopt(self, descriptors: tuple[int, int], control: socket.socket, server: str) -> None:
+        """A session of ours brings a connection of another one. Raises OSError."""
+        attachment = Attachment(self, descriptors, control, server)
+        try:
+            self._begin(attachment)
+        except OSError:
+            attachment.drop()
+            raise
+
+    def _begin(self, attachment: Attachment) -> None:
+        self._attachments.add(attachment)
+        attachment.start()
 
     def forget(self, handover: Handover) -> None:
         """That handover came to its end."""

@@ -15,7 +15,7 @@ import sys
 from collections import deque
 
 from remora.remote.relay_folder import describe_folder
-from remora.wire.relay_frames import CLOSE_FOREIGN, CLOSE_LOST, CLOSE_OVERFLOW, CLOSE_REFUSED, CLOSE_UNKNOWN
+from remora.wire.relay_frames import CLOSE_FOREIGN, CLOSE_LOST, CLOSE_OVERFLOW, CLOSE_REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -355,16 +355,3 @@ def _answer(far: socket.socket, asked: str) -> None:
         far.sendall(describe_folder(asked))
     finally:
         os._exit(0)
-
-
-def open_end(hosted: HostedSession, stream: Stream, *, server: str) -> End | None:
-    """The end that the target of `stream` asks for; `None` when it means nothing here, and the stream was closed."""
-    kind, _, rest = stream.target.partition(":")
-    if stream.target == "server":
-        return ServerEnd(hosted, stream, path=server)
-    if kind == "port" and rest.isdigit() and len(rest) < 6 and 0 < int(rest) < 65536:
-        return PortEnd(hosted, stream, port=int(rest))
-    if kind == "folder" and "\0" not in rest:
-        return FolderEnd(hosted, stream, asked=rest)
-    hosted.session.close(stream, CLOSE_UNKNOWN, stream.target[:200])
-    return None

@@ -5,13 +5,15 @@ Runs on the host: Python 3.8, standard library only.
 
 from __future__ import annotations
 
-from remora.remote.relay_ends import open_end
 from remora.remote.relay_spool import Spool
+from remora.remote.relay_targets import open_end
 from remora.wire.relay_frames import DATA, EOF, OPEN
 from remora.wire.relay_session import ACK_DELAY, Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
+
     from remora.remote.relay import Relay, Terms
     from remora.remote.relay_attachment import Attachment
     from remora.remote.relay_ends import End
@@ -53,6 +55,10 @@ class HostedSession:
             lease = self._terms.lease if lasting else self._terms.lease_idle
             self.loop.call_at((self, "lease"), self.loop.now() + lease, self, self.abort)
 
+    def carry_another(self, descriptors: tuple[int, int], control: socket.socket) -> None:
+        """Another session comes in on `descriptors`, which are a stream of this one. Raises OSError."""
+        self._relay.adopt(descriptors, control, self._server)
+
     def receive(self, frame: Frame) -> None:
         """Do what a frame asks. Raises ProtocolBreak."""
         event = self.session.receive(frame)
@@ -91,8 +97,8 @@ class HostedSession:
         self.over = True
         self.loop.cancel((self, "lease"))
         self.loop.cancel((self, "ack"))
-        for opened in self._ends.values():
-            opened.close()
+        for opened in list(self._ends.values()):
+            opened.release()
         self._ends.clear()
         self._relay.ended(self)
         if self._attachment is not None:

@@ -54,6 +54,8 @@ class Connect(msgspec.Struct, kw_only=True, tag="connect"):
     """Have a link to `alias`, live. Questions come back on this connection while `asks`.
 
     With `hold` the link is wanted only for as long as this connection stands, unless somebody wants it for longer.
+    With `again` it was there before, in a hub that is no more: one that exists is left to itself, and so is one
+    that is never to be dialled unasked; a new one stays when it cannot be live at once, unless that is hopeless.
     """
 
     alias: str
@@ -63,6 +65,7 @@ class Connect(msgspec.Struct, kw_only=True, tag="connect"):
     agent: str | None = None
     asks: bool = False
     hold: bool = False
+    again: bool = False
 
 
 class Disconnect(msgspec.Struct, kw_only=True, tag="disconnect"):

@@ -1,5 +1,6 @@
 """The command `remora bridge`."""
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -22,8 +23,9 @@ def bridge(
     """Speak JSON lines on standard input and output for the app server on a host.
 
     For SDKs and editors that start codex app-server: they start this instead. Connects as remora connect does, but
-    asks nothing: what needs a person is refused with exit code 11. Lost connections are pauses. Standard output has
-    the server's messages and nothing else. The end of standard input ends it, after what was asked for is answered.
+    asks nothing: what needs a person is refused with exit code 11. Lost connections are pauses, and so is a hub that
+    was killed. Standard output has the server's messages and nothing else. The end of standard input ends it, after
+    what was asked for is answered.
 
     Examples:
 
@@ -32,9 +34,16 @@ def bridge(
       Codex(CodexConfig(launch_args_override=("remora", "bridge", "devbox")))      # the official Python SDK
     """
     from remora import api
+    from remora.cli.output import show_error
     from remora.cli.prompting import read_aliases
 
     (name,) = read_aliases([alias], command="bridge")
-    work = api.bridge(name, codex=codex, ssh_config=options.ssh_config, settings=options.settings)
+    work = api.bridge(
+        name,
+        codex=codex,
+        tell=partial(show_error, json=False),
+        ssh_config=options.ssh_config,
+        settings=options.settings,
+    )
     run_async(work, options)
     return 0

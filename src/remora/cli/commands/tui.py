@@ -35,8 +35,8 @@ def tui(
     """Work on a host in the Codex terminal client.
 
     Connects as remora connect does, then gives the terminal to the codex of this machine. Files, commands and
-    credentials are those of the host. When the connection is lost the client stays, and goes on by itself. The link
-    stays when you leave; remora disconnect drops it. The exit code is the client's.
+    credentials are those of the host. When the connection is lost or the hub is killed the client stays, and goes on by
+    itself. The link stays when you leave; remora disconnect drops it. The exit code is the client's.
 
     Examples:
 
@@ -46,16 +46,21 @@ def tui(
     """
     from remora.cli.attaching import connect_client
     from remora.cli.local_client import find_client, is_older, require_terminal, run_client
-    from remora.cli.output import tell
+    from remora.cli.output import show_error, tell
     from remora.cli.prompting import read_place
+    from remora.cli.standing import standing_door
 
     address = read_place(place)
     require_terminal()
     found = find_client(client)
     way = run_async(connect_client(address, options, codex=codex), options)
-    with limit_blocking(options):
-        code = run_client(found, [*way.words, *(arguments or [])])
-    if code and is_older(found.version, way.server_version):
+    if is_older(found.version, way.server_version):
         older = f"codex {found.version}, older than {way.server_version} on {address.alias}, and may not understand it"
         tell(f"remora: {found.path} is {older}. Update it, or name another one with --client PATH.")
+    with standing_door(address.alias, options, codex=codex) as door:
+        with limit_blocking(options):
+            code = run_client(found, [*way.words(door.socket), *(arguments or [])])
+        failure = door.failure
+    if failure is not None:
+        show_error(failure, json=False)
     return code

@@ -1,0 +1,86 @@
+"""A door of this program's own, beside work that needs the main thread."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+
+from remora import api
+from remora.cli.options import Options
+from remora.core.errors import RemoraError
+
+
+class StandingDoor:
+    """A local socket that leads to a host, in a thread of its own. For one use."""
+
+    def __init__(self, alias: str, options: Options, *, codex: str | None) -> None:
+        self._alias = alias
+        self._options = options
+        self._codex = codex
+        self._opened: Future[str] = Future()
+        self._loop = asyncio.new_event_loop()
+        self._work: asyncio.Task[None] | None = None
+        self._wanted = True
+        self._thread = threading.Thread(target=self._run, name="remora-door", daemon=True)
+        self.failure: RemoraError | None = None
+        """Why it is there no more."""
+
+    @property
+    def socket(self) -> str:
+        """Where it is. Waits until it is there; raises what keeps it from being."""
+        return self._opened.result()
+
+    def open(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close it. On return it is gone."""
+        with suppress(RuntimeError):  # it has ended by itself
+            self._loop.call_soon_threadsafe(self._end)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            try:
+                runner.run(self._serve())
+            except RemoraError as error:
+                self.failure = error
+                self._fail(error)
+            except asyncio.CancelledError:
+                pass
+            except BaseException as error:
+                self._fail(error)
+                raise
+
+    async def _serve(self) -> None:
+        self._work = asyncio.current_task()
+        if self._wanted:
+            await api.serve_door(
+                self._alias,
+                self._opened.set_result,
+                codex=self._codex,
+                ssh_config=self._options.ssh_config,
+                settings=self._options.settings,
+            )
+
+    def _end(self) -> None:
+        self._wanted = False
+        if self._work is not None:
+            self._work.cancel()
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._opened.done():
+            self._opened.set_exception(error)
+
+
+@contextmanager
+def standing_door(alias: str, options: Options, *, codex: str | None) -> Iterator[StandingDoor]:
+    """A door to `alias` that is there inside the block."""
+    door = StandingDoor(alias, options, codex=codex)
+    door.open()
+    try:
+        yield door
+    finally:
+        door.close()
