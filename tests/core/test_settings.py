@@ -12,12 +12,12 @@ def test_an_empty_file_changes_nothing() -> None:
 
 
 def test_limits_and_what_holds_for_a_host_are_taken() -> None:
-    host = {"codex": "/opt/codex", "reconnect": "never", "transport": "openssh"}
+    host = {"codex": "/opt/codex", "reconnect": "never", "transport": "openssh", "tags": ["ci", "arm"]}
     values = {"limits": {"connect": 5, "resolve_parallel": 2}, "hosts": {"devbox": host}}
     settings = read_settings(values, source="f")
     assert (settings.limits.connect, settings.limits.resolve_parallel) == (5, 2)
     assert settings.host("devbox") == HostSettings(
-        codex="/opt/codex", reconnect=ReconnectPolicy.NEVER, transport=Transport.OPENSSH
+        codex="/opt/codex", reconnect=ReconnectPolicy.NEVER, transport=Transport.OPENSSH, tags=("ci", "arm")
     )
     assert settings.host("other") == HostSettings()
 
@@ -37,6 +37,8 @@ def test_limits_and_what_holds_for_a_host_are_taken() -> None:
         ({"hosts": {"devbox": {"codx": "/opt/codex"}}}, "'codx'"),
         ({"hosts": {"devbox": {"codex": 3}}}, "codex"),
         ({"hosts": {"devbox": {"reconnect": "sometimes"}}}, "while-active"),
+        ({"hosts": {"devbox": {"tags": "ci"}}}, "tags"),
+        ({"hosts": {"devbox": {"tags": [""]}}}, "tags"),
     ],
 )
 def test_what_is_no_setting_is_refused_by_name(values: dict[str, object], named: str) -> None:

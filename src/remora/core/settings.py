@@ -86,6 +86,14 @@ class Limits:
     """A transfer that moves no byte for so long is given up; what has arrived is kept."""
     provision_lock: float = 600.0
     """How long a provision run waits for another one on the same host."""
+    provision_logs: int = 10
+    """Logs of provision runs that this machine keeps of one host; the oldest go."""
+    manifest: int = 4 * 1024 * 1024
+    """A manifest, and each file beside it that is put on hosts."""
+    secret: int = 64 * 1024
+    """One secret as it is read on this machine."""
+    secret_command: float = 60.0
+    """A command that prints a secret; long, because it may ask a person to unlock something."""
     setup: float = 1800.0
     """A set-up script or smoke test whose project names no limit."""
     provision_retries: int = 3
@@ -111,11 +119,15 @@ class Transport(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """What the user decided about one host. `codex` names the program to use there; `None`: the one that is found."""
+    """What the user decided about one host. `codex` names the program to use there; `None`: the one that is found.
+
+    `tags` are names by which manifests select it.
+    """
 
     codex: str | None = None
     reconnect: ReconnectPolicy = ReconnectPolicy.WHILE_ACTIVE
     transport: Transport = Transport.BUILT_IN
+    tags: tuple[str, ...] = ()
 
 
 _USUAL: Final = HostSettings()
@@ -141,7 +153,7 @@ def read_settings(values: Mapping[str, Any], *, source: str) -> Settings:
     """Turn the settings file's content into settings; `source` names the file in errors.
 
     ``[limits]`` takes the names of :class:`Limits` and positive numbers, ``[hosts.ALIAS]`` those of
-    :class:`HostSettings` and text.
+    :class:`HostSettings` and text; `tags` is a list of it.
     Anything else raises :class:`ConfigProblem`: a misspelt setting must not be taken for one that works.
     """
     _only(values, ("limits", "hosts"), source)
@@ -164,12 +176,16 @@ def _read_host(values: object, *, place: str) -> HostSettings:
         raise _invalid(f"{place} is no table.")
     _only(values, [item.name for item in fields(HostSettings)], place)
     for name, value in values.items():
-        if not isinstance(value, str):
+        if name != "tags" and not isinstance(value, str):
             raise _invalid(f"{name} in {place} is no text.")
+    tags = values.get("tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
+        raise _invalid(f"tags in {place} is no list of text.")
     return HostSettings(
         codex=values.get("codex") or None,
         reconnect=_choice(ReconnectPolicy, values, "reconnect", _USUAL.reconnect, place),
         transport=_choice(Transport, values, "transport", _USUAL.transport, place),
+        tags=tuple(tags),
     )
 
 

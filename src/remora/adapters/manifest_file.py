@@ -1,0 +1,71 @@
+"""A manifest of devboxes on this machine, and the files beside it."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from remora.core.errors import ConfigProblem
+from remora.core.settings import Limits
+from remora.wire.manifest_problems import Problem, manifest_error
+
+_PLACE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
+
+
+class ManifestFile:
+    """A :class:`remora.wire.host_spec.ManifestPlace`: relative paths begin at the manifest's folder."""
+
+    def __init__(self, file: str, limits: Limits) -> None:
+        self.name = file
+        self._path = Path(file).expanduser()
+        self._limits = limits
+        self._read: dict[str, str] = {}
+
+    def load(self) -> tuple[dict[str, Any], str]:
+        """Its values and its text. Raises :class:`ConfigProblem` (``manifest-invalid``)."""
+        try:
+            text = self._text(self._path)
+        except ValueError as error:
+            raise self._unusable(f"the manifest cannot be used: {error}.") from None
+        try:
+            return tomllib.loads(text), text
+        except tomllib.TOMLDecodeError as error:
+            place = _PLACE.search(str(error))
+            if place is None:
+                raise self._unusable(f"it is not TOML: {error}.") from None
+            raise manifest_error(
+                [Problem((), f"it is not TOML: {error}.", "Correct the line; strings need quotes, tables brackets.")],
+                file=f"{self.name}:{place[1]}",
+            ) from None
+
+    def absolute(self, path: str) -> str:
+        """`path` from the manifest's folder, or from the home folder when it begins with ``~/``."""
+        return os.path.abspath(self._path.parent / Path(path).expanduser())  # noqa: PTH100 - links stay what they are
+
+    def read(self, path: str) -> str:
+        """The text of a file, read once. Raises :class:`ValueError` with the reason."""
+        file = self.absolute(path)
+        if file not in self._read:
+            self._read[file] = self._text(Path(file))
+        return self._read[file]
+
+    def _text(self, path: Path) -> str:
+        try:
+            with path.open("rb") as file:
+                data = file.read(self._limits.manifest + 1)
+        except FileNotFoundError:
+            raise ValueError(f"there is no {path}") from None
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror or error}") from None
+        if len(data) > self._limits.manifest:
+            raise ValueError(f"{path} is larger than {self._limits.manifest} bytes (limits.manifest)")
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{path} is not UTF-8 text") from None
+
+    def _unusable(self, message: str) -> ConfigProblem:
+        return manifest_error(
+            [Problem((), message, "Name a TOML file; see one with: remora provision --example")], file=self.name
+        )

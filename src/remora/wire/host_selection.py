@@ -1,0 +1,62 @@
+"""Which hosts the blocks of a manifest mean: aliases, globs over the aliases of the SSH config, and tags."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from remora.core.errors import ConfigProblem
+from remora.core.patterns import is_pattern, matches
+from remora.wire.manifest_problems import Path, Problem, ProblemFound, near
+
+_TAG: Final = "tag:"
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """The hosts there are. `explain` says why a name is no host, `None` when it is one; `tags` gives aliases by tag."""
+
+    aliases: Sequence[str]
+    explain: Callable[[str], ConfigProblem | None]
+    tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+class Selector:
+    """Reads `select` lists. `tags` are the manifest's own; those of the inventory count as well."""
+
+    def __init__(self, inventory: Inventory, tags: Mapping[str, Sequence[str]]) -> None:
+        self._inventory = inventory
+        self._tags = tags
+
+    def select(self, words: Sequence[str], path: Path) -> tuple[str, ...]:
+        """The aliases that `words`, written at `path`, mean, each once in their order.
+
+        Raises :class:`ProblemFound` for a word that means no host.
+        """
+        found = (alias for number, word in enumerate(words) for alias in self._word(word, (*path, number)))
+        return tuple(dict.fromkeys(found))
+
+    def _word(self, word: str, path: Path) -> Sequence[str]:
+        if word.startswith(_TAG):
+            return list(self._tag(word.removeprefix(_TAG), path))
+        return self._names(word, path)
+
+    def _tag(self, name: str, path: Path) -> Iterator[str]:
+        known = {*self._tags, *self._inventory.tags}
+        if name not in known:
+            listed = f"there are: {', '.join(sorted(known))}" if known else "there are none"
+            raise ProblemFound(Problem(path, f"{name!r} is no tag; {listed}.", near(name, known)))
+        for number, word in enumerate(self._tags.get(name, ())):
+            yield from self._names(word, ("tags", name, number))
+        yield from self._inventory.tags.get(name, ())
+
+    def _names(self, word: str, path: Path) -> Sequence[str]:
+        if is_pattern(word):
+            found = [alias for alias in self._inventory.aliases if matches(word, alias)]
+            if not found:
+                hint = "List the aliases with: remora hosts"
+                raise ProblemFound(Problem(path, f'no alias of the SSH config fits "{word}".', hint))
+            return found
+        unknown = self._inventory.explain(word)
+        if unknown is not None:
+            raise ProblemFound(Problem(path, unknown.message, unknown.next_step))
+        return [word]
