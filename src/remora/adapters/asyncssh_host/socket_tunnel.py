@@ -5,10 +5,12 @@ import socket
 from collections.abc import Callable
 from typing import Final, cast
 
+from remora.adapters.asyncssh_host.lean_connection import LeanConnection
+
 _PASSES: Final = 10
 """asyncssh handles some packets in tasks: one pass of the loop runs the task, the next collects its error."""
 _PIECE: Final = 132 * 1024
-"""asyncssh copies all that it has not parsed yet once or twice for each packet; a piece is about one large packet."""
+"""Once so much is kept, the other side can begin on it."""
 
 
 class SocketTunnel:
@@ -22,6 +24,7 @@ class SocketTunnel:
     ) -> tuple[asyncio.BaseTransport, asyncio.Protocol]:
         """Called by asyncssh."""
         session = session_factory()
+        LeanConnection.adopt(session)
         transport, _ = await asyncio.get_running_loop().create_connection(
             lambda: _Patient(session), sock=self._connected
         )
@@ -31,7 +34,7 @@ class SocketTunnel:
 class _Gathering(asyncio.Transport):
     """Writes in one go what was written in one pass of the loop.
 
-    asyncssh writes each packet by itself, and before each packet an empty one: a system call for every 16 KiB or so.
+    asyncssh writes each packet by itself: a system call for every 32 KiB.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -88,8 +91,7 @@ class _Patient(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Passed on."""
-        for start in range(0, len(data), _PIECE):
-            self._session.data_received(data[start : start + _PIECE])
+        self._session.data_received(data)
 
     def pause_writing(self) -> None:
         """Passed on."""
