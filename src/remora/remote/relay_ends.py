@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _READ = 256 * 1024
 _PORT_HELD = 512 * 1024
 """Bytes of a port's stream that wait before the port is read no further."""
+_PATIENCE = 0.05
+"""Seconds that a server is not read while its laptop may be making room: a disk costs more than such a moment."""
 _RETRY = 0.05
 _CONNECT_LIMIT = 10.0
 _LINGER = 10.0
@@ -77,6 +79,7 @@ class End:
         self._shut = False
         self._read_all = False
         self._was_full = False
+        self._hurried = False
         self._deadline = self._loop.now() + _CONNECT_LIMIT
 
     def start(self) -> None:
@@ -125,6 +128,7 @@ class End:
     def close(self) -> None:
         """Let go of the connection and of all that waits."""
         self._loop.cancel(self)
+        self._loop.cancel((self, "room"))
         self._hosted.held.discard(self)
         self._spool.clear()
         self._incoming.clear()
@@ -208,8 +212,23 @@ class End:
         if self.eager:
             full = self._spool.full
             self._was_full = self._was_full or full
-            return not full
+            return not full and not self._awaits_room()
         return self._spool.size < _PORT_HELD
+
+    def _awaits_room(self) -> bool:
+        """Whether more would go to disk now, and perhaps not in a moment."""
+        key = (self, "room")
+        if not self._spool.crowded:
+            self._loop.cancel(key)
+            self._hurried = self._hurried and self._spool.on_disk
+            return False
+        if not self._hurried and not self._loop.is_due(key):
+            self._loop.call_at(key, self._loop.now() + _PATIENCE, self, self._hurry)
+        return not self._hurried
+
+    def _hurry(self) -> None:
+        self._hurried = True
+        self._arrange()
 
     def _arrange(self) -> None:
         if self._socket is None or not self._connected:
@@ -227,6 +246,7 @@ class End:
     def _finish(self, code: str, words: str) -> None:
         """No more can be had or given here: what was read still goes its way, then the reason."""
         self._loop.cancel(self)
+        self._loop.cancel((self, "room"))
         self._hosted.held.discard(self)
         if self._socket is not None:
             self._loop.watch(self._socket, 0, self, self._ready)

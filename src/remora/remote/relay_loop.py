@@ -32,6 +32,10 @@ class Loop:
         self._timers: dict[Hashable, tuple[float, Party, Callable[[], None]]] = {}
         self._children: list[int] = []
 
+    def close(self) -> None:
+        """Nothing is called any more."""
+        self._selector.close()
+
     def watch(self, thing: socket.socket | int, events: int, party: Party, call: Callable[[int], None]) -> None:
         """Call `call` whenever one of `events` holds of `thing`; 0 ends that."""
         descriptor = thing if isinstance(thing, int) else thing.fileno()

@@ -12,6 +12,8 @@ from remora.wire.relay_frames import ByteQueue
 
 _SEGMENT = 16 * 1024 * 1024
 _LEAST_MEMORY = 64 * 1024
+_ROOM = 256 * 1024
+"""What may be added at once."""
 
 
 class Disk:
@@ -63,6 +65,16 @@ class Spool:
     def full(self) -> bool:
         """Whether memory and disk hold all that they may."""
         return self._late.size > 0
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether some of it is on disk, where all that is added goes, too."""
+        return bool(self._segments)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether all is in memory and what is added next may not have room there."""
+        return not self._segments and self._memory.size > max(self._limit - _ROOM, self._limit // 2)
 
     def put(self, data: bytes) -> None:
         """Add `data`; nothing is ever refused."""
