@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from remora.core.answers import AnswerReader, Answers, read_answers
 from remora.core.errors import Code
+from remora.core.launch_outcomes import launch_problem
 from remora.core.probes import FolderState, SocketKind, read_facts
 from remora.core.shell_faults import (
     Silence,
@@ -144,11 +145,24 @@ def test_what_a_shell_without_answer_means() -> None:
     ],
 )
 def test_f91_a_full_account_is_told_as_that(said: str) -> None:
-    problem = too_many_processes(f"Welcome!\n{said}\n")
+    limits = Answers((("limit.processes", "96365"), ("limit.processes", "64"), ("limit.processes", "max")))
+    problem = too_many_processes(limits, f"Welcome!\n{said}\n")
     assert problem is not None
-    assert "ulimit -u" in problem.message
+    assert "the limit of 64 is reached (ulimit -u" in problem.message
     assert problem.seen.endswith(said)
 
 
 def test_f91_other_complaints_are_not_taken_for_a_full_account() -> None:
-    assert too_many_processes("cannot forklift\nresource temporarily unavailable: printer") is None
+    assert too_many_processes(Answers(()), "cannot forklift\nresource temporarily unavailable: printer") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "told"),
+    [("137", "268435456", "256 MB"), ("134", "max", None), ("1", "268435456", None), ("139", str(2**63 - 4096), None)],
+)
+def test_f91_a_server_that_was_killed_tells_how_much_memory_there_is(status: str, said: str, told: str | None) -> None:
+    answers = Answers(
+        (("outcome", "exited"), ("status", status), ("limit.memory", "unlimited"), ("limit.memory", said))
+    )
+    message = launch_problem(answers, codex="codex", seconds=5.0).message
+    assert (f"allows it {told} of memory" in message) is (told is not None)

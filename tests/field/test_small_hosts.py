@@ -35,6 +35,7 @@ MESSAGES = 200
 CLIENTS = 20
 FILES, PROCESSES = 64, 3
 TASKS = 64
+MEMORY = 256
 LOOKS = 100
 ORDINARY_NOISE = 0.02
 """Seconds that a machine with other work may add to a message."""
@@ -136,7 +137,7 @@ def test_f91_a_full_account_is_named_and_a_link_that_stands_goes_on(tmp_path: Pa
                 answer = await asyncio.to_thread(other.document, "connect", "devbox")
             error = answer["hosts"][0]["error"]
             assert error["code"] == "shell-failed"
-            assert "ulimit -u" in error["message"]
+            assert f"the limit of {TASKS} is reached (ulimit -u" in error["message"]
             assert "fork" in error["seen"]
         assert place.document("status")["links"][0]["breaks"] == 0
 
@@ -158,6 +159,22 @@ def test_f91_a_full_account_is_named_and_a_link_that_stands_goes_on(tmp_path: Pa
 
             run(with_port())
         end_servers(host)
+
+
+@pytest.mark.codex
+def test_f91_a_host_that_gives_too_little_memory_is_told_how_much_it_gives(tmp_path: Path) -> None:
+    """Of addresses, which any account can bound; what a group allows is read in the same way."""
+    with SystemSshd(tmp_path) as host:
+        furnish_host(host, codex_binary("0.163.0"))
+        for name in (".profile", ".bashrc"):
+            with (host.home / name).open("a") as file:
+                file.write(f"ulimit -v {MEMORY * 1024}\n")
+        with hub_over(tmp_path, [host]) as place:
+            answer = place.document("connect", "host0")
+        error = answer["hosts"][0]["error"]
+        assert error["code"] == "codex-unusable"
+        assert f"failed with status 139 (this account may have {MEMORY} MB of memory)" in error["message"]
+        assert host.session_processes() == []
 
 
 def test_f91_a_tenth_of_a_processor_is_enough_for_a_link_that_stands(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The scripts for the other machine are shipped, are plain sh, and signal nobody who is not proven ours."""
 
+import os
 import shutil
 import subprocess
 from importlib.resources import files
@@ -43,3 +44,29 @@ printf '%s %s %s\\n' {process.pid} "$(remora_start_time {process.pid})" "$(remor
             assert (process.poll() is None) is not own
         finally:
             process.kill()
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_f91_what_bounds_an_account_is_told_without_starting_anything(shell: str, tmp_path: Path) -> None:
+    """Groups of both generations: what lies in the way from a group to the root bounds it, too."""
+    if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        missing("this account may not mount")
+    program = shutil.which(shell) or missing(f"{shell} is not installed")
+    (tmp_path / "pids").mkdir()
+    (tmp_path / "pids/pids.max").write_text("64\n")
+    (tmp_path / "memory.max").write_text("268435456\n")
+    (tmp_path / "pids.max").write_text("max\n")
+    words = f"""mount --bind {tmp_path} /sys/fs/cgroup || exit 9
+ulimit -v 1000000
+PATH=/nowhere
+{script("prelude")}
+PATH=/nowhere
+IFS=:
+remora_limits"""
+    done = subprocess.run(
+        ["unshare", "-m", program], input=f"remora_nonce=n\n{words}", stdout=subprocess.PIPE, text=True, check=True
+    )
+    told = [line.removeprefix("<n>") for line in done.stdout.splitlines() if line]
+    assert {"limit.processes=64", "limit.processes=max", "limit.memory=268435456", "limit.memory=1024000000"} <= set(
+        told
+    )

@@ -5,11 +5,15 @@ from typing import Final
 
 from remora.core.answers import Answers, without_escapes
 from remora.core.errors import AppServerProblem, Code, LaunchProblem, RemoraError
+from remora.core.quotas import most_memory
 
 _PROCESS: Final = re.compile(r"[1-9][0-9]{0,9}")
 STARTED: Final = "started"
 ADOPT: Final = "adopt"
 NO_FOLDER: Final = "refused"
+_KILLED: Final = 128
+_SERVER_MEMORY: Final = "about 100 MB, and 460 MB of addresses"
+"""What an app server of codex 0.163 takes before it has a thread."""
 
 
 def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraError:
@@ -28,7 +32,7 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
         case "exited":
             return LaunchProblem(
                 Code.LAUNCH_EXITED,
-                f"The app server ended with status {answers.one('status')} instead of serving.",
+                f"The app server ended with status {answers.one('status')} instead of serving.{_quota(answers)}",
                 seen=seen,
                 next_step=look,
             )
@@ -60,6 +64,14 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
                 seen=seen,
                 next_step="Set XDG_RUNTIME_DIR on the host to a folder of your own.",
             )
+
+
+def _quota(answers: Answers) -> str:
+    """What bounds the memory of a server that was killed or gave up, as a sentence: it may be why."""
+    status, memory = answers.one("status") or "", most_memory(answers)
+    if memory is None or not status.isdigit() or int(status) < _KILLED:
+        return ""
+    return f" The host allows it {memory} of memory (ulimit -v, or its group); it takes {_SERVER_MEMORY}."
 
 
 def mute_server(answers: Answers, *, socket: str, seconds: float) -> LaunchProblem:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from remora.core.answers import Answers, without_escapes
+from remora.core.quotas import most_memory
 
 _KILLED: Final = 137
 _NOT_FOUND: Final = 127
@@ -205,7 +206,9 @@ def _read_candidate(answers: Answers, key: str) -> CodexCandidate:
     path = answers.one(f"{key}.path") or ""
     can = frozenset(answers.all(f"{key}.can"))
     said = without_escapes(answers.one(f"{key}.version") or "").strip()
-    problem = _PROBLEMS.get(answers.one(f"{key}.problem") or "") or _run_problem(answers.one(f"{key}.status"), said)
+    problem = _PROBLEMS.get(answers.one(f"{key}.problem") or "") or _run_problem(
+        answers.one(f"{key}.status"), said, most_memory(answers)
+    )
     version = _VERSION.search(said) if problem is None else None
     return CodexCandidate(
         path=path,
@@ -227,7 +230,7 @@ _PROBLEMS: Final = {
 }
 
 
-def _run_problem(status: str | None, said: str) -> str | None:
+def _run_problem(status: str | None, said: str, memory: str | None) -> str | None:
     if status is None:
         return "did not answer --version"
     if status == "0":
@@ -236,4 +239,5 @@ def _run_problem(status: str | None, said: str) -> str | None:
         return "did not answer --version in time"
     if _number(status) in {_NOT_EXECUTABLE, _NOT_FOUND}:
         return f"cannot run here: {said}"
-    return f"failed with status {status}: {said}"
+    allowed = "" if memory is None else f" (this account may have {memory} of memory)"
+    return f"failed with status {status}{allowed}: {said or 'it said nothing'}"

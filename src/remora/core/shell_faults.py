@@ -6,6 +6,7 @@ from typing import Final
 
 from remora.core.answers import Answers
 from remora.core.errors import Code, ShellProblem
+from remora.core.quotas import most_processes
 
 RC_LINES: Final = (
     "grep -nE '(^|[;&|( ])(exec +[a-z/]|read |cat *$|vared |sleep )' ~/.bashrc ~/.zshenv"
@@ -23,6 +24,8 @@ _COMPLAINT: Final = re.compile(r"remora_1=1[^\n]|[^\n]remora_1=1")
 _USUAL_FILES: Final = "~/.bashrc (bash), ~/.zshenv (zsh), ~/.config/fish/config.fish (fish), ~/.tcshrc (tcsh)"
 
 
+_SERVER_TASKS: Final = 20
+"""As seen with codex 0.163."""
 _NO_FORK: Final = re.compile(
     r"Cannot fork$|\bfork: (?:retry: )?(?:Resource temporarily unavailable|Cannot allocate memory)"
     r"|fork system call failed|can't fork|fork failed",
@@ -65,13 +68,16 @@ def entry_problem(answers: Answers, noise: str) -> ShellProblem | None:
     )
 
 
-def too_many_processes(noise: str) -> ShellProblem | None:
+def too_many_processes(answers: Answers, noise: str) -> ShellProblem | None:
     """The host's refusal to start another process, when that is what stood in a shell's way; else `None`."""
     if not _NO_FORK.search(noise):
         return None
+    most = most_processes(answers)
+    number = "a limit" if most is None else f"the limit of {most}"
     return ShellProblem(
         Code.SHELL_FAILED,
-        "The host starts no more processes for this account: a limit is reached (ulimit -u, or pids.max of its group).",
+        f"The host starts no more processes for this account: {number} is reached (ulimit -u, or pids.max of its "
+        f"group). Threads count, too; an app server has about {_SERVER_TASKS}.",
         seen=noise,
         next_step='End processes there that are not needed (ps -u "$USER"), or have the limit raised.',
     )

@@ -82,7 +82,7 @@ class RemoteShell:
         if problem is None and halt is not _Halt.ANSWERED:
             problem = await self._stuck(halt)
         if problem is not None:
-            raise shell_faults.too_many_processes(self._noise()) or problem
+            raise shell_faults.too_many_processes(self._reader.answers, self._noise()) or problem
         return read_facts(answers, noise=self._noise())
 
     async def ask(self, name: str, variables: Mapping[str, str], *, limit: float) -> Answers:
@@ -96,7 +96,7 @@ class RemoteShell:
         if halt is _Halt.ANSWERED:
             return self._reader.answers
         if halt is _Halt.ENDED:
-            raise shell_faults.too_many_processes(self._noise()) or ShellProblem(
+            raise shell_faults.too_many_processes(self._reader.answers, self._noise()) or ShellProblem(
                 Code.SHELL_FAILED,
                 f"The shell on the host ended while it ran our {name} script.",
                 seen=self._noise(),

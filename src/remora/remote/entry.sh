@@ -129,6 +129,7 @@ case $remora_env in
     ;;
   *)
     shift
+    remora_limits
     remora_suspects "$remora_execs" "$@"
     remora_emit end entry
     exit 0

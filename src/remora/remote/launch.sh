@@ -128,7 +128,10 @@ case $remora_outcome in
       remora_emit socket.owner "$(remora_owner "$remora_place") $remora_place"
     done
     ;;
-  *) [ ! -s "$remora_log" ] || remora_emit log.tail "$(tail -c 3000 -- "$remora_log")" ;;
+  *)
+    remora_limits
+    [ ! -s "$remora_log" ] || remora_emit log.tail "$(tail -c 3000 -- "$remora_log")"
+    ;;
 esac
 remora_emit outcome "$remora_outcome"
 remora_emit end launch

@@ -14,6 +14,36 @@ remora_emit() {
   esac
 }
 
+# remora_limits: how many processes and how much memory the account, this session or its groups may have. The shell does
+# it all by itself: it is asked when no other process can be started.
+remora_limits() {
+  [ -r /proc/self/limits ] || return 0
+  while IFS=' ' read -r _ remora_kind remora_third remora_fourth _; do
+    case $remora_kind in
+      processes) remora_emit limit.processes "$remora_third" ;;
+      address) remora_emit limit.memory "$remora_fourth" ;;
+    esac
+  done </proc/self/limits
+  while IFS=: read -r _ remora_kind remora_group; do
+    case $remora_kind in
+      '') ;;
+      pids | memory) remora_kind=/$remora_kind ;;
+      *) continue ;;
+    esac
+    while :; do
+      remora_within limit.processes "/sys/fs/cgroup$remora_kind$remora_group/pids.max"
+      remora_within limit.memory "/sys/fs/cgroup$remora_kind$remora_group/memory.max"
+      remora_within limit.memory "/sys/fs/cgroup$remora_kind$remora_group/memory.limit_in_bytes"
+      [ -n "$remora_group" ] || break
+      remora_group=${remora_group%/*}
+    done
+  done 2>/dev/null </proc/self/cgroup
+}
+remora_within() {
+  [ ! -r "$2" ] || { read -r remora_most <"$2" && remora_emit "$1" "$remora_most"; }
+}
+trap remora_limits 0 # a shell that cannot start a process may end because of that
+
 # remora_suspects PATTERN FILE...: say which lines of rc files look like what went wrong.
 remora_suspects() {
   remora_pattern=$1

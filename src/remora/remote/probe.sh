@@ -22,7 +22,9 @@ remora_bounded() {
 
 remora_examine() {
   remora_text=$(remora_bounded "$2" --version)
-  remora_emit "codex.$1.status" "$?"
+  remora_status=$?
+  remora_emit "codex.$1.status" "$remora_status"
+  [ "$remora_status" = 0 ] || remora_limits
   remora_emit "codex.$1.version" "$(printf '%s' "$remora_text" | head -c 600)"
   remora_text=$(remora_bounded "$2" app-server --help)
   case $remora_text in *--listen*) remora_emit "codex.$1.can" serve ;; esac
