@@ -315,6 +315,29 @@ class SecretReader(Protocol):
         ...
 
 
+class RunLog(Protocol):
+    """The log of one run at one host, on this machine, for its user alone."""
+
+    @property
+    def path(self) -> str: ...
+
+    def write(self, line: str) -> None:
+        """Add one line."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file. Idempotent."""
+        ...
+
+
+class RunLogs(Protocol):
+    """Where the logs of runs are kept; the oldest of a host go."""
+
+    def open(self, alias: str) -> RunLog:
+        """A new log. Raises :class:`OSError` when there is no place for it."""
+        ...
+
+
 class EventSpool(Protocol):
     """Unread events, in order, in bounded memory: the rest waits on disk."""
 

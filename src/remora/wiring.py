@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from remora.adapters.dial_gate import DialGate
-    from remora.ports import ByteStream, Clock, ConfigReader, Dialler, HostResolver, LocalSockets, World
+    from remora.adapters.manifest_file import ManifestFile
+    from remora.adapters.secret_sources import SecretSources
+    from remora.ports import ByteStream, Clock, ConfigReader, Dialler, HostResolver, LocalSockets, RunLogs, World
 
 
 def load_settings(file: str | None = None) -> Settings:
@@ -127,3 +129,32 @@ def hub_log() -> "Path":
     from remora.adapters.log_folder import log_folder
 
     return log_folder() / "hub.log"
+
+
+def manifest_file(file: str, *, limits: Limits = DEFAULT_LIMITS) -> "ManifestFile":
+    """A manifest of this machine."""
+    from remora.adapters.manifest_file import ManifestFile
+
+    return ManifestFile(file, limits)
+
+
+def secret_sources(*, limits: Limits = DEFAULT_LIMITS) -> "SecretSources":
+    """The secrets of this machine, each read once."""
+    from remora.adapters.secret_sources import SecretSources
+
+    return SecretSources(limits)
+
+
+def provision_logs(clock: "Clock", *, limits: Limits = DEFAULT_LIMITS) -> "RunLogs":
+    """Where runs of provisioning are written down."""
+    from remora.adapters.log_folder import log_folder
+    from remora.adapters.run_logs import LogFiles
+
+    return LogFiles(log_folder() / "provision", keep=limits.provision_logs, clock=clock)
+
+
+def operator_name() -> str:
+    """Who works on this machine, as others are told."""
+    from remora.adapters.operator import operator_name
+
+    return operator_name()

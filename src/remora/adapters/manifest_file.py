@@ -6,11 +6,11 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from remora.core.errors import ConfigProblem
 from remora.core.settings import Limits
 from remora.wire.manifest_problems import Problem, manifest_error
 
 _PLACE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
+_HELP: Final = "Name a TOML file; see one with: remora provision --example"
 
 
 class ManifestFile:
@@ -27,17 +27,16 @@ class ManifestFile:
         try:
             text = self._text(self._path)
         except ValueError as error:
-            raise self._unusable(f"the manifest cannot be used: {error}.") from None
+            problem = Problem((), f"the manifest cannot be used: {error}.", _HELP)
+            raise manifest_error([problem], file=self.name) from None
         try:
             return tomllib.loads(text), text
         except tomllib.TOMLDecodeError as error:
             place = _PLACE.search(str(error))
-            if place is None:
-                raise self._unusable(f"it is not TOML: {error}.") from None
-            raise manifest_error(
-                [Problem((), f"it is not TOML: {error}.", "Correct the line; strings need quotes, tables brackets.")],
-                file=f"{self.name}:{place[1]}",
-            ) from None
+            line = int(place[1]) if place else len(text.splitlines())
+            hint = "Correct that line: text needs quotes, and every bracket its partner."
+            problem = Problem((), f"it is not TOML: {error}.", hint)
+            raise manifest_error([problem], file=f"{self.name}:{line}") from None
 
     def absolute(self, path: str) -> str:
         """`path` from the manifest's folder, or from the home folder when it begins with ``~/``."""
@@ -64,8 +63,3 @@ class ManifestFile:
             return data.decode("utf-8")
         except UnicodeDecodeError:
             raise ValueError(f"{path} is not UTF-8 text") from None
-
-    def _unusable(self, message: str) -> ConfigProblem:
-        return manifest_error(
-            [Problem((), message, "Name a TOML file; see one with: remora provision --example")], file=self.name
-        )

@@ -49,18 +49,17 @@ class SecretSources:
         return self._secret(value.encode("utf-8", "surrogateescape"), what, f"Set it: export {name}=…")
 
     async def _from_file(self, name: str) -> Secret:
-        path = Path(name).expanduser()
-        what, advice = f"The file {path}", "Put the secret into it, readable by you alone (chmod 600)."
+        what, advice = f"The file {name}", "Put the secret into it, readable by you alone (chmod 600)."
         try:
-            mode, data = await asyncio.to_thread(self._load, path)
+            mode, data = await asyncio.to_thread(self._load, name)
         except OSError as error:
             raise _missing(f"{what} cannot be read: {error.strerror or error}.", advice) from None
         if mode & _OTHERS:
             self.exposed.add(name)
         return self._secret(data, what, advice)
 
-    def _load(self, path: Path) -> tuple[int, bytes]:
-        with path.open("rb") as file:
+    def _load(self, name: str) -> tuple[int, bytes]:
+        with Path(name).expanduser().open("rb") as file:
             return os.fstat(file.fileno()).st_mode, file.read(self._limits.secret + 1)
 
     async def _from_command(self, words: tuple[str, ...]) -> Secret:

@@ -14,11 +14,13 @@ from remora.api.links import (
     status,
     watch_status,
 )
+from remora.api.provision import codex_specs, load_manifest, manifest_example, manifest_schema, provision
 from remora.api.runs import interrupt_switch, run, run_request
 
 __all__ = [
     "bridge",
     "check",
+    "codex_specs",
     "connect",
     "connect_hosts",
     "disconnect_hosts",
@@ -29,9 +31,13 @@ __all__ = [
     "interrupt_switch",
     "list_forwards",
     "list_hosts",
+    "load_manifest",
     "load_settings",
+    "manifest_example",
+    "manifest_schema",
     "open_forward",
     "plan",
+    "provision",
     "resolve_hosts",
     "run",
     "run_request",

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
-from remora.core.errors import ConfigProblem
+from remora.core.aliases import Listing, explain_unknown
+from remora.core.errors import Code, ConfigProblem, UsageProblem
 from remora.core.patterns import is_pattern, matches
+from remora.core.settings import Settings
 from remora.wire.manifest_problems import Path, Problem, ProblemFound, near
 
 _TAG: Final = "tag:"
@@ -18,6 +21,32 @@ class Inventory:
     aliases: Sequence[str]
     explain: Callable[[str], ConfigProblem | None]
     tags: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def take_inventory(listing: Listing, settings: Settings) -> Inventory:
+    """The hosts of an SSH config, with the tags that the user's settings give them."""
+    tags: dict[str, list[str]] = {}
+    for alias, host in settings.hosts.items():
+        for tag in host.tags:
+            tags.setdefault(tag, []).append(alias)
+    return Inventory([alias.name for alias in listing.aliases], partial(explain_unknown, listing=listing), tags)
+
+
+def narrow(aliases: Sequence[str], words: Sequence[str]) -> frozenset[str]:
+    """Those of `aliases` that `words`, aliases or globs, name; all when there are none.
+
+    Raises :class:`UsageProblem` for a word that names none of them.
+    """
+    if not words:
+        return frozenset(aliases)
+    chosen: set[str] = set()
+    for word in words:
+        found = [alias for alias in aliases if matches(word, alias)]
+        if not found:
+            next_step = near(word, aliases) or f"The manifest has: {', '.join(aliases)}"
+            raise UsageProblem(Code.USAGE, f"The manifest has no host {word!r}.", next_step=next_step)
+        chosen.update(found)
+    return frozenset(chosen)
 
 
 class Selector:

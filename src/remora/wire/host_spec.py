@@ -8,8 +8,19 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET, inspect
 
+from remora.core.choosing import choose
+from remora.core.errors import Code, UsageProblem
 from remora.wire.host_selection import Inventory, Selector
-from remora.wire.manifest import FileTable, HostTables, InstructionsTable, Manifest, SecretSource
+from remora.wire.manifest import (
+    CodexSource,
+    CodexTable,
+    FileTable,
+    HostTables,
+    InstructionsTable,
+    Manifest,
+    PathTable,
+    SecretSource,
+)
 from remora.wire.manifest_merging import Merged
 from remora.wire.manifest_problems import Path, Problem, ProblemFound, manifest_error
 from remora.wire.manifest_rules import BUILT_IN_VARIABLES, find_rule_problems
@@ -34,6 +45,14 @@ class HostSpec:
     alias: str
     tables: HostTables
     digest: str
+
+    @property
+    def secret_files(self) -> tuple[str, ...]:
+        """The files on this machine that hold its secrets."""
+        sources = [source for project in self.tables.projects for source in project.secrets.values()]
+        if self.tables.login is not UNSET and self.tables.login.secret is not None:
+            sources.append(self.tables.login.secret)
+        return tuple(dict.fromkeys(source.file for source in sources if source.file is not None))
 
 
 class ManifestPlace(Protocol):
@@ -79,6 +98,27 @@ def read_specs(
     if problems:
         raise manifest_error(problems, file=place.name, text=text)
     return tuple(specs)
+
+
+def simple_specs(aliases: Sequence[str], *, version: str, source: str | None, file: str | None) -> tuple[HostSpec, ...]:
+    """codex on `aliases`, visible to their login shells, and nothing else.
+
+    Raises :class:`UsageProblem` for values that do not go together.
+    """
+    kind = choose(CodexSource, source or ("file" if file else "wheel"), what="--source")
+    if file is not None and kind is not CodexSource.FILE:
+        raise UsageProblem(
+            Code.USAGE, f"--file is not for --source {kind}.", next_step="Use --source file, or no --file."
+        )
+    if kind is CodexSource.COMMAND:
+        next_step = "Describe it in a manifest; see: remora provision --example"
+        raise UsageProblem(Code.USAGE, "An installer of the host's own needs a manifest.", next_step=next_step)
+    tables = HostTables(codex=CodexTable(version=version, source=kind, file=file), path=PathTable())
+    for problem in find_rule_problems(tables):
+        option = "--codex" if problem.path[-1] == "version" else f"--{problem.path[-1]}"
+        raise UsageProblem(Code.USAGE, f"{option}: {problem.message}", next_step=problem.hint or "See --help.")
+    digest = digest_of(tables)
+    return tuple(HostSpec(alias, tables, digest) for alias in dict.fromkeys(aliases))
 
 
 def digest_of(tables: HostTables) -> str:

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 from rich.text import Text
 
+from remora.cli.render.measures import duration
 from remora.cli.render.output_cap import TAIL, OutputCap
 from remora.cli.render.page import Page, remote
-from remora.cli.render.report import duration, exit_words
+from remora.cli.render.report import exit_words
 from remora.cli.render.shortening import without_shell
 from remora.wire.reports.run import CommandCompleted, CommandOutput, CommandStarted
 

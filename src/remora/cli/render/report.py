@@ -6,6 +6,7 @@ from rich.text import Text
 
 from remora.cli.render.approval import resolution
 from remora.cli.render.failure import show_failure
+from remora.cli.render.measures import duration
 from remora.cli.render.page import Page, remote
 from remora.cli.render.shortening import within, without_shell
 from remora.wire.reports.run import CommandSummary, RunReport, ThreadReady, TokenUsage
@@ -53,16 +54,6 @@ def in_force(thread: ThreadReady) -> Text:
     if thread.approval_policy:
         parts.append(f"approvals {thread.approval_policy}")
     return remote(" · ".join(parts) or "the server did not say", one_line=True)
-
-
-def duration(seconds: float) -> str:
-    """``35 ms``, ``1.8 s``, ``42 s``, ``3 min 5 s``."""
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def exit_words(status: str, exit_code: int | None) -> Text:

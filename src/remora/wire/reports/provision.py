@@ -65,7 +65,8 @@ class StepDone(msgspec.Struct, kw_only=True):
 
 class HostProvision(msgspec.Struct, kw_only=True):
     """One host. `outcome`: ``changed``, ``unchanged``, ``would-change``, ``failed``, ``skipped``; `bytes` that went to
-    it for steps; `dials` SSH connections made; `error` is what stopped it outside of a step."""
+    it for steps; `dials` SSH connections made; `error` is what stopped it outside of a step; `log` the file on this
+    machine with what happened, where anything did."""
 
     alias: str
     ok: bool
@@ -77,6 +78,7 @@ class HostProvision(msgspec.Struct, kw_only=True):
     steps: list[StepBody] = []
     error: ErrorBody | None = None
     notices: list[NoticeBody] = []
+    log: str | None = None
 
 
 class ProvisionReport(Document, kw_only=True):

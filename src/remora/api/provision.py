@@ -1,0 +1,129 @@
+"""Devboxes: described in a manifest, and brought to that state."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from remora.core.settings import DEFAULT_SETTINGS, Settings
+
+if TYPE_CHECKING:
+    from remora.ports import Dialogue
+    from remora.wire.host_spec import HostSpec
+    from remora.wire.reports.provision import ProvisionProgress
+
+
+def load_manifest(
+    file: str,
+    *,
+    hosts: Sequence[str] = (),
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "tuple[HostSpec, ...]":
+    """What the manifest `file` says each of its hosts is to be, in its order; contacts nobody.
+
+    With `hosts`, aliases or globs, of those alone. Raises :class:`~remora.core.errors.ConfigProblem`
+    (``manifest-invalid``) for what cannot be used in the file, and for hosts that the SSH config does not know;
+    :class:`~remora.core.errors.UsageProblem` for `hosts` that the manifest does not select.
+    """
+    from remora import wiring
+    from remora.wire.host_selection import narrow, take_inventory
+    from remora.wire.host_spec import read_specs
+
+    place = wiring.manifest_file(file, limits=settings.limits)
+    values, text = place.load()
+    inventory = take_inventory(wiring.default_config_reader(ssh_config).read(), settings)
+    specs = read_specs(values, text=text, place=place, inventory=inventory)
+    chosen = narrow([spec.alias for spec in specs], hosts)
+    return tuple(spec for spec in specs if spec.alias in chosen)
+
+
+def codex_specs(
+    aliases: Sequence[str],
+    *,
+    version: str,
+    source: str | None = None,
+    file: str | None = None,
+    ssh_config: str | None = None,
+) -> "tuple[HostSpec, ...]":
+    """The simple case: codex installed on `aliases` and visible to their login shells, nothing else.
+
+    `source` is ``wheel``, ``npm`` or ``file``, which is meant when `file` is given. Raises
+    :class:`~remora.core.errors.UsageProblem`, and :class:`~remora.core.errors.ConfigProblem` (``alias-unknown``).
+    """
+    from pathlib import Path
+
+    from remora import wiring
+    from remora.core.aliases import explain_unknown
+    from remora.wire.host_spec import simple_specs
+
+    listing = wiring.default_config_reader(ssh_config).read()
+    for alias in aliases:
+        unknown = explain_unknown(alias, listing)
+        if unknown is not None:
+            raise unknown
+    named = None if file is None else str(Path(file).expanduser().absolute())
+    return simple_specs(aliases, version=version, source=source, file=named)
+
+
+async def provision(
+    specs: "Sequence[HostSpec]",
+    *,
+    dry_run: bool = False,
+    jobs: int | None = None,
+    fail_fast: bool = False,
+    dialogue: "Dialogue | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "AsyncGenerator[ProvisionProgress, None]":
+    """Bring hosts to the state that `specs` describe, `jobs` of them side by side, each over one connection.
+
+    Steps come as they begin, move and end, a host when it is done, and one report, in the order given, at the end. A
+    failure belongs to its host; with `fail_fast` no further host is begun after one. With `dry_run` hosts are read
+    and nothing is changed. Without `dialogue` every question while connecting is refused. Use it under
+    ``contextlib.aclosing`` to let go early: the next run goes on where this one stopped.
+    """
+    from remora import wiring
+    from remora.flows.provision.fleet import provision_hosts
+    from remora.flows.provision.recording import recorded
+    from remora.flows.unattended import UnattendedDialogue
+
+    world = wiring.default_world(ssh_config, settings=settings)
+    secrets = wiring.secret_sources(limits=settings.limits)
+    progress = provision_hosts(
+        specs,
+        world,
+        dialogue or UnattendedDialogue(),
+        packages=wiring.packages(limits=settings.limits),
+        secrets=secrets,
+        dry_run=dry_run,
+        jobs=jobs or settings.limits.provision_parallel,
+        fail_fast=fail_fast,
+        operator=wiring.operator_name(),
+    )
+    logs = wiring.provision_logs(world.clock, limits=settings.limits)
+
+    def remarks(alias: str) -> list[str]:
+        files = next((spec.secret_files for spec in specs if spec.alias == alias), ())
+        return [
+            f"Others on this machine can read the secret in {file}; use chmod 600."
+            for file in files
+            if file in secrets.exposed
+        ]
+
+    async with aclosing(recorded(progress, logs, world.clock, remarks=remarks)) as steps:
+        async for step in steps:
+            yield step
+
+
+def manifest_example() -> str:
+    """A whole manifest with comments."""
+    from importlib.resources import files
+
+    return (files("remora.wire") / "manifest_example.toml").read_text("utf-8")
+
+
+def manifest_schema() -> dict[str, Any]:
+    """The JSON schema of manifests."""
+    from remora.wire.manifest_schema import manifest_schema
+
+    return manifest_schema()

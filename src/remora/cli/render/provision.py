@@ -1,0 +1,237 @@
+"""``remora provision`` as a person watches it: the steps of one host, or several hosts side by side."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from rich.console import Group
+from rich.text import Text
+
+from remora.cli.output import short_path
+from remora.cli.render.failure import show_advice
+from remora.cli.render.measures import duration, size
+from remora.cli.render.page import Page, remote
+from remora.wire.reports import ErrorBody
+from remora.wire.reports.provision import (
+    HostProvision,
+    ProvisionProgress,
+    ProvisionReport,
+    StepBody,
+    StepDone,
+    StepMoved,
+    StepStarted,
+)
+
+_MARKS: Final = {
+    "changed": ("±", "green"),
+    "would-change": ("±", "yellow"),
+    "unchanged": ("✓", "green"),
+    "failed": ("✗", "bold red"),
+    "skipped": ("·", "dim"),
+}
+_WORDS: Final = {"would-change": "would change"}
+
+
+class ProvisionView:
+    """Shows progress as it comes. One host shows its steps; of several, each shows its result when it is done.
+
+    With a `verbosity` above zero several hosts show their steps too, and what scripts write is shown; below zero each
+    host shows its result and what failed, nothing else. `now` is a clock in seconds, for rates.
+    """
+
+    def __init__(
+        self, page: Page, aliases: Sequence[str], *, verbosity: int = 0, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._page = page
+        self._quiet = verbosity < 0
+        self._details = verbosity > 0
+        self._single = len(aliases) == 1 and not self._quiet
+        self._width = max((len(alias) for alias in aliases), default=0)
+        self._now = now
+        self._waiting = dict.fromkeys(aliases)
+        self._at_work: dict[str, _AtWork] = {}
+
+    def show(self, progress: ProvisionProgress) -> None:
+        """Show one piece of progress."""
+        if isinstance(progress, ProvisionReport):
+            self.settle()
+            if not self._quiet:
+                self._report(progress)
+            return
+        self._waiting.pop(progress.alias, None)
+        if isinstance(progress, HostProvision):
+            self._at_work.pop(progress.alias, None)
+            self._host(progress)
+        elif isinstance(progress, StepStarted):
+            self._at_work[progress.alias] = _AtWork(progress, self._now())
+        elif isinstance(progress, StepMoved):
+            self._moved(progress)
+        elif self._single or self._details:
+            self._step(progress.step, head=self._head(progress))
+
+    def redraw(self) -> None:
+        """Draw the hosts under way again."""
+        if self._quiet:
+            return
+        rows = [
+            row for alias, work in self._at_work.items() for row in work.rows(f"{alias:<{self._width}}  ", self._now())
+        ]
+        if self._waiting:
+            count = len(self._waiting)
+            rows.insert(0, Text(f"… {count} {'host' if count == 1 else 'hosts'} waiting", style="dim"))
+        self._page.draw(Group(*rows) if rows else None)
+
+    def settle(self) -> None:
+        """Take the moving part away."""
+        self._page.clear()
+
+    def _moved(self, progress: StepMoved) -> None:
+        work = self._at_work.get(progress.alias)
+        if work is not None:
+            work.move(progress)
+        if progress.line and self._details:
+            prefix = Text("  │ " if self._single else f"  │ {progress.alias:<{self._width}}  ", style="dim")
+            self._page.line(remote(progress.line, one_line=True), prefix=prefix)
+
+    def _head(self, progress: StepDone) -> str:
+        return "" if self._single else f"{progress.alias:<{self._width}}  "
+
+    def _step(self, step: StepBody, *, head: str = "", indent: str = "") -> None:
+        mark, style = _MARKS.get(step.outcome, ("?", ""))
+        text = remote(step.title, one_line=True)
+        what = step.error.message if step.error is not None else step.detail
+        if what:
+            text.append(": ").append_text(remote(what, one_line=True))
+        if step.error is not None:
+            text.append(f" [{step.error.code}]", style="dim")
+        text.append_text(_cost(step))
+        self._page.line(text, prefix=Text.assemble(indent, (mark, style), f" {head}"))
+        for notice in step.notices:
+            self._page.line(remote(notice, "yellow", one_line=True), prefix=Text("! ", style="yellow"))
+        if step.error is not None:
+            show_advice(self._page, step.error)
+
+    def _host(self, host: HostProvision) -> None:
+        if not self._single:
+            self._result_line(host)
+            for step in host.steps if not self._details else []:
+                if step.error is not None or step.outcome == "would-change":
+                    self._step(step, indent="  ")
+        if host.error is not None:
+            self._trouble(host.error)
+        if not self._quiet:
+            for notice in host.notices:
+                self._page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
+        if host.log is not None and not host.ok:
+            self._page.whole_line(Text.assemble(("  log:   ", "dim"), remote(short_path(host.log))))
+
+    def _trouble(self, error: ErrorBody) -> None:
+        if self._single:
+            text = remote(error.message).append(f" [{error.code}]", style="dim")
+            self._page.line(text, prefix=Text.assemble(_MARKS["failed"], " "))
+        show_advice(self._page, error)
+
+    def _result_line(self, host: HostProvision) -> None:
+        mark, style = _MARKS.get(host.outcome, ("?", ""))
+        text = remote(_summary(host), one_line=True)
+        if host.error is not None:
+            text.append(f" [{host.error.code}]", style="dim")
+        text.append(f"  {_travelled(host)}{duration(host.seconds)}", style="dim")
+        self._page.line(text, prefix=Text.assemble((mark, style), f" {host.alias:<{self._width}}  "))
+
+    def _report(self, report: ProvisionReport) -> None:
+        if self._single and report.hosts:
+            self._page.line(_verdict(report.hosts[0]))
+        else:
+            self._counts(report)
+        if report.dry_run:
+            self._page.line(Text("Nothing was changed: this was a dry run.", style="dim"))
+
+    def _counts(self, report: ProvisionReport) -> None:
+        outcomes = [host.outcome for host in report.hosts]
+        counts = [
+            f"{outcomes.count(outcome)} {_WORDS.get(outcome, outcome)}" for outcome in _MARKS if outcome in outcomes
+        ]
+        style = "bold green" if report.ok else "bold red"
+        self._page.line(Text(f"{len(outcomes)} hosts: {', '.join(counts)}", style=style))
+        for host in report.hosts:
+            error = _error(host)
+            if error is not None and error.next:
+                self._page.line(remote(error.next, one_line=True), prefix=f"  {host.alias:<{self._width}}  next: ")
+
+
+class _AtWork:
+    """The step that a host is at."""
+
+    def __init__(self, step: StepStarted, began: float) -> None:
+        self._step = step
+        self._began = began
+        self._moved = StepMoved(alias=step.alias, name=step.name)
+        self._line = ""
+
+    def move(self, moved: StepMoved) -> None:
+        """Take what has become of it."""
+        self._line = moved.line or self._line
+        if moved.bytes_total:
+            self._moved = moved
+
+    def rows(self, head: str, now: float) -> list[Text]:
+        """The step, what it sends, and below it the last line that its script wrote."""
+        row = Text.assemble(("… ", "dim"), remote(head), no_wrap=True, overflow="ellipsis")
+        row.append(f"{self._step.index}/{self._step.count} ", style="dim")
+        row.append_text(remote(self._step.title, one_line=True))
+        moved = self._moved
+        if moved.bytes_total:
+            rate = moved.bytes_sent / max(now - self._began, 0.001)
+            row.append(f"  {size(moved.bytes_sent)} of {size(moved.bytes_total)}, {size(rate)}/s", style="dim")
+        if not self._line:
+            return [row]
+        last = Text("  │ ", style="dim", no_wrap=True, overflow="ellipsis")
+        return [row, last.append_text(remote(self._line, "dim", one_line=True))]
+
+
+def _error(host: HostProvision) -> ErrorBody | None:
+    return host.error or next((step.error for step in host.steps if step.error is not None), None)
+
+
+def _summary(host: HostProvision) -> str:
+    if host.error is not None:
+        return host.error.message
+    names = [step.name for step in host.steps if step.outcome == host.outcome]
+    if host.outcome == "failed":
+        return f"fails at {', '.join(names)}"
+    word = _WORDS.get(host.outcome, host.outcome)
+    return word if host.outcome == "unchanged" or not names else f"{word}: {', '.join(names)}"
+
+
+def _verdict(host: HostProvision) -> Text:
+    alias = remote(host.alias)
+    changed = sum(step.outcome == host.outcome for step in host.steps)
+    of = f"{changed} of {len(host.steps)} steps"
+    tail = Text(f"  {_travelled(host)}{duration(host.seconds)}", style="dim")
+    match host.outcome:
+        case "unchanged":
+            return Text.assemble(
+                alias, " is ", ("as described", "bold green"), "; nothing changed, nothing was sent", tail
+            )
+        case "changed":
+            return Text.assemble(alias, " is ", ("ready", "bold green"), f"; {of} changed", tail)
+        case "would-change":
+            return Text.assemble(alias, " would change in ", (of, "bold yellow"), tail)
+        case _:
+            return Text.assemble(alias, " is ", ("not ready", "bold red"), tail)
+
+
+def _cost(step: StepBody) -> Text:
+    seconds = "" if step.seconds is None or step.outcome == "unchanged" else duration(step.seconds)
+    cost = f"{_sent(step.bytes, step.outcome)}{seconds}".rstrip()
+    return Text(f"  {cost}" if cost else "", style="dim")
+
+
+def _travelled(host: HostProvision) -> str:
+    planned = host.outcome == "would-change"
+    return _sent(sum(step.bytes for step in host.steps) if planned else host.bytes, host.outcome)
+
+
+def _sent(count: int, outcome: str) -> str:
+    return f"{'sends ' * (outcome == 'would-change')}{size(count)}  " if count else ""
