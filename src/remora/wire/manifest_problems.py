@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from math import inf
 from typing import Final, NamedTuple
 
 from remora.core.errors import Code, ConfigProblem
@@ -52,7 +53,7 @@ def near(word: str, known: Iterable[str]) -> str:
 
 def manifest_error(problems: Sequence[Problem], *, file: str, text: str = "") -> ConfigProblem:
     """All of them as one failure: the first in the sentence, the others below. `text` is what lines are counted in."""
-    first, *others = sorted(dict.fromkeys(problems), key=lambda problem: find_line(text, problem.path) or 0)
+    first, *others = sorted(dict.fromkeys(problems), key=lambda problem: find_line(text, problem.path) or inf)
     more = [f"{_sentence(problem, file, text)} {problem.hint}".rstrip() for problem in others[:_SHOWN]]
     if len(others) > _SHOWN:
         more.append(f"and {len(others) - _SHOWN} more")

@@ -35,6 +35,8 @@ def _places(text: str) -> Iterator[tuple[_Path, int]]:
             continue
         if header := _TABLE.fullmatch(line):
             table = _table(header[2], counts, repeated=header[1] == "[[")
+            if isinstance(table[-1], int):
+                yield table[:-1], number
             yield table, number
         elif pair := _PAIR.match(line):
             path = table
