@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from remora.core.aliases import Listing
 from remora.core.approvals import ApprovalRequest, Decision
@@ -40,6 +40,20 @@ class ByteStream(Protocol):
 
     async def close(self) -> None:
         """Let go of the stream at once. Idempotent; pending reads end with ``b""`` or the error."""
+        ...
+
+
+@runtime_checkable
+class PromptStream(ByteStream, Protocol):
+    """A stream that can also be written to without waiting."""
+
+    @property
+    def prompt(self) -> bool:
+        """Whether nothing has to be waited for now."""
+        ...
+
+    def write_now(self, data: bytes) -> None:
+        """Send all of `data`; only while :attr:`prompt`."""
         ...
 
 

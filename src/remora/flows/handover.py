@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from remora.ports import RemoteProcess
+from remora.ports import PromptStream, RemoteProcess
 
 
 class Handover:
@@ -14,6 +14,7 @@ class Handover:
     def __init__(self, first: bytes, process: RemoteProcess, let_go: Callable[[], Awaitable[None]]) -> None:
         self._first = first
         self._process = process
+        self._promptly = process if isinstance(process, PromptStream) else None
         self._let_go = let_go
 
     async def read(self, limit: int = 65536) -> bytes:
@@ -26,6 +27,17 @@ class Handover:
     async def write(self, data: bytes) -> None:
         """See :class:`remora.ports.ByteStream`."""
         await self._process.write(data)
+
+    @property
+    def prompt(self) -> bool:
+        """See :class:`remora.ports.PromptStream`; a process that is none is never so."""
+        return self._promptly is not None and self._promptly.prompt
+
+    def write_now(self, data: bytes) -> None:
+        """See :class:`remora.ports.PromptStream`."""
+        if self._promptly is None:
+            raise RuntimeError("this process cannot be written to at once")
+        self._promptly.write_now(data)
 
     async def write_eof(self) -> None:
         """See :class:`remora.ports.ByteStream`."""

@@ -13,7 +13,7 @@ from remora.core.text import decode
 from remora.flows.relay_attachment import Attachment
 from remora.flows.relay_streams import Outbox, RelayStream
 from remora.flows.waiting import dismiss, within
-from remora.ports import ByteStream, Clock
+from remora.ports import ByteStream, Clock, PromptStream
 from remora.wire import relay_frames as frames
 from remora.wire.relay_closing import stream_problem
 from remora.wire.relay_frames import Frame, FrameReader, ProtocolBreak
@@ -39,6 +39,8 @@ class RelaySession:
         self._attachment: Attachment | None = None
         self._urgent: list[bytes] = []
         self._wake = asyncio.Event()
+        self._prompt: PromptStream | None = None
+        self._sending = False
         self._owing = asyncio.Event()
         self._pumps: list[asyncio.Task[None]] = []
         self._left = False
@@ -56,14 +58,14 @@ class RelaySession:
         """
         outbox = Outbox()
         stream = self._session.open(target, outbox, transient=transient)
-        opened = RelayStream(self._session, stream, outbox, self._wake.set)
+        opened = RelayStream(self._session, stream, outbox, self._rouse)
         if self._left:
             self._session.close(stream)
             opened.fail(link_left())
             return opened
         self._sweep()
         self._streams[stream.number] = opened
-        self._wake.set()
+        self._rouse()
         return opened
 
     @asynccontextmanager
@@ -85,8 +87,9 @@ class RelaySession:
                 await connection.write(frames.encode(frames.BYE))
                 raise link_left()
             self._attachment = attachment
+            self._prompt = connection if isinstance(connection, PromptStream) else None
             self._urgent.clear()
-            self._wake.set()
+            self._rouse()
             self._owing.clear()
             pumps = self._pumps = [
                 asyncio.create_task(work)
@@ -103,7 +106,7 @@ class RelaySession:
         finally:
             attachment.lose(relay_failed("The connection was let go."))
             if self._attachment is attachment:
-                self._attachment = None
+                self._attachment = self._prompt = None
             with suppress(RemoraError):
                 await connection.close()
 
@@ -122,7 +125,7 @@ class RelaySession:
     def send_now(self, frame: bytes) -> None:
         """Send a frame of this connection ahead of all that waits."""
         self._urgent.append(frame)
-        self._wake.set()
+        self._rouse()
 
     async def _greet(self, connection: ByteStream, reader: FrameReader, attachment: Attachment) -> list[Frame]:
         slow = TimeLimit(
@@ -187,7 +190,7 @@ class RelaySession:
                 for frame in came:
                     self._take(frame, attachment)
                 if self._session.has_output:
-                    self._wake.set()
+                    self._rouse()
                 if self._session.owes_ack:
                     self._owing.set()
                 data = await connection.read(_PIECE)
@@ -233,16 +236,37 @@ class RelaySession:
         if stream.over:
             self._streams.pop(stream.number, None)
 
+    def _rouse(self) -> None:
+        """There may be something to send: it goes at once where nothing has to be waited for, else from `_send`."""
+        prompt, attachment = self._prompt, self._attachment
+        if prompt is None or attachment is None or self._sending:
+            self._wake.set()
+            return
+        try:
+            while prompt.prompt:
+                output = self._take_output(attachment)
+                if not output:
+                    return
+                attachment.note(heard=False, owed=self._session.awaits_ack)
+                prompt.write_now(b"".join(output))
+        except RemoraError as error:
+            attachment.lose(error)
+        self._wake.set()
+
     async def _send(self, connection: ByteStream, attachment: Attachment) -> None:
         try:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
+                self._sending = True
                 while output := self._take_output(attachment):
                     attachment.note(heard=False, owed=self._session.awaits_ack)
                     await connection.write(b"".join(output))
+                self._sending = False
         except RemoraError as error:
             attachment.lose(error)
+        finally:
+            self._sending = False
 
     def _take_output(self, attachment: Attachment) -> list[bytes]:
         if attachment.lost:
@@ -258,7 +282,7 @@ class RelaySession:
             self._owing.clear()
             self._session.acknowledge()
             if self._session.has_output:
-                self._wake.set()
+                self._rouse()
 
     def _sweep(self) -> None:
         """Forget the streams that ended in good order."""

@@ -70,6 +70,15 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
             await self._writable.wait()
         self._raise_failure()
 
+    @property
+    def prompt(self) -> bool:
+        """See :class:`remora.ports.PromptStream`."""
+        return self._writable.is_set()
+
+    def write_now(self, data: bytes) -> None:
+        """See :class:`remora.ports.PromptStream`."""
+        self._send(data)
+
     async def write_eof(self) -> None:
         """See :class:`remora.ports.ByteStream`."""
         self._raise_failure()

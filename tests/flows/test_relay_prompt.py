@@ -1,0 +1,132 @@
+"""A connection that can be written to at once: nothing waits for a task, and nothing overtakes what had to wait."""
+
+import asyncio
+import random
+
+from tests.support.loop import run
+
+from remora.core.errors import Code, RemoraError, Unreachable
+from remora.core.settings import DEFAULT_LIMITS
+from remora.flows.relay import RelaySession
+from remora.testing.manual_clock import ManualClock
+from remora.wire import relay_frames as frames
+from remora.wire.relay_frames import ByteQueue, FrameReader
+from remora.wire.relay_session import Session
+
+_HELD = 64 * 1024
+
+
+class Line:
+    """A connection that holds so much; a writer that finds more there waits in the middle of what it writes."""
+
+    def __init__(self) -> None:
+        self.written = bytearray()
+        self.at_once = 0
+        self.broken = False
+        self._room = asyncio.Event()
+        self._incoming: asyncio.Queue[bytes] = asyncio.Queue()
+
+    @property
+    def prompt(self) -> bool:
+        return len(self.written) < _HELD
+
+    def write_now(self, data: bytes) -> None:
+        assert self.prompt
+        if self.broken:
+            raise Unreachable(Code.CONNECTION_LOST, "Gone.", next_step="None.")
+        self.at_once += 1
+        self.written += data
+
+    async def write(self, data: bytes) -> None:
+        for start in range(0, len(data), 1000):
+            while not self.prompt:
+                self._room.clear()
+                await self._room.wait()
+            self.written += data[start : start + 1000]
+
+    async def read(self, limit: int = 65536) -> bytes:
+        return await self._incoming.get()
+
+    async def write_eof(self) -> None:
+        raise AssertionError("nobody ends a connection so")
+
+    async def close(self) -> None:
+        pass
+
+    def answer(self, data: bytes) -> None:
+        self._incoming.put_nowait(data)
+
+    def take(self) -> bytes:
+        taken = bytes(self.written)
+        self.written.clear()
+        self._room.set()
+        return taken
+
+
+def laptop() -> RelaySession:
+    return RelaySession(clock=ManualClock(), limits=DEFAULT_LIMITS, nonce=lambda: "f" * 32)
+
+
+def welcome() -> bytes:
+    return frames.encode_table(frames.WELCOME, {"incarnation": "first", "resumed": False, "received": 0})
+
+
+def test_every_byte_in_order_whether_it_waited_or_not() -> None:
+    chance = random.Random(7)  # noqa: S311
+    pieces = [chance.randbytes(chance.choice((1, 300, 5_000, 90_000))) for _ in range(200)]
+
+    async def go() -> None:
+        session, line, reader, far = laptop(), Line(), FrameReader(), Session(DEFAULT_LIMITS.relay_window, ByteQueue)
+        line.answer(welcome())
+        received = bytearray()
+        async with session.attach(line):
+            reader.feed(line.take())
+            stream = session.open("server")
+
+            async def write() -> None:
+                for piece in pieces:
+                    await stream.write(piece)
+
+            writing = asyncio.ensure_future(write())
+            while len(received) < sum(map(len, pieces)):
+                await asyncio.sleep(0)
+                if chance.random() < 0.3:
+                    for frame in reader.feed(line.take()):
+                        event = far.receive(frame)
+                        if event is not None and event[0] == frames.DATA:
+                            received += event[2]
+                            far.consume(event[1], len(event[2]))
+                    line.answer(b"".join(far.take_output(10**6)) or frames.encode(frames.PONG))
+            await writing
+        assert bytes(received) == b"".join(pieces)
+        assert line.at_once, "nothing was sent at once"
+
+    run(go())
+
+
+def test_what_is_written_while_there_is_room_is_out_before_anybody_waits() -> None:
+    async def go() -> None:
+        session, line = laptop(), Line()
+        line.answer(welcome())
+        async with session.attach(line):
+            stream = session.open("server")
+            line.take()
+            await stream.write(b"at once")
+            assert line.take().endswith(b"at once")
+
+    run(go())
+
+
+def test_a_connection_that_breaks_at_once_is_lost_for_the_session_and_not_for_the_writer() -> None:
+    async def go() -> None:
+        session, line = laptop(), Line()
+        line.answer(welcome())
+        async with session.attach(line) as attachment:
+            stream = session.open("server")
+            line.broken = True
+            await stream.write(b"kept for the next connection")
+            lost = await attachment.wait_lost()
+            assert isinstance(lost, RemoraError)
+            assert lost.code is Code.CONNECTION_LOST
+
+    run(go())
