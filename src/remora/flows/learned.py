@@ -55,19 +55,29 @@ class Learned:
         return (known.user, known.host_key_fingerprint) == (connection.user, connection.host_key_fingerprint)
 
 
-def learn(connection: ConnectionFacts, server: AppServer) -> Learned:
-    """What `server`, launched to last on that connection, teaches."""
+def learn(connection: ConnectionFacts, server: AppServer, before: Learned | None) -> Learned:
+    """What `server`, launched to last on that connection, teaches one who knew `before`.
+
+    A server that this link has started is still ``detached`` when it is found again.
+    """
     if server.socket is None:
         raise AssertionError("a lasting server has a socket")
+    same = before if before is not None and _is_same(before, connection, server) else None
     return Learned(
         connection=connection,
         facts=server.facts,
         version=server.version,
         owner=server.owner,
-        codex_path=server.codex_path,
-        mode=server.mode,
+        codex_path=server.codex_path if same is None else same.codex_path,
+        mode=server.mode if same is None else same.mode,
         socket=server.socket,
         plain_path=server.byte_path,
         place=relay_place(server.facts),
         notices=server.notices,
     )
+
+
+def _is_same(before: Learned, connection: ConnectionFacts, server: AppServer) -> bool:
+    """Whether it is the process from before; the owner names the process when it is ours."""
+    known = (before.owner, before.facts.boot_id)
+    return before.fits(connection) and known == (server.owner, server.facts.boot_id)

@@ -168,7 +168,7 @@ class Supervisor:
             host, self._request, clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True
         )
         async with opening as server:
-            self.learned = learn(host.facts, server)
+            self.learned = learn(host.facts, server, self.learned)
         self.without_relay = None
         self.board.clear()
 
