@@ -282,10 +282,24 @@ class Platform:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
-    """A codex for one platform, ready to be sent: a gzip-compressed tar archive on this machine.
+class PackagePiece:
+    """A part of a package that can be unpacked by itself: `size` bytes from `start` are a gzip file of their own.
 
-    `digest` is the SHA-256 of `file`, `size` its bytes, `unpacked` what it takes on the host. `program` is the path of
+    With a `path` it holds data of that file from `offset` on; without, it is a tar archive of whole files.
+    """
+
+    start: int
+    size: int
+    path: str | None = None
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Package:
+    """A codex for one platform, ready to be sent: a gzip-compressed tar archive on this machine, in `pieces`.
+
+    `digest` is the SHA-256 of `file`, `size` its bytes, `unpacked` what it takes on the host. `content` is a digest
+    over names, modes and bytes of the files inside, the same however they were compressed. `program` is the path of
     codex inside, `program_digest` its SHA-256 and `program_size` its bytes. The same request gives the same digests.
     """
 
@@ -295,6 +309,8 @@ class Package:
     digest: str
     size: int
     unpacked: int
+    content: str
+    pieces: tuple[PackagePiece, ...]
     program: str
     program_digest: str
     program_size: int
