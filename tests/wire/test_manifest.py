@@ -20,6 +20,7 @@ from remora.core.settings import HostSettings, Settings
 from remora.wire.host_selection import Inventory, narrow, take_inventory
 from remora.wire.host_spec import HostSpec, read_specs, simple_specs
 from remora.wire.manifest_schema import manifest_schema
+from remora.wire.variables import read_assignments
 
 ALIASES = ("devbox", "ci-1", "ci-2", "gpu")
 EXAMPLE = (files("remora.wire") / "manifest_example.toml").read_text("utf-8")
@@ -163,6 +164,22 @@ def test_variables_are_filled_everywhere_and_only_in_text_that_names_them() -> N
         "/srv/devbox/app",
     )
     assert tables.projects[0].setup == "docker ps --format '{{ .Names }}' '{{ team }}' ${{ secrets.X }}"
+
+
+def test_a_variable_of_the_command_line_counts_more_than_the_file() -> None:
+    text = HOST + "variables.ref = 'main'\nconfig.ref = '{{ ref }}'\n"
+    inventory = Inventory(ALIASES, unknown)
+    (spec,) = read_specs(
+        tomllib.loads(text),
+        text=text,
+        place=Beside({}),
+        inventory=inventory,
+        variables=read_assignments(["ref=a=b"], text=text),
+    )
+    assert spec.tables.config == {"ref": "a=b"}
+    with pytest.raises(UsageProblem) as caught:
+        read_assignments(["rf=main"], text=text)
+    assert caught.value.next_step == "Did you mean ref?"
 
 
 def test_the_digest_is_that_of_the_meaning_without_secrets() -> None:

@@ -16,23 +16,27 @@ def load_manifest(
     file: str,
     *,
     hosts: Sequence[str] = (),
+    assignments: Sequence[str] = (),
     ssh_config: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> "tuple[HostSpec, ...]":
     """What the manifest `file` says each of its hosts is to be, in its order; contacts nobody.
 
-    With `hosts`, aliases or globs, of those alone. Raises :class:`~remora.core.errors.ConfigProblem`
+    With `hosts`, aliases or globs, of those alone. `assignments` are variables as ``NAME=VALUE``; they count more than
+    those of the file. Raises :class:`~remora.core.errors.ConfigProblem`
     (``manifest-invalid``) for what cannot be used in the file, and for hosts that the SSH config does not know;
     :class:`~remora.core.errors.UsageProblem` for `hosts` that the manifest does not select.
     """
     from remora import wiring
     from remora.wire.host_selection import narrow, take_inventory
     from remora.wire.host_spec import read_specs
+    from remora.wire.variables import read_assignments
 
     place = wiring.manifest_file(file, limits=settings.limits)
     values, text = place.load()
     inventory = take_inventory(wiring.default_config_reader(ssh_config).read(), settings)
-    specs = read_specs(values, text=text, place=place, inventory=inventory)
+    variables = read_assignments(assignments, text=text)
+    specs = read_specs(values, text=text, place=place, inventory=inventory, variables=variables)
     chosen = narrow([spec.alias for spec in specs], hosts)
     return tuple(spec for spec in specs if spec.alias in chosen)
 

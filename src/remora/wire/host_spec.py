@@ -73,11 +73,17 @@ class ManifestPlace(Protocol):
 
 
 def read_specs(
-    values: Mapping[str, Any], *, text: str, place: ManifestPlace, inventory: Inventory
+    values: Mapping[str, Any],
+    *,
+    text: str,
+    place: ManifestPlace,
+    inventory: Inventory,
+    variables: Mapping[str, str] | None = None,
 ) -> tuple[HostSpec, ...]:
     """All hosts of a manifest, each once, in the order of the file. `text` is where `values` were read from.
 
-    Raises :class:`~remora.core.errors.ConfigProblem` (``manifest-invalid``) that names every problem with its line.
+    `variables` count more than those of the file. Raises :class:`~remora.core.errors.ConfigProblem`
+    (``manifest-invalid``) that names every problem with its line.
     """
     problems = list(find_shape_problems(values, inspect.type_info(Manifest)))
     if problems:
@@ -89,7 +95,9 @@ def read_specs(
             selector.select(block[_SELECT], ("hosts", number, _SELECT)) for number, block in enumerate(values["hosts"])
         ]
         for alias in dict.fromkeys(alias for selection in selections for alias in selection):
-            host = _Host(alias, _merged(values, alias, selections), place)
+            merged = _merged(values, alias, selections)
+            merged.lay({_VARIABLES: variables or {}}, written=())
+            host = _Host(alias, merged, place)
             problems += host.problems()
             if not problems:
                 specs.append(host.spec())

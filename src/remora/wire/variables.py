@@ -5,15 +5,35 @@ they are, and ``{{{{ name }}}}`` gives ``{{ name }}`` itself.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from remora.core.errors import Code, UsageProblem
 from remora.wire.manifest_problems import Path, Problem, ProblemFound, near
 
 VARIABLE_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _USE: Final = re.compile(
     rf"\{{\{{\{{\{{\s*(?P<kept>{VARIABLE_NAME.pattern})\s*\}}\}}\}}\}}|\{{\{{\s*(?P<name>{VARIABLE_NAME.pattern})\s*\}}\}}"
 )
+
+
+def read_assignments(words: Iterable[str], *, text: str) -> dict[str, str]:
+    """Variables from words such as ``name=value``, for the manifest `text`.
+
+    Raises :class:`UsageProblem` for a word without a name, and for a name that the manifest does not mention.
+    """
+    values: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not VARIABLE_NAME.fullmatch(name):
+            raise UsageProblem(Code.USAGE, f"{word!r} is not NAME=VALUE.", next_step="Use: --set NAME=VALUE")
+        if not re.search(rf"\b{name}\b", text):
+            words_known = set(VARIABLE_NAME.findall(text))
+            next_step = near(name, words_known) or "Use the name of a variable, as in {{ name }}."
+            raise UsageProblem(Code.USAGE, f"The manifest has no variable {name!r}.", next_step=next_step)
+        values[name] = value
+    return values
+
 
 Values = Mapping[str, str | int | float | bool]
 

@@ -29,6 +29,10 @@ def provision(
             autocompletion=complete_alias,
         ),
     ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the manifest a value; again for more."),
+    ] = None,
     codex: Annotated[
         str | None, typer.Option(metavar="VERSION", help="Install this codex on ALIAS..., or latest; no manifest.")
     ] = None,
@@ -69,43 +73,58 @@ def provision(
     from remora.cli.provisioning import provision_and_show
 
     with limit_blocking(options):
-        if codex is None:
-            specs = _from_manifest(what or [], host or [], options, unused={"--source": source, "--file": file})
-        else:
-            specs = _from_options(what or [], options, codex, source, file, host)
+        specs = _read_specs(
+            what or [],
+            options,
+            codex,
+            of_manifest={"--host": host or [], "--set": assignments or []},
+            of_codex={"--source": source, "--file": file},
+        )
     return run_async(provision_and_show(specs, options, dry_run=dry_run, jobs=jobs, fail_fast=fail_fast), options)
 
 
-def _from_manifest(
-    words: list[str], hosts: list[str], options: Options, *, unused: dict[str, str | None]
-) -> "tuple[HostSpec, ...]":
-    from remora import api
-
-    for name, value in unused.items():
-        if value is not None:
-            raise UsageProblem(Code.USAGE, f"{name} goes with --codex.", next_step=f"Leave {name} out, or add --codex.")
-    if len(words) != 1:
-        message = "Several words were given, and a manifest is one file." if words else "No manifest was named."
-        raise UsageProblem(
-            Code.USAGE,
-            message,
-            next_step="Name a TOML file; to install codex and nothing else: remora provision ALIAS... --codex latest",
-        )
-    return api.load_manifest(words[0], hosts=hosts, ssh_config=options.ssh_config, settings=options.settings)
-
-
-def _from_options(
-    words: list[str], options: Options, codex: str, source: str | None, file: str | None, host: list[str] | None
+def _read_specs(
+    words: list[str],
+    options: Options,
+    codex: str | None,
+    *,
+    of_manifest: dict[str, list[str]],
+    of_codex: dict[str, str | None],
 ) -> "tuple[HostSpec, ...]":
     from remora import api
     from remora.cli.prompting import read_aliases
 
-    if host:
-        raise UsageProblem(Code.USAGE, "--host goes with a manifest.", next_step="Name the hosts themselves.")
+    strange = of_codex if codex is None else of_manifest
+    for name in (name for name, value in strange.items() if value):
+        partner = "--codex" if codex is None else "a manifest"
+        raise UsageProblem(Code.USAGE, f"{name} goes with {partner}.", next_step=f"Leave {name} out.")
+    if codex is None:
+        return api.load_manifest(
+            _only(words),
+            hosts=of_manifest["--host"],
+            assignments=of_manifest["--set"],
+            ssh_config=options.ssh_config,
+            settings=options.settings,
+        )
     if not words:
         raise UsageProblem(Code.USAGE, "No host was named.", next_step="List the aliases with: remora hosts")
-    aliases = read_aliases(words, command="provision")
-    return api.codex_specs(aliases, version=codex, source=source, file=file, ssh_config=options.ssh_config)
+    return api.codex_specs(
+        read_aliases(words, command="provision"),
+        version=codex,
+        source=of_codex["--source"],
+        file=of_codex["--file"],
+        ssh_config=options.ssh_config,
+    )
+
+
+def _only(words: list[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    raise UsageProblem(
+        Code.USAGE,
+        "Several words were given, and a manifest is one file." if words else "No manifest was named.",
+        next_step="Name a TOML file; to install codex and nothing else: remora provision ALIAS... --codex latest",
+    )
 
 
 def _print(*, schema: bool) -> int:
