@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import re
 import signal
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -222,6 +224,35 @@ def test_f52_after_disconnect_the_app_server_is_alone(way: Chain) -> None:
 
     run(work())
     assert len(way.host_processes().app_servers) == 1
+
+
+@pytest.mark.codex
+@pytest.mark.parametrize("linked", [True, False], ids=["with a link", "without"])
+def test_a_run_whose_time_is_up_says_that_the_host_was_silent(linked: bool) -> None:
+    gate = Gate()
+    steps: list[Step] = [Say("Before.", ends_turn=False), Wait(gate), Say("After.")]
+
+    async def work(way: Chain) -> tuple[int | None, dict[str, Any]]:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "remora", "run", f"{ALIAS}:work", "please", "--json", "--timeout", "4"),
+            env={**os.environ, **way.place.environment},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        await gate.reached()
+        with way.sshd.paused():
+            output, _ = await process.communicate()
+        return process.returncode, json.loads(output.splitlines()[-1])
+
+    with (
+        ScriptedModel(steps) as model,
+        chain(codex_binary(CODEX), furnish=lambda home: model.furnish(home, FREE)) as way,
+    ):
+        if linked:
+            way.connect()
+        code, report = run(work(way))
+        gate.open()
+    assert (code, report["outcome"], report["error"]["code"]) == (14, "left", "time-limit")
+    assert re.search(f"{ALIAS} has owed an answer for [4-9] s and sent nothing", report["error"]["message"])
 
 
 @pytest.mark.codex

@@ -33,10 +33,11 @@ Asked = tuple[str, Any]
 
 @dataclass(slots=True)
 class _Call:
-    """A request on its way. Until `started`, nothing of it has left."""
+    """A request on its way since `asked`. Until `started`, nothing of it has left."""
 
     method: str
     answer: "asyncio.Future[msgspec.Raw]"
+    asked: float
     started: bool = False
 
 
@@ -68,6 +69,7 @@ class RpcClient:
         self._next_id = 0
         self._unasked = Unasked(limits.spool_memory)
         self._closed = asyncio.Event()
+        self._heard = clock.monotonic()
         self.failure: RemoraError | None = None
         """Why the connection ended; `None` while it stands."""
 
@@ -96,6 +98,12 @@ class RpcClient:
                 if left <= 0:
                     raise
             early, attempt = None, attempt + 1
+
+    @property
+    def silence(self) -> float:
+        """For how many seconds the server has owed an answer and sent nothing; 0 when it owes none."""
+        asked = [call.asked for call in self._calls.values() if call.started]
+        return self._clock.monotonic() - max(self._heard, min(asked)) if asked else 0.0
 
     def ask_ahead(self, asked: Asked) -> None:
         """Send a request before its answer is wanted; the equal :meth:`request` that follows takes the answer."""
@@ -140,7 +148,7 @@ class RpcClient:
     async def _ask(self, method: str, params: Any, seconds: float) -> Any:
         self._next_id += 1
         request_id = self._next_id
-        call = _Call(method, asyncio.get_running_loop().create_future())
+        call = _Call(method, asyncio.get_running_loop().create_future(), self._clock.monotonic())
         self._calls[request_id] = call
         late = _late(method, seconds)
         try:
@@ -201,7 +209,9 @@ class RpcClient:
         """Read until the connection ends. Run by :func:`open_rpc`."""
         try:
             while True:
-                for message in await self._transport.receive():
+                messages = await self._transport.receive()
+                self._heard = self._clock.monotonic()
+                for message in messages:
                     self._take(message)
                 if self._transport.has_pending:
                     self._outbox.put_nowait(None)

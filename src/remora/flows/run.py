@@ -27,6 +27,8 @@ from remora.wire.summary import Summary
 
 T = TypeVar("T")
 
+_SILENT: Final = 2.0
+"""Seconds without an answer that are worth a word."""
 _STEADY_SECONDS: Final = 60.0
 """A connection that held so long was no failed attempt: pauses start short again."""
 _USEFUL_SECONDS: Final = 10.0
@@ -113,7 +115,7 @@ async def run_thread(
             seconds=round(clock.monotonic() - began, 3),
             error=end.error,
             interrupted=interrupt.count > 0,
-            reason=interrupt.reason,
+            reason=_with_silence(interrupt.reason, run.silence, alias),
         )
     finally:
         await run.close()
@@ -143,6 +145,8 @@ class _Run:
         self._backoff = Backoff(total=limits.reconnect_total)
         self._new_spool = spool
         self._link: _Link | None = None
+        self.silence = 0.0
+        """For how long the host had owed an answer and said nothing when it was left."""
         self._wishes = [asyncio.ensure_future(interrupt.wait(times)) for times in (1, 2)]
 
     async def events(self) -> AsyncGenerator[RunEvent, None]:
@@ -153,6 +157,7 @@ class _Run:
                     yield event
         except _Stopped:
             self._turn.stopped()
+            self.silence = 0.0 if self._link is None else self._link.server.rpc.silence
         for event in await self._turn.desk.finish():
             yield event
 
@@ -305,3 +310,17 @@ class _Run:
             codex_path=server.codex_path,
             notices=notice_bodies(server.notices),
         )
+
+
+def _with_silence(reason: RemoraError | None, seconds: float, alias: str) -> RemoraError | None:
+    """Why a run had to stop, and that the host was what it waited for."""
+    if reason is None or seconds < _SILENT:
+        return reason
+    return type(reason)(
+        reason.code,
+        f"{reason.message} {alias} has owed an answer for {seconds:.0f} s and sent nothing.",
+        next_step=f"Find out whether it is frozen or cut off, with: remora check {alias}",
+        seen=reason.seen,
+        host=alias,
+        stage=reason.stage,
+    )
