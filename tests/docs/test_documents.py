@@ -1,6 +1,5 @@
 """What the documents promise: examples that run, codes that exist, links that lead somewhere."""
 
-import asyncio
 import os
 import re
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.codex import codex_binary
+from tests.support.documents import LIMIT, ROOT, blocks, commands, outcome, section, without_section
 from tests.support.hubs import hub_place
 from tests.support.loop import run
 
@@ -20,20 +20,8 @@ from remora.core.errors import Code, ExitCode
 from remora.core.settings import read_settings
 from remora.demo.scene import demo_scene
 
-ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-LIMIT = 60.0
-
-
-def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of one language, in order."""
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-
-
-def commands(page: Path) -> list[str]:
-    """Every command line behind a dollar sign."""
-    return [line[2:] for block in blocks(page, "console") for line in block.splitlines() if line.startswith("$ ")]
-
+SCRIPTING = (ROOT / "docs" / "scripting.md").read_text()
 
 @asynccontextmanager
 async def devbox(folder: Path) -> AsyncIterator[dict[str, str]]:
@@ -48,21 +36,6 @@ async def devbox(folder: Path) -> AsyncIterator[dict[str, str]]:
             yield {**os.environ, **place.environment}
 
 
-async def outcome(program: list[str], folder: Path, environment: dict[str, str]) -> tuple[int, str]:
-    """Run to the end without a terminal: the exit code, and all that was written."""
-    child = await asyncio.create_subprocess_exec(
-        *program,
-        cwd=folder,
-        env=environment,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    async with asyncio.timeout(LIMIT):
-        written, _ = await child.communicate()
-    return child.returncode or 0, written.decode()
-
-
 def make_dirty_repository(folder: Path) -> None:
     """A place where ``git diff`` has something to say."""
     (folder / "file").write_text("before\n")
@@ -75,7 +48,7 @@ def make_dirty_repository(folder: Path) -> None:
 def test_every_command_of_the_cookbook_runs(tmp_path: Path) -> None:
     async def go() -> None:
         async with devbox(tmp_path) as environment:
-            for command in commands(ROOT / "docs" / "scripting.md"):
+            for command in commands(without_section(SCRIPTING, "Devboxes")):
                 code, written = await outcome(["bash", "-o", "pipefail", "-c", command], tmp_path, environment)
                 assert code == ExitCode.DONE, f"{command}\n{written}"
 
@@ -87,7 +60,7 @@ def test_every_command_of_the_readme_about_devbox_runs(tmp_path: Path) -> None:
     async def go() -> None:
         make_dirty_repository(tmp_path)
         async with devbox(tmp_path) as environment:
-            for command in commands(ROOT / "README.md"):
+            for command in commands((ROOT / "README.md").read_text()):
                 if not re.search(r"remora (hosts|check|run|connect|status|disconnect)\b", command):
                     continue
                 code, written = await outcome(["bash", "-c", command], tmp_path, environment)
@@ -100,7 +73,7 @@ def test_every_command_of_the_readme_about_devbox_runs(tmp_path: Path) -> None:
 @pytest.mark.codex
 def test_the_library_example_runs(tmp_path: Path) -> None:
     async def go() -> None:
-        (program,) = blocks(ROOT / "docs" / "scripting.md", "python")
+        (program,) = blocks(SCRIPTING, "python")
         async with devbox(tmp_path) as environment:
             code, written = await outcome([sys.executable, "-c", textwrap.dedent(program)], tmp_path, environment)
             assert code == 0, written
@@ -110,8 +83,9 @@ def test_the_library_example_runs(tmp_path: Path) -> None:
 
 
 def test_the_settings_example_is_accepted() -> None:
-    (text,) = blocks(ROOT / "docs" / "scripting.md", "toml")
-    assert read_settings(tomllib.loads(text), source="the example").host("devbox").codex == "/opt/codex/bin/codex"
+    (text,) = blocks(section(SCRIPTING, "Settings"), "toml")
+    host = read_settings(tomllib.loads(text), source="the example").host("devbox")
+    assert (host.codex, host.tags) == ("/opt/codex/bin/codex", ("team", "arm"))
 
 
 def test_troubleshooting_has_every_error_code_and_no_other() -> None:
