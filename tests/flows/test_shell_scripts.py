@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.required import missing
 
-SCRIPTS = ("prelude", "entry", "probe", "launch", "owner", "stop")
+SCRIPTS = ("prelude", "entry", "places", "probe", "lock", "launch", "owner", "stop")
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "zsh"])
@@ -35,7 +35,7 @@ def test_only_a_record_in_a_folder_of_ours_names_what_is_stopped(own: bool, tmp_
             words = f"""{script("prelude")}
 remora_run={real if own else linked} remora_key=1 remora_socket={tmp_path}/none remora_limit=5
 printf '%s %s %s\\n' {process.pid} "$(remora_start_time {process.pid})" "$(remora_boot_id)" >"$remora_run/server-1"
-{script("stop")}"""
+{script("lock")}{script("stop")}"""
             done = subprocess.run(
                 ["/bin/sh"], input=f"remora_nonce=n\n{words}", stdout=subprocess.PIPE, text=True, check=True, timeout=30
             )

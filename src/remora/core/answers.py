@@ -1,6 +1,7 @@
 """Answers of our scripts: fenced by a random marker, in any amount of noise."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,6 +28,15 @@ class Answers:
         """Every value of `key`."""
         return tuple(value for name, value in self.pairs if name == key)
 
+    def under(self, prefix: str) -> "Answers":
+        """Those whose key begins with `prefix` and a dot, without both."""
+        start = f"{prefix}."
+        return Answers(tuple((name.removeprefix(start), value) for name, value in self.pairs if name.startswith(start)))
+
+    def with_pair(self, key: str, value: str) -> "Answers":
+        """These and one more."""
+        return Answers((*self.pairs, (key, value)))
+
 
 class AnswerReader:
     """Takes output as it comes; keeps answers, and of everything else the newest `noise_limit` bytes.
@@ -42,6 +52,7 @@ class AnswerReader:
         self._pairs: list[tuple[str, str]] = []
         self._room = _TOTAL_LIMIT
         self._noise = b""
+        self._listen: Callable[[bytes], None] | None = None
         self.ended: str | None = None
         """Which script said that it is done."""
 
@@ -55,8 +66,9 @@ class AnswerReader:
         """What was no answer."""
         return self._noise + (b"" if self.ended else self._buffer)
 
-    def begin(self) -> None:
-        """Get ready for the next script."""
+    def begin(self, listen: Callable[[bytes], None] | None = None) -> None:
+        """Get ready for the next script; `listen` hears what is no answer."""
+        self._listen = listen
         self.ended = None
         self._pairs = []
         self._room = _TOTAL_LIMIT
@@ -72,9 +84,9 @@ class AnswerReader:
         while self.ended is None:
             start = self._buffer.find(self._prefix)
             if start < 0:
-                kept = max(len(self._buffer) - len(self._prefix) + 1, 0)
-                self.add_noise(self._buffer[:kept])
-                self._buffer = self._buffer[kept:]
+                plain = len(self._buffer) - self._beginning()
+                self.add_noise(self._buffer[:plain])
+                self._buffer = self._buffer[plain:]
                 return
             self.add_noise(self._buffer[:start])
             end = self._buffer.find(b"\n", start + len(self._prefix))
@@ -86,7 +98,14 @@ class AnswerReader:
 
     def add_noise(self, data: bytes) -> None:
         """Keep what came by another way, such as standard error."""
+        if data and self._listen is not None:
+            self._listen(data)
         self._noise = (self._noise + data)[-self._noise_limit :]
+
+    def _beginning(self) -> int:
+        """How many bytes at the end of the buffer may be the beginning of an answer."""
+        longest = min(len(self._prefix) - 1, len(self._buffer))
+        return next((size for size in range(longest, 0, -1) if self._buffer.endswith(self._prefix[:size])), 0)
 
     def _take(self, line: bytes) -> None:
         match = re.match(rb"([a-z0-9.-]+)([=~])(.*)", line.rstrip(b"\r"), re.DOTALL)

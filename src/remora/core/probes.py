@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from remora.core.answers import Answers, without_escapes
+from remora.core.provisioning import NEVER, Marker, read_marker
 from remora.core.quotas import most_memory
 
 _KILLED: Final = 137
@@ -94,7 +95,7 @@ class HostFacts:
     `path` is the PATH of the account's login shell, in which codex is looked for and started. `server` is
     the app server that we started earlier, when it still runs. `login` holds ``auth-file``,
     ``key-variable`` and ``provider``. `sandbox` is ``ok``, ``refused`` or ``unknown``. `python` is a Python that can
-    run the relay, when the probe was asked for one.
+    run the relay, when the probe was asked for one. `marker` says what became of provisioning there.
     """
 
     os: str
@@ -119,6 +120,7 @@ class HostFacts:
     machine_id: str | None = None
     boot_id: str | None = None
     python: str | None = None
+    marker: Marker = NEVER
     noise: str = ""
 
     @property
@@ -160,6 +162,7 @@ def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
         machine_id=answers.one("machine-id") or None,
         boot_id=answers.one("boot-id") or None,
         python=answers.one("python") or None,
+        marker=read_marker(answers),
         noise=noise,
     )
 

@@ -1,11 +1,15 @@
 """What provisioning knows and decides: facts of a host, what a step found, how it ended, and the ready marker."""
 
+import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from remora.core.answers import Answers
 from remora.core.errors import RemoraError
+from remora.core.text import neutralise
+
+_NUMBER: Final = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +40,8 @@ class BoxFacts:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Shell text for the host: files shipped in ``remote/provision`` by name, and variables they need.
+    """Shell text for the host: files shipped in ``remote/provision``, by name with spaces between, and variables for
+    them. The functions and variables of ``places.sh``, ``lock.sh`` and ``common.sh`` are there.
 
     It answers with ``remora_tell KEY VALUE`` (see ``common.sh``), under the step's own prefix.
     """
@@ -106,3 +111,73 @@ class Marker:
 
 
 NEVER: Final = Marker(readiness=Readiness.NEVER)
+
+
+def read_box(answers: Answers, *, noise: str = "") -> BoxFacts:
+    """Facts from the answers of entry.sh and survey.sh; what was not answered counts as absent."""
+
+    def text(key: str) -> str:
+        return answers.one(key) or ""
+
+    return BoxFacts(
+        os=text("os"),
+        architecture=text("architecture"),
+        libc=text("libc"),
+        account=text("entry.account"),
+        user_id=text("user"),
+        home=text("home"),
+        login_shell=text("entry.shell"),
+        path=text("path"),
+        codex_home=text("codex-home"),
+        state_folder=text("state"),
+        runtime_folder=answers.one("runtime") or None,
+        machine_id=answers.one("machine-id") or None,
+        boot_id=answers.one("boot-id") or None,
+        tools=frozenset(text("tools").split()),
+        noise=noise,
+    )
+
+
+def read_marker(answers: Answers) -> Marker:
+    """The marker that ``remora_emit_marker`` answered; :data:`NEVER` where there is none, or one nobody can read."""
+    said = answers.under("marker")
+    try:
+        readiness = Readiness(said.one("readiness") or "")
+    except ValueError:
+        return NEVER
+    if readiness is Readiness.PROVISIONING and said.one("alive") is None:
+        readiness = Readiness.INTERRUPTED
+    step, steps, since = (_number(said.one(key)) for key in ("step", "steps", "since"))
+    return Marker(
+        readiness=readiness,
+        digest=said.one("digest") or "",
+        since=None if since is None else float(since),
+        step=step,
+        steps=steps,
+        step_title=neutralise(said.one("title") or "", one_line=True),
+        detail=neutralise(said.one("detail") or "", one_line=True),
+        operator=neutralise(said.one("operator") or "", one_line=True),
+    )
+
+
+def marker_text(marker: Marker) -> str:
+    """The lines that a host keeps of `marker`, but for the moment and who is at work, which it knows itself."""
+    values = {
+        "readiness": marker.readiness.value,
+        "digest": marker.digest,
+        "step": "" if marker.step is None else str(marker.step),
+        "steps": "" if marker.steps is None else str(marker.steps),
+        "title": marker.step_title,
+        "detail": marker.detail,
+        "operator": marker.operator,
+    }
+    return "\n".join(f"{key}={neutralise(value, one_line=True)}" for key, value in values.items() if value)
+
+
+def operator_word(operator: str) -> str:
+    """Who is at work, as one word for a lock."""
+    return re.sub(r"[^A-Za-z0-9@._-]+", "_", operator)[:64]
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and _NUMBER.fullmatch(text) else None

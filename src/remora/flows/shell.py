@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -22,6 +23,8 @@ from remora.ports import ByteStream, Clock, RemoteHost, RemoteProcess
 
 _GRACE: Final = 2.0
 """Seconds that a stuck shell gets to show that the end of its input moves it."""
+_LAST_GRACE: Final = 5.0
+"""Seconds that a script gets to end what it runs for a user, once its input has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,49 +68,84 @@ class RemoteShell:
         Raises, classified: ``shell-replaced``, ``shell-waits-for-input``, ``shell-never-ends``,
         ``shell-failed``, ``unsupported-remote-os``, ``time-limit``.
         """
-        limits = self._limits
         variables = {
             "remora_folder": request.folder or "",
             "remora_codex": request.codex or "",
             "remora_relay": "1" if request.relay else "",
-            "remora_limit": str(max(math.ceil(limits.probe / 4), 1)),
+            "remora_limit": str(max(math.ceil(self._limits.probe / 4), 1)),
         }
-        texts = [_shipped(name) for name in ("prelude", "entry", "probe")]
+        texts = [shipped(name) for name in ("places", "lock", "provision/marker", "probe")]
+        answers = await self.enter("probe", variables, texts, limit=self._limits.probe)
+        return read_facts(answers, noise=self.noise)
+
+    async def enter(self, name: str, variables: Mapping[str, str], texts: Sequence[str], *, limit: float) -> Answers:
+        """Prove the shell, enter the login shell's environment and run `texts` there, in one flight. First, and once.
+
+        They are to be done `limit` seconds after the login shell is. Raises as :meth:`probe` does.
+        """
+        limits = self._limits
+        texts = [shipped("prelude"), shipped("entry"), *texts]
         await self._send(scripts.first_script(self._nonce, variables, texts))
         halt = await self._collect(silence=limits.shell_silence, total=limits.shell_total, until="env")
         if halt is _Halt.ANSWERED and self._reader.ended is None:
-            halt = await self._collect(silence=limits.probe, total=limits.probe, until="end")
+            halt = await self._collect(silence=limit, total=limit, until="end")
         answers = self._reader.answers
-        problem: RemoraError | None = shell_faults.entry_problem(answers, self._noise())
+        problem: RemoraError | None = shell_faults.entry_problem(answers, self.noise)
         if problem is None and halt is not _Halt.ANSWERED:
-            problem = await self._stuck(halt)
+            problem = await self._stuck(halt, name, limit)
         if problem is not None:
-            raise shell_faults.too_many_processes(self._reader.answers, self._noise()) or problem
-        return read_facts(answers, noise=self._noise())
+            raise shell_faults.too_many_processes(self._reader.answers, self.noise) or problem
+        return answers
 
-    async def ask(self, name: str, variables: Mapping[str, str], *, limit: float) -> Answers:
-        """Run one of our scripts in the shell that probed, and give its answers.
+    async def ask(self, name: str, variables: Mapping[str, str], *, limit: float, uses: Sequence[str] = ()) -> Answers:
+        """Run one of our scripts, after those that it `uses`, in the shell that probed, and give its answers.
 
         Raises ``shell-failed`` when the shell ends instead, ``time-limit`` after `limit` seconds.
         """
-        self._reader.begin()
-        await self._send(scripts.script(variables, [_shipped(name)]))
-        halt = await self._collect(silence=limit, total=limit, until="end")
+        await self.begin(scripts.script(variables, [shipped(part) for part in (*uses, name)]))
+        return await self.answer(name, limit=limit)
+
+    async def begin(self, text: str, *, listen: Callable[[bytes], None] | None = None) -> None:
+        """Give the shell that was entered a script; `listen` hears what is no answer as it comes."""
+        self._reader.begin(listen)
+        await self._send(text)
+
+    async def answer(self, name: str, *, limit: float, until: str = "end") -> Answers:
+        """Wait until the script that was begun has ended, or has given the answer `until`; all answers so far.
+
+        Raises as :meth:`ask` does.
+        """
+        halt = await self._collect(silence=limit, total=limit, until=until)
         if halt is _Halt.ANSWERED:
             return self._reader.answers
         if halt is _Halt.ENDED:
-            raise shell_faults.too_many_processes(self._reader.answers, self._noise()) or ShellProblem(
+            raise shell_faults.too_many_processes(self._reader.answers, self.noise) or ShellProblem(
                 Code.SHELL_FAILED,
                 f"The shell on the host ended while it ran our {name} script.",
-                seen=self._noise(),
+                seen=self.noise,
                 next_step="Try again; if it stays so, look at what ends processes on the host.",
             )
         raise TimeLimit(
             Code.TIME_LIMIT,
             f"The host did not finish our {name} script within {limit:g} seconds.",
-            seen=self._noise(),
+            seen=self.noise,
             next_step="Try again, or allow more time with --timeout.",
         )
+
+    async def write(self, data: bytes) -> None:
+        """Send what the script that was begun reads from its standard input."""
+        await self._process.write(data)
+
+    async def end_input(self) -> None:
+        """Nothing more comes; what the shell still says is read as before."""
+        await _offer(self._process, b"", end=True)
+
+    async def cut(self) -> None:
+        """End the shell in the middle of a script: the end of its input, a moment for that to work, then by force."""
+        self._finished = True
+        with suppress(RemoraError):  # the connection may be what ended it
+            await self._end(_LAST_GRACE)
+        await self._process.kill()
 
     async def become(self, words: Sequence[str]) -> ByteStream:
         """Turn this very channel into the program `words`: its standard input and output, nothing before it."""
@@ -118,17 +156,12 @@ class RemoteShell:
             raise ShellProblem(
                 Code.SHELL_FAILED,
                 "The shell on the host did not become the app server's byte path.",
-                seen=self._noise(),
+                seen=self.noise,
                 next_step="Try again.",
             )
         self._finished = True
         self._handed_over = True
-        return Handover(self._reader.rest(), self._process, self._end_input)
-
-    async def _end_input(self) -> None:
-        """What the shell has become ends with its input; the channel is closed with the shell."""
-        with suppress(RemoraError):
-            await self._process.write_eof()
+        return Handover(self._reader.rest(), self._process, self.end_input)
 
     async def finish(self) -> None:
         """End the shell and wait until the host says that it is gone; what it started detached goes on.
@@ -171,7 +204,14 @@ class RemoteShell:
     async def _send(self, text: str) -> None:
         await _offer(self._process, text.encode("utf-8", "surrogateescape"))
 
-    def _noise(self) -> str:
+    @property
+    def nonce(self) -> str:
+        """The word that answers begin with."""
+        return self._nonce
+
+    @property
+    def noise(self) -> str:
+        """The newest of what was no answer."""
         return without_escapes(decode(self._reader.noise))
 
     async def _drain_output(self) -> None:
@@ -215,25 +255,25 @@ class RemoteShell:
     def _has(self, key: str) -> bool:
         return self._reader.ended is not None or self._reader.answers.one(key) is not None
 
-    async def _stuck(self, halt: _Halt) -> RemoraError:
+    async def _stuck(self, halt: _Halt, name: str, limit: float) -> RemoraError:
         """Find out why the shell did not come to the end of our script. Leaves nothing running."""
         answers = self._reader.answers
         if answers.one("env") is not None:
             return TimeLimit(
                 Code.TIME_LIMIT,
-                f"The probe on the host did not end within {self._limits.probe:g} seconds.",
-                seen=self._noise(),
+                f"The {name} on the host did not end within {limit:g} seconds.",
+                seen=self.noise,
                 next_step="Look at what hangs there: file systems, codex --version. Or allow more time with --timeout.",
             )
         if answers.one("entry.ready") is not None:
             # Our script stands behind the login shell, ready to end it when our input ends.
             await _offer(self._process, b"stop\n", end=True)
             await self._collect(silence=_GRACE, total=_GRACE, until="end")
-            problem = shell_faults.entry_problem(self._reader.answers, self._noise())
-            return problem or shell_faults.talked_on(self._noise())
+            problem = shell_faults.entry_problem(self._reader.answers, self.noise)
+            return problem or shell_faults.talked_on(self.noise)
         if halt is _Halt.LATE:
             await self._process.kill()
-            return shell_faults.talked_on(self._noise())
+            return shell_faults.talked_on(self.noise)
         if halt is _Halt.SILENT:
             await _offer(self._process, b"", end=True)
             grace = min(_GRACE, self._limits.shell_silence)
@@ -241,10 +281,10 @@ class RemoteShell:
             await self._process.kill()
             silence = Silence.MOVED if after in {_Halt.ENDED, _Halt.ANSWERED} else Silence.STAYED
             suspects = await self._suspects() if silence is Silence.MOVED else ()
-            return shell_faults.went_silent(silence, suspects, self._noise())
+            return shell_faults.went_silent(silence, suspects, self.noise)
         status = (await self._process.wait()).status
         await self._process.close()
-        return shell_faults.ended_without_answer(status, await self._suspects(), self._noise())
+        return shell_faults.ended_without_answer(status, await self._suspects(), self.noise)
 
     async def _suspects(self) -> tuple[str, ...]:
         """Ask once more, in a way that survives a shell in the wrong place: any shell reads this command."""
@@ -282,7 +322,9 @@ async def open_shell(
         await dismiss(draining)
 
 
-def _shipped(name: str) -> str:
+@cache
+def shipped(name: str) -> str:
+    """The text of one of our scripts, such as ``probe`` or ``provision/common``."""
     return files("remora.remote").joinpath(f"{name}.sh").read_text("utf-8")
 
 

@@ -44,7 +44,7 @@ async def end_server(host: RemoteHost, request: LaunchRequest, world: World) -> 
             "remora_socket": facts.socket.path,
             "remora_limit": str(max(math.ceil(limits.stop), 1)),
         }
-        answers = await shell.ask("stop", variables, limit=2 * limits.stop + _MARGIN)
+        answers = await shell.ask("stop", variables, limit=2 * limits.stop + _MARGIN, uses=("lock",))
     outcome = answers.one("outcome")
     if outcome in {"stopped", "absent"}:
         return outcome

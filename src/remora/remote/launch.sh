@@ -1,15 +1,11 @@
 # Start the app server so that it outlives this session, or find that one is there. Runs in the shell that probed,
-# with its functions and environment. Needs remora_codex, remora_socket, remora_listen, remora_run, remora_key and
+# with its functions and environment. Needs lock.sh, remora_codex, remora_socket, remora_listen, remora_run, remora_key and
 # remora_limit (seconds). Ends with outcome: started, adopt, exited, timeout, blocked, busy or refused.
 remora_lock=$remora_run/launch-$remora_key
 remora_log=$remora_run/server-$remora_key.log
 remora_record=$remora_run/server-$remora_key
-remora_boot=$(remora_boot_id)
-remora_me="$$ $(remora_start_time $$) $remora_boot"
 remora_deadline=$(($(date +%s) + remora_limit))
 remora_before=$(ls -di -- "$remora_socket" 2>/dev/null)
-
-remora_pause() { sleep 0.03 2>/dev/null || sleep 1; }
 
 remora_listens() {
   [ -S "$remora_socket" ] || return 1
@@ -26,33 +22,8 @@ remora_ready() {
   esac
 }
 
-# A process is the one that was meant when its start time and the boot fit too: process ids come round again.
-remora_lives() {
-  [ "$3" = "$remora_boot" ] && kill -0 "$1" 2>/dev/null && [ "$(remora_start_time "$1")" = "$2" ]
-}
-
-# A symbolic link is made with its content in one step, so a lock never stands without its owner.
-remora_take_lock() {
-  until ln -s "$remora_me" "$remora_lock" 2>/dev/null; do
-    remora_holder=$(readlink -- "$remora_lock")
-    # shellcheck disable=SC2086
-    if [ -n "$remora_holder" ] && ! remora_lives $remora_holder; then
-      if mv -- "$remora_lock" "$remora_lock.$$" 2>/dev/null; then
-        remora_moved=$(readlink -- "$remora_lock.$$")
-        [ "$remora_moved" = "$remora_holder" ] || ln -s "$remora_moved" "$remora_lock" 2>/dev/null
-        rm -f -- "$remora_lock.$$"
-        remora_emit healed lock
-      fi
-      continue
-    fi
-    ! remora_listens || return 1
-    [ "$(date +%s)" -lt "$remora_deadline" ] || return 2
-    remora_pause
-  done
-}
-
 remora_stop_ours() {
-  kill "-$remora_pid" 2>/dev/null || kill "$remora_pid" 2>/dev/null
+  kill -TERM "-$remora_pid" 2>/dev/null || kill "$remora_pid" 2>/dev/null
   remora_tries=0
   while kill -0 "$remora_pid" 2>/dev/null && [ "$remora_tries" -lt 30 ]; do
     remora_tries=$((remora_tries + 1))
@@ -105,10 +76,8 @@ remora_start() {
 }
 
 remora_outcome=refused
-mkdir -p -- "${remora_run%/*}" 2>/dev/null
-mkdir -m 700 -- "$remora_run" 2>/dev/null
-if remora_is_own_folder "$remora_run"; then
-  remora_take_lock
+if remora_make_run_folder; then
+  remora_take_lock '' remora_listens
   case $? in
     0)
       if remora_listens; then remora_outcome=adopt; else remora_start; fi

@@ -1,12 +1,7 @@
-# Facts about the host, read in the environment of the login shell. Changes nothing. Needs remora_folder,
+# Facts about the host, read in the environment of the login shell. Changes nothing. Needs places.sh, marker.sh, remora_folder,
 # remora_codex (a path given by the user, or nothing), remora_relay (1 when a Python for the relay is wanted) and
 # remora_limit (seconds for one codex --version).
-remora_path=$PATH
-[ -n "$remora_path" ] || remora_path=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
-PATH=/usr/bin:/bin:/usr/sbin:/sbin:$remora_path
 remora_emit path "$remora_path"
-remora_home=${CODEX_HOME:-$HOME/.codex}
-remora_user=$(id -u)
 
 # Ask a codex. Without a home of its own it writes nothing: otherwise each --version leaves a folder behind.
 remora_bounded() {
@@ -109,12 +104,7 @@ sys.version_info < (3, 8) or print("relay:" + sys.executable)' 2>/dev/null)
 }
 [ -z "$remora_relay" ] || remora_find_python &
 
-remora_text=
-for remora_place in /etc/machine-id /var/lib/dbus/machine-id; do
-  [ -n "$remora_text" ] || [ ! -r "$remora_place" ] || read -r remora_text <"$remora_place"
-done
-[ -n "$remora_text" ] || remora_text=$(sysctl -n kern.uuid 2>/dev/null)
-remora_emit machine-id "$remora_text"
+remora_emit machine-id "$remora_machine"
 remora_emit boot-id "$(remora_boot_id)"
 remora_emit os "$(uname -s)"
 remora_emit architecture "$(uname -m)"
@@ -153,24 +143,6 @@ else
 fi
 remora_emit folder.path "$remora_folder"
 
-# Where our log, lock and records go: on local disk, ours alone, short enough for a socket. Made at launch only.
-remora_key=$(printf %s "$remora_home" | cksum | cut -d ' ' -f 1)
-for remora_run in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/remora}" "${TMPDIR:-/tmp}/remora-$remora_user" \
-  "${XDG_STATE_HOME:-$HOME/.local/state}/remora"; do
-  [ -n "$remora_run" ] && [ "${#remora_run}" -le 85 ] || continue
-  if [ -e "$remora_run" ] || [ -L "$remora_run" ]; then
-    if [ -d "$remora_run" ] && [ ! -L "$remora_run" ] && [ "$(remora_owner "$remora_run")" = "$remora_user" ] &&
-      [ -w "$remora_run" ]; then
-      break
-    fi
-  else
-    remora_parent=${remora_run%/*}
-    while [ ! -d "$remora_parent" ] && [ -n "$remora_parent" ]; do remora_parent=${remora_parent%/*}; done
-    [ ! -w "${remora_parent:-/}" ] || break
-  fi
-  remora_run=
-done
-[ "${#remora_run}" -le 85 ] || remora_run=
 remora_emit runtime "$remora_run"
 remora_emit key "$remora_key"
 
@@ -245,5 +217,6 @@ if grep -qi '^[[:space:]]*KillUserProcesses[[:space:]]*=[[:space:]]*\(yes\|true\
   [ ! -e "/var/lib/systemd/linger/$remora_account" ]; then
   remora_emit kills-processes 1
 fi
+remora_emit_marker
 wait
 remora_emit end probe

@@ -1,13 +1,7 @@
 # End the app server that we started, and what it runs; any other is left alone. Runs in the shell that probed. Needs
-# remora_run, remora_key, remora_socket and remora_limit (seconds until it is forced).
+# lock.sh, remora_run, remora_key, remora_socket and remora_limit (seconds until it is forced).
 # Ends with outcome: stopped, absent, foreign or stays.
 remora_record=$remora_run/server-$remora_key
-remora_boot=$(remora_boot_id)
-
-remora_pause() { sleep 0.05 2>/dev/null || sleep 1; }
-
-# A process is the one that was meant when its start time fits too: process ids come round again.
-remora_lives() { [ -n "$2" ] && [ "$(remora_start_time "$1")" = "$2" ]; }
 
 remora_parents() {
   if [ -r /proc/self/stat ]; then
@@ -31,7 +25,7 @@ remora_family() {
 # remora_wait SECONDS: until the server is gone.
 remora_wait() {
   remora_deadline=$(($(date +%s) + $1))
-  while remora_lives "$remora_pid" "$remora_start"; do
+  while remora_lives "$remora_pid" "$remora_start" "$remora_boot"; do
     [ "$(date +%s)" -lt "$remora_deadline" ] || return 1
     remora_pause
   done
@@ -40,7 +34,7 @@ remora_wait() {
 remora_pid= remora_start= remora_on=
 # A record in a folder that was open to others may name any process.
 ! remora_is_own_folder "$remora_run" || [ ! -r "$remora_record" ] || read -r remora_pid remora_start remora_on <"$remora_record"
-if [ -n "$remora_pid" ] && [ "$remora_on" = "$remora_boot" ] && remora_lives "$remora_pid" "$remora_start"; then
+if [ -n "$remora_pid" ] && remora_lives "$remora_pid" "$remora_start" "$remora_on"; then
   remora_left=$(remora_family "$remora_pid")
   kill "$remora_pid" 2>/dev/null
   if ! remora_wait "$remora_limit"; then
@@ -50,11 +44,11 @@ if [ -n "$remora_pid" ] && [ "$remora_on" = "$remora_boot" ] && remora_lives "$r
   fi
   for remora_signal in TERM KILL; do
     printf '%s\n' "$remora_left" | while read -r remora_one remora_then; do
-      ! remora_lives "$remora_one" "$remora_then" || kill "-$remora_signal" "$remora_one" 2>/dev/null
+      ! remora_lives "$remora_one" "$remora_then" "$remora_boot" || kill "-$remora_signal" "$remora_one" 2>/dev/null
     done
     [ "$remora_signal" = KILL ] || [ -z "$remora_left" ] || remora_pause
   done
-  if remora_lives "$remora_pid" "$remora_start"; then
+  if remora_lives "$remora_pid" "$remora_start" "$remora_boot"; then
     remora_emit server.pid "$remora_pid"
     remora_outcome=stays
   else

@@ -1,0 +1,338 @@
+"""The bench that steps work at: one shell on the host for all of them, and what moves is told."""
+
+import asyncio
+import math
+import re
+import shlex
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, Final
+
+from remora.core import scripts
+from remora.core.answers import Answers, without_escapes
+from remora.core.errors import Code, TimeLimit, own_failure
+from remora.core.provisioning import BoxFacts, Marker, Script, read_box, read_marker
+from remora.core.script_failures import script_problem
+from remora.core.secrets import Secret
+from remora.core.text import decode
+from remora.flows.provision.step import Tell
+from remora.flows.shell import RemoteShell, open_shell, shipped
+from remora.flows.waiting import dismiss
+from remora.ports import RemoteHost, World
+
+_MARGIN: Final = 15.0
+"""Seconds that a script with a limit of its own on the host gets beyond it, to end what it started and to say so."""
+_LONG: Final = 7 * 24 * 3600.0
+"""A wait that something else bounds."""
+_TAIL: Final = 4000
+_SHOWN: Final = 2000
+"""The longest line that counts as progress."""
+_FUNCTIONS: Final = ("lock", "provision/marker", "provision/common")
+_STEP: Final = "it"
+"""Prefix of the answers of a script that runs alone."""
+
+
+class Bench:
+    """A :class:`remora.flows.provision.step.Workbench`. One task at a time works at it.
+
+    A shell that cannot be used any more (a transfer broke off in it, a script hung) is replaced by the next call, on
+    the same connection. :attr:`generation` counts shells: a lock counts only as long as the shell that took it.
+    """
+
+    def __init__(self, host: RemoteHost, world: World) -> None:
+        self._host = host
+        self._world = world
+        self._limits = world.limits
+        self._shells = AsyncExitStack()
+        self._shell: RemoteShell | None = None
+        self._facts: BoxFacts | None = None
+        self._what = "the survey"
+        self._log_name = "run"
+        self._tell: Tell = lambda sent, total, line: None
+        self._ahead: list[str] = []
+        self.generation = 0
+        self.marker: Marker | None = None
+        """As the newest survey found it."""
+
+    # -- for steps
+
+    @property
+    def facts(self) -> BoxFacts:
+        """See :class:`~remora.flows.provision.step.Workbench`; there after the first :meth:`survey`."""
+        if self._facts is None:
+            raise RuntimeError("the bench was used before its first survey")
+        return self._facts
+
+    @property
+    def world(self) -> World:
+        """See :class:`~remora.flows.provision.step.Workbench`."""
+        return self._world
+
+    @property
+    def host(self) -> RemoteHost:
+        """See :class:`~remora.flows.provision.step.Workbench`."""
+        return self._host
+
+    async def ask(self, script: Script, *, limit: float) -> Answers:
+        """See :class:`~remora.flows.provision.step.Workbench`."""
+        answers = await self._fly(_watched(_part(_STEP, script)), name=script.name, limit=limit)
+        return self._judged(answers.under(_STEP))
+
+    async def run(self, script: Script, *, limit: float, secret: Secret | None = None) -> Answers:
+        """See :class:`~remora.flows.provision.step.Workbench`. ``status`` is how the script ended, ``log`` its log."""
+        data = secret.reveal().encode() if secret is not None else b""
+        shell = await self._entered()
+        variables = {
+            "remora_text": self._alone(shell, script),
+            "remora_name": self._log_name,
+            "remora_limit": str(max(math.ceil(limit), 1)),
+            "remora_size": str(len(data)),
+        }
+        lines = _Lines(lambda line: self._tell(0, 0, line))
+        await shell.begin(
+            self._script(_part(_STEP, Script("run", variables), channel=True), script.name), listen=lines.take
+        )
+        try:
+            if data:
+                answers = await shell.answer(script.name, limit=self._limits.provision_step, until=f"{_STEP}.go")
+                if answers.one("end") is None:
+                    await shell.write(data)
+            answers = (await shell.answer(script.name, limit=limit + _MARGIN)).under(_STEP)
+        except BaseException:
+            await self._drop(shell)
+            raise
+        answers = answers.with_pair("tail", lines.tail)
+        if answers.one("limited") is not None:
+            raise TimeLimit(
+                Code.TIME_LIMIT,
+                f"{self._what} did not end within {limit:g} seconds on the host, and was ended there.",
+                seen=_with_log(answers),
+                next_step="Allow it more time in the manifest, or look at what hangs.",
+            )
+        return self._judged(answers)
+
+    async def send(self, script: Script, data: AsyncIterator[bytes], *, size: int) -> Answers:
+        """See :class:`~remora.flows.provision.step.Workbench`."""
+        shell = await self._entered()
+        sized = Script(script.name, {**script.variables, "remora_size": str(size)})
+        await shell.begin(self._script(_part(_STEP, sized, channel=True), script.name))
+        try:
+            answers = await shell.answer(script.name, limit=self._limits.provision_step, until=f"{_STEP}.go")
+            if answers.one("end") is None and not await self._feed(shell, script.name, data, size):
+                await shell.end_input()  # the host wants no more of it, and what comes next must not be the rest
+                self._shell = None
+            answers = await shell.answer(script.name, limit=self._limits.provision_step)
+        except BaseException:
+            await self._drop(shell)
+            raise
+        return self._judged(answers.under(_STEP))
+
+    # -- for the engine
+
+    def attend(self, what: str, name: str, tell: Tell) -> None:
+        """From now on the bench works for the step with the title `what`, and progress goes to `tell`."""
+        self._what, self._tell = what, tell
+        self._log_name = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "run"
+
+    def queue(self, script: Script) -> None:
+        """Let `script`, whose answers nobody awaits, run before the next one, in the same flight."""
+        self._ahead.append(_part("ahead", script))
+
+    async def survey(
+        self, readings: Sequence[Script], *, first: Sequence[Script] = (), wait: float = 0.0
+    ) -> tuple[Answers, ...]:
+        """In one flight run `first`, then all `readings`, and look at the marker; the answers of each, in order.
+
+        `wait` is how long `first` may take more than the usual. The first survey of a host learns its :attr:`facts`,
+        too. A reading that fails raises nothing: its answers have ``failed``.
+        """
+        parts = [_part(f"s{index}", script) for index, script in enumerate((*first, *readings))]
+        text = _watched("".join((*parts, "remora_emit_marker\n")))
+        answers = await self._fly(text, name="survey", limit=self._limits.provision_step + wait)
+        self.marker = read_marker(answers)
+        return tuple(answers.under(f"s{index}") for index in range(len(parts)))
+
+    async def close(self) -> None:
+        """Let go of the shell; what runs in it ends."""
+        self._shell = None
+        await self._shells.aclose()
+
+    # -- inside
+
+    async def _fly(self, text: str, *, name: str, limit: float) -> Answers:
+        """Run `text` in the shell, which is opened when there is none: then all in the same flight."""
+        if self._shell is None:
+            return await self._enter(text, name=name, limit=limit)
+        shell = self._shell
+        await shell.begin(self._script(text, name))
+        try:
+            return await shell.answer(name, limit=limit)
+        except BaseException:
+            await self._drop(shell)
+            raise
+
+    async def _enter(self, text: str, *, name: str, limit: float) -> Answers:
+        await self._shells.aclose()
+        world = self._world
+        opening = open_shell(self._host, clock=world.clock, limits=world.limits, nonce=world.nonce)
+        shell = await self._shells.enter_async_context(opening)
+        self.generation += 1
+        texts = [shipped(part) for part in ("places", *_FUNCTIONS, "provision/survey")]
+        try:
+            answers = await shell.enter(name, {}, [*texts, self._with_ahead(text), _end(name)], limit=limit)
+        except BaseException:
+            await self._drop(shell)
+            raise
+        self._facts = read_box(answers, noise=shell.noise)
+        self._shell = shell
+        return answers
+
+    async def _entered(self) -> RemoteShell:
+        if self._shell is not None:
+            return self._shell
+        await self._enter("", name="survey", limit=self._limits.provision_step)
+        return await self._entered()
+
+    async def _drop(self, shell: RemoteShell) -> None:
+        """Whatever runs in this shell is ended; the next call opens another one."""
+        self._shell = None
+        await shell.cut()
+
+    def _script(self, text: str, name: str) -> str:
+        return scripts.script({}, [self._with_ahead(text), _end(name)])
+
+    def _with_ahead(self, text: str) -> str:
+        ahead, self._ahead = "".join(self._ahead), []
+        return ahead + text
+
+    def _alone(self, shell: RemoteShell, script: Script) -> str:
+        """`script` as a text that stands in a shell of its own, with what the others find there."""
+        facts = self.facts
+        values = {
+            "remora_nonce": shell.nonce,
+            "remora_path": facts.path,
+            "remora_home": facts.codex_home,
+            "remora_user": facts.user_id,
+            "remora_machine": facts.machine_id or "",
+            "remora_run": facts.runtime_folder or "",
+            "remora_state": facts.state_folder,
+            "remora_account": facts.account,
+            "remora_shell": facts.login_shell,
+            "remora_step": _STEP,
+            **script.variables,
+        }
+        texts = (shipped("prelude"), *(shipped(name) for name in _FUNCTIONS), _TELL_APART)
+        return _assignments(values) + "".join(texts) + _texts(script)
+
+    async def _feed(self, shell: RemoteShell, name: str, data: AsyncIterator[bytes], size: int) -> bool:
+        """Send `data`; false when the host said, before all was sent, that it wants no more."""
+        moved = asyncio.Event()
+        sending: asyncio.Future[Any] = asyncio.ensure_future(self._pump(shell, data, size, moved))
+        # What the script says while bytes travel is either that it has ended early, or for later.
+        hearing = asyncio.ensure_future(shell.answer(name, limit=_LONG, until=f"{_STEP}.ended"))
+        try:
+            while True:
+                moved.clear()
+                alarm = asyncio.ensure_future(self._world.clock.sleep(self._limits.provision_stall))
+                moving = asyncio.ensure_future(moved.wait())
+                try:
+                    await asyncio.wait({sending, hearing, alarm, moving}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    await dismiss(alarm, moving)
+                if sending.done():
+                    sending.result()
+                    return True
+                if hearing.done():
+                    hearing.result()
+                    return False
+                if not moved.is_set():
+                    raise _stalled(self._what, self._limits.provision_stall)
+        finally:
+            await dismiss(sending, hearing)
+
+    async def _pump(self, shell: RemoteShell, data: AsyncIterator[bytes], size: int, moved: asyncio.Event) -> None:
+        sent = 0
+        async for piece in data:
+            sent += len(piece)
+            if sent > size:
+                break
+            await shell.write(piece)
+            moved.set()
+            self._tell(sent, size, "")
+        if sent != size:
+            error = ValueError(f"{sent} bytes instead of {size}")
+            raise own_failure("remora's transfer", error, next_step="Report it with the issue tracker of remora.")
+
+    def _judged(self, answers: Answers) -> Answers:
+        seen = _with_log(answers)
+        problem = script_problem(answers, what=self._what, seen=seen)
+        if problem is not None:
+            raise problem
+        return answers
+
+
+@asynccontextmanager
+async def open_bench(host: RemoteHost, world: World) -> AsyncIterator[Bench]:
+    """A bench at `host`; the one exec channel is opened by its first call and closed on leaving."""
+    bench = Bench(host, world)
+    try:
+        yield bench
+    finally:
+        await bench.close()
+
+
+class _Lines:
+    """Output as it comes, cut into lines for `tell`; a line that is not complete yet is told when nothing follows."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self.tail = ""
+
+    def take(self, data: bytes) -> None:
+        text = without_escapes(decode(data))
+        self.tail = (self.tail + text)[-_TAIL:]
+        for line in text.splitlines():
+            if line.strip():
+                self._tell(line[:_SHOWN])
+
+
+_TELL_APART: Final = 'remora_tell() { remora_emit "$remora_step.$1" "$2" >&5; }\n'
+"""In a run, answers go by a way of their own, past the log."""
+
+
+def _texts(script: Script) -> str:
+    return "".join(shipped(f"provision/{name}") for name in script.name.split())
+
+
+def _assignments(values: dict[str, str]) -> str:
+    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+
+
+def _part(prefix: str, script: Script, *, channel: bool = False) -> str:
+    """`script` in a subshell of its own, which reads nothing that is meant for the shell.
+
+    With `channel` descriptor 8 is what we send.
+    """
+    values = _assignments({"remora_step": prefix, **script.variables})
+    return "(\n" + values + _texts(script) + (") 8<&0 </dev/null\n" if channel else ") </dev/null 9<&-\n")
+
+
+def _watched(text: str) -> str:
+    return f"remora_watch\n{text}remora_unwatch\n"
+
+
+def _end(name: str) -> str:
+    return f"remora_emit end {shlex.quote(name)}\n"
+
+
+def _with_log(answers: Answers) -> str:
+    log = answers.one("log")
+    return (answers.one("tail") or "") + (f"\nThe whole log on the host: {log}" if log and log != "/dev/null" else "")
+
+
+def _stalled(what: str, seconds: float) -> TimeLimit:
+    return TimeLimit(
+        Code.TIME_LIMIT,
+        f"No byte moved for {seconds:g} seconds while data was sent for {what}; what has arrived is kept.",
+        next_step="Run it again: it goes on where it stopped.",
+    )

@@ -1,0 +1,45 @@
+# Where things are on this machine, in the environment of the login shell: remora_path (its PATH), remora_home (codex's
+# home), remora_user, remora_machine, remora_run (our log, lock and records: on local disk), remora_key, remora_state
+# (our marker, records and logs, one for each machine even where homes are shared). Makes and changes nothing.
+remora_path=$PATH
+[ -n "$remora_path" ] || remora_path=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
+PATH=/usr/bin:/bin:/usr/sbin:/sbin:$remora_path
+if [ -z "${HOME-}" ]; then
+  HOME=$(printf %s "$remora_entry" | cut -d : -f 6)
+  HOME=${HOME:-/}
+  export HOME
+fi
+remora_home=${CODEX_HOME:-$HOME/.codex}
+remora_user=$(id -u)
+
+remora_machine=
+for remora_place in /etc/machine-id /var/lib/dbus/machine-id; do
+  [ -n "$remora_machine" ] || [ ! -r "$remora_place" ] || read -r remora_machine <"$remora_place"
+done
+[ -n "$remora_machine" ] || remora_machine=$(sysctl -n kern.uuid 2>/dev/null)
+
+# remora_may_have FOLDER: it is a folder of ours, or could be made; a link that others may have laid is neither.
+remora_may_have() {
+  if [ -e "$1" ] || [ -L "$1" ]; then
+    [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ] && [ "$(remora_owner "$1")" = "$remora_user" ]
+  else
+    remora_parent=${1%/*}
+    while [ ! -d "$remora_parent" ] && [ -n "$remora_parent" ]; do remora_parent=${remora_parent%/*}; done
+    [ -w "${remora_parent:-/}" ]
+  fi
+}
+
+# Short enough for a socket.
+remora_key=$(printf %s "$remora_home" | cksum | cut -d ' ' -f 1)
+for remora_run in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/remora}" "${TMPDIR:-/tmp}/remora-$remora_user" \
+  "${XDG_STATE_HOME:-$HOME/.local/state}/remora" ''; do
+  [ -n "$remora_run" ] && [ "${#remora_run}" -le 85 ] || continue
+  ! remora_may_have "$remora_run" || break
+done
+
+remora_here=$(printf %s "${remora_machine:-$(uname -n)}" | tr -c 'A-Za-z0-9.-' _)
+for remora_state in "${XDG_STATE_HOME:-$HOME/.local/state}/remora/$remora_here" \
+  "${remora_run:+$remora_run/state-$remora_here}" ''; do
+  [ -n "$remora_state" ] || continue
+  ! remora_may_have "$remora_state" || break
+done
