@@ -1,0 +1,146 @@
+"""What is inside the archives that codex comes in: the files to install, wherever they lie there."""
+
+import json
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Final
+
+from remora.core.platforms import HEADER_SIZE, program_target
+
+_PROGRAMS: Final = ("bin/codex", "codex/codex")
+"""Where codex lies in a package: now, and before packages had a description."""
+_DESCRIPTION: Final = "codex-package.json"
+_PARTS: Final = ("bin", "codex-path", "codex-resources", "codex", "path")
+"""The folders of a package that codex wants beside it; the rest belongs to an index."""
+_COPY: Final = 1024 * 1024
+
+
+class ArchiveUnusable(Exception):
+    """An archive has not what we need; the text says what is wrong, as a part of a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """Files to install: where each lies now, by its path in the package, of which `program` is codex itself.
+
+    `version` is what the package says of itself, if it does.
+    """
+
+    files: Mapping[str, Path]
+    program: str
+    version: str | None
+
+    @property
+    def target(self) -> str | None:
+        """See :func:`remora.core.platforms.program_target`."""
+        with self.files[self.program].open("rb") as file:
+            return program_target(file.read(HEADER_SIZE))
+
+
+def open_contents(archive: Path, scratch: Path) -> Contents:
+    """The contents of a wheel, a compressed tar archive, or a program with its package around it, if there is one.
+
+    Archives are unpacked into the folder `scratch`. Raises :class:`ArchiveUnusable`, ``OSError``.
+    """
+    try:
+        if zipfile.is_zipfile(archive):
+            _unpack_wheel(archive, scratch)
+        elif tarfile.is_tarfile(archive):
+            _unpack_tar(archive, scratch)
+        else:
+            return _around(archive)
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
+        raise ArchiveUnusable(f"it is damaged: {error}") from None
+    return _within(scratch)
+
+
+def _around(program: Path) -> Contents:
+    real = program.resolve()
+    with real.open("rb") as file:
+        if program_target(file.read(HEADER_SIZE)) is None:
+            raise ArchiveUnusable("it is neither a program nor a wheel nor a compressed tar archive")
+    root = real.parent.parent
+    if (root / _DESCRIPTION).is_file() and str(real.relative_to(root)) in _PROGRAMS:
+        return _package(root, str(real.relative_to(root)))
+    return Contents({"bin/codex": real}, "bin/codex", None)
+
+
+def _within(folder: Path) -> Contents:
+    for inside in _PROGRAMS:
+        for found in sorted(folder.rglob(inside)):
+            return _package(found.parent.parent, inside)
+    lone = [file for file in folder.rglob("codex*") if file.is_file() and _is_program(file)]
+    if len(lone) == 1:  # the archives of its releases hold one program named after its build
+        return Contents({"bin/codex": lone[0]}, "bin/codex", None)
+    raise ArchiveUnusable("there is no codex in it")
+
+
+def _package(root: Path, program: str) -> Contents:
+    files = {str(path.relative_to(root)): path for part in _PARTS for path in _files_below(root / part)}
+    version = None
+    description = root / _DESCRIPTION
+    if description.is_file():
+        files[_DESCRIPTION] = description
+        try:
+            version = json.loads(description.read_text()).get("version")
+        except (ValueError, AttributeError):
+            raise ArchiveUnusable(f"its {_DESCRIPTION} cannot be read") from None
+    return Contents(files, program, version if isinstance(version, str) else None)
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    yield from (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+
+
+def _is_program(file: Path) -> bool:
+    with file.open("rb") as opened:
+        return program_target(opened.read(HEADER_SIZE)) is not None
+
+
+def _unpack_wheel(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as wheel:
+        for item in wheel.infolist():
+            if not item.is_dir():
+                with wheel.open(item) as content:
+                    _write(folder, item.filename, content, executable=bool(item.external_attr >> 16 & 0o100))
+
+
+def _unpack_tar(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive) as tar:
+        for item in tar:
+            if item.issym():
+                _link(folder, item.name, item.linkname)
+            elif item.isreg():
+                content = tar.extractfile(item)
+                assert content is not None  # noqa: S101 - so it is for regular files
+                _write(folder, item.name, content, executable=bool(item.mode & 0o100))
+            elif not item.isdir():
+                raise ArchiveUnusable(f"it holds {item.name}, which is no file")
+
+
+def _write(folder: Path, name: str, content: IO[bytes], *, executable: bool) -> None:
+    path = _place(folder, name)
+    with path.open("xb") as file:
+        shutil.copyfileobj(content, file, _COPY)
+    path.chmod(0o755 if executable or _is_program(path) else 0o644)  # zip archives tend to forget it
+
+
+def _link(folder: Path, name: str, target: str) -> None:
+    path = _place(folder, name)
+    if target.startswith("/") or not (path.parent / target).resolve().is_relative_to(folder.resolve()):
+        raise ArchiveUnusable(f"its link {name} leads out of it")
+    path.symlink_to(target)
+
+
+def _place(folder: Path, name: str) -> Path:
+    """Where `name` goes; never outside of `folder`, and never through a link of the archive."""
+    inside = PurePosixPath(name)
+    path = folder / inside
+    if inside.is_absolute() or ".." in inside.parts or not path.parent.resolve().is_relative_to(folder.resolve()):
+        raise ArchiveUnusable(f"its file {name} leads out of it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
