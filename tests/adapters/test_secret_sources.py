@@ -112,3 +112,12 @@ def test_a_command_runs_once_for_all_hosts(tmp_path: Path) -> None:
 
     assert run(go()) == [CANARY] * 20
     assert count.read_text() == "x\n"
+
+
+def test_what_was_read_is_hidden_wherever_it_turns_up() -> None:
+    reader = sources(KEY=f"{CANARY}\nsecond-line-of-it", SHORT="1234")
+    assert reader.hide(f"before {CANARY}") == f"before {CANARY}"
+    read(reader, environment="KEY")
+    read(reader, environment="SHORT")
+    hidden = reader.hide(f"+ export KEY={CANARY}; second-line-of-it; 1234 files")
+    assert hidden == "+ export KEY=••••••; ••••••; 1234 files"

@@ -1,11 +1,13 @@
 """A provision run written down on this machine."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
+import msgspec
 from tests.support.loop import run
 
 from remora.adapters.run_logs import LogFiles
+from remora.flows.provision.hiding import without_secrets
 from remora.flows.provision.recording import recorded
 from remora.testing.manual_clock import ManualClock
 from remora.wire.reports import ErrorBody
@@ -30,7 +32,11 @@ FAILURE = ErrorBody(
 
 
 def record(
-    progress: Sequence[ProvisionProgress], folder: Path, *, remarks: Sequence[str] = ()
+    progress: Sequence[ProvisionProgress],
+    folder: Path,
+    *,
+    remarks: Sequence[str] = (),
+    hide: Callable[[str], str] = str,
 ) -> list[ProvisionProgress]:
     async def coming() -> AsyncGenerator[ProvisionProgress, None]:
         for step in progress:
@@ -39,7 +45,8 @@ def record(
     async def go() -> list[ProvisionProgress]:
         clock = ManualClock()
         logs = LogFiles(folder, keep=5, clock=clock)
-        return [step async for step in recorded(coming(), logs, clock, remarks=lambda alias: remarks)]
+        told = without_secrets(coming(), hide)
+        return [step async for step in recorded(told, logs, clock, remarks=lambda alias: remarks)]
 
     return run(go())
 
@@ -96,6 +103,20 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     came = record(host(outcome="changed", steps=[step]), tmp_path / "file" / "below")
     assert [notice.code for notice in body_of(came).notices] == ["log-unwritable"]
     assert len(came) == 4
+
+
+def test_a_secret_that_a_script_wrote_is_in_no_line_report_or_log(tmp_path: Path) -> None:
+    error = msgspec.structs.replace(FAILURE, seen="+ curl -H sk-canary", message="sk-canary is refused")
+    step = StepBody(
+        name="setup", title="set up", outcome="failed", detail="sk-canary", error=error, notices=["sk-canary"]
+    )
+    progress = host(outcome="failed", steps=[step])
+    progress.insert(1, StepMoved(alias="devbox", name="setup", line="export KEY=sk-canary"))
+    came = record(progress, tmp_path, hide=lambda text: text.replace("sk-canary", "***"))
+    log = body_of(came).log
+    assert log is not None
+    assert "export KEY=***" in Path(log).read_text()
+    assert "canary" not in f"{came}{Path(log).read_text()}"
 
 
 def test_what_there_is_to_say_about_a_host_becomes_its_notice(tmp_path: Path) -> None:

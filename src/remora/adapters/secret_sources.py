@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from remora.core.errors import Code, ConfigProblem
-from remora.core.secrets import Secret
+from remora.core.secrets import MASK, Secret
 from remora.core.settings import Limits
 
 _Source = tuple[str | None, str | None, tuple[str, ...]]
 _OTHERS: Final = stat.S_IRGRP | stat.S_IROTH
 _PIECE: Final = 65536
+_SHORTEST_HIDDEN: Final = 6
+"""Characters: to hide less would hide words of the language."""
 
 
 class SecretSources:
@@ -27,6 +29,7 @@ class SecretSources:
         self._limits = limits
         self._environment = environment
         self._readings: dict[_Source, asyncio.Task[Secret]] = {}
+        self._hidden: set[str] = set()
         self.exposed: set[str] = set()
 
     async def read(self, *, environment: str | None, file: str | None, command: Sequence[str] | None) -> Secret:
@@ -108,6 +111,7 @@ class SecretSources:
             raise _missing(f"{what} gives bytes that are no UTF-8 text.", advice) from None
         if not value.strip():
             raise _missing(f"{what} is not set or gives nothing.", advice)
+        self._hidden.update(part for part in (value, *value.splitlines()) if len(part) >= _SHORTEST_HIDDEN)
         return Secret(value)
 
 

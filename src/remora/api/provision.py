@@ -88,6 +88,7 @@ async def provision(
     """
     from remora import wiring
     from remora.flows.provision.fleet import provision_hosts
+    from remora.flows.provision.hiding import without_secrets
     from remora.flows.provision.recording import recorded
     from remora.flows.unattended import UnattendedDialogue
 
@@ -114,7 +115,8 @@ async def provision(
             if file in secrets.exposed
         ]
 
-    async with aclosing(recorded(progress, logs, world.clock, remarks=remarks)) as steps:
+    told = without_secrets(progress, secrets.hide)
+    async with aclosing(recorded(told, logs, world.clock, remarks=remarks)) as steps:
         async for step in steps:
             yield step
 
