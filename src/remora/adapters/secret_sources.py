@@ -39,6 +39,12 @@ class SecretSources:
             self._readings[source] = asyncio.create_task(self._reading(*source))
         return await asyncio.shield(self._readings[source])
 
+    def hide(self, text: str) -> str:
+        """`text` with a mask wherever it holds a secret that was read, or a line of one."""
+        for value in sorted(self._hidden, key=len, reverse=True):
+            text = text.replace(value, MASK)
+        return text
+
     def _reading(
         self, environment: str | None, file: str | None, command: tuple[str, ...]
     ) -> Coroutine[Any, Any, Secret]:
