@@ -27,6 +27,8 @@ pytestmark = pytest.mark.sshd
 
 ROUNDS = 24
 LAPTOPS = 4
+MOST = 16
+"""Processes of one account at once, the short children of a probe included, also while a broken round still ends."""
 
 
 @pytest.fixture
@@ -42,6 +44,7 @@ def test_f52_first_connections_broken_anywhere_leave_one_server(folder: Path) ->
     assert outcome.servers == 1
     assert outcome.relays == 1
     assert outcome.done.total() == ROUNDS
+    assert outcome.processes <= MOST
 
 
 def test_f54_laptops_that_connect_at_once_share_one_server_and_one_relay(folder: Path) -> None:
