@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import sys
 from asyncio.subprocess import Process
@@ -191,3 +192,23 @@ def test_what_was_meant_to_end_ends_the_bridge_with_a_clear_sentence(words: tupl
 
         run(go())
         assert (host.hub.pid is None) is (words == ("hub", "stop"))
+
+
+def test_f65_a_bridge_goes_over_to_the_hub_that_took_the_place_of_its_own(tmp_path: Path) -> None:
+    with attached_host([Say("Done.")], tmp_path) as host:
+
+        async def go() -> None:
+            async with host.started(*BRIDGE) as process:
+                assert process.stdin is not None
+                await begin(process)
+                before = host.hub.pid
+                await asyncio.to_thread(shutil.rmtree, host.hub.places.folder)
+                connected = await asyncio.to_thread(host.hub.run, "connect", "devbox")
+                assert connected.returncode == 0, connected.stderr
+                assert host.hub.pid != before
+                await until(lambda: not Path(f"/proc/{before}").exists(), what="the older hub ends")
+                assert "result" in await ask(process, 3)
+                process.stdin.close()
+                assert await process.wait() == 0
+
+        run(go())
