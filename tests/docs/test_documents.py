@@ -23,6 +23,7 @@ from remora.demo.scene import demo_scene
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPTING = (ROOT / "docs" / "scripting.md").read_text()
 
+
 @asynccontextmanager
 async def devbox(folder: Path) -> AsyncIterator[dict[str, str]]:
     """A host called devbox with the demo's project on it; yields the environment that knows it."""
