@@ -96,6 +96,10 @@ class Limits:
     """A command that prints a secret; long, because it may ask a person to unlock something."""
     setup: float = 1800.0
     """A set-up script or smoke test whose project names no limit."""
+    login_proof: float = 30.0
+    """One real request that proves the login of codex on a host."""
+    login_device: float = 900.0
+    """How long a person may take to enter a device code; codex itself waits no longer."""
     provision_retries: int = 3
     """How often a host is dialled again in one run where trying again can help."""
     hub_start: float = 10.0

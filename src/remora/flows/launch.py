@@ -187,7 +187,7 @@ class _Launch:
                 "remora_limit": str(max(math.ceil(self._limits.launch), 1)),
             },
             limit=self._limits.launch + _MARGIN,
-            uses=("lock",),
+            uses=("lock", "confine"),
         )
         outcome = answers.one("outcome")
         if outcome == NO_FOLDER:

@@ -1,5 +1,5 @@
 # Start the app server so that it outlives this session, or find that one is there. Runs in the shell that probed,
-# with its functions and environment. Needs lock.sh, remora_codex, remora_socket, remora_listen, remora_run, remora_key and
+# with its functions and environment. Needs lock.sh, confine.sh, remora_codex, remora_socket, remora_listen, remora_run, remora_key and
 # remora_limit (seconds). Ends with outcome: started, adopt, exited, timeout, blocked, busy or refused.
 remora_lock=$remora_run/launch-$remora_key
 remora_log=$remora_run/server-$remora_key.log
@@ -43,8 +43,9 @@ remora_start() {
     (
       trap '' HUP
       cd -- "$HOME" || cd /
+      remora_confine
       PATH=$remora_path
-      exec $remora_detach "$remora_codex" app-server --listen "$remora_listen"
+      exec $remora_detach $remora_scope "$remora_codex" app-server --listen "$remora_listen"
     ) </dev/null >>"$remora_log" 2>&1 &
   }
   remora_pid=$!

@@ -127,6 +127,10 @@ class Bench:
             raise
         return self._judged(answers.under(_STEP))
 
+    async def release(self) -> None:
+        """See :class:`~remora.flows.provision.step.Workbench`."""
+        await self.close()
+
     # -- for the engine
 
     def attend(self, what: str, name: str, tell: Tell) -> None:

@@ -48,6 +48,10 @@ class Workbench(Protocol):
         """
         ...
 
+    async def release(self) -> None:
+        """Let go of the shell, for a host that has one session only; the next call opens another one."""
+        ...
+
 
 class Step(Protocol):
     """One thing that is to be true of a host.

@@ -1,0 +1,101 @@
+"""The login of codex on a host: what we noted of it, and what a real request can say of it."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from hashlib import sha256
+from typing import Final
+
+from remora.core.secrets import Secret
+
+WARNING_DAYS: Final = 7
+"""An end of the secret that is nearer than this is worth a notice."""
+
+
+class Proof(StrEnum):
+    """What a real request with the login said."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    """The endpoint, or whoever renews the login, refused it."""
+    MISSING = "missing"
+    """codex is not signed in."""
+    UNUSED = "unused"
+    """The model provider of the configuration takes no login of codex."""
+    UNPROVEN = "unproven"
+    """No answer that tells: offline, a proxy, another fault, or the time was up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginProof:
+    """`detail` is codex's own word (remote text, raw); `account` its kind of account, `None` when it names none."""
+
+    proof: Proof
+    detail: str = ""
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoginRecord:
+    """What we noted when we signed codex in. It tells whether a secret is the same without holding it.
+
+    `stamp` is that of auth.json right after; codex or a person who signs in anew changes it.
+    """
+
+    salt: str
+    digest: str
+    kind: str
+    stamp: str
+    proof: Proof
+    expires: date | None = None
+
+    def holds(self, secret: Secret) -> bool:
+        """Whether `secret` is the one that was sent."""
+        return self.digest == digest_secret(self.salt, secret)
+
+    def text(self) -> str:
+        """The record as lines of a file."""
+        return "".join(f"{name}={value}\n" for name, value in _fields(self).items())
+
+
+def digest_secret(salt: str, secret: Secret) -> str:
+    """The SHA-256 of salt and secret, in hexadecimal."""
+    return sha256(f"{salt}{secret.reveal()}".encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _fields(record: LoginRecord) -> dict[str, str]:
+    return {
+        "salt": record.salt,
+        "digest": record.digest,
+        "kind": record.kind,
+        "expires": record.expires.isoformat() if record.expires else "",
+        "stamp": record.stamp,
+        "proof": record.proof.value,
+    }
+
+
+def read_record(text: str) -> LoginRecord | None:
+    """A record from its file; `None` when there is none or it cannot be read: then the login is done anew."""
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    try:
+        return LoginRecord(
+            salt=values["salt"],
+            digest=values["digest"],
+            kind=values["kind"],
+            stamp=values["stamp"],
+            proof=Proof(values["proof"]),
+            expires=date.fromisoformat(values["expires"]) if values["expires"] else None,
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def expiry_notice(expires: date | None, today: date) -> str | None:
+    """What to say of a secret that has ended or will soon; `None` while it lasts."""
+    if expires is None or (expires - today).days > WARNING_DAYS:
+        return None
+    days = (expires - today).days
+    if days < 0:
+        return f"The secret that codex is signed in with ended on {expires.isoformat()}: renew it."
+    when = "today" if days == 0 else ("tomorrow" if days == 1 else f"in {days} days")
+    return f"The secret that codex is signed in with ends {when}, on {expires.isoformat()}: renew it."

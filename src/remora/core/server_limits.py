@@ -1,0 +1,79 @@
+"""What the app server may use: the wish, what the kernel enforces, and how the two differ."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from remora.core.answers import Answers
+from remora.core.errors import Code
+
+_UNITS: Final = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
+_PAGE: Final = 65536
+"""The kernel rounds memory to pages; none is larger."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerLimits:
+    """`memory` in bytes, `cpu` in hundredths of a core, `processes` as their number; `None`: no limit."""
+
+    memory: int | None = None
+    cpu: int | None = None
+    processes: int | None = None
+
+    def text(self) -> str:
+        """The lines of the limits file; nothing when there is no limit."""
+        values = {"memory": self.memory, "cpu": self.cpu, "processes": self.processes}
+        return "".join(f"{name}={value}\n" for name, value in values.items() if value is not None)
+
+    def describe(self) -> str:
+        """For people."""
+        parts = [f"{self.memory / _UNITS['MiB']:g} MiB of memory"] if self.memory is not None else []
+        parts += [f"{self.cpu / 100:g} {'core' if self.cpu == 100 else 'cores'}"] if self.cpu is not None else []
+        parts += [f"{self.processes} processes and threads"] if self.processes is not None else []
+        return ", ".join(parts) or "no limits"
+
+
+def make_limits(memory: str | None, cpu: float | None, processes: int | None) -> ServerLimits:
+    """The limits of a manifest's ``[server]`` table; `memory` as in ``512MiB``."""
+    amount = int(memory[:-3]) * _UNITS[memory[-3:]] if memory is not None else None
+    return ServerLimits(memory=amount, cpu=max(round(cpu * 100), 1) if cpu is not None else None, processes=processes)
+
+
+def read_limits(text: str) -> ServerLimits:
+    """The limits of a limits file; what is no number there is no limit."""
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    number = {name: int(value) for name, value in values.items() if value.isascii() and value.isdecimal()}
+    return ServerLimits(memory=number.get("memory"), cpu=number.get("cpu"), processes=number.get("processes"))
+
+
+def enforcement_notices(wish: ServerLimits, answers: Answers) -> tuple[str, ...]:
+    """What of `wish` the running server does not really keep, or keeps in a weaker way, by the kernel's own word."""
+    notices = []
+    memory, cpu, processes = (_least(answers, f"limit.{name}") for name in ("memory", "cpu", "processes"))
+    if wish.memory is not None and not _keeps(memory, wish.memory + _PAGE):
+        each = _least(answers, "each.memory")
+        if _keeps(each, wish.memory + _PAGE):
+            notices.append("memory is limited for each process by itself, not for all that the server runs together")
+        else:
+            notices.append(_unenforced("memory"))
+    if wish.cpu is not None and not _keeps(cpu, wish.cpu):
+        notices.append(_unenforced("cpu"))
+    if wish.processes is not None and not _keeps(processes, wish.processes):
+        account = _least(answers, "account.processes")
+        if _keeps(account, wish.processes) and answers.one("root") != "1":
+            notices.append("processes are counted over the whole account, not for the app server alone")
+        else:
+            notices.append(_unenforced("processes"))
+    return tuple(f"{Code.LIMIT_UNENFORCED.value}: {notice}" for notice in notices)
+
+
+def _unenforced(name: str) -> str:
+    return f"the running app server has no limit of {name} (it was started before, or this host has no means for it)"
+
+
+def _keeps(value: int | None, most: int) -> bool:
+    return value is not None and value <= most
+
+
+def _least(answers: Answers, key: str) -> int | None:
+    """The kernel says `unlimited` or nothing where there is no limit."""
+    return min((int(value) for value in answers.all(key) if value.isascii() and value.isdecimal()), default=None)

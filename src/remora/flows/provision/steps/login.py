@@ -1,0 +1,169 @@
+"""How codex on a host signs in: with an API key or an access token, proven by a real request."""
+
+from collections.abc import AsyncIterator
+from datetime import date
+from typing import Final
+
+from remora.core.answers import Answers, without_escapes
+from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
+from remora.core.logins import LoginProof, LoginRecord, Proof, digest_secret, expiry_notice, read_record
+from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.secrets import MASK, Secret
+from remora.flows.provision.step import Tell, Workbench
+from remora.ports import SecretReader
+from remora.wire.login_proof import is_refusal, read_proof
+from remora.wire.manifest import LoginKind, LoginTable, SecretSource
+
+_OPTIONS: Final = {LoginKind.API_KEY: "--with-api-key", LoginKind.ACCESS_TOKEN: "--with-access-token"}
+_TITLES: Final = {LoginKind.API_KEY: "sign in with an API key", LoginKind.ACCESS_TOKEN: "sign in with an access token"}
+_APPLY: Final = "codex_program login_functions login_apply"
+_MARGIN: Final = 15.0
+"""Seconds that a script gets beyond the time for one proof, to begin and to clean up."""
+
+
+class LoginStep:
+    """codex is signed in with the secret that `table` names.
+
+    A secret that the host has already is not sent again: a record there holds its salted digest and the stamp of
+    auth.json. A new login takes the place of the old one only when the model endpoint has not refused it.
+    """
+
+    name = "login"
+
+    def __init__(self, table: LoginTable, secrets: SecretReader) -> None:
+        if table.secret is None or table.kind not in _OPTIONS:
+            raise ValueError("a login step needs a kind and a secret")
+        self._table = table
+        self._source: SecretSource = table.secret
+        self._secrets = secrets
+        self.title = _TITLES[table.kind]
+
+    def reading(self) -> Script:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        return Script("codex_program login_read")
+
+    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+        """See :class:`~remora.flows.provision.step.Step`. Reads the secret on this machine."""
+        secret = await self._secret()
+        notices = self._expiry(answers)
+        if not answers.one("codex"):
+            return Finding(state=StepState.LATER, detail="codex has to be there first", answers=answers)
+        record = read_record(answers.one("record") or "")
+        reason = self._difference(answers, record, secret)
+        if reason is not None or record is None:
+            size = len(secret.reveal().encode("utf-8", "surrogateescape"))
+            detail = f"{reason}; an {_words(self._table.kind)} is sent"
+            return Finding(
+                state=StepState.DIFFERENT, detail=detail, sends=size, notices=tuple(notices), answers=answers
+            )
+        if record.proof is not Proof.OK:
+            notices.append(_unsure(record.proof))
+        detail = f"signed in with this {_words(self._table.kind)}"
+        return Finding(state=StepState.SAME, detail=detail, notices=tuple(notices), answers=answers)
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        """See :class:`~remora.flows.provision.step.Step`. Raises ``login-refused``; the old login is then untouched."""
+        secret = await self._secret()
+        await sign_in(bench, self._table.kind, secret)
+        proof = await prove_login(bench, how="prove")
+        if proof.proof in (Proof.REFUSED, Proof.MISSING):
+            await bench.ask(Script(_APPLY, {"remora_how": "drop"}), limit=bench.world.limits.provision_step)
+            raise login_refused(bench, proof, secret)
+        await keep_login(bench, self._table.kind, secret, proof.proof, expires=self._table.expires)
+
+    async def _secret(self) -> Secret:
+        source = self._source
+        return await self._secrets.read(environment=source.environment, file=source.file, command=source.command)
+
+    def _expiry(self, answers: Answers) -> list[str]:
+        today = answers.one("today")
+        try:
+            notice = expiry_notice(self._table.expires, date.fromisoformat(today)) if today else None
+        except ValueError:
+            return []
+        return [notice] if notice else []
+
+    def _difference(self, answers: Answers, record: LoginRecord | None, secret: Secret) -> str | None:
+        """Why the login is not the wished one; `None` when it is."""
+        if answers.one("auth") != "present":
+            return "codex is not signed in"
+        if record is None:
+            return "codex is signed in, but not by remora"
+        if record.stamp != answers.one("stamp"):
+            return "the login was changed by somebody else"
+        if record.kind != self._table.kind.value or not record.holds(secret):
+            return "the secret is another one now"
+        if record.expires != self._table.expires:
+            return "the day on which the secret ends is another one now"
+        return None
+
+
+async def sign_in(bench: Workbench, kind: LoginKind, secret: Secret) -> None:
+    """Make a login beside the one that is there; the secret travels on standard input alone."""
+    data = secret.reveal().encode("utf-8", "surrogateescape")
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield data
+
+    script = Script(_APPLY, {"remora_how": "login", "remora_option": _OPTIONS[kind]})
+    answers = await bench.send(script, pieces(), size=len(data))
+    if answers.one("login.status") != "0":
+        said = _masked(answers.one("login.said") or "", secret)
+        if is_refusal(said):
+            raise login_refused(bench, LoginProof(proof=Proof.REFUSED, detail=said), secret)
+        raise ProvisionProblem(
+            Code.STEP_FAILED,
+            f"codex on {bench.host.facts.hostname} did not take the {_words(kind)}.",
+            seen=said,
+            next_step="Look whether the secret is complete and of the kind that the manifest says.",
+        )
+
+
+async def prove_login(bench: Workbench, *, how: str) -> LoginProof:
+    """Ask with the new login (``prove``) or the one that is there (``status``)."""
+    limits = bench.world.limits
+    variables = {"remora_how": how, "remora_patience": str(max(round(limits.login_proof), 1))}
+    return read_proof(await bench.ask(Script(_APPLY, variables), limit=limits.login_proof + _MARGIN))
+
+
+async def keep_login(
+    bench: Workbench, kind: LoginKind | None, secret: Secret | None, proof: Proof, *, expires: date | None = None
+) -> None:
+    """Put the new login in the place of the old one. Without a secret (a person signed in) nothing is noted of it."""
+    record = ""
+    if secret is not None and kind is not None:
+        salt = bench.world.nonce()
+        noted = LoginRecord(
+            salt=salt, digest=digest_secret(salt, secret), kind=kind.value, stamp="", proof=proof, expires=expires
+        )
+        record = noted.text().replace("stamp=\n", "")
+    variables = {"remora_how": "keep", "remora_record": record}
+    await bench.ask(Script(_APPLY, variables), limit=bench.world.limits.provision_step)
+
+
+def login_refused(bench: Workbench, proof: LoginProof, secret: Secret | None = None) -> RemoraError:
+    """The failure that names the machine whose login is no good."""
+    facts = bench.host.facts
+    return AppServerProblem(
+        Code.LOGIN_REFUSED,
+        f"The login of codex on {facts.hostname} ({bench.facts.account}) was refused by a real request.",
+        seen=_masked(proof.detail, secret),
+        next_step="Renew the secret and run this again; the login that was there before is untouched."
+        if secret is not None
+        else f"Sign that machine in anew: remora login, or codex login --device-auth as {bench.facts.account} there.",
+    )
+
+
+def _masked(text: str, secret: Secret | None) -> str:
+    text = without_escapes(text)
+    return text.replace(secret.reveal(), MASK) if secret is not None and secret.reveal() else text
+
+
+def _unsure(proof: Proof) -> str:
+    if proof is Proof.UNUSED:
+        return "The model provider in config.toml takes no login of codex, so a request proves nothing about it."
+    return "The login has not been proven by a request: the model endpoint gave no answer that tells."
+
+
+def _words(kind: LoginKind) -> str:
+    return kind.value.replace("api-key", "API key").replace("access-token", "access token")

@@ -1,0 +1,122 @@
+"""The app server: started, and brought back after a reboot."""
+
+import math
+import re
+from typing import Final
+
+from remora.core.answers import Answers
+from remora.core.errors import Code, RemoraError
+from remora.core.launching import LaunchRequest
+from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.server_limits import enforcement_notices, read_limits
+from remora.flows.launch import open_app_server
+from remora.flows.provision.step import Tell, Workbench
+from remora.wire.manifest import ServerTable
+
+_READING: Final = "codex_program server_find limits_enforced confine server_unit server_read"
+_VERSION: Final = re.compile(r"\d+\.\d+\.\d+\S*")
+_ASKING: Final = 5
+"""Seconds for one ``codex --version``."""
+
+
+class ServerStep:
+    """An app server runs, whoever started it; where `table` says so the user's service manager starts it at boot.
+
+    What runs is never ended or replaced: a server of an older codex, or with an earlier login, is only told of.
+    """
+
+    name = "server"
+
+    def __init__(self, table: ServerTable) -> None:
+        self._start = table.start
+        self._survive = table.survive_reboot
+        self.title = "the app server runs" if table.start else "the app server starts at boot"
+
+    def reading(self) -> Script:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        variables = {"remora_survive": "1" if self._survive else "", "remora_limit": str(math.ceil(_ASKING))}
+        return Script(_READING, variables)
+
+    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        pid = answers.one("pid")
+        if not answers.one("codex") and pid is None:
+            return Finding(state=StepState.LATER, detail="codex has to be there first", answers=answers)
+        changes = ["it is started"] if self._start and pid is None else []
+        if self._survive and answers.one("manager") == "1" and not _has_service(answers):
+            changes.append("the service that starts it at boot is set up")
+        notices = (*self._boot_notices(answers, facts), *_server_notices(answers))
+        if changes:
+            detail = "; ".join(changes)
+            return Finding(state=StepState.DIFFERENT, detail=detail, notices=notices, answers=answers)
+        whose = "started by remora" if answers.one("ours") == "1" else "started by another program"
+        detail = f"process {pid}, {whose}" if pid else "it is not running, and need not"
+        return Finding(state=StepState.SAME, detail=detail, notices=notices, answers=answers)
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        """See :class:`~remora.flows.provision.step.Step`. A start is proven by a handshake."""
+        answers = finding.answers
+        if self._survive and answers.one("manager") == "1" and not _has_service(answers):
+            script = Script("codex_program confine server_unit server_unit_apply")
+            await bench.ask(script, limit=bench.world.limits.provision_step)
+        if self._start and answers.one("pid") is None:
+            await _start(bench)
+
+    def _boot_notices(self, answers: Answers, facts: BoxFacts) -> tuple[str, ...]:
+        notice = ""
+        if not self._survive:
+            return ()
+        if answers.one("manager") != "1":
+            notice = (
+                "The app server does not come back by itself after a reboot: this account has no service manager "
+                "(systemd --user). The next connect or run starts it."
+            )
+        elif _has_service(answers) and answers.one("linger") != "yes":
+            notice = (
+                "After a reboot the app server comes back only when the account logs in: it may not linger. "
+                f"An administrator allows it with: loginctl enable-linger {facts.account}"
+            )
+        return (notice,) if notice else ()
+
+
+def _has_service(answers: Answers) -> bool:
+    return answers.one("unit") == "same" and answers.one("enabled") == "enabled"
+
+
+def _server_notices(answers: Answers) -> tuple[str, ...]:
+    """What is not as wished about a server that runs, and stays so because nothing that runs is ended."""
+    if answers.one("pid") is None:
+        return ()
+    notices = []
+    old, new = (_VERSION.search(answers.one(key) or "") for key in ("version", "version.installed"))
+    if old and new and old[0] != new[0]:
+        notices.append(
+            f"The running app server is codex {old[0]}, and {new[0]} is installed. It was not restarted, because that "
+            "ends turns; when it is idle: remora disconnect ALIAS --stop-server, then remora connect ALIAS."
+        )
+    if answers.one("login") == "newer":
+        notices.append(
+            "The running app server was started before codex was signed in as it is now, and goes on with the login "
+            "of then until it is started anew."
+        )
+    return (*notices, *enforcement_notices(read_limits(answers.one("wish") or ""), answers))
+
+
+async def _start(bench: Workbench) -> None:
+    """Launch or adopt, as any client does; a server that would end with the connection is no success."""
+    try:
+        await _launch(bench)
+    except RemoraError as error:
+        if error.code is not Code.CHANNEL_REFUSED:
+            raise
+        await bench.release()  # a host with MaxSessions 1: the launch needs the session that the bench has
+        await _launch(bench)
+
+
+async def _launch(bench: Workbench) -> None:
+    world = bench.world
+    opening = open_app_server(
+        bench.host, LaunchRequest(), clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True
+    )
+    async with opening:
+        pass  # it has answered the handshake
