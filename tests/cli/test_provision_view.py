@@ -196,7 +196,7 @@ def test_on_a_terminal_a_table_below_tells_step_bytes_rate_and_the_last_line() -
         page = Page(screen.out, {"TERM": "xterm-256color", "LANG": "C.UTF-8"}, width=80)
         view = ProvisionView(page, ["devbox", "ci-1"], now=lambda: now)
         view.redraw()
-        assert "2 hosts waiting" in screen.drain()
+        assert "2 hosts  connecting, being read, or waiting" in screen.drain()
         view.show(StepStarted(alias="devbox", name="codex", title="codex 0.163.0", index=1, count=9))
         now = 4.0
         view.show(StepMoved(alias="devbox", name="codex", bytes_sent=20_000_000, bytes_total=40_000_000))
@@ -205,7 +205,11 @@ def test_on_a_terminal_a_table_below_tells_step_bytes_rate_and_the_last_line() -
         drawn = screen.drain()
         assert "20.0 MB of 40.0 MB, 5.0 MB/s" in drawn
         assert "unpacking \\x1b[2Jnow" in drawn
-        assert "1 host waiting" in drawn
+        assert "… ci-1  connecting, being read, or waiting" in drawn
+        view.show(StepMoved(alias="ci-1", name="codex", line="joe@laptop is at work since 12:00"))
+        view.redraw()
+        assert "… ci-1    waits" in screen.drain()
+        assert "joe@laptop is at work" in screen.drain()
         for step in progress(CHANGED, UNCHANGED):
             view.show(step)
         assert "2 hosts: 1 changed, 1 unchanged" in screen.drain()

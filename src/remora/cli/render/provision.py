@@ -77,8 +77,8 @@ class ProvisionView:
             row for alias, work in self._at_work.items() for row in work.rows(f"{alias:<{self._width}}  ", self._now())
         ]
         if self._waiting:
-            count = len(self._waiting)
-            rows.insert(0, Text(f"… {count} {'host' if count == 1 else 'hosts'} waiting", style="dim"))
+            hosts = next(iter(self._waiting)) if len(self._waiting) == 1 else f"{len(self._waiting)} hosts"
+            rows.insert(0, Text.assemble(("… ", "dim"), remote(hosts), ("  connecting, being read, or waiting", "dim")))
         self._page.draw(Group(*rows) if rows else None)
 
     def settle(self) -> None:
@@ -86,9 +86,9 @@ class ProvisionView:
         self._page.clear()
 
     def _moved(self, progress: StepMoved) -> None:
-        work = self._at_work.get(progress.alias)
-        if work is not None:
-            work.move(progress)
+        # What a host waits for before its first step, such as another operator, is told of no step.
+        waits = StepStarted(alias=progress.alias, name=progress.name, title="waits", index=0, count=0)
+        self._at_work.setdefault(progress.alias, _AtWork(waits, self._now())).move(progress)
         if progress.line and self._details:
             prefix = Text("  │ " if self._single else f"  │ {progress.alias:<{self._width}}  ", style="dim")
             self._page.line(remote(progress.line, one_line=True), prefix=prefix)
@@ -178,7 +178,8 @@ class _AtWork:
     def rows(self, head: str, now: float) -> list[Text]:
         """The step, what it sends, and below it the last line that its script wrote."""
         row = Text.assemble(("… ", "dim"), remote(head), no_wrap=True, overflow="ellipsis")
-        row.append(f"{self._step.index}/{self._step.count} ", style="dim")
+        if self._step.count:
+            row.append(f"{self._step.index}/{self._step.count} ", style="dim")
         row.append_text(remote(self._step.title, one_line=True))
         moved = self._moved
         if moved.bytes_total:
