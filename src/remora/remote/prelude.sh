@@ -91,3 +91,18 @@ remora_listener() {
 remora_is_own_folder() {
   [ -d "$1" ] && [ ! -L "$1" ] && [ "$(remora_owner "$1")" = "$(id -u)" ] && chmod 700 "$1" 2>/dev/null
 }
+
+# remora_bounded PROGRAM WORD...: ask a program of the user's, a codex above all, within remora_limit seconds. Without a
+# home of its own codex writes nothing: otherwise each --version leaves a folder behind. It takes the place of the subshell
+# in which its answer is wanted. Needs remora_path.
+remora_bounded() {
+  set -- env "PATH=$remora_path" CODEX_HOME=/dev/null "$@"
+  exec </dev/null 2>&1
+  if command -v timeout >/dev/null 2>&1; then
+    exec timeout -s KILL "$remora_limit" "$@"
+  elif command -v perl >/dev/null 2>&1; then
+    exec perl -e 'alarm shift; exec @ARGV' "$remora_limit" "$@"
+  else
+    exec "$@"
+  fi
+}

@@ -3,20 +3,6 @@
 # remora_limit (seconds for one codex --version).
 remora_emit path "$remora_path"
 
-# Ask a codex. Without a home of its own it writes nothing: otherwise each --version leaves a folder behind. It takes
-# the place of the subshell in which its answer is wanted.
-remora_bounded() {
-  set -- env "PATH=$remora_path" CODEX_HOME=/dev/null "$@"
-  exec </dev/null 2>&1
-  if command -v timeout >/dev/null 2>&1; then
-    exec timeout -s KILL "$remora_limit" "$@"
-  elif command -v perl >/dev/null 2>&1; then
-    exec perl -e 'alarm shift; exec @ARGV' "$remora_limit" "$@"
-  else
-    exec "$@"
-  fi
-}
-
 remora_examine() {
   remora_text=$(remora_bounded "$2" --version)
   remora_status=$?
