@@ -48,6 +48,8 @@ class Script:
 
     name: str
     variables: dict[str, str] = field(default_factory=dict)
+    text: str = ""
+    """More shell text, after the files."""
 
 
 class StepState(StrEnum):

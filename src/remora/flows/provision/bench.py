@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from remora.core import scripts
@@ -114,7 +115,7 @@ class Bench:
     async def send(self, script: Script, data: AsyncIterator[bytes], *, size: int) -> Answers:
         """See :class:`~remora.flows.provision.step.Workbench`."""
         shell = await self._entered()
-        sized = Script(script.name, {**script.variables, "remora_size": str(size)})
+        sized = replace(script, variables={**script.variables, "remora_size": str(size)})
         await shell.begin(self._script(_part(_STEP, sized, channel=True), script.name))
         try:
             answers = await shell.answer(script.name, limit=self._limits.provision_step, until=f"{_STEP}.go")
@@ -305,7 +306,7 @@ _TELL_APART: Final = 'remora_tell() { remora_emit "$remora_step.$1" "$2" >&5; }\
 
 
 def _texts(script: Script) -> str:
-    return "".join(shipped(f"provision/{name}") for name in script.name.split())
+    return "".join(shipped(f"provision/{name}") for name in script.name.split()) + script.text
 
 
 def _assignments(values: dict[str, str]) -> str:
@@ -326,7 +327,7 @@ def _watched(text: str) -> str:
 
 
 def _end(name: str) -> str:
-    return f"remora_emit end {shlex.quote(name)}\n"
+    return f"remora_emit end {shlex.quote(name or 'script')}\n"
 
 
 def _with_log(answers: Answers) -> str:

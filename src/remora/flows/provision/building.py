@@ -1,0 +1,78 @@
+"""The steps that bring a host to what its manifest says, in their order."""
+
+from msgspec import UNSET
+
+from remora.flows.provision.step import Step
+from remora.ports import Packages, SecretReader
+from remora.wire.host_spec import HostSpec
+from remora.wire.manifest import CodexSource, CodexTable, HostTables, LoginKind, PathChange, ServerTable
+
+
+def steps_for(spec: HostSpec, *, packages: Packages, secrets: SecretReader) -> tuple[Step, ...]:
+    """Steps for all that `spec` mentions; what it does not mention is left alone."""
+    tables = spec.tables
+    return (
+        *_program(tables, packages),
+        *_files(tables),
+        *_account(tables, secrets),
+        *_projects(tables, secrets),
+    )
+
+
+def _program(tables: HostTables, packages: Packages) -> tuple[Step, ...]:
+    from remora.flows.provision.steps.codex import CodexStep
+    from remora.flows.provision.steps.path import PathStep
+
+    codex = tables.codex
+    steps: list[Step] = []
+    if codex is not UNSET and codex.source is not CodexSource.NONE:
+        steps.append(CodexStep(codex, packages))
+    if tables.path is not UNSET and tables.path.how is not PathChange.NONE:
+        steps.append(PathStep(CodexTable() if codex is UNSET else codex, tables.path))
+    return tuple(steps)
+
+
+def _files(tables: HostTables) -> tuple[Step, ...]:
+    from remora.flows.provision.steps.config import ConfigStep
+    from remora.flows.provision.steps.file import FileStep
+
+    steps: list[Step] = []
+    if tables.config:
+        steps.append(ConfigStep(tables.config))
+    if tables.instructions is not UNSET:
+        content = (tables.instructions.content or "").encode()
+        steps.append(FileStep("AGENTS.md", content, "0644", name="instructions"))
+    steps.extend(FileStep(file.path, (file.content or "").encode(), file.mode) for file in tables.files)
+    return tuple(steps)
+
+
+def _account(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
+    from remora.flows.provision.steps.limits import LimitsStep
+    from remora.flows.provision.steps.login import LoginStep
+    from remora.flows.provision.steps.server import ServerStep
+
+    steps: list[Step] = []
+    if tables.login is not UNSET and tables.login.kind is not LoginKind.NONE:
+        steps.append(LoginStep(tables.login, secrets))
+    if tables.server is not UNSET:
+        if _has_limits(tables.server):
+            steps.append(LimitsStep(tables.server))
+        steps.append(ServerStep(tables.server))
+    return tuple(steps)
+
+
+def _has_limits(table: ServerTable) -> bool:
+    return any(limit is not None for limit in (table.memory, table.cpu, table.processes))
+
+
+def _projects(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
+    from remora.flows.provision.steps.project import RepositoryStep, SetupStep, SmokeStep
+
+    steps: list[Step] = []
+    for project in tables.projects:
+        steps.append(RepositoryStep(project))
+        if project.setup is not None:
+            steps.append(SetupStep(project, secrets))
+        if project.smoke is not None:
+            steps.append(SmokeStep(project))
+    return tuple(steps)

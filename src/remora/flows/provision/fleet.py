@@ -1,0 +1,137 @@
+"""Many hosts provisioned side by side; what happens to one is no matter of the others."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Final
+
+from remora.core.errors import ExitCode
+from remora.core.provisioning import StepOutcome
+from remora.flows.provision.building import steps_for
+from remora.flows.provision.host import HostRun, HostWork
+from remora.flows.provision.outcome import HostOutcome
+from remora.flows.waiting import dismiss
+from remora.ports import Clock, Dialogue, Packages, SecretReader, World
+from remora.wire.host_spec import HostSpec
+from remora.wire.reports.provision import (
+    HostProvision,
+    ProvisionProgress,
+    ProvisionReport,
+    StepDone,
+    StepMoved,
+    StepStarted,
+)
+
+_UNREAD: Final = 1000
+"""Events that wait to be read; beyond them lines and byte counts are left out."""
+
+
+async def provision_hosts(
+    specs: Sequence[HostSpec],
+    world: World,
+    dialogue: Dialogue,
+    *,
+    packages: Packages,
+    secrets: SecretReader,
+    dry_run: bool,
+    jobs: int,
+    fail_fast: bool,
+    operator: str,
+) -> AsyncGenerator[ProvisionProgress, None]:
+    """Bring every host of `specs` to its state, `jobs` at once; see :func:`carry_out`."""
+    works = [
+        HostWork(alias=spec.alias, digest=spec.digest, steps=steps_for(spec, packages=packages, secrets=secrets))
+        for spec in specs
+    ]
+    running = carry_out(works, world, dialogue, dry_run=dry_run, jobs=jobs, fail_fast=fail_fast, operator=operator)
+    try:
+        async for progress in running:
+            yield progress
+    finally:
+        await running.aclose()
+
+
+async def carry_out(
+    works: Sequence[HostWork],
+    world: World,
+    dialogue: Dialogue,
+    *,
+    dry_run: bool,
+    jobs: int,
+    fail_fast: bool,
+    operator: str,
+) -> AsyncGenerator[ProvisionProgress, None]:
+    """Do `works`, `jobs` at once: steps as they begin, move and end, hosts as they are done, the report at the end.
+
+    With `fail_fast` no host is begun once one has failed; those at work go on to their end. Close the iterator to
+    stop: nothing is left running here or there, and every host's marker says how far it came.
+    """
+    fleet = _Fleet(world, dialogue, dry_run=dry_run, jobs=jobs, fail_fast=fail_fast, operator=operator)
+    tasks = [asyncio.create_task(fleet.work(work)) for work in works]
+    done: dict[str, HostProvision] = {}
+    try:
+        while len(done) < len(works):
+            item = await fleet.news.get()
+            if isinstance(item, HostProvision):
+                done[item.alias] = item
+            yield item
+    finally:
+        await dismiss(*tasks)
+    hosts = [done[work.alias] for work in works]
+    ok = all(host.ok for host in hosts)
+    code = ExitCode.DONE if ok else ExitCode.PARTIAL
+    yield ProvisionReport(ok=ok, exit_code=int(code), dry_run=dry_run, hosts=hosts)
+
+
+class _Fleet:
+    def __init__(
+        self, world: World, dialogue: Dialogue, *, dry_run: bool, jobs: int, fail_fast: bool, operator: str
+    ) -> None:
+        self.news: asyncio.Queue[StepStarted | StepMoved | StepDone | HostProvision] = asyncio.Queue()
+        self._world = world
+        self._dialogue = dialogue
+        self._dry_run = dry_run
+        self._operator = operator
+        self._fail_fast = fail_fast
+        self._places = asyncio.Semaphore(jobs)
+        self._pace = _Pace(world.clock, rate=world.limits.dials_per_second, burst=world.limits.dial_parallel)
+        self._failed = False
+
+    async def work(self, work: HostWork) -> None:
+        """One host, when its turn comes."""
+        async with self._places:
+            if self._failed and self._fail_fast:
+                outcome = HostOutcome(work.alias, work.digest, work.steps, self._tell, self._world.clock.monotonic)
+                self.news.put_nowait(outcome.body(None, skipped=True))
+                return
+            await self._pace.wait()
+            run = HostRun(
+                work,
+                self._world,
+                self._dialogue,
+                dry_run=self._dry_run,
+                operator=self._operator,
+                progress=self._tell,
+            )
+            host = await run.run()
+            self._failed = self._failed or host.outcome == StepOutcome.FAILED.value
+            self.news.put_nowait(host)
+
+    def _tell(self, progress: StepStarted | StepMoved | StepDone) -> None:
+        if not isinstance(progress, StepMoved) or self.news.qsize() < _UNREAD:
+            self.news.put_nowait(progress)
+
+
+class _Pace:
+    """New connections: `burst` at once, then no more than `rate` a second."""
+
+    def __init__(self, clock: Clock, *, rate: float, burst: int) -> None:
+        self._clock = clock
+        self._gap = 1 / rate
+        self._ahead = burst * self._gap
+        self._next = clock.monotonic() - self._ahead
+
+    async def wait(self) -> None:
+        now = self._clock.monotonic()
+        self._next = max(self._next, now - self._ahead) + self._gap
+        if self._next > now:
+            await self._clock.sleep(self._next - now)
