@@ -5,13 +5,24 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_LIMITS, DEFAULT_SETTINGS, Limits, Settings, Transport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from remora.adapters.dial_gate import DialGate
     from remora.adapters.manifest_file import ManifestFile
     from remora.adapters.secret_sources import SecretSources
-    from remora.ports import ByteStream, Clock, ConfigReader, Dialler, HostResolver, LocalSockets, RunLogs, World
+    from remora.ports import (
+        ByteStream,
+        Clock,
+        ConfigReader,
+        Dialler,
+        HostResolver,
+        LocalSockets,
+        Packages,
+        RunLogs,
+        World,
+    )
 
 
 def load_settings(file: str | None = None) -> Settings:
@@ -143,6 +154,15 @@ def secret_sources(*, limits: Limits = DEFAULT_LIMITS) -> "SecretSources":
     from remora.adapters.secret_sources import SecretSources
 
     return SecretSources(limits)
+
+
+def packages(
+    clock: "Clock", *, limits: Limits = DEFAULT_LIMITS, tell: "Callable[[str, int, int], None] | None" = None
+) -> "Packages":
+    """Where codex comes from; `tell` hears what is fetched, how much of it, and of how much."""
+    from remora.adapters.codex_packages import CodexPackages
+
+    return CodexPackages(clock=clock, limits=limits, tell=tell)
 
 
 def provision_logs(clock: "Clock", *, limits: Limits = DEFAULT_LIMITS) -> "RunLogs":

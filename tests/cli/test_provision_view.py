@@ -9,6 +9,7 @@ from tests.support.pseudo_terminal import PseudoTerminal
 
 from remora.cli.render.page import Page
 from remora.cli.render.provision import ProvisionView
+from remora.core.answers import without_escapes
 from remora.wire.reports import ErrorBody, NoticeBody
 from remora.wire.reports.provision import (
     HostProvision,
@@ -196,20 +197,24 @@ def test_on_a_terminal_a_table_below_tells_step_bytes_rate_and_the_last_line() -
         page = Page(screen.out, {"TERM": "xterm-256color", "LANG": "C.UTF-8"}, width=80)
         view = ProvisionView(page, ["devbox", "ci-1"], now=lambda: now)
         view.redraw()
-        assert "2 hosts  connecting, being read, or waiting" in screen.drain()
+        assert "2 hosts  connecting, being read, or waiting" in without_escapes(screen.drain())
         view.show(StepStarted(alias="devbox", name="codex", title="codex 0.163.0", index=1, count=9))
         now = 4.0
         view.show(StepMoved(alias="devbox", name="codex", bytes_sent=20_000_000, bytes_total=40_000_000))
         view.show(StepMoved(alias="devbox", name="codex", line="unpacking \x1b[2Jnow"))
         view.redraw()
-        drawn = screen.drain()
+        drawn = without_escapes(screen.drain())
         assert "20.0 MB of 40.0 MB, 5.0 MB/s" in drawn
         assert "unpacking \\x1b[2Jnow" in drawn
         assert "… ci-1  connecting, being read, or waiting" in drawn
         view.show(StepMoved(alias="ci-1", name="codex", line="joe@laptop is at work since 12:00"))
         view.redraw()
-        assert "… ci-1    waits" in screen.drain()
-        assert "joe@laptop is at work" in screen.drain()
+        view.fetching("codex 0.163.0 for Linux x86_64", 1_000_000, 4_000_000)
+        view.redraw()
+        drawn = without_escapes(screen.drain())
+        assert "… ci-1    waits" in drawn
+        assert "joe@laptop is at work" in drawn
+        assert "↓ codex 0.163.0 for Linux x86_64  1.0 MB of 4.0 MB" in drawn
         for step in progress(CHANGED, UNCHANGED):
             view.show(step)
         assert "2 hosts: 1 changed, 1 unchanged" in screen.drain()

@@ -1,6 +1,6 @@
 """Devboxes: described in a manifest, and brought to that state."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
@@ -76,6 +76,7 @@ async def provision(
     jobs: int | None = None,
     fail_fast: bool = False,
     dialogue: "Dialogue | None" = None,
+    tell: Callable[[str, int, int], None] | None = None,
     ssh_config: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> "AsyncGenerator[ProvisionProgress, None]":
@@ -83,7 +84,8 @@ async def provision(
 
     Steps come as they begin, move and end, a host when it is done, and one report, in the order given, at the end. A
     failure belongs to its host; with `fail_fast` no further host is begun after one. With `dry_run` hosts are read
-    and nothing is changed. Without `dialogue` every question while connecting is refused. Use it under
+    and nothing is changed. Without `dialogue` every question while connecting is refused. `tell` hears what this
+    machine fetches for all of them, how many bytes of it are there, and of how many (0: not known). Use it under
     ``contextlib.aclosing`` to let go early: the next run goes on where this one stopped.
     """
     from remora import wiring
@@ -98,7 +100,7 @@ async def provision(
         specs,
         world,
         dialogue or UnattendedDialogue(),
-        packages=wiring.packages(limits=settings.limits),
+        packages=wiring.packages(world.clock, limits=settings.limits, tell=tell),
         secrets=secrets,
         dry_run=dry_run,
         jobs=jobs or settings.limits.provision_parallel,

@@ -35,6 +35,7 @@ async def provision_and_show(
             jobs=jobs,
             fail_fast=fail_fast,
             dialogue=dialogue_of(someone),
+            tell=view.fetching,
             ssh_config=options.ssh_config,
             settings=options.settings,
         )

@@ -50,6 +50,7 @@ class ProvisionView:
         self._now = now
         self._waiting = dict.fromkeys(aliases)
         self._at_work: dict[str, _AtWork] = {}
+        self._fetching: Text | None = None
 
     def show(self, progress: ProvisionProgress) -> None:
         """Show one piece of progress."""
@@ -69,6 +70,14 @@ class ProvisionView:
         elif self._single or self._details:
             self._step(progress.step, head=self._head(progress))
 
+    def fetching(self, what: str, done: int, total: int) -> None:
+        """Take what this machine is fetching for all hosts; it is there when `done` is all of it."""
+        self._fetching = Text.assemble(("↓ ", "dim"), remote(what, one_line=True), no_wrap=True, overflow="ellipsis")
+        if total:
+            self._fetching.append(f"  {size(done)} of {size(total)}", style="dim")
+        if total and done >= total:
+            self._fetching = None
+
     def redraw(self) -> None:
         """Draw the hosts under way again."""
         if self._quiet:
@@ -79,6 +88,8 @@ class ProvisionView:
         if self._waiting:
             hosts = next(iter(self._waiting)) if len(self._waiting) == 1 else f"{len(self._waiting)} hosts"
             rows.insert(0, Text.assemble(("… ", "dim"), remote(hosts), ("  connecting, being read, or waiting", "dim")))
+        if self._fetching is not None:
+            rows.insert(0, self._fetching)
         self._page.draw(Group(*rows) if rows else None)
 
     def settle(self) -> None:
