@@ -4,7 +4,7 @@
 person who answers by script. Every host, the twin too, passes one contract suite (:mod:`remora.testing.contracts`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -298,8 +298,8 @@ class PackagePiece:
 class Package:
     """A codex for one platform, ready to be sent: a gzip-compressed tar archive on this machine, in `pieces`.
 
-    `digest` is the SHA-256 of `file`, `size` its bytes, `unpacked` what it takes on the host. `content` is a digest
-    over names, modes and bytes of the files inside, the same however they were compressed. `program` is the path of
+    `digest` is the SHA-256 of `file`, `size` its bytes, `unpacked` what its `files` take on the host. `content` is a
+    digest over their names, modes and bytes, the same however they were compressed. `program` is the path of
     codex inside, `program_digest` its SHA-256 and `program_size` its bytes. The same request gives the same digests.
     """
 
@@ -310,6 +310,7 @@ class Package:
     size: int
     unpacked: int
     content: str
+    files: int
     pieces: tuple[PackagePiece, ...]
     program: str
     program_digest: str
@@ -334,6 +335,10 @@ class Packages(Protocol):
         `digest` pins the archive as the index has it. Raises ``package-unavailable``, ``digest-mismatch``,
         ``platform-unsupported``.
         """
+        ...
+
+    def read(self, package: Package, start: int) -> AsyncIterator[bytes]:
+        """The bytes of a package's file from `start` on."""
         ...
 
 

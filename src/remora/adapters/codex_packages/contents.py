@@ -1,6 +1,7 @@
 """What is inside the archives that codex comes in: the files to install, wherever they lie there."""
 
 import json
+import re
 import shutil
 import tarfile
 import zipfile
@@ -89,7 +90,8 @@ def _package(root: Path, program: str) -> Contents:
             version = json.loads(description.read_text()).get("version")
         except (ValueError, AttributeError):
             raise ArchiveUnusable(f"its {_DESCRIPTION} cannot be read") from None
-    return Contents(files, program, version if isinstance(version, str) else None)
+    named = isinstance(version, str) and re.fullmatch(r"[0-9A-Za-z.+-]{1,64}", version) is not None
+    return Contents(files, program, version if named else None)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from hashlib import file_digest
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 from platformdirs import user_cache_path
 
@@ -22,6 +22,7 @@ from remora.ports import Clock, Package, Platform
 
 _T = TypeVar("_T")
 _LATEST: Final = "latest"
+_BLOCK: Final = 1024 * 1024
 _BEAT: Final = 0.1
 """How often a lock that another process has is tried again."""
 
@@ -86,6 +87,16 @@ class CodexPackages:
                     except OSError as error:
                         raise _disk_problem(error) from None
             return self._packages[key]
+
+    async def read(self, package: Package, start: int) -> AsyncIterator[bytes]:
+        """See :class:`remora.ports.Packages`."""
+        try:
+            file = await asyncio.to_thread(_open_at, package.file, start)
+            with file:
+                while data := await asyncio.to_thread(file.read, _BLOCK):
+                    yield data
+        except OSError as error:
+            raise _disk_problem(error) from None
 
     async def _find_or_make(
         self, name: str, source: str, version: str, platform: Platform, file: str | None, digest: str | None
@@ -188,6 +199,7 @@ class CodexPackages:
             size=packed.size,
             unpacked=packed.unpacked,
             content=packed.content,
+            files=packed.files,
             pieces=packed.pieces,
             program=contents.program,
             program_digest=packed.program_digest,
@@ -210,6 +222,12 @@ class CodexPackages:
             yield
         finally:
             self._shelf.unlock(lock)
+
+
+def _open_at(path: str, start: int) -> BinaryIO:
+    file = Path(path).open("rb")  # noqa: SIM115 - whoever reads closes it
+    file.seek(start)
+    return file
 
 
 async def _in_thread(work: Callable[[threading.Event], _T]) -> _T:

@@ -11,13 +11,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Final
 
 from remora.adapters.codex_packages.contents import Contents
 from remora.ports import PackagePiece
 
+LIST: Final = ".remora-files"
+"""The first file in an archive: mode, digest and path of each other one. A host proves an install with it."""
 PIECE: Final = 16 * 1024 * 1024
 _LARGE: Final = 1024 * 1024
 _LEVEL: Final = 6
@@ -33,6 +35,7 @@ class Packed:
     size: int
     unpacked: int
     content: str
+    files: int
     pieces: tuple[PackagePiece, ...]
     program_digest: str
     program_size: int
@@ -68,7 +71,10 @@ class _Packer:
         self._sizes = {name: contents.files[name].lstat().st_size for name in names}
         self._small = [name for name in names if self._sizes[name] < _LARGE and name != contents.program]
         self._large = [name for name in names if name not in self._small]
-        self._digests: dict[str, str] = {}
+        with ThreadPoolExecutor(_workers()) as pool:
+            self._digests = dict(zip(names, pool.map(self._digest, names), strict=True))
+        lines = (self._line(name) for name in names)
+        self._list = "".join(lines).encode("utf-8", "surrogateescape")
 
     def write(self, target: Path) -> Packed:
         whole, size, done = sha256(), 0, 0
@@ -91,53 +97,65 @@ class _Packer:
             digest=whole.hexdigest(),
             size=size,
             unpacked=unpacked,
-            content=self._content(),
+            content=sha256(self._list).hexdigest(),
+            files=len(self._sizes) + 1,
             pieces=tuple(pieces),
             program_digest=self._digests[program],
             program_size=self._sizes[program],
         )
 
     def _members(self) -> Iterator[_Member]:
-        small = b"".join(self._entry(name) for name in self._small)
-        if small:
-            yield _Member(small, is_piece=True)
+        listing = _header(LIST, 0o644, size=len(self._list)) + self._list + _padding(len(self._list))
+        yield _Member(listing + b"".join(self._entry(name) for name in self._small), is_piece=True)
         for name in self._large:
             yield _Member(self._header(name), is_piece=False)
-            hashed = sha256()
             with self._contents.files[name].open("rb") as file:
                 offset = 0
                 while data := file.read(PIECE):
-                    hashed.update(data)
                     yield _Member(data, is_piece=True, path=name, offset=offset)
                     offset += len(data)
-            self._digests[name] = hashed.hexdigest()
             yield _Member(_padding(offset), is_piece=False)
         yield _Member(bytes(2 * tarfile.BLOCKSIZE), is_piece=False)
 
     def _entry(self, name: str) -> bytes:
         path = self._contents.files[name]
         data = b"" if path.is_symlink() else path.read_bytes()
-        self._digests[name] = f"-> {path.readlink()}" if path.is_symlink() else sha256(data).hexdigest()
         return self._header(name) + data + _padding(len(data))
 
     def _header(self, name: str) -> bytes:
         path = self._contents.files[name]
-        item = tarfile.TarInfo(name)
-        item.mtime = _TIME
-        item.mode = self._mode(name)
-        if path.is_symlink():
-            item.type, item.linkname = tarfile.SYMTYPE, str(path.readlink())
-        else:
-            item.size = self._sizes[name]
-        return item.tobuf(tarfile.GNU_FORMAT)
+        link = str(path.readlink()) if path.is_symlink() else None
+        return _header(name, self._mode(name), size=self._sizes[name], link=link)
 
     def _mode(self, name: str) -> int:
         executable = name == self._contents.program or self._contents.files[name].lstat().st_mode & 0o100
         return 0o755 if executable else 0o644
 
-    def _content(self) -> str:
-        lines = (f"{self._mode(name):o} {digest} {name}\n" for name, digest in sorted(self._digests.items()))
-        return sha256("".join(lines).encode()).hexdigest()
+    def _digest(self, name: str) -> str:
+        path = self._contents.files[name]
+        if path.is_symlink():
+            return str(path.readlink())
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+
+    def _line(self, name: str) -> str:
+        kind = "link" if self._contents.files[name].is_symlink() else f"{self._mode(name):o}"
+        return f"{kind} {self._digests[name]} {name}\n"
+
+
+def _header(name: str, mode: int, *, size: int, link: str | None = None) -> bytes:
+    item = tarfile.TarInfo(name)
+    item.mtime = _TIME
+    item.mode = mode
+    if link is None:
+        item.size = size
+    else:
+        item.type, item.linkname = tarfile.SYMTYPE, link
+    return item.tobuf(tarfile.GNU_FORMAT)
+
+
+def _workers() -> int:
+    return min(os.cpu_count() or 1, 8)
 
 
 def _padding(size: int) -> bytes:
@@ -146,7 +164,7 @@ def _padding(size: int) -> bytes:
 
 def _compressed(members: Iterator[_Member]) -> Iterator[tuple[_Member, bytes]]:
     """In order, but several at once, and never more than a few in memory."""
-    workers = min(os.cpu_count() or 1, 8)
+    workers = _workers()
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[tuple[_Member, Future[bytes]]] = deque()
         try:

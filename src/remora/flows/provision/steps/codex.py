@@ -1,0 +1,186 @@
+"""The codex program on a host: an install of ours, the host's own installer's, or whatever is there."""
+
+from typing import Final
+
+from remora.core.answers import Answers
+from remora.core.errors import AppServerProblem, Code, RemoraError
+from remora.core.platforms import codex_build
+from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.flows.provision.step import Tell, Workbench
+from remora.flows.provision.steps.codex_install import Install, install_name
+from remora.ports import Package, Packages, Platform
+from remora.wire.manifest import CodexSource, CodexTable
+
+_VERSION_LIMIT: Final = "20"
+"""Seconds for one ``codex --version``: the first one reads the whole program, perhaps from a slow disk."""
+_LATEST: Final = "latest"
+_INSTALLED: Final = "installed"
+
+
+class CodexStep:
+    """codex as `table` says. Installs of ours lie side by side; the newest that is proven becomes the current one in
+    one moment, and no server is restarted for it.
+    """
+
+    name = "codex"
+
+    def __init__(self, table: CodexTable, packages: Packages) -> None:
+        self._table = table
+        self._packages = packages
+
+    @property
+    def title(self) -> str:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        if self._table.source is CodexSource.NONE:
+            return "codex as it is"
+        return "codex that is there" if self._table.version == _INSTALLED else f"codex {self._table.version}"
+
+    @property
+    def _is_found(self) -> bool:
+        """Whether codex is what the login shell finds, not an install of ours."""
+        return self._table.version == _INSTALLED or self._table.source in (CodexSource.COMMAND, CodexSource.NONE)
+
+    def reading(self) -> Script:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        if self._is_found:
+            return Script("codex_found codex_version", {"remora_limit": _VERSION_LIMIT})
+        return Script("codex_places codex_read", {"remora_location": self._table.location})
+
+    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+        """See :class:`~remora.flows.provision.step.Step`. Fetches the package unless the host has that version."""
+        if self._is_found:
+            return self._judge_found(answers)
+        try:
+            codex_build(facts.os, facts.architecture)
+            version = await self._version(facts)
+            if _is_same(answers, self._table, version):
+                return _same(answers)
+            package = await self._fetch(version, facts)
+        except RemoraError as error:
+            return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+        if answers.one("state") == "intact" and answers.one("content") == package.content:
+            return _same(answers)
+        return _different(answers, package)
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        table = self._table
+        if table.source is CodexSource.COMMAND:
+            script = Script("codex_command", {"remora_command": table.command or ""})
+            await bench.run(script, limit=bench.world.limits.setup)
+            await bench.release()  # what the installer did to the PATH shows in the next login shell
+            return
+        package = await self._fetch(await self._version(bench.facts), bench.facts)
+        variables = {
+            "remora_location": table.location,
+            "remora_source": table.source.value,
+            "remora_pin": table.digest or "",
+            "remora_keep": str(table.keep),
+            "remora_limit": _VERSION_LIMIT,
+        }
+        await Install(package, self._packages, variables).make(bench)
+
+    async def _version(self, facts: BoxFacts) -> str:
+        table = self._table
+        if table.source is CodexSource.FILE:
+            return table.version  # the file says itself what it is
+        return await self._packages.find_version(table.source.value, table.version, _platform(facts))
+
+    async def _fetch(self, version: str, facts: BoxFacts) -> Package:
+        table = self._table
+        return await self._packages.fetch(
+            table.source.value, version, _platform(facts), file=table.file, digest=table.digest
+        )
+
+    def _judge_found(self, answers: Answers) -> Finding:
+        table = self._table
+        first, said = answers.one("first"), answers.one("first.version") or ""
+        if table.source is CodexSource.NONE:
+            return Finding(state=StepState.SAME, detail=f"left alone; {_found(answers)}", answers=answers)
+        wished = table.version if table.version not in (_LATEST, _INSTALLED) else ""
+        if first and answers.one("first.status") == "0" and (not wished or wished in said.split()):
+            return Finding(state=StepState.SAME, detail=_found(answers), answers=answers)
+        if table.source is CodexSource.COMMAND and table.version != _INSTALLED:
+            detail = f"the host's own installer runs; {_found(answers)}"
+            return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
+        error = _nothing_usable(answers)
+        return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+
+
+def _platform(facts: BoxFacts) -> Platform:
+    return Platform(os=facts.os, architecture=facts.architecture)
+
+
+def _is_same(answers: Answers, table: CodexTable, version: str) -> bool:
+    """Whether the host has it for certain, without the package at hand; a file may have changed under its name."""
+    return (
+        table.source is not CodexSource.FILE
+        and answers.one("state") == "intact"
+        and answers.one("version") == version
+        and answers.one("source") == table.source
+        and (table.digest is None or answers.one("pin") == table.digest)
+    )
+
+
+def _same(answers: Answers) -> Finding:
+    current = answers.one("folder")
+    notices = tuple(
+        f"A running program still is codex {_version_in(name, answers)}. It goes on undisturbed; what is started from"
+        f" now on is {answers.one('version')}."
+        for name in answers.all("used")
+        if name != current
+    )
+    detail = f"{answers.one('version')} at {answers.one('current')}"
+    return Finding(state=StepState.SAME, detail=detail, notices=notices, answers=answers)
+
+
+def _different(answers: Answers, package: Package) -> Finding:
+    before, state = answers.one("version"), answers.one("state")
+    if state == "damaged":
+        detail = f"{before} is damaged; {package.version} takes its place"
+    elif before is None:
+        detail = f"{package.version} is new"
+    else:
+        detail = f"{before} becomes {package.version}"
+    arrived = 0
+    for part in answers.all("part"):
+        name, _, size = part.partition(" ")
+        if name.startswith(package.digest[:12]) and size.isdigit():
+            arrived = min(int(size), package.size)
+    is_kept = state != "damaged" and install_name(package) in answers.all("install")
+    sends = 0 if is_kept else package.size - arrived
+    if arrived and not is_kept:
+        detail += f"; {arrived} of {package.size} bytes have arrived before"
+    return Finding(state=StepState.DIFFERENT, detail=detail, sends=sends, answers=answers)
+
+
+def _version_in(name: str, answers: Answers) -> str:
+    return name.partition(f"-{answers.one('kind')}-")[0]
+
+
+def _found(answers: Answers) -> str:
+    """What the login shell finds, and what else is there: the wrong one of several is a usual trouble."""
+    first, others = answers.one("first"), answers.all("found")[1:]
+    if first is None:
+        return "none is on the PATH"
+    said = answers.one("first.version") or "no version"
+    also = f"; behind it on the PATH: {', '.join(others)}" if others else ""
+    return f"{said} at {first}{also}"
+
+
+def _nothing_usable(answers: Answers) -> RemoraError:
+    first = answers.one("first")
+    if first is not None:
+        return AppServerProblem(
+            Code.CODEX_UNUSABLE,
+            f"{first} does not run: codex --version ended with status {answers.one('first.status')}.",
+            seen=answers.one("first.version") or "",
+            next_step="Repair it there, or let remora install one: name a version in [codex].",
+        )
+    unusable = answers.all("unusable")
+    return AppServerProblem(
+        Code.CODEX_MISSING,
+        "No codex is on the PATH of the login shell, and none is to be installed.",
+        seen="\n".join(f"{path} is there but cannot be run" for path in unusable),
+        next_step="Install codex there, or let remora do it: name a version in [codex].",
+    )
