@@ -1,9 +1,6 @@
 # Limits of the app server and of all that it runs together, as the file limits in remora_state wishes them: lines
 # "memory=BYTES", "cpu=HUNDREDTHS OF A CORE", "processes=NUMBER". Needs places.sh.
 
-# remora_wished NAME: that line's number; nothing when there is none.
-remora_wished() { sed -n "s/^$1=\([0-9][0-9]*\)\$/\1/p" "$remora_state/limits" 2>/dev/null; }
-
 # remora_confine: from here on this process, and what it becomes, keeps the limits, each by the strongest means there is:
 # a scope of the user's service manager, a control group that we may make, limits of single processes. remora_scope
 # becomes the words to put before the program. What came of it is to be read back from the kernel.

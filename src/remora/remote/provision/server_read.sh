@@ -1,5 +1,5 @@
 # The app server as it runs, and what would bring it back after a reboot. Needs codex_program.sh, server_find.sh,
-# limits_enforced.sh, confine.sh, server_unit.sh and remora_limit (seconds for one codex --version).
+# limits_enforced.sh, server_unit.sh and remora_limit (seconds for one codex --version).
 remora_ask_version() {
   if command -v timeout >/dev/null 2>&1; then
     remora_as_user env CODEX_HOME=/dev/null timeout -s KILL "$remora_limit" "$1" --version

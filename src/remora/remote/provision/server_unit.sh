@@ -1,4 +1,4 @@
-# The service of the user that brings the app server back after a reboot. Needs codex_program.sh and confine.sh.
+# The service of the user that brings the app server back after a reboot. Needs codex_program.sh.
 # remora_manager: 1 when this account has a service manager that answers.
 remora_unit=remora-codex.service
 remora_units=${XDG_CONFIG_HOME:-$HOME/.config}/systemd/user

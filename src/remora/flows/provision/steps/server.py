@@ -13,7 +13,7 @@ from remora.flows.launch import open_app_server
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import ServerTable
 
-_READING: Final = "codex_program server_find limits_enforced confine server_unit server_read"
+_READING: Final = "codex_program server_find limits_enforced server_unit server_read"
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+\S*")
 _ASKING: Final = 5
 """Seconds for one ``codex --version``."""
@@ -57,7 +57,7 @@ class ServerStep:
         """See :class:`~remora.flows.provision.step.Step`. A start is proven by a handshake."""
         answers = finding.answers
         if self._survive and answers.one("manager") == "1" and not _has_service(answers):
-            script = Script("codex_program confine server_unit server_unit_apply")
+            script = Script("codex_program server_unit server_unit_apply")
             await bench.ask(script, limit=bench.world.limits.provision_step)
         if self._start and answers.one("pid") is None:
             await _start(bench)
