@@ -166,6 +166,11 @@ def test_a_plan_shows_what_is_there_what_changes_and_what_is_sent(width: int) ->
     assert_golden(f"provision_plan_{width}.txt", shown(progress(PLANNED, dry_run=True), width=width))
 
 
+def test_one_host_that_fails_shows_where_why_what_to_do_and_the_log() -> None:
+    assert_golden("provision_failed_80.txt", shown(progress(FAILED), width=80))
+    assert_golden("provision_unreached_80.txt", shown(progress(UNREACHED), width=80))
+
+
 def test_in_a_pipe_lines_stay_whole() -> None:
     text = shown(progress(CHANGED, FAILED), width=40, out=io.StringIO())
     assert_golden("provision_pipe.txt", text)

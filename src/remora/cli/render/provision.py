@@ -67,14 +67,14 @@ class ProvisionView:
             self._at_work[progress.alias] = _AtWork(progress, self._now())
         elif isinstance(progress, StepMoved):
             self._moved(progress)
-        elif self._single or self._details:
+        elif (self._single or self._details) and progress.step.outcome != "skipped":
             self._step(progress.step, head=self._head(progress))
 
     def fetching(self, what: str, done: int, total: int) -> None:
         """Take what this machine is fetching for all hosts; it is there when `done` is all of it."""
         self._fetching = Text.assemble(("↓ ", "dim"), remote(what, one_line=True), no_wrap=True, overflow="ellipsis")
-        if total:
-            self._fetching.append(f"  {size(done)} of {size(total)}", style="dim")
+        if done:
+            self._fetching.append(f"  {size(done)}{f' of {size(total)}' if total else ''}", style="dim")
         if total and done >= total:
             self._fetching = None
 
@@ -128,6 +128,8 @@ class ProvisionView:
             for step in host.steps if not self._details else []:
                 if step.error is not None or step.outcome == "would-change":
                     self._step(step, indent="  ")
+        if self._single or self._details:
+            self._not_reached(host)
         if host.error is not None:
             self._trouble(host.error)
         if not self._quiet:
@@ -135,6 +137,12 @@ class ProvisionView:
                 self._page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
         if host.log is not None and not host.ok:
             self._page.whole_line(Text.assemble(("  log:   ", "dim"), remote(short_path(host.log))))
+
+    def _not_reached(self, host: HostProvision) -> None:
+        titles = [step.title for step in host.steps if step.outcome == "skipped"]
+        if titles:
+            text = remote(f"not reached: {', '.join(titles)}", "dim", one_line=True)
+            self._page.line(text, prefix=Text("· ", style="dim"))
 
     def _trouble(self, error: ErrorBody) -> None:
         if self._single:
@@ -213,7 +221,7 @@ def _summary(host: HostProvision) -> str:
     if host.outcome == "failed":
         return f"fails at {', '.join(names)}"
     word = _WORDS.get(host.outcome, host.outcome)
-    return word if host.outcome == "unchanged" or not names else f"{word}: {', '.join(names)}"
+    return f"{word}: {', '.join(names)}" if names and host.outcome in ("changed", "would-change") else word
 
 
 def _verdict(host: HostProvision) -> Text:
