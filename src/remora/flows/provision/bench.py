@@ -132,6 +132,12 @@ class Bench:
         """See :class:`~remora.flows.provision.step.Workbench`."""
         await self.close()
 
+    async def release(self) -> None:
+        """See :class:`~remora.flows.provision.step.Workbench`."""
+        if self._shell is not None:
+            await self._shell.finish()
+        await self.close()
+
     # -- for the engine
 
     def attend(self, what: str, name: str, tell: Tell) -> None:

@@ -5,7 +5,7 @@ from msgspec import UNSET
 from remora.flows.provision.step import Step
 from remora.ports import Packages, SecretReader
 from remora.wire.host_spec import HostSpec
-from remora.wire.manifest import CodexSource, CodexTable, HostTables, LoginKind, PathChange, ServerTable
+from remora.wire.manifest import CodexTable, HostTables, LoginKind, PathChange, ServerTable
 
 
 def steps_for(spec: HostSpec, *, packages: Packages, secrets: SecretReader) -> tuple[Step, ...]:
@@ -25,7 +25,7 @@ def _program(tables: HostTables, packages: Packages) -> tuple[Step, ...]:
 
     codex = tables.codex
     steps: list[Step] = []
-    if codex is not UNSET and codex.source is not CodexSource.NONE:
+    if codex is not UNSET:
         steps.append(CodexStep(codex, packages))
     if tables.path is not UNSET and tables.path.how is not PathChange.NONE:
         steps.append(PathStep(CodexTable() if codex is UNSET else codex, tables.path))
@@ -41,7 +41,7 @@ def _files(tables: HostTables) -> tuple[Step, ...]:
         steps.append(ConfigStep(tables.config))
     if tables.instructions is not UNSET:
         content = (tables.instructions.content or "").encode()
-        steps.append(FileStep("AGENTS.md", content, "0644", name="instructions"))
+        steps.append(FileStep("AGENTS.md", content, "0644", name="instructions", title="AGENTS.md"))
     steps.extend(FileStep(file.path, (file.content or "").encode(), file.mode) for file in tables.files)
     return tuple(steps)
 
@@ -57,7 +57,8 @@ def _account(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
     if tables.server is not UNSET:
         if _has_limits(tables.server):
             steps.append(LimitsStep(tables.server))
-        steps.append(ServerStep(tables.server))
+        if tables.server.start or tables.server.survive_reboot:
+            steps.append(ServerStep(tables.server))
     return tuple(steps)
 
 

@@ -164,10 +164,10 @@ class _Visit:
         self._outcome.begin(index)
         self._bench.attend(step.title, step.name, self._outcome.moved)
         try:
-            if not await self._lock.retake():
-                raise _lost_lock()
+            await self._keep_lock()
             self._bench.queue(self._marker_script(self._marker(Readiness.PROVISIONING, index)))
             await step.apply(finding, self._bench, self._outcome.moved)
+            await self._keep_lock()
             answers = await self._bench.survey(self._readings[index:])
             findings[index] = await self._judge(index, answers[0])
             if findings[index].state is not StepState.SAME:
@@ -178,6 +178,10 @@ class _Visit:
         # What comes later may look different now.
         for later, said in enumerate(answers[1:], index + 1):
             findings[later] = await self._judge(later, said)
+
+    async def _keep_lock(self) -> None:
+        if not await self._lock.retake():
+            raise _lost_lock()
 
     async def _judge_all(self, answers: Sequence[Answers]) -> list[Finding]:
         return [await self._judge(index, said) for index, said in enumerate(answers)]
