@@ -1,0 +1,95 @@
+"""codex visible to the login shell that will launch it."""
+
+from remora.core.answers import Answers
+from remora.core.errors import AppServerProblem, Code, RemoraError
+from remora.core.path_lines import path_line
+from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.flows.provision.step import Tell, Workbench
+from remora.wire.manifest import CodexSource, CodexTable, PathChange, PathTable
+
+
+class PathStep:
+    """The codex of `codex` is the one that a login shell finds: by a link in a folder on its PATH, or by one marked
+    line in its start-up file where `table` allows that. Nothing foreign is replaced.
+    """
+
+    name = "path"
+    title = "codex on the PATH"
+
+    def __init__(self, codex: CodexTable, table: PathTable) -> None:
+        self._codex = codex
+        self._table = table
+
+    def reading(self) -> Script:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        managed = self._codex.version != "installed" and self._codex.source not in (
+            CodexSource.COMMAND,
+            CodexSource.NONE,
+        )
+        variables = {
+            "remora_location": self._codex.location,
+            "remora_managed": "1" if managed else "",
+            "remora_wished": self._table.folder or "",
+        }
+        return Script("codex_places codex_found path_read", variables)
+
+    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+        """See :class:`~remora.flows.provision.step.Step`. What counts is the file in the end, whatever leads to it."""
+        first, target = answers.one("first"), answers.one("target")
+        real = answers.one("target.real")
+        managed = self.reading().variables["remora_managed"] == "1"
+        if first and (not managed or (real and answers.one("first.real") == real)):
+            others = answers.all("found")[1:]
+            behind = f"; behind it: {', '.join(others)}" if others else ""
+            return Finding(state=StepState.SAME, detail=f"the login shell finds {first}{behind}", answers=answers)
+        if not target:
+            return Finding(state=StepState.LATER, detail="there is no codex yet to be made visible", answers=answers)
+        place, line = answers.one("place"), self._line(answers)
+        if self._table.how is PathChange.LINK and place:
+            made = " in a folder that is made" if answers.one("place.missing") else ""
+            detail = f"{place}/codex becomes a link to {target}{made}"
+            return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
+        if self._table.allow_shell_edit and line is not None and line != answers.one("line"):
+            detail = f"{answers.one('file')} gets a line: {line}"
+            return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
+        error = _not_on_path(answers, self._table, facts)
+        return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        """See :class:`~remora.flows.provision.step.Step`. The next reading is that of a new login shell."""
+        answers = finding.answers
+        variables = {
+            "remora_location": self._codex.location,
+            "remora_target": answers.one("target") or "",
+            "remora_place": answers.one("place") or "",
+            "remora_file": answers.one("file") or "",
+            "remora_line": self._line(answers) or "",
+        }
+        how = "path_link" if self._table.how is PathChange.LINK and variables["remora_place"] else "path_line"
+        await bench.ask(Script(f"codex_places {how}", variables), limit=bench.world.limits.provision_step)
+        await bench.release()
+
+    def _line(self, answers: Answers) -> str | None:
+        target = answers.one("target") or ""
+        return path_line(answers.one("shell") or "", target.rpartition("/")[0])
+
+
+def _not_on_path(answers: Answers, table: PathTable, facts: BoxFacts) -> RemoraError:
+    shadow, foreign, elsewhere = answers.one("shadow"), answers.one("foreign"), answers.one("elsewhere")
+    edit = 'write how = "line" and allow_shell_edit = true in [path]'
+    if foreign:
+        message = f"{foreign} is there already, and it is not a link of ours."
+        next_step = f"Move it away, name another folder in [path], or {edit}."
+    elif shadow:
+        message = f"The login shell finds {shadow} first, and no folder before it on the PATH takes a link."
+        next_step = f"Remove that codex, put a folder of the account before it on the PATH, or {edit}."
+    elif elsewhere:
+        message = f"{elsewhere} is not on the PATH of the login shell."
+        next_step = f"Name a folder that is, or {edit}."
+    elif table.how is PathChange.LINE or answers.one("line"):
+        message = f"A line in {answers.one('file')} does not bring codex onto the PATH of the login shell."
+        next_step = "Look at what that file and those after it do to PATH; a line needs allow_shell_edit = true."
+    else:
+        message = "No folder on the PATH of the login shell takes a link of this account."
+        next_step = f"Put ~/.local/bin on its PATH, or {edit}."
+    return AppServerProblem(Code.NOT_ON_PATH, message, seen=f"PATH={facts.path}", next_step=next_step)

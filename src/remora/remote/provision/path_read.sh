@@ -1,0 +1,83 @@
+# How codex is or could become visible: what is to be found, where a link may go, which start-up file would have a line.
+# Needs codex_places.sh, codex_found.sh, remora_managed (1 for an install of ours) and remora_wished (a folder, or nothing).
+if [ -n "$remora_managed" ]; then
+  remora_program=$(sed -n 's/^program //p' "$remora_current/.remora-record" 2>/dev/null)
+  remora_target=$remora_current/${remora_program:-bin/codex}
+else
+  remora_target=
+  for remora_place in "$HOME/.local/bin" /usr/local/bin "$HOME/bin" "$HOME/.npm-global/bin" "$HOME/.cargo/bin" \
+    "$HOME/.bun/bin" /opt/homebrew/bin "$HOME"/.nvm/versions/node/*/bin; do
+    [ -n "$remora_target" ] || [ ! -x "$remora_place/codex" ] || remora_target=$remora_place/codex
+  done
+fi
+remora_tell target "$remora_target"
+[ ! -e "$remora_target" ] || remora_tell target.real "$(readlink -f -- "$remora_target" 2>/dev/null || printf %s "$remora_target")"
+
+# remora_is_ours PATH: a link that leads into our installs, whether or not that is there.
+remora_is_ours() {
+  remora_lead=$(readlink -- "$1" 2>/dev/null) || return 1
+  case $remora_lead in "$remora_root"/*) return 0 ;; *) [ -n "$remora_target" ] && [ "$remora_lead" = "$remora_target" ] ;; esac
+}
+
+# remora_takes_link FOLDER: it is ours and writable, or could be made so, and no foreign codex lies there.
+remora_takes_link() {
+  if [ -d "$1" ]; then
+    [ -w "$1" ] && [ "$(remora_owner "$1")" = "$remora_user" ] || return 1
+  else
+    case $1 in "$HOME"/*) remora_may_have "$1" || return 1 ;; *) return 1 ;; esac
+  fi
+  [ ! -e "$1/codex" ] && [ ! -L "$1/codex" ] || remora_is_ours "$1/codex"
+}
+
+remora_wished=$(remora_expand "$remora_wished")
+remora_chosen=
+remora_rank=0
+remora_seen_wished=
+remora_ifs=$IFS
+IFS=:
+set -f
+for remora_place in $remora_path; do
+  remora_place=${remora_place%/}
+  case $remora_place in /*) ;; *) continue ;; esac
+  if [ "$remora_place" = "${remora_wished%/}" ]; then
+    remora_seen_wished=1
+    [ ! -e "$remora_place/codex" ] && [ ! -L "$remora_place/codex" ] || remora_is_ours "$remora_place/codex" ||
+      remora_tell foreign "$remora_place/codex"
+  fi
+  if remora_takes_link "$remora_place"; then
+    case $remora_place in
+      "${remora_wished%/}") remora_new=5 ;;
+      "$HOME/.local/bin") remora_new=4 ;;
+      "$HOME/bin") remora_new=3 ;;
+      */bin) remora_new=2 ;;
+      *) remora_new=1 ;;
+    esac
+    if [ "$remora_new" -gt "$remora_rank" ]; then
+      remora_rank=$remora_new
+      remora_chosen=$remora_place
+    fi
+  elif [ -f "$remora_place/codex" ] && [ -x "$remora_place/codex" ]; then
+    remora_tell shadow "$remora_place/codex" # a link behind this one would never be found
+    break
+  fi
+done
+set +f
+IFS=$remora_ifs
+[ -z "$remora_wished" ] || [ "$remora_rank" = 5 ] || remora_chosen=
+[ -z "$remora_wished" ] || [ -n "$remora_seen_wished" ] || remora_tell elsewhere "$remora_wished"
+remora_tell place "$remora_chosen"
+[ -z "$remora_chosen" ] || [ -d "$remora_chosen" ] || remora_tell place.missing 1
+
+remora_tell shell "${remora_shell##*/}"
+case ${remora_shell##*/} in
+  bash)
+    remora_file=$HOME/.profile
+    for remora_place in "$HOME/.bash_login" "$HOME/.bash_profile"; do [ ! -e "$remora_place" ] || remora_file=$remora_place; done
+    ;;
+  zsh) remora_file=${ZDOTDIR:-$HOME}/.zprofile ;;
+  fish) remora_file=${XDG_CONFIG_HOME:-$HOME/.config}/fish/config.fish ;;
+  *csh) remora_file=$HOME/.login ;;
+  *) remora_file=$HOME/.profile ;;
+esac
+remora_tell file "$remora_file"
+remora_tell line "$(grep -F '# remora: codex' "$remora_file" 2>/dev/null | tail -n 1)"
