@@ -14,6 +14,7 @@ from remora.api.links import (
     status,
     watch_status,
 )
+from remora.api.login import login, login_status, read_secret
 from remora.api.provision import codex_specs, load_manifest, manifest_example, manifest_schema, provision
 from remora.api.runs import interrupt_switch, run, run_request
 
@@ -33,11 +34,14 @@ __all__ = [
     "list_hosts",
     "load_manifest",
     "load_settings",
+    "login",
+    "login_status",
     "manifest_example",
     "manifest_schema",
     "open_forward",
     "plan",
     "provision",
+    "read_secret",
     "resolve_hosts",
     "run",
     "run_request",

@@ -57,7 +57,7 @@ class LoginStep:
                 state=StepState.DIFFERENT, detail=detail, sends=size, notices=tuple(notices), answers=answers
             )
         if record.proof is not Proof.OK:
-            notices.append(_unsure(record.proof))
+            notices.append(unsure_notice(record.proof))
         detail = f"signed in with this {_words(self._table.kind)}"
         return Finding(state=StepState.SAME, detail=detail, notices=tuple(notices), answers=answers)
 
@@ -159,7 +159,8 @@ def _masked(text: str, secret: Secret | None) -> str:
     return text.replace(secret.reveal(), MASK) if secret is not None and secret.reveal() else text
 
 
-def _unsure(proof: Proof) -> str:
+def unsure_notice(proof: Proof) -> str:
+    """What to say of a login that no request has proven."""
     if proof is Proof.UNUSED:
         return "The model provider in config.toml takes no login of codex, so a request proves nothing about it."
     return "The login has not been proven by a request: the model endpoint gave no answer that tells."

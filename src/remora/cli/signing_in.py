@@ -1,0 +1,117 @@
+"""Signing in with a person or a script before it."""
+
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from rich.text import Text
+
+from remora import api
+from remora.cli.audience import activity_page, dialogue_of, questioner
+from remora.cli.dialogue import Questioner
+from remora.cli.floor import Floor
+from remora.cli.options import Options
+from remora.cli.output import tell, write_document
+from remora.cli.render.failure import show_failure
+from remora.cli.running import limit_blocking
+from remora.core.errors import Code, ConfigProblem, NeedsPerson
+from remora.core.secrets import Secret
+from remora.wire.manifest import LoginKind
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from remora.wire.reports.login import LoginReport
+
+_MOST: Final = 64 * 1024
+_WORDS: Final = {LoginKind.API_KEY: "API key", LoginKind.ACCESS_TOKEN: "access token"}
+_STATES: Final = {
+    "ok": "signed in, and a real request was answered",
+    "unused": "signed in, but the model provider in config.toml takes no login of codex",
+    "unproven": "signed in, but no request could prove it",
+    "refused": "the login was refused by a real request",
+    "missing": "not signed in",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """`word` is a kind of login, ``device`` or ``status``.
+
+    The secret is in `variable`, or it was piped in (`piped`), or it is asked for.
+    """
+
+    word: str
+    variable: str | None = None
+    piped: Secret | None = None
+
+    def with_piped(self, options: Options) -> "How":
+        """With the secret from standard input, where that is no terminal and the secret is to come from there."""
+        if self.word not in {kind.value for kind in _WORDS} or self.variable is not None or sys.stdin.isatty():
+            return self
+        with limit_blocking(options):
+            value = sys.stdin.buffer.read(_MOST)
+        return replace(self, piped=_secret(value.decode("utf-8", "replace"), _WORDS[LoginKind(self.word)]))
+
+
+async def login_and_show(alias: str, how: How, options: Options, *, expires: "date | None") -> int:
+    """Do it, show what came of it, and return the exit code."""
+    floor = Floor()
+    with questioner(options, activity_page(), floor, settle=lambda: None) as someone:
+        dialogue = dialogue_of(someone)
+        if how.word == "status":
+            report = await api.login_status(
+                alias, dialogue=dialogue, ssh_config=options.ssh_config, settings=options.settings
+            )
+        else:
+            kind = None if how.word == "device" else LoginKind(how.word)
+            secret = None if kind is None else await _read_secret(kind, how, options, someone)
+            report = await api.login(
+                alias,
+                kind=kind,
+                secret=secret,
+                expires=expires,
+                tell=tell,
+                dialogue=dialogue,
+                ssh_config=options.ssh_config,
+                settings=options.settings,
+            )
+    if options.json:
+        write_document(report)
+    else:
+        _show(report)
+    return report.exit_code
+
+
+async def _read_secret(kind: LoginKind, how: How, options: Options, someone: Questioner | None) -> Secret:
+    if how.variable is not None:
+        return await api.read_secret(how.variable, settings=options.settings)
+    if how.piped is not None:
+        return how.piped
+    words = _WORDS[kind]
+    if someone is None:
+        raise NeedsPerson(
+            Code.PROMPT_UNATTENDED,
+            f"The {words} was to be typed in, and nobody may be asked.",
+            next_step=f"Pipe it in, or name the environment variable that has it: --{kind.value}-from",
+        )
+    async with someone.floor.ask():
+        return _secret(await someone.line(Text(f"{words} (not shown): ", style="bold"), echo=False) or "", words)
+
+
+def _secret(value: str, words: str) -> Secret:
+    if not value.strip():
+        raise ConfigProblem(
+            Code.SECRET_MISSING, f"No {words} was given.", next_step="Type it at the prompt, or pipe it in."
+        )
+    return Secret(value.strip())
+
+
+def _show(report: "LoginReport") -> None:
+    for notice in report.notices:
+        tell(f"note: {notice.message}")
+    if report.error is not None:
+        show_failure(activity_page(), report.error)
+        return
+    kept = "" if report.expires is None else f"; the secret ends on {report.expires}"
+    tell(f"{report.alias}: codex of {report.account} on {report.hostname}: {_STATES[report.state]}{kept}")

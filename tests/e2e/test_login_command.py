@@ -1,0 +1,179 @@
+"""``remora login`` as a program, against the real codex behind a real sshd and a scripted endpoint and issuer."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.codex import VERSIONS, codex_binary
+from tests.support.login_endpoint import LoginEndpoint, login_endpoint, write_chatgpt_login
+from tests.support.system_sshd import SystemSshd
+
+from remora.core.errors import ExitCode
+
+pytestmark = [pytest.mark.sshd, pytest.mark.codex]
+
+NEW = "0.169.0"
+CANARY = "sk-canary-of-the-command"
+CODE = "ABCD-12345"
+LIMIT = 60.0
+
+
+class Login:
+    """One host, and the program that signs it in."""
+
+    def __init__(self, sshd: SystemSshd, config: Path) -> None:
+        self.sshd = sshd
+        self.environment = {**os.environ, "REMORA_SSH_CONFIG": str(config)}
+
+    def words(self, *options: str) -> list[str]:
+        return [sys.executable, "-m", "remora", "login", "devbox", *options]
+
+    def run(self, *options: str, typed: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.words(*options),
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=LIMIT,
+            check=False,
+            env={**self.environment, **environment},
+        )
+
+    def report(self, *options: str, typed: str = "", **environment: str) -> tuple[int, dict[str, Any]]:
+        done = self.run(*options, "--json", typed=typed, **environment)
+        document = json.loads(done.stdout)
+        assert isinstance(document, dict)
+        return done.returncode, document
+
+    @property
+    def auth(self) -> Path:
+        return self.sshd.home / ".codex/auth.json"
+
+    def logins(self) -> list[int]:
+        """Processes of ``codex login`` on the host."""
+        return [
+            process
+            for process in self.sshd.session_processes()
+            if b"--device-auth" in Path(f"/proc/{process}/cmdline").read_bytes()
+        ]
+
+
+@contextmanager
+def host_with(version: str, folder: Path, endpoint: LoginEndpoint) -> Iterator[Login]:
+    """A host whose codex knows no other issuer than `endpoint`."""
+    with SystemSshd(folder, environment=endpoint.environment()) as sshd:
+        codex = sshd.home / ".local/bin/codex"
+        codex.parent.mkdir(parents=True)
+        real = codex_binary(version)
+        codex.write_text(
+            "#!/bin/sh\n"
+            f'[ "$2" != --device-auth ] || exec {real} "$@" --experimental_issuer {endpoint.url}\n'
+            f'exec {real} "$@"\n'
+        )
+        codex.chmod(0o755)
+        endpoint.configure(sshd.home / ".codex")
+        config = folder / "config"
+        config.write_text(sshd.ssh_config())
+        yield Login(sshd, config)
+
+
+def wait_for(seen: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not seen():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def test_an_api_key_from_a_pipe_or_a_variable_is_proven_and_told_in_one_document(tmp_path: Path) -> None:
+    with login_endpoint() as endpoint, host_with(NEW, tmp_path, endpoint) as login:
+        code, report = login.report("--with-api-key", "--expires", "2099-01-01", typed=f"{CANARY}\n")
+        assert (code, report["kind"], report["action"], report["state"]) == (0, "login", "signed-in", "ok")
+        assert (report["login"], report["expires"], report["hostname"]) == ("apiKey", "2099-01-01", "127.0.0.1")
+        assert json.loads(login.auth.read_text())["OPENAI_API_KEY"] == CANARY
+        done = login.run("--api-key-from", "SOME_KEY", SOME_KEY="sk-other")
+        assert done.returncode == 0, done.stderr
+        assert "a real request was answered" in done.stderr
+        assert json.loads(login.auth.read_text())["OPENAI_API_KEY"] == "sk-other"
+        assert endpoint.credentials == [f"Bearer {CANARY}", "Bearer sk-other"]
+
+
+def test_f44_status_is_what_a_real_request_says(tmp_path: Path) -> None:
+    """Not signed in; signed in and refused; a renewal that is refused; good. No port is listened on for any of it."""
+    with login_endpoint() as endpoint, host_with(NEW, tmp_path, endpoint) as login:
+        endpoint.refuses = True
+        code, report = login.report("--status")
+        assert (code, report["state"], report["error"]["code"]) == (ExitCode.APP_SERVER, "missing", "login-missing")
+        login.auth.write_text(json.dumps({"auth_mode": "apikey", "OPENAI_API_KEY": CANARY}))
+        code, report = login.report("--status")
+        assert (code, report["state"], report["error"]["code"]) == (ExitCode.APP_SERVER, "refused", "login-refused")
+        assert "127.0.0.1" in report["error"]["message"]
+        write_chatgpt_login(login.auth.parent, seconds=-100)
+        code, report = login.report("--status")
+        assert (code, report["state"]) == (ExitCode.APP_SERVER, "refused")
+        assert "refresh" in report["detail"]
+        endpoint.refuses = False
+        code, report = login.report("--status")
+        assert (code, report["state"]) == (ExitCode.DONE, "ok")
+
+
+def test_a_refused_key_is_told_with_the_machine_and_seen_nowhere(tmp_path: Path) -> None:
+    with login_endpoint() as endpoint, host_with(NEW, tmp_path, endpoint) as login:
+        endpoint.refuses = True
+        done = login.run("--with-api-key", typed=CANARY)
+        assert done.returncode == ExitCode.APP_SERVER
+        assert "login-refused" in done.stderr
+        assert CANARY not in done.stdout + done.stderr
+        assert not login.auth.exists()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_f44_a_device_code_is_shown_here_and_entered_anywhere(version: str, tmp_path: Path) -> None:
+    with login_endpoint() as endpoint, host_with(version, tmp_path, endpoint) as login:
+        words = login.words("--device", "--json")
+        pipe = subprocess.PIPE
+        with subprocess.Popen(words, env=login.environment, stdout=pipe, stderr=pipe, text=True) as program:
+            assert program.stderr is not None
+            shown = ""
+            watch = threading.Timer(LIMIT, program.kill)
+            watch.start()
+            while CODE not in shown:
+                line = program.stderr.readline()
+                assert line, shown
+                shown += line
+            assert f"{endpoint.url}/codex/device" in shown
+            assert "\x1b" not in shown
+            assert not login.auth.exists()
+            endpoint.entered = True
+            output, _ = program.communicate(timeout=LIMIT)
+            watch.cancel()
+        report = json.loads(output)
+        assert (program.returncode, report["state"]) == (0, "ok")
+        assert json.loads(login.auth.read_text())["auth_mode"] == "chatgpt"
+
+
+def test_f44_ctrl_c_ends_the_wait_on_the_host_too(tmp_path: Path) -> None:
+    with login_endpoint() as endpoint, host_with(NEW, tmp_path, endpoint) as login:
+        quiet = subprocess.DEVNULL
+        with subprocess.Popen(login.words("--device"), env=login.environment, stdout=quiet, stderr=quiet) as program:
+            wait_for(lambda: bool(login.logins()), "codex login was never started on the host")
+            wait_for(lambda: any(path.endswith("/deviceauth/token") for path, _ in endpoint.asked), "no code was asked")
+            program.send_signal(signal.SIGINT)
+            assert program.wait(LIMIT) == ExitCode.INTERRUPTED
+        wait_for(lambda: not login.logins(), "codex login waits on, on the host")
+        assert not login.auth.exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--device", "--status"), ("--with-api-key", "--expires", "soon")])
+def test_what_is_not_one_way_to_sign_in_is_refused_before_anybody_is_asked(options: tuple[str, ...]) -> None:
+    words = [sys.executable, "-m", "remora", "login", "nobody", *options]
+    done = subprocess.run(words, input="", capture_output=True, text=True, timeout=LIMIT, check=False)
+    assert done.returncode == ExitCode.USAGE, done.stderr
