@@ -3,7 +3,7 @@
 # remora_program, remora_version, remora_source, remora_pin, remora_limit; remora_size when bytes are to come.
 umask 022
 rm -rf -- "$remora_stage" "$remora_stage".*
-remora_said=$(LC_ALL=C mkdir -- "$remora_stage" 2>&1) || remora_blame "$remora_stage" "$remora_said"
+remora_said=$({ LC_ALL=C mkdir -- "$remora_stage" && : >>"$remora_part"; } 2>&1) || remora_blame "$remora_stage" "$remora_said"
 
 # remora_abort REASON DETAIL: leave nothing half made; what has arrived stays for the next run, if there is room.
 remora_abort() {

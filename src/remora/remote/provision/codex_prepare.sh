@@ -6,7 +6,8 @@ if remora_is_intact "$remora_final" && [ "$(remora_digest "$remora_final/.remora
 fi
 remora_make_folder "$remora_root"
 rm -rf -- "$remora_stage"
-remora_have=$(remora_part_size)
+remora_have=0
+[ ! -f "$remora_part" ] || remora_have=$(remora_part_size)
 if [ "$remora_have" -gt "$remora_archive_size" ]; then
   rm -f -- "$remora_part"
   remora_have=0

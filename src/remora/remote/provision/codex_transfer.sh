@@ -5,4 +5,5 @@ remora_part=$remora_root/.part-$remora_id
 remora_stage=$remora_root/.new-$remora_id
 remora_final=$remora_root/$remora_name
 
-remora_part_size() { stat -L -c %s -- "$remora_part" 2>/dev/null || stat -L -f %z -- "$remora_part" 2>/dev/null || echo 0; }
+# It must be there: the other kind of stat would say something else when it comes only between the two.
+remora_part_size() { stat -L -c %s -- "$remora_part" 2>/dev/null || stat -L -f %z -- "$remora_part"; }
