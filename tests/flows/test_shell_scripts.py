@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.support.required import missing
 
-SCRIPTS = ("prelude", "entry", "places", "probe", "lock", "launch", "owner", "stop")
+SCRIPTS = ("prelude", "entry", "places", "probe", "lock", "confine", "launch", "owner", "stop")
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "zsh"])

@@ -1,7 +1,7 @@
 """The login of codex on a host: what we noted of it, and what a real request can say of it."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
@@ -99,3 +99,12 @@ def expiry_notice(expires: date | None, today: date) -> str | None:
         return f"The secret that codex is signed in with ended on {expires.isoformat()}: renew it."
     when = "today" if days == 0 else ("tomorrow" if days == 1 else f"in {days} days")
     return f"The secret that codex is signed in with ends {when}, on {expires.isoformat()}: renew it."
+
+
+def login_ending(expires: str | None, now: float) -> str | None:
+    """The notice for a day as it was noted on a host; `now` is seconds since 1970. `None` for what is no day."""
+    try:
+        day = date.fromisoformat(expires) if expires else None
+        return expiry_notice(day, datetime.fromtimestamp(now, tz=UTC).date())
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -94,7 +94,8 @@ class HostFacts:
 
     `path` is the PATH of the account's login shell, in which codex is looked for and started. `server` is
     the app server that we started earlier, when it still runs. `login` holds ``auth-file``,
-    ``key-variable`` and ``provider``. `sandbox` is ``ok``, ``refused`` or ``unknown``. `python` is a Python that can
+    ``key-variable`` and ``provider``; `login_expires` is the end of its secret, as provisioning noted it. `sandbox` is
+    ``ok``, ``refused`` or ``unknown``. `python` is a Python that can
     run the relay, when the probe was asked for one. `marker` says what became of provisioning there.
     """
 
@@ -121,6 +122,7 @@ class HostFacts:
     boot_id: str | None = None
     python: str | None = None
     marker: Marker = NEVER
+    login_expires: str | None = None
     noise: str = ""
 
     @property
@@ -156,6 +158,7 @@ def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
         socket=_read_socket(answers),
         server=read_process(answers),
         login=frozenset(answers.all("login")),
+        login_expires=answers.one("login.expires") or None,
         sandbox=answers.one("sandbox") or "unknown",
         sandbox_detail="\n".join((*answers.all("sandbox.detail"), *answers.all("sandbox.setting"))),
         kills_processes=answers.one("kills-processes") is not None,

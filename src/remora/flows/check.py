@@ -9,6 +9,7 @@ from remora.core.checks import Outcome, Proof, StageResult, combined_exit_code
 from remora.core.errors import Code, ExitCode, RemoraError, Stage
 from remora.core.hosts import Notice, Route
 from remora.core.launching import LaunchPlan, plan_launch
+from remora.core.logins import login_ending
 from remora.core.probes import HostFacts
 from remora.core.readiness import Account
 from remora.core.settings import Limits
@@ -127,6 +128,9 @@ class _HostProof:
             self._record(result)
         if isinstance(plan, LaunchPlan):
             self._notices += plan.notices
+        ending = login_ending(facts.login_expires, self._world.clock.wall())
+        if ending is not None:
+            self._notices.append(Notice("login-expires", ending))
 
     async def _shake_hands(
         self, host: RemoteHost, shell: RemoteShell, facts: HostFacts, plan: LaunchPlan | RemoraError

@@ -46,3 +46,23 @@ done
 
 # remora_wished NAME: a limit of the app server, as provisioning wrote it down; nothing when there is none.
 remora_wished() { sed -n "s/^$1=\([0-9][0-9]*\)\$/\1/p" "$remora_state/limits" 2>/dev/null; }
+
+# remora_try_sandbox SAY: whether the agent's commands can be confined, said as SAY KEY VALUE.
+remora_try_sandbox() {
+  if [ "$(uname -s)" = Linux ]; then
+    if ! command -v unshare >/dev/null 2>&1; then
+      "$1" sandbox unknown
+    elif remora_text=$(unshare -Ur true 2>&1); then
+      "$1" sandbox ok
+    else
+      "$1" sandbox refused
+      "$1" sandbox.detail "$remora_text"
+      for remora_file in kernel/apparmor_restrict_unprivileged_userns kernel/unprivileged_userns_clone \
+        user/max_user_namespaces; do
+        [ ! -r "/proc/sys/$remora_file" ] || "$1" sandbox.setting "$remora_file $(cat "/proc/sys/$remora_file")"
+      done
+    fi
+  else
+    "$1" sandbox ok
+  fi
+}

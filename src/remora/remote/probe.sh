@@ -180,26 +180,12 @@ fi
 # Signed in? The server itself is asked later; this only tells what is there.
 [ ! -s "$remora_home/auth.json" ] || remora_emit login auth-file
 [ -z "${OPENAI_API_KEY:-}${CODEX_API_KEY:-}" ] || remora_emit login key-variable
+[ ! -r "$remora_state/login" ] || remora_emit login.expires "$(sed -n 's/^expires=//p' "$remora_state/login")"
 ! grep -q '^[[:space:]]*model_provider[[:space:]]*=' "$remora_home/config.toml" 2>/dev/null ||
   remora_emit login provider
 
 # Can the command sandbox work, and can a server outlive this session?
-if [ "$(uname -s)" = Linux ]; then
-  if ! command -v unshare >/dev/null 2>&1; then
-    remora_emit sandbox unknown
-  elif remora_text=$(unshare -Ur true 2>&1); then
-    remora_emit sandbox ok
-  else
-    remora_emit sandbox refused
-    remora_emit sandbox.detail "$remora_text"
-    for remora_file in kernel/apparmor_restrict_unprivileged_userns kernel/unprivileged_userns_clone \
-      user/max_user_namespaces; do
-      [ ! -r "/proc/sys/$remora_file" ] || remora_emit sandbox.setting "$remora_file $(cat "/proc/sys/$remora_file")"
-    done
-  fi
-else
-  remora_emit sandbox ok
-fi
+remora_try_sandbox remora_emit
 if grep -qi '^[[:space:]]*KillUserProcesses[[:space:]]*=[[:space:]]*\(yes\|true\|1\|on\)' \
   /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf 2>/dev/null &&
   [ ! -e "/var/lib/systemd/linger/$remora_account" ]; then

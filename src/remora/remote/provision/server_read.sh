@@ -8,6 +8,7 @@ remora_ask_version() {
   fi </dev/null 2>/dev/null | head -c 200
 }
 remora_tell codex "$remora_program"
+remora_try_sandbox remora_tell
 if [ -n "$remora_pid" ]; then
   remora_tell pid "$remora_pid"
   remora_tell ours "$remora_ours"

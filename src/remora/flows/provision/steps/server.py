@@ -45,7 +45,7 @@ class ServerStep:
         changes = ["it is started"] if self._start and pid is None else []
         if self._survive and answers.one("manager") == "1" and not _has_service(answers):
             changes.append("the service that starts it at boot is set up")
-        notices = (*self._boot_notices(answers, facts), *_server_notices(answers))
+        notices = (*self._boot_notices(answers, facts), *_server_notices(answers), *_sandbox_notices(answers))
         if changes:
             detail = "; ".join(changes)
             return Finding(state=StepState.DIFFERENT, detail=detail, notices=notices, answers=answers)
@@ -100,6 +100,14 @@ def _server_notices(answers: Answers) -> tuple[str, ...]:
             "of then until it is started anew."
         )
     return (*notices, *enforcement_notices(read_limits(answers.one("wish") or ""), answers))
+
+
+def _sandbox_notices(answers: Answers) -> tuple[str, ...]:
+    """A server whose commands cannot be confined runs; whoever works with it has to know."""
+    if answers.one("sandbox") != "refused":
+        return ()
+    policy = "; ".join((*answers.all("sandbox.detail"), *answers.all("sandbox.setting")))
+    return (f"{Code.SANDBOX_UNUSABLE.value}: the host forbids user namespaces, so sandboxed commands fail ({policy})",)
 
 
 async def _start(bench: Workbench) -> None:
