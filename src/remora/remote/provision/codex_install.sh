@@ -41,6 +41,12 @@ remora_unpack() {
   } 2>>"$remora_stage.said" || : >"$remora_stage.failed"
 }
 
+# openssl is several times as fast where the processor knows SHA-256.
+remora_quick_digest() {
+  remora_seen=$(openssl dgst -sha256 -r <"$remora_part" 2>/dev/null | cut -d ' ' -f 1)
+  [ "${#remora_seen}" = 64 ] && echo "$remora_seen" || remora_digest "$remora_part"
+}
+
 if [ "${remora_size:-0}" -gt 0 ]; then
   remora_receive remora_append &
 else
@@ -83,7 +89,7 @@ while [ ! -e "$remora_stage.ended" ]; do
   [ ! -e "$remora_stage.failed" ] || kill "$(cat "$remora_stage.pid")" 2>/dev/null
   remora_pause
 done
-[ -n "$remora_short" ] || [ -e "$remora_stage.failed" ] || remora_sum=$(remora_digest "$remora_part")
+[ -n "$remora_short" ] || [ -e "$remora_stage.failed" ] || remora_sum=$(remora_quick_digest)
 wait
 if [ -e "$remora_stage.failed" ]; then
   remora_said=$(tail -c 1000 "$remora_stage.said")
