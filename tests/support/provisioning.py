@@ -1,19 +1,24 @@
 """A bench on a real sshd, for tests of steps: what the engine does for one step, without the engine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from tests.support.links import SshdResolver, world_of
 from tests.support.system_sshd import SystemSshd
 
-from remora.core.provisioning import Finding, StepState
+from remora.core.answers import Answers
+from remora.core.errors import Code, ProvisionProblem
+from remora.core.provisioning import BoxFacts, Finding, Marker, Script, StepState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.connect import connect_host
 from remora.flows.provision.bench import Bench, open_bench
-from remora.flows.provision.step import Step
+from remora.flows.provision.host import HostRun, HostWork
+from remora.flows.provision.step import Step, Tell, Workbench
+from remora.flows.shell import ProbeRequest, open_shell
 from remora.flows.unattended import UnattendedDialogue
 from remora.ports import World
+from remora.wire.reports.provision import HostProvision, ProvisionProgress
 
 
 @asynccontextmanager
@@ -31,6 +36,82 @@ async def read(step: Step, bench: Bench) -> Finding:
     """What the step finds at the host now."""
     (answers,) = await bench.survey([step.reading()])
     return await step.judge(answers, bench.facts)
+
+
+Hook = Callable[[str], Awaitable[None]]
+"""Hears of the moments of a step: ``before`` and ``after`` it is applied."""
+
+
+async def nothing(moment: str) -> None:
+    """A hook that does nothing."""
+
+
+class LineStep:
+    """A line that a file in the home has to have; every time it is written counts as a line in ``written``."""
+
+    def __init__(self, name: str, text: str = "wished", *, hook: Hook = nothing, blocked: bool = False) -> None:
+        self.name = name
+        self.title = f"the {name} line"
+        self._text = text
+        self._hook = hook
+        self._blocked = blocked
+
+    def reading(self) -> Script:
+        """See the contract."""
+        return Script("", self._variables, 'remora_tell has "$(cat "$HOME/$remora_file" 2>/dev/null)"\n')
+
+    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+        """See the contract."""
+        has = answers.one("has") or ""
+        if self._blocked:
+            error = ProvisionProblem(Code.REPOSITORY_CHANGED, f"{self.name} is in the way.", next_step="Move it.")
+            return Finding(state=StepState.BLOCKED, detail="in the way", error=error)
+        state = StepState.SAME if has == self._text else StepState.DIFFERENT
+        return Finding(state=state, detail=f"{has or 'nothing'} is there", sends=len(self._text), answers=answers)
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        """See the contract."""
+        await self._hook("before")
+        write = 'printf %s "$remora_line" | remora_replace "$HOME/$remora_file" 600 || exit 1\n'
+        count = 'echo "$remora_file" >>"$HOME/written"\n'
+        await bench.ask(Script("", {**self._variables, "remora_line": self._text}, write + count), limit=20)
+        await self._hook("after")
+
+    @property
+    def _variables(self) -> dict[str, str]:
+        return {"remora_file": self.name}
+
+
+DIGEST = "sha256:" + "1" * 64
+
+
+async def provision(
+    sshd: SystemSshd,
+    steps: Sequence[Step],
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    world: World | None = None,
+    operator: str = "alice@laptop",
+    dry_run: bool = False,
+    digest: str = DIGEST,
+    progress: list[ProvisionProgress] | None = None,
+) -> HostProvision:
+    """One run of the engine at one host."""
+    world = world or world_of(SshdResolver(sshd), limits=limits)
+    work = HostWork(alias="devbox", digest=digest, steps=steps)
+    heard = progress if progress is not None else []
+    run = HostRun(work, world, UnattendedDialogue(), dry_run=dry_run, operator=operator, progress=heard.append)
+    return await run.run()
+
+
+async def marker_at(sshd: SystemSshd) -> Marker:
+    """What the host says of itself now, as the probe of ``check`` finds it."""
+    world = world_of(SshdResolver(sshd))
+    async with (
+        connect_host("devbox", world, UnattendedDialogue()) as host,
+        open_shell(host, clock=world.clock, limits=world.limits, nonce=world.nonce) as shell,
+    ):
+        return (await shell.probe(ProbeRequest())).marker
 
 
 @dataclass

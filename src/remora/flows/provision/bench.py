@@ -130,10 +130,6 @@ class Bench:
 
     async def release(self) -> None:
         """See :class:`~remora.flows.provision.step.Workbench`."""
-        await self.close()
-
-    async def release(self) -> None:
-        """See :class:`~remora.flows.provision.step.Workbench`."""
         if self._shell is not None:
             await self._shell.finish()
         await self.close()
@@ -307,7 +303,7 @@ class _Lines:
                 self._tell(line[:_SHOWN])
 
 
-_TELL_APART: Final = 'remora_tell() { remora_emit "$remora_step.$1" "$2" >&5; }\n'
+_TELL_APART: Final = 'trap - 0\nremora_tell() { remora_emit "$remora_step.$1" "$2" >&5; }\n'
 """In a run, answers go by a way of their own, past the log."""
 
 
