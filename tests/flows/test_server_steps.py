@@ -3,14 +3,14 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.support.codex import codex_binary
+from tests.support.control_groups import groups_removed
 from tests.support.launching import connected, launched
 from tests.support.login_endpoint import login_endpoint
 from tests.support.loop import run
@@ -34,32 +34,13 @@ MEBIBYTE = 1024 * 1024
 
 @contextmanager
 def host_with(version: str, folder: Path, *options: str) -> Iterator[SystemSshd]:
-    """A host with that codex; groups of its servers are gone at the end."""
+    """A host with that codex."""
     with SystemSshd(folder, options=options) as sshd:
         place = sshd.home / ".local/bin/codex"
         place.parent.mkdir(parents=True)
         place.symlink_to(codex_binary(version))
-        groups: set[Path] = set()
-        try:
+        with groups_removed(sshd):
             yield sshd
-        finally:
-            groups = {group for process in sshd.session_processes() for group in groups_of(process)}
-    deadline = time.monotonic() + 10
-    while (left := [group for group in groups if group.exists()]) and time.monotonic() < deadline:
-        for group in left:
-            with suppress(OSError):  # what was killed may still be leaving it
-                group.rmdir()
-
-
-def groups_of(process: int) -> list[Path]:
-    """The control groups of ours that a process is in."""
-    found = []
-    with suppress(OSError):
-        for line in Path(f"/proc/{process}/cgroup").read_text().splitlines():
-            _, controllers, path = line.split(":", 2)
-            if "/remora-" in path:
-                found.append(Path("/sys/fs/cgroup") / controllers / path.lstrip("/"))
-    return found
 
 
 def brought(sshd: SystemSshd, *steps: Step) -> list[Finding]:

@@ -25,7 +25,7 @@ remora_enter_scope() {
   set -- systemd-run --user --scope --quiet --collect ${remora_memory:+-p "MemoryMax=$remora_memory" -p MemorySwapMax=0} \
     ${remora_cpu:+-p "CPUQuota=$remora_cpu%"} ${remora_processes:+-p "TasksMax=$remora_processes"}
   # shellcheck disable=SC2016
-  remora_seen=$("$@" -- /bin/sh -c 'cd "/sys/fs/cgroup$(sed -n "s/^0:://p" /proc/self/cgroup)" && tail -n 2 memory.max pids.max cpu.max' 2>/dev/null </dev/null) || return 1
+  remora_seen=$("$@" -- /bin/sh -c 'cd "/sys/fs/cgroup$(sed -n "s/^0:://p" /proc/self/cgroup)" && tail -n 2 memory.max pids.max cpu.max; :' 2>/dev/null </dev/null) || return 1
   remora_scope="$* --"
   case $remora_seen in *"memory.max <==
 $remora_memory"*) remora_memory= ;; esac
@@ -36,25 +36,26 @@ $remora_processes"*) remora_processes= ;; esac
 }
 
 # remora_group CONTROLLER: make and print a control group of ours for it, below the one that we are in, so that what
-# the host has set for us holds as before.
+# the host has set for us holds as before. Needs remora_own.
 remora_group() {
   if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-    remora_base=/sys/fs/cgroup$(sed -n 's/^0:://p' /proc/self/cgroup)
+    remora_base=/sys/fs/cgroup$(printf '%s\n' "$remora_own" | sed -n 's/^0:://p')
     # A group that has processes may have no groups below it that share things out: then one beside it.
     for remora_base in "${remora_base%/}" "${remora_base%/*}"; do
       case $remora_base in /sys/fs/cgroup*) ;; *) continue ;; esac
       grep -qw "$1" "$remora_base/cgroup.subtree_control" 2>/dev/null ||
         echo "+$1" 2>/dev/null >"$remora_base/cgroup.subtree_control" || continue
+      rmdir -- "$remora_base/remora-$remora_key-"* 2>/dev/null # those of servers that are gone; nobody can remove others
       remora_made=$remora_base/remora-$remora_key-$$
       mkdir -p -- "$remora_made" 2>/dev/null || continue
       printf '%s\n' "$remora_made"
       return
     done
   elif [ -d "/sys/fs/cgroup/$1" ]; then
-    remora_base=/sys/fs/cgroup/$1$(sed -n "s/^[0-9]*:\([^:]*,\)*$1\(,[^:]*\)*://p" /proc/self/cgroup)
+    remora_base=/sys/fs/cgroup/$1$(printf '%s\n' "$remora_own" | sed -n "s/^[0-9]*:\([^:]*,\)*$1\(,[^:]*\)*://p")
     remora_base=${remora_base%/}
     [ -d "$remora_base" ] || remora_base=/sys/fs/cgroup/$1
-    rmdir -- "$remora_base/remora-$remora_key-"* 2>/dev/null # those of servers that are gone
+    rmdir -- "$remora_base/remora-$remora_key-"* 2>/dev/null
     remora_made=$remora_base/remora-$remora_key-$$
     mkdir -p -- "$remora_made" 2>/dev/null && printf '%s\n' "$remora_made"
   fi
@@ -71,7 +72,7 @@ remora_set_limit() {
 }
 
 remora_enter_group() {
-  remora_groups=
+  remora_own=$(cat /proc/self/cgroup 2>/dev/null) # once: it is another one when the first group has been joined
   if [ -n "$remora_memory" ] && remora_at=$(remora_group memory) && [ -n "$remora_at" ] &&
     remora_set_limit "$remora_memory" "$remora_at/memory.max" "$remora_at/memory.limit_in_bytes"; then
     remora_set_limit 0 "$remora_at/memory.swap.max" ||

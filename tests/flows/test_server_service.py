@@ -1,0 +1,108 @@
+"""The service that brings the app server back after a reboot, against stand-ins for systemctl and loginctl.
+
+They keep what they were told in files of the home; a real service manager is no part of these tests.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.support.loop import run
+from tests.support.provisioning import bench_at, bring, read
+from tests.support.system_sshd import SystemSshd
+
+from remora.core.provisioning import Finding, StepState
+from remora.flows.provision.steps.limits import LimitsStep
+from remora.flows.provision.steps.server import ServerStep
+from remora.wire.manifest import ServerTable
+
+pytestmark = pytest.mark.sshd
+
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >>~/systemctl.log
+case $2 in
+  is-enabled) cat ~/enabled 2>/dev/null || { echo disabled; exit 1; } ;;
+  enable) echo enabled >~/enabled ;;
+esac
+"""
+LOGINCTL = """#!/bin/sh
+case $1 in
+  show-user) cat ~/linger 2>/dev/null || echo no ;;
+  enable-linger) [ ! -e ~/refuses ] || { echo 'Access denied' >&2; exit 1; }; echo yes >~/linger ;;
+esac
+"""
+TABLE = ServerTable(survive_reboot=True, memory="1GiB", cpu=1.5, processes=300)
+
+
+@contextmanager
+def host(folder: Path) -> Iterator[SystemSshd]:
+    """A host whose own programs come first: bash as login shell puts them on its PATH."""
+    places = folder / "programs"
+    places.mkdir()
+    for name, text in (
+        ("systemctl", SYSTEMCTL),
+        ("loginctl", LOGINCTL),
+        ("codex", "#!/bin/sh\necho codex-cli 0.163.0\n"),
+    ):
+        (places / name).write_text(text)
+        (places / name).chmod(0o755)
+    hide = f"mount --make-rprivate / && mount --bind {places}/systemctl /usr/bin/systemctl"
+    hide = f"{hide} && mount --bind {places}/loginctl /usr/bin/loginctl"
+    shell = folder / "shell"
+    shell.write_text(f'#!/bin/sh\n{hide}; exec /bin/sh "$@"\n')
+    shell.chmod(0o755)
+    wrapped = f'ForceCommand exec unshare -m {shell} -c "$SSH_ORIGINAL_COMMAND"'
+    with SystemSshd(folder, options=(wrapped,)) as sshd:
+        codex = sshd.home / ".local/bin/codex"
+        codex.parent.mkdir(parents=True)
+        codex.write_text((places / "codex").read_text())
+        codex.chmod(0o755)
+        yield sshd
+
+
+def brought(sshd: SystemSshd, table: ServerTable) -> tuple[Finding, Finding]:
+    """What the server step found at first, and in the end."""
+
+    async def work() -> tuple[Finding, Finding]:
+        async with bench_at(sshd) as bench:
+            await bring(LimitsStep(table), bench)
+            first = await bring(ServerStep(table), bench)
+            return first, await read(ServerStep(table), bench)
+
+    return run(work())
+
+
+def unit_of(sshd: SystemSshd) -> str:
+    return (sshd.home / ".config/systemd/user/remora-codex.service").read_text()
+
+
+def test_the_service_has_the_limits_and_is_set_up_once(tmp_path: Path) -> None:
+    with host(tmp_path) as sshd:
+        first, last = brought(sshd, TABLE)
+        assert (first.state, last.state, last.notices) == (StepState.DIFFERENT, StepState.SAME, ())
+        unit = unit_of(sshd)
+        assert f'ExecStart="{sshd.home}/.local/bin/codex" app-server --listen unix://' in unit
+        assert {"MemoryMax=1073741824", "CPUQuota=150%", "TasksMax=300"} <= set(unit.splitlines())
+        assert (sshd.home / "linger").read_text() == "yes\n"
+        again, _ = brought(sshd, TABLE)
+        assert again.state is StepState.SAME
+        assert (sshd.home / "systemctl.log").read_text().count("--user enable") == 1
+
+
+def test_other_limits_change_the_service(tmp_path: Path) -> None:
+    with host(tmp_path) as sshd:
+        brought(sshd, TABLE)
+        first, last = brought(sshd, ServerTable(survive_reboot=True, memory="2GiB"))
+        assert (first.state, last.state) == (StepState.DIFFERENT, StepState.SAME)
+        assert "MemoryMax=2147483648" in unit_of(sshd)
+        assert "TasksMax" not in unit_of(sshd)
+
+
+def test_an_account_that_may_not_linger_is_told_what_that_means(tmp_path: Path) -> None:
+    with host(tmp_path) as sshd:
+        (sshd.home / "refuses").touch()
+        _, last = brought(sshd, TABLE)
+        assert last.state is StepState.SAME
+        (notice,) = last.notices
+        assert "enable-linger" in notice
