@@ -268,33 +268,53 @@ def test_a_plan_that_cannot_be_carried_out_is_not_begun(sshd: SystemSshd) -> Non
 # -- homes that cannot be used
 
 
+MOUNT = 'mount -t tmpfs -o size=2m,nr_inodes=12,mode=700 tmpfs "$HOME"\n'
+LOOK = 'cd "$HOME" && remora_tell left "$(cat one) $(ls -A | grep -c remora-)"\n'
+FILLED = {
+    "blocks": 'cat /dev/zero >"$HOME/filler" 2>/dev/null\n',
+    "inodes": 'mkdir "$HOME/filler"; for n in 1 2 3 4 5 6 7 8 9 10 11 12; do : >"$HOME/filler/$n"; done 2>/dev/null\n',
+}
+
+
 @pytest.mark.parametrize("shell", ["/bin/bash", "/bin/dash"])
-def test_f38_on_a_full_disk_the_old_state_stays_and_room_makes_it_go_on(shell: str) -> None:
+@pytest.mark.parametrize("full_of", list(FILLED))
+def test_f38_on_a_full_disk_the_old_state_stays_and_room_makes_it_go_on(shell: str, full_of: str) -> None:
+    new = [LineStep("one", "new" * 20000)]
     with AccountSshd(shell) as sshd:
         world = world_of(SshdResolver(sshd), limits=ONCE)
 
-        async def work() -> tuple[HostProvision, str, HostProvision]:
+        async def work() -> tuple[HostProvision, str | None, HostProvision]:
             async with bench_at(sshd, world=world) as bench:
                 await bench.ask(Script("", {}, MOUNT), limit=20)
                 before = await provision(sshd, [LineStep("one", "old")], world=world)
                 assert before.outcome == "changed"
-                await bench.ask(Script("", {}, 'cat /dev/zero >"$HOME/filler" 2>/dev/null\n'), limit=20)
-                new = [LineStep("one", "new" * 20000)]
+                await bench.ask(Script("", {}, FILLED[full_of]), limit=20)
                 full = await provision(sshd, new, world=world)
                 left = await bench.ask(Script("", {}, LOOK), limit=20)
-                await bench.ask(Script("", {}, 'rm "$HOME/filler"\n'), limit=20)
-                return full, left.one("left") or "", await provision(sshd, new, world=world)
+                await bench.ask(Script("", {}, 'rm -r "$HOME/filler"\n'), limit=20)
+                return full, left.one("left"), await provision(sshd, new, world=world)
 
         full, left, after = run(work())
     error = full.steps[0].error
     assert error is not None
     assert error.code == Code.DISK_FULL
-    assert left == "filler one written old", "the old file whole, and no half of a new one"
+    assert left == "old 0", "the old file whole, and no half of a new one"
     assert after.outcome == "changed"
 
 
-MOUNT = 'mount -t tmpfs -o size=2m,mode=700 tmpfs "$HOME"\n'
-LOOK = 'cd "$HOME" && remora_tell left "$(echo *) $(cat one)"\n'
+def test_f37_where_nothing_may_be_executed_nothing_has_to_be() -> None:
+    with AccountSshd("/bin/bash") as sshd:
+        world = world_of(SshdResolver(sshd), limits=ONCE)
+        mounts = 'for p in "$HOME" "$XDG_RUNTIME_DIR" /dev/shm; do mount -t tmpfs -o noexec,mode=700 t "$p"; done\n'
+
+        async def work() -> tuple[HostProvision, str | None]:
+            async with bench_at(sshd, world=world) as bench:
+                await bench.ask(Script("", {}, mounts), limit=20)
+                ran = await bench.run(Script("", {}, "remora_as_user echo ran\n"), limit=20)
+                return await provision(sshd, [LineStep("one")], world=world), ran.one("tail")
+
+        host, tail = run(work())
+    assert (host.outcome, tail) == ("changed", "ran\n")
 
 
 def test_f37_with_a_read_only_home_it_says_so_and_the_marker_finds_another_place() -> None:
