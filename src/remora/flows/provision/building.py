@@ -67,6 +67,8 @@ def _has_limits(table: ServerTable) -> bool:
 
 
 def _projects(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
+    if not tables.projects:
+        return ()
     from remora.flows.provision.steps.project import RepositoryStep, SetupStep, SmokeStep
 
     steps: list[Step] = []
