@@ -9,7 +9,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -60,17 +62,38 @@ class Login:
 
     def logins(self) -> list[int]:
         """Processes of ``codex login`` on the host."""
-        return [
-            process
-            for process in self.sshd.session_processes()
-            if b"--device-auth" in Path(f"/proc/{process}/cmdline").read_bytes()
-        ]
+        return [process for process in self.sshd.session_processes() if b"--device-auth" in _command_line(process)]
+
+
+def _command_line(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@contextmanager
+def started(login: Login, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The program while it waits; whatever happens, it has ended on leaving."""
+    pipe = subprocess.PIPE
+    words = login.words(*options)
+    with subprocess.Popen(words, env=login.environment, stdout=pipe, stderr=pipe, text=True) as program:
+        watch = threading.Timer(LIMIT, program.kill)
+        watch.start()
+        try:
+            yield program
+        finally:
+            watch.cancel()
+            program.kill()
 
 
 @contextmanager
 def host_with(version: str, folder: Path, endpoint: LoginEndpoint) -> Iterator[Login]:
     """A host whose codex knows no other issuer than `endpoint`."""
-    with SystemSshd(folder, environment=endpoint.environment()) as sshd:
+    with (
+        TemporaryDirectory(prefix="r-") as own,  # its lock is not that of other hosts on this machine
+        SystemSshd(folder, environment={**endpoint.environment(), "TMPDIR": own}) as sshd,
+    ):
         codex = sshd.home / ".local/bin/codex"
         codex.parent.mkdir(parents=True)
         real = codex_binary(version)
@@ -106,6 +129,18 @@ def test_an_api_key_from_a_pipe_or_a_variable_is_proven_and_told_in_one_document
         assert endpoint.credentials == [f"Bearer {CANARY}", "Bearer sk-other"]
 
 
+def test_a_secret_that_ends_soon_is_told_by_check(tmp_path: Path) -> None:
+    near = (datetime.now(tz=UTC) + timedelta(days=3)).date().isoformat()
+    with login_endpoint() as endpoint, host_with(NEW, tmp_path, endpoint) as login:
+        code, report = login.report("--with-api-key", "--expires", near, typed=CANARY)
+        assert (code, [notice["code"] for notice in report["notices"]]) == (0, ["login-expires"])
+        words = [sys.executable, "-m", "remora", "check", "devbox", "--json"]
+        done = subprocess.run(words, capture_output=True, timeout=LIMIT, check=False, env=login.environment)
+        (host,) = json.loads(done.stdout)["hosts"]
+        (notice,) = (notice for notice in host["notices"] if notice["code"] == "login-expires")
+        assert near in notice["message"]
+
+
 def test_f44_status_is_what_a_real_request_says(tmp_path: Path) -> None:
     """Not signed in; signed in and refused; a renewal that is refused; good. No port is listened on for any of it."""
     with login_endpoint() as endpoint, host_with(NEW, tmp_path, endpoint) as login:
@@ -138,13 +173,9 @@ def test_a_refused_key_is_told_with_the_machine_and_seen_nowhere(tmp_path: Path)
 @pytest.mark.parametrize("version", VERSIONS)
 def test_f44_a_device_code_is_shown_here_and_entered_anywhere(version: str, tmp_path: Path) -> None:
     with login_endpoint() as endpoint, host_with(version, tmp_path, endpoint) as login:
-        words = login.words("--device", "--json")
-        pipe = subprocess.PIPE
-        with subprocess.Popen(words, env=login.environment, stdout=pipe, stderr=pipe, text=True) as program:
+        with started(login, "--device", "--json") as program:
             assert program.stderr is not None
             shown = ""
-            watch = threading.Timer(LIMIT, program.kill)
-            watch.start()
             while CODE not in shown:
                 line = program.stderr.readline()
                 assert line, shown
@@ -154,7 +185,6 @@ def test_f44_a_device_code_is_shown_here_and_entered_anywhere(version: str, tmp_
             assert not login.auth.exists()
             endpoint.entered = True
             output, _ = program.communicate(timeout=LIMIT)
-            watch.cancel()
         report = json.loads(output)
         assert (program.returncode, report["state"]) == (0, "ok")
         assert json.loads(login.auth.read_text())["auth_mode"] == "chatgpt"
@@ -162,8 +192,7 @@ def test_f44_a_device_code_is_shown_here_and_entered_anywhere(version: str, tmp_
 
 def test_f44_ctrl_c_ends_the_wait_on_the_host_too(tmp_path: Path) -> None:
     with login_endpoint() as endpoint, host_with(NEW, tmp_path, endpoint) as login:
-        quiet = subprocess.DEVNULL
-        with subprocess.Popen(login.words("--device"), env=login.environment, stdout=quiet, stderr=quiet) as program:
+        with started(login, "--device") as program:
             wait_for(lambda: bool(login.logins()), "codex login was never started on the host")
             wait_for(lambda: any(path.endswith("/deviceauth/token") for path, _ in endpoint.asked), "no code was asked")
             program.send_signal(signal.SIGINT)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from tests.support.codex import codex_binary
@@ -49,7 +50,10 @@ def wish(value: str = CANARY, kind: LoginKind = LoginKind.API_KEY, expires: date
 @contextmanager
 def host_with(version: str, folder: Path, endpoint: LoginEndpoint) -> Iterator[SystemSshd]:
     """A host whose codex asks that endpoint."""
-    with SystemSshd(folder, environment=endpoint.environment()) as sshd:
+    with (
+        TemporaryDirectory(prefix="r-") as own,  # its lock is not that of other hosts on this machine
+        SystemSshd(folder, environment={**endpoint.environment(), "TMPDIR": own}) as sshd,
+    ):
         place = sshd.home / ".local/bin/codex"
         place.parent.mkdir(parents=True)
         place.symlink_to(codex_binary(version))

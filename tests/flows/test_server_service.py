@@ -36,19 +36,15 @@ TABLE = ServerTable(survive_reboot=True, memory="1GiB", cpu=1.5, processes=300)
 
 
 @contextmanager
-def host(folder: Path) -> Iterator[SystemSshd]:
+def host(folder: Path, **stand_ins: str) -> Iterator[SystemSshd]:
     """A host whose own programs come first: bash as login shell puts them on its PATH."""
     places = folder / "programs"
     places.mkdir()
-    for name, text in (
-        ("systemctl", SYSTEMCTL),
-        ("loginctl", LOGINCTL),
-        ("codex", "#!/bin/sh\necho codex-cli 0.163.0\n"),
-    ):
+    hide = "mount --make-rprivate /"
+    for name, text in {"systemctl": SYSTEMCTL, "loginctl": LOGINCTL, **stand_ins}.items():
         (places / name).write_text(text)
         (places / name).chmod(0o755)
-    hide = f"mount --make-rprivate / && mount --bind {places}/systemctl /usr/bin/systemctl"
-    hide = f"{hide} && mount --bind {places}/loginctl /usr/bin/loginctl"
+        hide = f"{hide} && mount --bind {places}/{name} /usr/bin/{name}"
     shell = folder / "shell"
     shell.write_text(f'#!/bin/sh\n{hide}; exec /bin/sh "$@"\n')
     shell.chmod(0o755)
@@ -56,7 +52,7 @@ def host(folder: Path) -> Iterator[SystemSshd]:
     with SystemSshd(folder, options=(wrapped,)) as sshd:
         codex = sshd.home / ".local/bin/codex"
         codex.parent.mkdir(parents=True)
-        codex.write_text((places / "codex").read_text())
+        codex.write_text("#!/bin/sh\necho codex-cli 0.163.0\n")
         codex.chmod(0o755)
         yield sshd
 
@@ -106,3 +102,12 @@ def test_an_account_that_may_not_linger_is_told_what_that_means(tmp_path: Path) 
         assert last.state is StepState.SAME
         (notice,) = last.notices
         assert "enable-linger" in notice
+
+
+def test_f45_a_sandbox_that_cannot_start_is_told_with_the_policy(tmp_path: Path) -> None:
+    refusal = "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n"
+    with host(tmp_path, unshare=refusal) as sshd:
+        _, last = brought(sshd, TABLE)
+        (notice,) = (notice for notice in last.notices if "sandbox-unusable" in notice)
+        assert "Operation not permitted" in notice
+        assert "max_user_namespaces" in notice
