@@ -6,7 +6,9 @@ import shutil
 import tarfile
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 from typing import IO, Final
 
@@ -57,6 +59,28 @@ def open_contents(archive: Path, scratch: Path) -> Contents:
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise ArchiveUnusable(f"it is damaged: {error}") from None
     return _within(scratch)
+
+
+def origin_digest(archive: Path) -> str:
+    """What tells one origin from another: the SHA-256 of an archive; of a program in a package, that of all its files.
+
+    Raises ``OSError``.
+    """
+    if not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
+        with suppress(ArchiveUnusable):
+            files = _around(archive).files
+            if len(files) > 1:
+                lines = (f"{digest_of(path)} {name}\n" for name, path in sorted(files.items()))
+                return sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return digest_of(archive)
+
+
+def digest_of(file: Path) -> str:
+    """The SHA-256 of a file, or of where a link leads. Raises ``OSError``."""
+    if file.is_symlink() and not file.exists():
+        return sha256(str(file.readlink()).encode()).hexdigest()
+    with file.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()
 
 
 def _around(program: Path) -> Contents:

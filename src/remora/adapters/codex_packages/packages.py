@@ -4,13 +4,12 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from hashlib import file_digest
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
 from platformdirs import user_cache_path
 
-from remora.adapters.codex_packages.contents import ArchiveUnusable, Contents, open_contents
+from remora.adapters.codex_packages.contents import ArchiveUnusable, Contents, digest_of, open_contents, origin_digest
 from remora.adapters.codex_packages.indexes import Index, NpmIndex, WheelIndex
 from remora.adapters.codex_packages.packing import Stopped, pack
 from remora.adapters.codex_packages.programs import ProgramFailed
@@ -104,8 +103,9 @@ class CodexPackages:
         pin = digest.removeprefix("sha256:") if digest else None
         if file is not None:
             archive = Path(file)
-            found = await self._digest_of(archive)
-            _check_pin(pin, found, str(archive))
+            if pin is not None:
+                _check_pin(pin, await _asked_of(digest_of, archive), str(archive))
+            found = await _asked_of(origin_digest, archive)
             kept = await self._kept(source, platform, None, found)
             named = None if version == _LATEST else version
             package = kept or await self._make(name, source, platform, archive, found, version=named)
@@ -115,7 +115,7 @@ class CodexPackages:
             return kept
         with self._shelf.scratch(f"{name}-index") as scratch:
             archive = await self._download(source, version, platform, scratch)
-            found = await self._digest_of(archive)
+            found = await _asked_of(digest_of, archive)
             _check_pin(pin, found, archive.name)
             package = await self._make(name, source, platform, archive, found, version=version)
         _check_version(version, package, archive.name)
@@ -139,20 +139,6 @@ class CodexPackages:
             )
         except ProgramFailed as failure:
             raise _unavailable(source, version, platform, str(failure)) from None
-
-    async def _digest_of(self, archive: Path) -> str:
-        def compute() -> str:
-            with archive.open("rb") as opened:
-                return file_digest(opened, "sha256").hexdigest()
-
-        try:
-            return await asyncio.to_thread(compute)
-        except OSError as error:
-            raise AppServerProblem(
-                Code.PACKAGE_UNAVAILABLE,
-                f"{archive} cannot be read: {error.strerror}.",
-                next_step="Name a codex program, wheel or .tar.gz archive that is on this machine.",
-            ) from None
 
     async def _make(
         self, name: str, source: str, platform: Platform, archive: Path, found: str, *, version: str | None = None
@@ -222,6 +208,17 @@ class CodexPackages:
             yield
         finally:
             self._shelf.unlock(lock)
+
+
+async def _asked_of(digest: Callable[[Path], str], archive: Path) -> str:
+    try:
+        return await asyncio.to_thread(digest, archive)
+    except OSError as error:
+        raise AppServerProblem(
+            Code.PACKAGE_UNAVAILABLE,
+            f"{archive} cannot be read: {error.strerror}.",
+            next_step="Name a codex program, wheel or .tar.gz archive that is on this machine.",
+        ) from None
 
 
 def _open_at(path: str, start: int) -> BinaryIO:

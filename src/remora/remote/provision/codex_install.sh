@@ -5,11 +5,11 @@ umask 022
 rm -rf -- "$remora_stage" "$remora_stage".*
 remora_said=$({ LC_ALL=C mkdir -- "$remora_stage" && : >>"$remora_part"; } 2>&1) || remora_blame "$remora_stage" "$remora_said"
 
-# remora_abort REASON DETAIL: leave nothing half made; what has arrived stays for the next run, if there is room.
+# remora_abort REASON DETAIL: leave nothing half made. What has arrived stays only when nothing else is wrong.
 remora_abort() {
   wait
   rm -rf -- "$remora_stage" "$remora_stage".*
-  case $1 in disk-full | digest-mismatch) rm -f -- "$remora_part" ;; esac
+  [ "$1" = provision-failed ] || rm -f -- "$remora_part"
   remora_fail "$@"
 }
 
@@ -37,8 +37,9 @@ remora_unpack() {
   fi
   tail -c "+$(($1 + 1))" -- "$remora_part" 2>/dev/null | head -c "$2" | {
     shift 2
-    { $remora_unzip || : >"$remora_stage.failed"; } | "$@"
+    { $remora_unzip || : >"$remora_stage.unreadable"; } | "$@"
   } 2>>"$remora_stage.said" || : >"$remora_stage.failed"
+  [ ! -e "$remora_stage.unreadable" ] || : >"$remora_stage.failed"
 }
 
 # openssl is several times as fast where the processor knows SHA-256.
@@ -93,7 +94,10 @@ done
 wait
 if [ -e "$remora_stage.failed" ]; then
   remora_said=$(tail -c 1000 "$remora_stage.said")
+  # On a full disk there is no room for what the programs say of it either.
+  [ "$(remora_free_kb "$remora_root")" -ge 256 ] 2>/dev/null || remora_abort disk-full "$remora_root: $remora_said"
   case $remora_said in *[Nn]'o space left'* | *[Qq]'uota exceeded'*) remora_abort disk-full "$remora_root: $remora_said" ;; esac
+  [ ! -e "$remora_stage.unreadable" ] || remora_abort digest-mismatch "What has arrived cannot be unpacked: $remora_said"
   remora_abort place-unusable "$remora_root: $remora_said"
 fi
 [ -z "$remora_short" ] || remora_abort provision-failed "The transfer was cut; it goes on where it stopped."

@@ -1,0 +1,207 @@
+"""Packages of codex from an index, from files and from what is kept: with the real pip and no network."""
+
+import asyncio
+import os
+import sys
+import tarfile
+from collections.abc import Coroutine
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.codex import codex_binary
+from tests.support.loop import run
+from tests.support.packages import FAR_HEADER, HERE, fake_program, make_archive, make_package, make_wheel, packages_in
+
+from remora.core.errors import AppServerProblem, Code
+from remora.core.settings import Limits
+from remora.ports import Package, Platform
+
+ELSEWHERE = Platform(os="Linux", architecture="aarch64" if HERE.architecture == "x86_64" else "x86_64")
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only place where pip finds anything."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return folder
+
+
+def names_in(package: Package) -> dict[str, int]:
+    with tarfile.open(package.file) as archive:
+        return {item.name: item.mode for item in archive}
+
+
+def refusal(work: Coroutine[Any, Any, Package]) -> AppServerProblem:
+    with pytest.raises(AppServerProblem) as caught:
+        run(work)
+    return caught.value
+
+
+def test_the_newest_wheel_becomes_a_package(index: Path, tmp_path: Path) -> None:
+    for version in ("0.9.0", "0.10.0"):
+        make_wheel(index, version, tmp_path)
+    packages = packages_in(tmp_path / "kept")
+
+    async def work() -> Package:
+        version = await packages.find_version("wheel", "latest", HERE)
+        return await packages.fetch("wheel", version, HERE)
+
+    package = run(work())
+    assert package.version == "0.10.0"
+    assert names_in(package) == {
+        ".remora-files": 0o644,
+        "bin/codex": 0o755,
+        "codex-package.json": 0o644,
+        "codex-path/rg": 0o755,
+    }
+    data = Path(package.file).read_bytes()
+    assert (len(data), sha256(data).hexdigest()) == (package.size, package.digest)
+    assert not list((tmp_path / "kept").glob(".new-*"))
+
+
+def test_f35_what_is_kept_needs_no_network(index: Path, tmp_path: Path) -> None:
+    wheel = make_wheel(index, "0.10.0", tmp_path)
+    first = run(packages_in(tmp_path / "kept").fetch("wheel", "0.10.0", HERE))
+    wheel.unlink()
+    later = packages_in(tmp_path / "kept")
+    assert run(later.find_version("wheel", "latest", HERE)) == "0.10.0"
+    assert run(later.fetch("wheel", "0.10.0", HERE)) == first
+
+
+def test_f35_without_network_and_without_a_kept_package_the_index_is_named(index: Path, tmp_path: Path) -> None:
+    packages = packages_in(tmp_path / "kept")
+    error = refusal(packages.fetch("wheel", "0.10.0", HERE))
+    assert (error.code, "0.10.0" in error.message) == (Code.PACKAGE_UNAVAILABLE, True)
+    assert "No matching distribution" in error.seen
+    with pytest.raises(AppServerProblem):
+        run(packages.find_version("wheel", "latest", HERE))
+
+
+def test_many_who_ask_at_once_fetch_once(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "0.10.0", tmp_path)
+    told: list[str] = []
+
+    def tell(phrase: str, done: int, total: int) -> None:
+        if not done:
+            told.append(phrase)
+
+    # Two that know nothing of each other, as in two processes.
+    ours, theirs = (packages_in(tmp_path / "kept", tell=tell) for _ in range(2))
+
+    async def work() -> list[Package]:
+        asked = [packages.fetch("wheel", "0.10.0", HERE) for packages in (ours, theirs) for _ in range(10)]
+        return await asyncio.gather(*asked)
+
+    assert len({package.digest for package in run(work())}) == 1
+    assert len([phrase for phrase in told if phrase.startswith("fetching")]) == 1
+
+
+def test_a_damaged_or_half_kept_package_does_not_count(index: Path, tmp_path: Path) -> None:
+    make_wheel(index, "0.10.0", tmp_path)
+    first = run(packages_in(tmp_path / "kept").fetch("wheel", "0.10.0", HERE))
+    data = bytearray(Path(first.file).read_bytes())
+    data[len(data) // 2] ^= 1
+    Path(first.file).write_bytes(data)
+    assert Path(run(packages_in(tmp_path / "kept").fetch("wheel", "0.10.0", HERE)).file).read_bytes() != data
+    Path(first.file).write_bytes(data[:100])
+    assert run(packages_in(tmp_path / "kept").fetch("wheel", "0.10.0", HERE)) == first
+
+
+def test_a_digest_pins_the_archive_of_the_index(index: Path, tmp_path: Path) -> None:
+    wheel = make_wheel(index, "0.10.0", tmp_path)
+    right = f"sha256:{sha256(wheel.read_bytes()).hexdigest()}"
+    packages = packages_in(tmp_path / "kept")
+    assert run(packages.fetch("wheel", "0.10.0", HERE, digest=right)).version == "0.10.0"
+    error = refusal(packages.fetch("wheel", "0.10.0", HERE, digest="sha256:" + "0" * 64))
+    assert (error.code, right in error.message) == (Code.DIGEST_MISMATCH, True)
+
+
+def test_npm_packs_the_build_of_the_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_package(tmp_path / "package", "0.10.0").parent.parent
+    files = [
+        (f"package/vendor/x/{file.relative_to(root)}", file.read_bytes()) for file in root.rglob("*") if file.is_file()
+    ]
+    archive = make_archive(tmp_path / "codex.tgz", files)
+    program = tmp_path / "bin" / "npm"
+    program.parent.mkdir()
+    program.write_text(
+        f"#!{sys.executable}\nimport shutil, sys\nopen({str(tmp_path / 'asked')!r}, 'a').write(sys.argv[-1] + '\\n')\n"
+        "to = [word.partition('=')[2] for word in sys.argv if word.startswith('--pack-destination')]\n"
+        f"shutil.copy({str(archive)!r}, to[0]) if to else print('0.10.0')\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    packages = packages_in(tmp_path / "kept")
+    assert run(packages.find_version("npm", "latest", HERE)) == "0.10.0"
+    assert run(packages.fetch("npm", "0.10.0", HERE)).program == "bin/codex"
+    assert (tmp_path / "asked").read_text().split()[1].startswith("@openai/codex@0.10.0-")
+
+
+def test_an_index_that_stalls_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "bin" / "npm"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\necho 'fetching from https://me:canary@proxy/' >&2\nexec sleep 600\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+    packages = packages_in(tmp_path / "kept", limits=Limits(provision_stall=1.0))
+    error = refusal(packages.fetch("npm", "0.10.0", HERE))
+    assert error.code is Code.PACKAGE_UNAVAILABLE
+    assert "nothing came for 1 seconds" in error.seen
+    assert "canary" not in error.seen
+
+
+def test_a_file_is_a_program_with_or_without_its_package(tmp_path: Path) -> None:
+    packages = packages_in(tmp_path / "kept")
+    around = make_package(tmp_path / "one", "0.10.0")
+    alone = fake_program(tmp_path / "alone", size=100)
+    assert set(names_in(run(packages.fetch("file", "latest", HERE, file=str(around))))) > {"bin/codex", "codex-path/rg"}
+    package = run(packages.fetch("file", "0.11.0", HERE, file=str(alone)))
+    assert (set(names_in(package)), package.version) == ({".remora-files", "bin/codex"}, "0.11.0")
+
+
+def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
+    program = make_package(tmp_path / "one", "0.10.0")
+    error = refusal(packages_in(tmp_path / "kept").fetch("file", "0.11.0", HERE, file=str(program)))
+    assert (error.code, "0.11.0 is wanted" in error.message) == (Code.PACKAGE_UNAVAILABLE, True)
+
+
+def test_f36_a_program_for_another_platform_is_refused(tmp_path: Path) -> None:
+    program = tmp_path / "codex"
+    program.write_bytes(FAR_HEADER + (243).to_bytes(2, "little") + bytes(100))
+    packages = packages_in(tmp_path / "kept")
+    assert refusal(packages.fetch("file", "latest", HERE, file=str(program))).code is Code.PLATFORM_UNSUPPORTED
+    here = fake_program(tmp_path / "here")
+    assert refusal(packages.fetch("file", "latest", ELSEWHERE, file=str(here))).code is Code.PLATFORM_UNSUPPORTED
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [("readme", b"no codex here")],
+        [("../bin/codex", b"x")],
+        [("/bin/codex", b"x")],
+    ],
+)
+def test_an_archive_that_is_no_package_is_refused(files: list[tuple[str, bytes]], tmp_path: Path) -> None:
+    archive = make_archive(tmp_path / "some.tar.gz", files)
+    error = refusal(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=str(archive)))
+    assert error.code is Code.PACKAGE_UNAVAILABLE
+    assert not (tmp_path / "bin").exists()
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    missing = str(tmp_path / "codex")
+    assert missing in refusal(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=missing)).message
+
+
+@pytest.mark.codex
+def test_the_real_codex_says_its_version(tmp_path: Path) -> None:
+    package = run(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=str(codex_binary("0.133.0"))))
+    assert package.version == "0.133.0"
+    assert {"bin/codex", "codex-path/rg", "codex-resources/bwrap"} <= set(names_in(package))
