@@ -13,14 +13,22 @@ fi
 remora_tell target "$remora_target"
 [ ! -e "$remora_target" ] || remora_tell target.real "$(readlink -f -- "$remora_target" 2>/dev/null || printf %s "$remora_target")"
 
+remora_wished=$(remora_expand "$remora_wished")
+
 # remora_is_ours PATH: a link that leads into our installs, whether or not that is there.
 remora_is_ours() {
   remora_lead=$(readlink -- "$1" 2>/dev/null) || return 1
   case $remora_lead in "$remora_root"/*) return 0 ;; *) [ -n "$remora_target" ] && [ "$remora_lead" = "$remora_target" ] ;; esac
 }
 
-# remora_takes_link FOLDER: it is ours and writable, or could be made so, and no foreign codex lies there.
+# remora_takes_link FOLDER: it is ours and writable, or could be made so, and no foreign codex lies there. What belongs
+# to the system's own packages takes none, whoever we are; and who has been given another home is kept inside it.
 remora_takes_link() {
+  case $1 in
+    "$HOME"/*) ;;
+    /bin | /sbin | /usr/bin | /usr/sbin) return 1 ;;
+    *) [ "$1" = "${remora_wished%/}" ] || [ "$(printf %s "$remora_entry" | cut -d : -f 6)" = "$HOME" ] || return 1 ;;
+  esac
   if [ -d "$1" ]; then
     [ -w "$1" ] && [ "$(remora_owner "$1")" = "$remora_user" ] || return 1
   else
@@ -29,7 +37,6 @@ remora_takes_link() {
   [ ! -e "$1/codex" ] && [ ! -L "$1/codex" ] || remora_is_ours "$1/codex"
 }
 
-remora_wished=$(remora_expand "$remora_wished")
 remora_chosen=
 remora_rank=0
 remora_seen_wished=
