@@ -27,7 +27,7 @@ remora_takes_link() {
   case $1 in
     "$HOME"/*) ;;
     /bin | /sbin | /usr/bin | /usr/sbin) return 1 ;;
-    *) [ "$1" = "${remora_wished%/}" ] || [ "$(printf %s "$remora_entry" | cut -d : -f 6)" = "$HOME" ] || return 1 ;;
+    *) [ "$1" = "${remora_wished%/}" ] || [ -z "$remora_entry" ] || [ "$(printf %s "$remora_entry" | cut -d : -f 6)" = "$HOME" ] || return 1 ;;
   esac
   if [ -d "$1" ]; then
     [ -w "$1" ] && [ "$(remora_owner "$1")" = "$remora_user" ] || return 1
