@@ -3,7 +3,6 @@
 import asyncio
 import math
 import re
-import shlex
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -16,6 +15,7 @@ from remora.core.provisioning import BoxFacts, Marker, Script, read_box, read_ma
 from remora.core.script_failures import script_problem
 from remora.core.secrets import Secret
 from remora.core.text import decode
+from remora.flows.provision import texts
 from remora.flows.provision.step import Tell
 from remora.flows.shell import RemoteShell, open_shell, shipped
 from remora.flows.waiting import dismiss
@@ -28,7 +28,6 @@ _LONG: Final = 7 * 24 * 3600.0
 _TAIL: Final = 4000
 _SHOWN: Final = 2000
 """The longest line that counts as progress."""
-_FUNCTIONS: Final = ("lock", "provision/marker", "provision/common")
 _STEP: Final = "it"
 """Prefix of the answers of a script that runs alone."""
 
@@ -76,7 +75,7 @@ class Bench:
 
     async def ask(self, script: Script, *, limit: float) -> Answers:
         """See :class:`~remora.flows.provision.step.Workbench`."""
-        answers = await self._fly(_watched(_part(_STEP, script)), name=script.name, limit=limit)
+        answers = await self._fly(texts.watched(texts.part(_STEP, script)), name=script.name, limit=limit)
         return self._judged(answers.under(_STEP))
 
     async def run(self, script: Script, *, limit: float, secret: Secret | None = None) -> Answers:
@@ -84,14 +83,14 @@ class Bench:
         data = secret.reveal().encode() if secret is not None else b""
         shell = await self._entered()
         variables = {
-            "remora_text": self._alone(shell, script),
+            "remora_text": texts.alone(_STEP, script, self.facts, shell.nonce),
             "remora_name": self._log_name,
             "remora_limit": str(max(math.ceil(limit), 1)),
             "remora_size": str(len(data)),
         }
         lines = _Lines(lambda line: self._tell(0, 0, line))
         await shell.begin(
-            self._script(_part(_STEP, Script("run", variables), channel=True), script.name), listen=lines.take
+            self._script(texts.part(_STEP, Script("run", variables), channel=True), script.name), listen=lines.take
         )
         try:
             if data:
@@ -116,7 +115,7 @@ class Bench:
         """See :class:`~remora.flows.provision.step.Workbench`."""
         shell = await self._entered()
         sized = replace(script, variables={**script.variables, "remora_size": str(size)})
-        await shell.begin(self._script(_part(_STEP, sized, channel=True), script.name))
+        await shell.begin(self._script(texts.part(_STEP, sized, channel=True), script.name))
         try:
             answers = await shell.answer(script.name, limit=self._limits.provision_step, until=f"{_STEP}.go")
             if answers.one("end") is None and not await self._feed(shell, script.name, data, size):
@@ -143,7 +142,7 @@ class Bench:
 
     def queue(self, script: Script) -> None:
         """Let `script`, whose answers nobody awaits, run before the next one, in the same flight."""
-        self._ahead.append(_part("ahead", script))
+        self._ahead.append(texts.part("ahead", script))
 
     async def survey(
         self, readings: Sequence[Script], *, first: Sequence[Script] = (), wait: float = 0.0
@@ -153,8 +152,8 @@ class Bench:
         `wait` is how long `first` may take more than the usual. The first survey of a host learns its :attr:`facts`,
         too. A reading that fails raises nothing: its answers have ``failed``.
         """
-        parts = [_part(f"s{index}", script) for index, script in enumerate((*first, *readings))]
-        text = _watched("".join((*parts, "remora_emit_marker\n")))
+        parts = [texts.part(f"s{index}", script) for index, script in enumerate((*first, *readings))]
+        text = texts.watched("".join((*parts, "remora_emit_marker\n")))
         answers = await self._fly(text, name="survey", limit=self._limits.provision_step + wait)
         self.marker = read_marker(answers)
         return tuple(answers.under(f"s{index}") for index in range(len(parts)))
@@ -184,9 +183,11 @@ class Bench:
         opening = open_shell(self._host, clock=world.clock, limits=world.limits, nonce=world.nonce)
         shell = await self._shells.enter_async_context(opening)
         self.generation += 1
-        texts = [shipped(part) for part in ("places", *_FUNCTIONS, "provision/survey")]
+        scripts_of_all = [shipped(part) for part in ("places", *texts.FUNCTIONS, "provision/survey")]
         try:
-            answers = await shell.enter(name, {}, [*texts, self._with_ahead(text), _end(name)], limit=limit)
+            answers = await shell.enter(
+                name, {}, [*scripts_of_all, self._with_ahead(text), texts.end(name)], limit=limit
+            )
         except BaseException:
             await self._drop(shell)
             raise
@@ -206,30 +207,11 @@ class Bench:
         await shell.cut()
 
     def _script(self, text: str, name: str) -> str:
-        return scripts.script({}, [self._with_ahead(text), _end(name)])
+        return scripts.script({}, [self._with_ahead(text), texts.end(name)])
 
     def _with_ahead(self, text: str) -> str:
         ahead, self._ahead = "".join(self._ahead), []
         return ahead + text
-
-    def _alone(self, shell: RemoteShell, script: Script) -> str:
-        """`script` as a text that stands in a shell of its own, with what the others find there."""
-        facts = self.facts
-        values = {
-            "remora_nonce": shell.nonce,
-            "remora_path": facts.path,
-            "remora_home": facts.codex_home,
-            "remora_user": facts.user_id,
-            "remora_machine": facts.machine_id or "",
-            "remora_run": facts.runtime_folder or "",
-            "remora_state": facts.state_folder,
-            "remora_account": facts.account,
-            "remora_shell": facts.login_shell,
-            "remora_step": _STEP,
-            **script.variables,
-        }
-        texts = (shipped("prelude"), *(shipped(name) for name in _FUNCTIONS), _TELL_APART)
-        return _assignments(values) + "".join(texts) + _texts(script)
 
     async def _feed(self, shell: RemoteShell, name: str, data: AsyncIterator[bytes], size: int) -> bool:
         """Send `data`; false when the host said, before all was sent, that it wants no more."""
@@ -301,35 +283,6 @@ class _Lines:
         for line in text.splitlines():
             if line.strip():
                 self._tell(line[:_SHOWN])
-
-
-_TELL_APART: Final = 'trap - 0\nremora_tell() { remora_emit "$remora_step.$1" "$2" >&5; }\n'
-"""In a run, answers go by a way of their own, past the log."""
-
-
-def _texts(script: Script) -> str:
-    return "".join(shipped(f"provision/{name}") for name in script.name.split()) + script.text
-
-
-def _assignments(values: dict[str, str]) -> str:
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
-
-
-def _part(prefix: str, script: Script, *, channel: bool = False) -> str:
-    """`script` in a subshell of its own, which reads nothing that is meant for the shell.
-
-    With `channel` descriptor 8 is what we send.
-    """
-    values = _assignments({"remora_step": prefix, **script.variables})
-    return "(\n" + values + _texts(script) + (") 8<&0 </dev/null\n" if channel else ") </dev/null 9<&-\n")
-
-
-def _watched(text: str) -> str:
-    return f"remora_watch\n{text}remora_unwatch\n"
-
-
-def _end(name: str) -> str:
-    return f"remora_emit end {shlex.quote(name or 'script')}\n"
 
 
 def _with_log(answers: Answers) -> str:
