@@ -29,13 +29,20 @@ remora_append() {
   return "$remora_status"
 }
 
+# remora_cut_out START SIZE: that part of the archive. Not every dd can; not every head is quick.
+if dd if=/dev/null of=/dev/null bs=1 count=1 skip=0 iflag=skip_bytes 2>/dev/null; then
+  remora_cut_out() { dd if="$remora_part" bs="$2" count=1 skip="$1" iflag=skip_bytes 2>/dev/null; }
+else
+  remora_cut_out() { tail -c "+$(($1 + 1))" -- "$remora_part" | head -c "$2"; }
+fi
+
 remora_unpack() {
   if [ "$4" = - ]; then
     set -- "$1" "$2" tar -xf - -C "$remora_stage"
   else
     set -- "$1" "$2" dd of="$remora_stage/$4" bs=1048576 seek="$(($3 / 1048576))" conv=notrunc
   fi
-  tail -c "+$(($1 + 1))" -- "$remora_part" 2>/dev/null | head -c "$2" | {
+  remora_cut_out "$1" "$2" 2>/dev/null | {
     shift 2
     { $remora_unzip || : >"$remora_stage.unreadable"; } | "$@"
   } 2>>"$remora_stage.said" || : >"$remora_stage.failed"
