@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from tests.support.required import missing
 
-SCRIPTS = ("prelude", "entry", "places", "probe", "lock", "confine", "launch", "owner", "stop")
+FOLDER = Path(str(files("remora.remote")))
+SCRIPTS = sorted(str(path.relative_to(FOLDER).with_suffix("")) for path in FOLDER.rglob("*.sh"))
 
 
 @pytest.mark.parametrize("shell", ["dash", "bash", "zsh"])
