@@ -69,7 +69,8 @@ def _has_limits(table: ServerTable) -> bool:
 def _projects(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
     if not tables.projects:
         return ()
-    from remora.flows.provision.steps.project import RepositoryStep, SetupStep, SmokeStep
+    from remora.flows.provision.steps.project import SetupStep, SmokeStep
+    from remora.flows.provision.steps.repository import RepositoryStep
 
     steps: list[Step] = []
     for project in tables.projects:
