@@ -40,9 +40,10 @@ case $remora_how in
   prove) (
     CODEX_HOME=$remora_new
     export CODEX_HOME
+    remora_store='cli_auth_credentials_store="file"'
     remora_prove "$remora_new/talk"
   ) ;;
   keep) remora_keep ;;
   drop) rm -rf -- "$remora_new" ;;
-  status) remora_prove "$remora_state/talk" ;;
+  status) remora_prove "$remora_state/talk-$$" ;;
 esac

@@ -2,6 +2,7 @@
 # stays until a better one is. Needs codex_program.sh, and remora_patience (seconds) for a proof.
 remora_real=$remora_home
 remora_new=$remora_state/login.new
+remora_store= # where codex looks for the login, when that is not for the configuration to say
 [ -n "$remora_program" ] || remora_fail tool-missing "codex is not there"
 [ -n "$remora_state" ] || remora_fail place-unusable "no folder may hold our state"
 
@@ -29,8 +30,8 @@ remora_prove() {
   trap '' PIPE # a codex that ends at once must not end this script
   remora_until=$(($(date +%s) + remora_patience))
   # shellcheck disable=SC2016
-  remora_as_user /bin/sh -c 'echo $$ >"$1" && cd / && exec "$2" app-server' sh "$remora_talk/pid" "$remora_program" \
-    <"$remora_talk/in" >"$remora_talk/out" 2>"$remora_talk/err" &
+  remora_as_user /bin/sh -c 'echo $$ >"$1" && shift && cd / && exec "$@"' sh "$remora_talk/pid" "$remora_program" \
+    app-server ${remora_store:+-c "$remora_store"} <"$remora_talk/in" >"$remora_talk/out" 2>"$remora_talk/err" &
   exec 7>"$remora_talk/in"
   until [ -s "$remora_talk/pid" ] || [ "$(date +%s)" -ge "$remora_until" ]; do remora_nap; done
   read -r remora_server <"$remora_talk/pid" || remora_fail step-failed "codex did not start"
