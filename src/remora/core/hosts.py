@@ -4,7 +4,7 @@ The answer is the one authority. Nothing here or later reads the SSH configurati
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from remora.core.errors import Code, UsageProblem
@@ -80,6 +80,16 @@ class Route:
     target: Host
     jumps: tuple[Host, ...] = ()
     notices: tuple[Notice, ...] = ()
+
+
+def with_agent(route: Route, *, lent: bool) -> Route:
+    """`route` with the agent of this machine lent to the target, or to nobody, whatever the configuration says.
+
+    Which agent is lent stays the configuration's choice where it makes one.
+    """
+    target = route.target
+    usual = "yes" if target.identity_agent else "$SSH_AUTH_SOCK"
+    return replace(route, target=replace(target, forward_agent=(target.forward_agent or usual) if lent else None))
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,12 @@ async def provision_hosts(
 ) -> AsyncGenerator[ProvisionProgress, None]:
     """Bring every host of `specs` to its state, `jobs` at once; see :func:`carry_out`."""
     works = [
-        HostWork(alias=spec.alias, digest=spec.digest, steps=steps_for(spec, packages=packages, secrets=secrets))
+        HostWork(
+            alias=spec.alias,
+            digest=spec.digest,
+            steps=steps_for(spec, packages=packages, secrets=secrets),
+            lends_agent=any(project.forward_agent for project in spec.tables.projects),
+        )
         for spec in specs
     ]
     running = carry_out(works, world, dialogue, dry_run=dry_run, jobs=jobs, fail_fast=fail_fast, operator=operator)

@@ -24,11 +24,15 @@ _WAITED: Final = frozenset({Code.PROVISION_BUSY, Code.NOT_READY})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostWork:
-    """What is to be done at one host: the steps in their order, and the digest of the manifest as it holds for it."""
+    """What is to be done at one host: the steps in their order, and the digest of the manifest as it holds for it.
+
+    `lends_agent`: a step needs the agent of this machine there. Without such a step the host does not get it.
+    """
 
     alias: str
     digest: str
     steps: Sequence[Step]
+    lends_agent: bool = False
 
 
 class _StepStops(Exception):
@@ -81,7 +85,7 @@ class HostRun:
 
     async def _connect(self) -> None:
         async with (
-            connect_host(self._work.alias, self._world, self._dialogue) as host,
+            connect_host(self._work.alias, self._world, self._dialogue, lend_agent=self._work.lends_agent) as host,
             open_bench(host, self._world) as bench,
         ):
             self._outcome.dials += 1

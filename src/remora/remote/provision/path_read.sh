@@ -71,6 +71,18 @@ done
 set +f
 IFS=$remora_ifs
 [ -z "$remora_wished" ] || [ "$remora_rank" = 5 ] || remora_chosen=
+# Many start-up files put this on the PATH once it is there; the next login shell will tell.
+remora_place=$HOME/.local/bin
+case :$remora_path: in
+  *":$remora_place:"* | *":$remora_place/:"*) ;;
+  *)
+    if [ -z "$remora_wished" ] && [ "$remora_rank" -lt 2 ] && [ ! -e "$remora_place" ] && remora_takes_link "$remora_place" &&
+      grep -sqF .local/bin "$HOME/.profile" "$HOME/.bash_profile" "$HOME/.bash_login" "$HOME/.bashrc" "$HOME/.zprofile" \
+        "$HOME/.zshrc" "$HOME/.login" "$HOME/.tcshrc"; then
+      remora_chosen=$remora_place
+    fi
+    ;;
+esac
 [ -z "$remora_wished" ] || [ -n "$remora_seen_wished" ] || remora_tell elsewhere "$remora_wished"
 remora_tell place "$remora_chosen"
 [ -z "$remora_chosen" ] || [ -d "$remora_chosen" ] || remora_tell place.missing 1

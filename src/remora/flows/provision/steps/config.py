@@ -1,0 +1,97 @@
+"""Keys of codex's own config.toml, merged into what its owner wrote there."""
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any, Final
+
+from remora.core.answers import Answers
+from remora.core.errors import Code, ProvisionProblem
+from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.flows.provision.step import Tell, Workbench
+from remora.wire.config_merge import changed_keys, merge_config
+
+_CAP: Final = 256 * 1024
+"""Bytes of a config.toml that are read: a hundred times the largest one that makes sense."""
+_TRIES: Final = 3
+_SHOWN: Final = 6
+
+
+class ConfigStep:
+    """config.toml says `keys`; everything else in it stays byte for byte. It is merged on this machine."""
+
+    name = "config"
+
+    def __init__(self, keys: Mapping[str, Any]) -> None:
+        self._keys = keys
+        self.title = "codex config.toml"
+
+    def reading(self) -> Script:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        return Script("config_read", {"remora_cap": str(_CAP)})
+
+    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+        """See :class:`~remora.flows.provision.step.Step`. A file that is no valid TOML blocks, and stays as it is."""
+        place = answers.one("file") or "config.toml"
+        try:
+            before = _content(answers, place)
+            merged = merge_config(before or b"", self._keys)
+            changes = changed_keys(before or b"", self._keys)
+        except ProvisionProblem as error:
+            return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+        if merged == before or (before is None and not changes):
+            return Finding(state=StepState.SAME, detail=f"{place} says so already", answers=answers)
+        shown = ", ".join(changes[:_SHOWN]) + (f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else "")
+        detail = f"{place}: {'new, ' if before is None else ''}{shown}"
+        return Finding(state=StepState.DIFFERENT, detail=detail, sends=len(merged), answers=answers)
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        """See :class:`~remora.flows.provision.step.Step`. Never over what somebody else wrote meanwhile."""
+        limit = bench.world.limits.provision_step
+        for _ in range(_TRIES):
+            if finding.state is not StepState.DIFFERENT:
+                break
+            place = finding.answers.one("file") or ""
+            before = _content(finding.answers, place)
+            merged = merge_config(before or b"", self._keys)
+            variables = {
+                "remora_file": place,
+                "remora_content": merged.decode(),
+                "remora_before": "" if before is None else sha256(before).hexdigest(),
+            }
+            said = await bench.ask(Script("config_apply", variables), limit=limit)
+            if said.one("outdated") is None:
+                tell(len(merged), len(merged), "")
+                return
+            finding = await self.judge(await bench.ask(self.reading(), limit=limit), bench.facts)
+        if finding.error is not None:
+            raise finding.error
+        if finding.state is StepState.DIFFERENT:
+            raise _contended(finding.answers.one("file") or "config.toml")
+
+
+def _content(answers: Answers, place: str) -> bytes | None:
+    """What the file holds; `None` without a file."""
+    kind = answers.one("kind")
+    if kind == "absent":
+        return None
+    text = answers.one("content")
+    try:
+        content = bytes.fromhex(text) if text is not None else None
+    except ValueError:
+        content = None
+    if kind != "file" or content is None or str(len(content)) != answers.one("size"):
+        raise ProvisionProblem(
+            Code.PLACE_UNUSABLE,
+            f"{place} on the host cannot be read, or is larger than {_CAP // 1024} KiB.",
+            seen=f"kind {kind}, size {answers.one('size')}",
+            next_step="Look at that file on the host, or move it away.",
+        )
+    return content
+
+
+def _contended(place: str) -> ProvisionProblem:
+    return ProvisionProblem(
+        Code.STEP_UNPROVEN,
+        f"Somebody else kept writing {place} while it was to be changed.",
+        next_step="Find out what writes that file on the host, and provision again.",
+    )

@@ -1,0 +1,103 @@
+"""One file of a host, by content and mode."""
+
+from collections.abc import AsyncIterator
+from hashlib import sha256
+from typing import Final
+
+from remora.core.answers import Answers
+from remora.core.errors import Code, ProvisionProblem
+from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.flows.provision.step import Tell, Workbench
+
+_IN_SCRIPT: Final = 32 * 1024
+"""Bytes that travel inside the script, without waiting for the host to say go."""
+_PIECE: Final = 64 * 1024
+
+
+class FileStep:
+    """The file at `path` has this content and mode; a path that is neither absolute nor in ~/ lies below CODEX_HOME.
+
+    A symbolic link stays one: what it leads to is written.
+    """
+
+    def __init__(
+        self, path: str, content: bytes, mode: str, *, name: str | None = None, title: str | None = None
+    ) -> None:
+        self._path = path
+        self._content = content
+        self._mode = mode
+        self._digest = sha256(content).hexdigest()
+        self.name = name or f"file:{path}"
+        self.title = title or f"file {path}"
+
+    def reading(self) -> Script:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        return Script("file_read", {"remora_path_wished": self._path})
+
+    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+        """See :class:`~remora.flows.provision.step.Step`. Nothing travels when the digests are equal."""
+        kind, mode = answers.one("kind"), answers.one("mode") or ""
+        place = answers.one("file") or self._path
+        if kind not in ("file", "absent"):
+            return Finding(
+                state=StepState.BLOCKED,
+                detail=f"{place} is a {'folder' if kind == 'folder' else 'special file'}",
+                error=_in_the_way(place),
+                answers=answers,
+            )
+        same = kind == "file" and answers.one("digest") == self._digest
+        if same and _bits(mode) == _bits(self._mode):
+            return Finding(state=StepState.SAME, detail=f"{place} is as wished", answers=answers)
+        if same:
+            detail = f"{place}: mode {mode or 'unknown'} becomes {self._mode}"
+            return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
+        detail = f"{place}: {'new' if kind == 'absent' else 'other content'}, {len(self._content)} bytes"
+        return Finding(state=StepState.DIFFERENT, detail=detail, sends=len(self._content), answers=answers)
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        """See :class:`~remora.flows.provision.step.Step`. The file is replaced in one moment."""
+        answers, limit = finding.answers, bench.world.limits.provision_step
+        variables = {
+            "remora_file": answers.one("file") or "",
+            "remora_mode_wished": self._mode.removeprefix("0"),
+        }
+        text = _plain(self._content)
+        if not finding.sends and answers.one("digest") == self._digest:
+            await bench.ask(Script("file_apply", {**variables, "remora_how": "mode"}), limit=limit)
+        elif text is not None:
+            written = Script("file_apply", {**variables, "remora_how": "here", "remora_content": text})
+            await bench.ask(written, limit=limit)
+            tell(len(self._content), len(self._content), "")
+        else:
+            script = Script("file_apply", {**variables, "remora_how": "sent"})
+            await bench.send(script, _pieces(self._content), size=len(self._content))
+
+
+def _plain(content: bytes) -> str | None:
+    """`content` as text that a shell's variable holds unchanged; `None` for what has to be sent by itself."""
+    if len(content) > _IN_SCRIPT or b"\0" in content:
+        return None
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+async def _pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _PIECE):
+        yield content[start : start + _PIECE]
+
+
+def _bits(mode: str) -> int | None:
+    try:
+        return int(mode, 8)
+    except ValueError:
+        return None
+
+
+def _in_the_way(place: str) -> ProvisionProblem:
+    return ProvisionProblem(
+        Code.PLACE_UNUSABLE,
+        f"{place} on the host is no file, and a file is to be written there.",
+        next_step="Move away what lies there, or name another path in the manifest.",
+    )

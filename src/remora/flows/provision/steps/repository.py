@@ -1,0 +1,170 @@
+"""A repository at a ref in a folder of the host; work that was done there is never lost."""
+
+import re
+from typing import Final
+
+from remora.core.answers import Answers
+from remora.core.errors import Code, ProvisionProblem
+from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.flows.provision.step import Tell, Workbench
+from remora.wire.manifest import ProjectTable
+
+_PATIENCE: Final = 20
+"""Seconds for asking the origin where a branch is."""
+_SAFE_REF: Final = re.compile(r"(?!-)(?!.*\.\.)(?!.*@\{)[^\x00-\x20\x7f~^:?*\[\\]+")
+_PASSWORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@")
+
+
+class RepositoryStep:
+    """The folder holds the project's repository, at its ref: a branch, a tag or a commit.
+
+    What is there is only moved forward: changes, commits that nobody else has, and folders that are something else
+    block the step. A branch that is ahead of its origin holds all that is wished, and is left alone.
+    """
+
+    def __init__(self, project: ProjectTable) -> None:
+        self._project = project
+        self.name = f"project:{project.folder}"
+        self.title = f"the repository in {project.folder}"
+
+    def reading(self) -> Script:
+        """See :class:`~remora.flows.provision.step.Step`. Only a branch needs a word with the origin."""
+        return Script("git repository_read", git_variables(self._project, patience=_PATIENCE))
+
+    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+        """See :class:`~remora.flows.provision.step.Step`."""
+        problem = self._unusable() or self._impossible(answers)
+        if problem is not None:
+            return _blocked(problem, answers)
+        project, state = self._project, answers.one("state")
+        if state in ("absent", "empty"):
+            detail = f"clone {project.repository} at {project.ref} into {answers.one('folder')}"
+            return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
+        return self._judge_tree(answers)
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        """See :class:`~remora.flows.provision.step.Step`. A clone appears all at once; an update only goes forward."""
+        answers = finding.answers
+        variables = {
+            **git_variables(self._project),
+            "remora_lent_agent": answers.one("agent") or "",
+            "remora_wish": answers.one("wish") or "",
+            "remora_target": answers.one("target") or "",
+            "remora_branch": answers.one("target-branch") or "",
+            "remora_machine": re.sub(r"[^A-Za-z0-9.-]", "_", bench.facts.machine_id or "machine"),
+        }
+        await bench.run(Script("git repository_apply", variables), limit=bench.world.limits.setup)
+
+    # -- what is there
+
+    def _unusable(self) -> ProvisionProblem | None:
+        """What no host can make true."""
+        project = self._project
+        if _PASSWORD.match(project.repository):
+            return ProvisionProblem(
+                Code.REPOSITORY_FAILED,
+                f"The repository address for {project.folder} holds a password, which would lie open on the host.",
+                next_step="Take it out of the address; give the host a credential helper, or set forward_agent = true.",
+            )
+        if project.repository.startswith("-") or not _SAFE_REF.fullmatch(project.ref):
+            return ProvisionProblem(
+                Code.REPOSITORY_FAILED,
+                f"{project.ref!r} of {project.repository!r} is no name that git takes.",
+                next_step="Name a branch, a tag or a commit in ref.",
+            )
+        return None
+
+    def _impossible(self, answers: Answers) -> ProvisionProblem | None:
+        """What this host has to be rid of first."""
+        project, state, folder = self._project, answers.one("state"), answers.one("folder") or self._project.folder
+        if state == "no-git":
+            return ProvisionProblem(
+                Code.TOOL_MISSING,
+                f"The host has no git, which {self.title} needs.",
+                next_step="Install git there, then run it again.",
+            )
+        if state not in ("absent", "empty", "repository"):
+            return _left_alone(folder, "is no repository of its own", answers.one("detail") or "")
+        if state == "repository" and answers.one("origin") != project.repository:
+            origin = answers.one("origin") or "no origin"
+            return _left_alone(folder, "is another repository", f"its origin: {origin}\nwished: {project.repository}")
+        if project.forward_agent and not answers.one("agent"):
+            return ProvisionProblem(
+                Code.REPOSITORY_FAILED,
+                "No SSH agent came to the host, though the manifest lends one for this repository.",
+                next_step="Start ssh-agent here and load a key (ssh-add -l), and allow agent forwarding at the host.",
+            )
+        return None
+
+    def _judge_tree(self, answers: Answers) -> Finding:
+        folder, ref = answers.one("folder") or self._project.folder, self._project.ref
+        target, head = answers.one("target"), answers.one("head") or ""
+        if target is None:
+            return _blocked(_unanswered(self.title, answers.one("unanswered") or ""), answers)
+        branch = answers.one("target-branch") if answers.one("wish") == "branch" else None
+        on_branch = branch is None or answers.one("branch") == branch
+        if on_branch and head == target:
+            notices = ("It has changes that are not committed.",) if answers.one("changed") else ()
+            return _same(f"{folder} is at {ref}, {_short(head)}", answers, notices)
+        relation = answers.one("relation")
+        if branch is not None and on_branch and relation == "ahead":
+            notices = (f"{folder} has commits that its origin does not have yet.",)
+            return _same(f"{folder} is ahead of {ref}, at {_short(head)}", answers, notices)
+        if answers.one("changed"):
+            return _blocked(_would_lose(folder, "has changes", answers.one("changed") or ""), answers)
+        if answers.one("stray") is not None:
+            return _blocked(_would_lose(folder, "is at a commit that no branch holds", _short(head)), answers)
+        if branch is not None and on_branch and relation == "apart":
+            return _blocked(_would_lose(folder, f"has a {branch} of its own", _short(head)), answers)
+        detail = f"{folder}: {ref}, {_short(head) or 'nothing'} becomes {_short(target)}"
+        return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
+
+
+def git_variables(project: ProjectTable, *, patience: int | None = None) -> dict[str, str]:
+    """What ``git.sh`` needs, and the scripts of a repository with it."""
+    return {
+        "remora_folder": project.folder,
+        "remora_repository": project.repository,
+        "remora_ref": project.ref,
+        "remora_lend": "1" if project.forward_agent else "",
+        "remora_patience": "" if patience is None else str(patience),
+    }
+
+
+def _same(detail: str, answers: Answers, notices: tuple[str, ...]) -> Finding:
+    return Finding(state=StepState.SAME, detail=detail, notices=notices, answers=answers)
+
+
+def _blocked(error: ProvisionProblem, answers: Answers) -> Finding:
+    return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+
+
+def _short(commit: str) -> str:
+    return commit[:10]
+
+
+def _left_alone(folder: str, what: str, seen: str) -> ProvisionProblem:
+    return ProvisionProblem(
+        Code.REPOSITORY_CHANGED,
+        f"{folder} on the host {what}, so it is left alone.",
+        seen=seen,
+        next_step="Move it away there, or name another folder in the manifest.",
+    )
+
+
+def _would_lose(folder: str, what: str, seen: str) -> ProvisionProblem:
+    return ProvisionProblem(
+        Code.REPOSITORY_CHANGED,
+        f"{folder} on the host {what}, which an update would lose; it is left alone.",
+        seen=seen,
+        next_step="Commit and push that work there, or move it away, then run it again.",
+    )
+
+
+def _unanswered(title: str, seen: str) -> ProvisionProblem:
+    return ProvisionProblem(
+        Code.REPOSITORY_FAILED,
+        f"The host could not learn from the origin what {title} should be at.",
+        seen=seen,
+        next_step="Try git ls-remote there: the host needs a way to the origin, its host key, and credentials.",
+    )

@@ -1,0 +1,61 @@
+# Functions for git. Needs remora_folder, remora_patience (seconds for a word with the origin, nothing where something
+# else limits it) and remora_lend: 1 when git may use the agent of this session, whose socket is remora_lent_agent.
+remora_agent=
+[ -z "$remora_lend" ] || remora_agent=${remora_lent_agent-}
+remora_tree=$(remora_expand "$remora_folder")
+case $remora_tree in
+  /*) ;;
+  *) remora_tree=$HOME/$remora_tree ;;
+esac
+while :; do
+  case $remora_tree in
+    ?*/) remora_tree=${remora_tree%/} ;;
+    *) break ;;
+  esac
+done
+
+# git finds what the login shell finds, looks at no other repository, asks nobody, and only looks where it only looks.
+remora_alone_with_git() {
+  unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ASKPASS SSH_ASKPASS
+  GIT_TERMINAL_PROMPT=0
+  GIT_OPTIONAL_LOCKS=0
+  LC_ALL=C
+  PATH=$remora_path
+  export GIT_TERMINAL_PROMPT GIT_OPTIONAL_LOCKS LC_ALL PATH
+  exec </dev/null 5>&- 8<&- 9<&-
+}
+
+remora_git() (
+  remora_alone_with_git
+  exec git -C "$remora_tree" "$@"
+)
+
+# remora_ask_origin WORDS...: git, where it speaks to the origin. Nothing asks anybody; only here the agent is seen.
+remora_ask_origin() (
+  remora_alone_with_git
+  if [ -z "${GIT_SSH-}" ] || [ -n "${GIT_SSH_COMMAND-}" ]; then
+    remora_ssh=${GIT_SSH_COMMAND:-$(remora_git config --get core.sshCommand 2>/dev/null || git config --get core.sshCommand || echo ssh)}
+    GIT_SSH_COMMAND="$remora_ssh -o BatchMode=yes"
+    export GIT_SSH_COMMAND
+  fi
+  if [ -n "$remora_agent" ]; then
+    SSH_AUTH_SOCK=$remora_agent
+    export SSH_AUTH_SOCK
+  fi
+  set -- git -c core.hooksPath=/dev/null -c gc.auto=0 "$@"
+  if [ -n "$remora_patience" ] && command -v timeout >/dev/null 2>&1; then
+    set -- timeout "$remora_patience" "$@"
+  elif [ -n "$remora_patience" ] && command -v perl >/dev/null 2>&1; then
+    set -- perl -e 'alarm shift; exec @ARGV' "$remora_patience" "$@"
+  fi
+  exec "$@"
+)
+
+# remora_commit_of NAME: the commit that it means here.
+remora_commit_of() { remora_git rev-parse --verify --quiet "$1^{commit}" 2>/dev/null; }
+
+# remora_has_ref REF: whether there is exactly that one.
+remora_has_ref() { remora_git show-ref --verify --quiet "$1"; }
+
+# remora_changes: changes to files that git knows; nothing where there are none.
+remora_changes() { remora_git status --porcelain --untracked-files=no --ignore-submodules=none 2>&1; }

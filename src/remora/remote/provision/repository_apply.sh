@@ -1,0 +1,67 @@
+# Clone or update a repository. Needs git.sh, remora_repository, remora_ref, remora_machine and, for an update,
+# remora_wish (commit, tag or branch), remora_target and remora_branch.
+
+# Take the work tree to the ref. git itself refuses what would overwrite a change; nothing here forces it.
+remora_switch() {
+  if [ "$remora_wish" != branch ]; then
+    remora_git checkout --quiet --detach "$remora_target" --
+  elif remora_has_ref "refs/heads/$remora_branch"; then
+    remora_git checkout --quiet "$remora_branch" -- && remora_git merge --quiet --ff-only "refs/remotes/origin/$remora_branch"
+  else
+    remora_git checkout --quiet -b "$remora_branch" --track "origin/$remora_branch" --
+  fi
+}
+
+# What the ref means in a fresh clone.
+remora_learn() {
+  remora_wish=branch
+  remora_branch=$remora_ref
+  [ "$remora_ref" != HEAD ] || remora_branch=$(remora_git symbolic-ref --short HEAD)
+  ! remora_has_ref "refs/remotes/origin/$remora_branch" || return 0
+  remora_wish=commit
+  remora_target=$(remora_commit_of "refs/tags/$remora_ref") && return
+  remora_target=$(remora_commit_of "$remora_ref") && return
+  remora_ask_origin -C "$remora_tree" fetch --quiet origin "$remora_ref" && remora_target=$(remora_commit_of FETCH_HEAD)
+}
+
+# remora_give_up REASON WORDS: take the half clone away and say why.
+remora_give_up() {
+  rm -rf -- "$remora_tree"
+  [ "$(remora_free_kb "${remora_tree%/*}")" != 0 ] || remora_fail disk-full "${remora_tree%/*}"
+  remora_fail "$@"
+}
+
+# A clone appears in its place all at once; what a run that was killed has left is under a name of this machine's own.
+remora_clone() {
+  remora_final=$remora_tree
+  remora_make_folder "${remora_final%/*}"
+  remora_tree=${remora_final%/*}/.${remora_final##*/}.remora-$remora_machine
+  rm -rf -- "$remora_tree" || remora_fail place-unusable "$remora_tree"
+  remora_ask_origin clone --no-checkout --origin origin -- "$remora_repository" "$remora_tree" ||
+    remora_give_up repository-failed "git clone $remora_repository"
+  if [ "$remora_ref" != HEAD ] || remora_commit_of HEAD >/dev/null; then
+    remora_learn || remora_give_up repository-failed "the origin has no branch, tag or commit $remora_ref"
+    remora_switch || remora_give_up repository-failed "git checkout $remora_ref"
+  fi
+  rmdir -- "$remora_final" 2>/dev/null
+  [ ! -e "$remora_final" ] || remora_give_up repository-changed "$remora_final was filled meanwhile"
+  mv -- "$remora_tree" "$remora_final" || remora_give_up place-unusable "$remora_final"
+}
+
+remora_update() {
+  [ -z "$(remora_changes)" ] || remora_fail repository-changed "$remora_tree"
+  if [ "$remora_wish" = branch ]; then
+    remora_ask_origin -C "$remora_tree" fetch --quiet origin "+refs/heads/$remora_branch:refs/remotes/origin/$remora_branch"
+  elif ! remora_commit_of "$remora_target" >/dev/null; then
+    remora_ask_origin -C "$remora_tree" fetch --quiet --tags origin
+    remora_commit_of "$remora_target" >/dev/null ||
+      remora_ask_origin -C "$remora_tree" fetch --quiet origin "$remora_target"
+  fi || remora_fail repository-failed "git fetch"
+  remora_switch || remora_fail repository-changed "$remora_tree"
+}
+
+if [ ! -e "$remora_tree" ] || [ -z "$(ls -A -- "$remora_tree" 2>/dev/null)" ]; then
+  remora_clone
+else
+  remora_update
+fi
