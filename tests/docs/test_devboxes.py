@@ -67,6 +67,8 @@ async def boxes(folder: Path, *aliases: str) -> AsyncIterator[Boxes]:
     with ScriptedModel(FIX) as model:
         async with embedded_host() as host:
             model.furnish(host.home / ".codex", "")
+            # As Debian and Ubuntu give every account.
+            (host.home / ".profile").write_text('[ ! -d "$HOME/.local/bin" ] || PATH="$HOME/.local/bin:$PATH"\n')
             known = host.ssh_config.read_text().replace("Host demo", f"Host {' '.join(aliases)}", 1)
             gone = "Host ci-gone\n  HostName 127.0.0.1\n  Port 1\n"
             (folder / "ssh_config").write_text(gone + known)

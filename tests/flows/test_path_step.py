@@ -90,6 +90,13 @@ def test_the_first_own_writable_folder_takes_the_link_otherwise(sshd: SystemSshd
     assert leads_to_ours(tools / "codex", sshd)
 
 
+def test_a_folder_that_the_start_up_file_adds_once_it_is_there_is_made(sshd: SystemSshd, codex: CodexTable) -> None:
+    # As Debian and Ubuntu give every account.
+    (sshd.home / ".profile").write_text('if [ -d "$HOME/.local/bin" ]; then PATH="$HOME/.local/bin:$PATH"; fi\n')
+    assert brought(sshd, codex).state is StepState.DIFFERENT
+    assert leads_to_ours(sshd.home / ".local" / "bin" / "codex", sshd)
+
+
 def test_the_named_folder_takes_the_link(sshd: SystemSshd, codex: CodexTable) -> None:
     named = sshd.home / "named"
     named.mkdir()
