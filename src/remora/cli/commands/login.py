@@ -27,10 +27,18 @@ def login(
     access_token_from: Annotated[
         str | None, typer.Option(metavar="VARIABLE", help="Sign in with the access token in this variable.")
     ] = None,
-    with_api_key: Annotated[bool, typer.Option(help="Sign in with an API key from standard input.")] = False,
-    with_access_token: Annotated[bool, typer.Option(help="Sign in with an access token from standard input.")] = False,
-    device: Annotated[bool, typer.Option(help="Sign in with a code that you enter in a browser anywhere.")] = False,
-    status: Annotated[bool, typer.Option(help="Only ask whether the login is good, by a real request.")] = False,
+    with_api_key: Annotated[
+        bool, typer.Option("--with-api-key", help="Sign in with an API key from standard input.")
+    ] = False,
+    with_access_token: Annotated[
+        bool, typer.Option("--with-access-token", help="Sign in with an access token from standard input.")
+    ] = False,
+    device: Annotated[
+        bool, typer.Option("--device", help="Sign in with a code that you enter in a browser anywhere.")
+    ] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Only ask whether the login is good, by a real request.")
+    ] = False,
     expires: Annotated[
         str | None, typer.Option(metavar="YYYY-MM-DD", help="The day on which the secret ends, to be warned of.")
     ] = None,
