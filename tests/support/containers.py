@@ -61,14 +61,14 @@ class ContainerHosts:
         return self.hosts[name]
 
     @contextlib.contextmanager
-    def visit(self, name: str, *, shell: str = "bash", alone: bool = False) -> Iterator[Account]:
+    def visit(self, name: str, *, login_shell: str = "bash", alone: bool = False) -> Iterator[Account]:
         """A new account on that host, gone afterwards with all that runs as it. See :meth:`visit_all`."""
-        with self.visit_all([name], shell=shell, alone=alone) as (account,):
+        with self.visit_all([name], login_shell=login_shell, alone=alone) as (account,):
             yield account
 
     @contextlib.contextmanager
     def visit_all(
-        self, names: Sequence[str], *, shell: str = "bash", alone: bool = False
+        self, names: Sequence[str], *, login_shell: str = "bash", alone: bool = False
     ) -> Iterator[tuple[Account, ...]]:
         """The same new user on several hosts, with one SSH config for them.
 
@@ -85,8 +85,8 @@ class ContainerHosts:
             held.callback(config.unlink)
             for name in names:
                 held.callback(forget_account, self[name], user)
-                self[name].exec("account", user, str(number), SHELLS[shell])
-            yield tuple(Account(self[name], user, number, shell, config) for name in names)
+                self[name].exec("account", user, str(number), SHELLS[login_shell])
+            yield tuple(Account(self[name], user, number, login_shell, config) for name in names)
 
     def write_config(self) -> None:
         """Write `ssh_config` and the host keys it trusts."""
@@ -135,7 +135,12 @@ def container_hosts(folder: Path, *, owner: int | None = None) -> Iterator[Conta
         if not count:
             _sweep(found)
             _begin(folder, owner or os.getpid())
-        hosts = services.enter_context(_started(found, folder, project))
+        try:
+            hosts = services.enter_context(_started(found, folder, project))
+        except BaseException:
+            if not count:
+                _compose(folder, project, "down", "--volumes", "--timeout", "1")
+            raise
         users.write_text(str(count + 1))
     try:
         yield hosts
@@ -172,11 +177,17 @@ def _look(found: Engine, folder: Path, project: str) -> ContainerHosts:
         "--filter",
         f"label=com.docker.compose.project={project}",
         "--format",
-        '{{.Label "com.docker.compose.service"}} {{.ID}}',
+        '{{.Label "com.docker.compose.service"}} {{.ID}} {{.State}}',
+        "--all",
     )
-    containers = dict(line.split() for line in listing.stdout.splitlines())
-    lacking = [name for name in NAMES if name not in containers]
-    assert not lacking, f"ended at once: {lacking}"
+    states = [line.split() for line in listing.stdout.splitlines()]
+    ended = [
+        f"{name}: {found.call('logs', identity).stderr[-300:]}"
+        for name, identity, state in states
+        if state != "running"
+    ]
+    assert not ended, f"ended at once: {ended}"
+    containers = {name: identity for name, identity, _ in states}
     keys = found.call_all([("exec", containers[name], *UNTIL_READY) for name in NAMES])
     ports = _ports(folder)
     hosts = {
