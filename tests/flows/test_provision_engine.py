@@ -357,3 +357,18 @@ def test_f37_without_home_in_the_environment_the_account_s_own_is_used() -> None
         host = run(provision(sshd, [LineStep("one")], world=world))
         assert host.outcome == "changed"
         assert (sshd.home / "one").read_text() == "wished"
+
+
+def test_f39_where_only_a_shared_home_is_left_each_machine_has_a_folder_of_its_own() -> None:
+    with AccountSshd("/bin/bash", environment={"XDG_RUNTIME_DIR": "", "TMPDIR": "/dev/null"}) as sshd:
+
+        async def places() -> tuple[str | None, str, str | None]:
+            async with bench_at(sshd) as bench:
+                return bench.facts.runtime_folder, bench.facts.state_folder, bench.facts.machine_id
+
+        runtime, state, machine = run(places())
+        ours = f"{sshd.home}/.local/state/remora"
+        assert state == f"{ours}/{machine}"
+        assert (runtime or "").startswith(f"{ours}/run-")
+        assert run(provision(sshd, steps())).outcome == "changed"
+        assert_is_ready(sshd)

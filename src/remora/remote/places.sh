@@ -24,20 +24,20 @@ remora_may_have() {
     [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ] && [ "$(remora_owner "$1")" = "$remora_user" ]
   else
     remora_parent=${1%/*}
-    while [ ! -d "$remora_parent" ] && [ -n "$remora_parent" ]; do remora_parent=${remora_parent%/*}; done
-    [ -w "${remora_parent:-/}" ]
+    while [ ! -e "$remora_parent" ] && [ -n "$remora_parent" ]; do remora_parent=${remora_parent%/*}; done
+    [ -d "${remora_parent:-/}" ] && [ -w "${remora_parent:-/}" ]
   fi
 }
 
-# Short enough for a socket.
+# One name for each machine that may share a home. Short enough for a socket.
+remora_here=$(printf %s "${remora_machine:-$(uname -n)}" | tr -c 'A-Za-z0-9.-' _)
 remora_key=$(printf %s "$remora_home" | cksum | cut -d ' ' -f 1)
 for remora_run in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/remora}" "${TMPDIR:-/tmp}/remora-$remora_user" \
-  "${XDG_STATE_HOME:-$HOME/.local/state}/remora" ''; do
+  "${XDG_STATE_HOME:-$HOME/.local/state}/remora/run-$(printf %s "$remora_here" | cksum | cut -d ' ' -f 1)" ''; do
   [ -n "$remora_run" ] && [ "${#remora_run}" -le 85 ] || continue
   ! remora_may_have "$remora_run" || break
 done
 
-remora_here=$(printf %s "${remora_machine:-$(uname -n)}" | tr -c 'A-Za-z0-9.-' _)
 for remora_state in "${XDG_STATE_HOME:-$HOME/.local/state}/remora/$remora_here" \
   "${remora_run:+$remora_run/state-$remora_here}" ''; do
   [ -n "$remora_state" ] || continue
