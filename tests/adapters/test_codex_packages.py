@@ -102,6 +102,23 @@ def test_many_who_ask_at_once_fetch_once(index: Path, tmp_path: Path) -> None:
     assert len([phrase for phrase in told if phrase.startswith("fetching")]) == 1
 
 
+def test_who_stops_waiting_leaves_nothing_half_made(tmp_path: Path) -> None:
+    program = make_package(tmp_path / "one", "0.10.0", size=40_000_000)
+    begun = asyncio.Event()
+    packages = packages_in(tmp_path / "kept", tell=lambda _phrase, _done, _total: begun.set())
+
+    async def work() -> None:
+        asked = asyncio.ensure_future(packages.fetch("file", "latest", HERE, file=str(program)))
+        await begun.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    run(work())
+    assert [path.name for path in (tmp_path / "kept").iterdir() if not path.name.startswith(".lock-")] == []
+    assert run(packages.fetch("file", "latest", HERE, file=str(program))).version == "0.10.0"
+
+
 def test_a_damaged_or_half_kept_package_does_not_count(index: Path, tmp_path: Path) -> None:
     make_wheel(index, "0.10.0", tmp_path)
     first = run(packages_in(tmp_path / "kept").fetch("wheel", "0.10.0", HERE))

@@ -143,17 +143,25 @@ class CodexPackages:
     async def _make(
         self, name: str, source: str, platform: Platform, archive: Path, found: str, *, version: str | None = None
     ) -> Package:
-        with self._shelf.scratch(name) as scratch:
-            try:
-                return await _in_thread(
-                    lambda stop: self._pack(scratch, source, platform, archive, found, version, stop)
-                )
-            except ArchiveUnusable as problem:
-                raise AppServerProblem(
-                    Code.PACKAGE_UNAVAILABLE,
-                    f"{archive.name} is no codex package: {problem}.",
-                    next_step='Name a codex program, wheel or .tar.gz archive; or use source = "wheel" or "npm".',
-                ) from None
+        loop = asyncio.get_running_loop()
+
+        def work(stop: threading.Event) -> Package:
+            def tell(phrase: str, done: int, total: int) -> None:
+                if stop.is_set():
+                    raise Stopped
+                loop.call_soon_threadsafe(self._tell, phrase, done, total)
+
+            with self._shelf.scratch(name) as scratch:
+                return self._pack(scratch, source, platform, archive, found, version, tell)
+
+        try:
+            return await _in_thread(work)
+        except ArchiveUnusable as problem:
+            raise AppServerProblem(
+                Code.PACKAGE_UNAVAILABLE,
+                f"{archive.name} is no codex package: {problem}.",
+                next_step='Name a codex program, wheel or .tar.gz archive; or use source = "wheel" or "npm".',
+            ) from None
 
     def _pack(
         self,
@@ -163,20 +171,14 @@ class CodexPackages:
         archive: Path,
         found: str,
         version: str | None,
-        stop: threading.Event,
+        tell: TellFetch,
     ) -> Package:
         contents = open_contents(archive, scratch / "contents")
         _check_target(contents, platform, archive.name)
         number = contents.version or version or f"file.{found[:8]}"
         phrase = f"packing codex {number} for {platform.os} {platform.architecture}"
-
-        def tell(done: int, total: int) -> None:
-            if stop.is_set():
-                raise Stopped
-            self._tell(phrase, done, total)
-
         target = scratch / "packed"
-        packed = pack(contents, target, tell)
+        packed = pack(contents, target, lambda done, total: tell(phrase, done, total))
         package = Package(
             version=number,
             platform=platform,
