@@ -95,10 +95,11 @@ async def provision(
     dry_run: bool = False,
     digest: str = DIGEST,
     progress: list[ProvisionProgress] | None = None,
+    lends_agent: bool = False,
 ) -> HostProvision:
     """One run of the engine at one host."""
     world = world or world_of(SshdResolver(sshd), limits=limits)
-    work = HostWork(alias="devbox", digest=digest, steps=steps)
+    work = HostWork(alias="devbox", digest=digest, steps=steps, lends_agent=lends_agent)
     heard = progress if progress is not None else []
     run = HostRun(work, world, UnattendedDialogue(), dry_run=dry_run, operator=operator, progress=heard.append)
     return await run.run()

@@ -3,7 +3,7 @@
 [ -z "${ZSH_VERSION-}" ] || emulate sh
 remora_mark="<$remora_nonce>"
 remora_inherited=$PATH
-remora_lent_agent=${SSH_AUTH_SOCK-}
+remora_lent_agent=${remora_lent_agent-${SSH_AUTH_SOCK-}}
 PATH=/usr/bin:/bin:/usr/sbin:/sbin:$PATH
 
 remora_emit() {

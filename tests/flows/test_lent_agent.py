@@ -1,0 +1,96 @@
+"""F25: the SSH agent of the laptop is lent to git, where the manifest says so, and to nothing else."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.support.agents import ssh_agent
+from tests.support.gits import commit, new_repository
+from tests.support.links import SshdResolver, world_of
+from tests.support.loop import run
+from tests.support.provisioning import provision
+from tests.support.system_sshd import SystemSshd, make_key, public_key
+
+from remora.core.secrets import Secret
+from remora.core.settings import Limits
+from remora.flows.provision.steps.project import RepositoryStep, SetupStep
+from remora.wire.manifest import ProjectTable
+from remora.wire.reports.provision import HostProvision
+
+_SETUP = 'env >"$HOME/setup-env"'
+
+
+class _NoSecrets:
+    async def read(self, *, environment: str | None, file: str | None, command: Sequence[str] | None) -> Secret:
+        raise AssertionError("there is none to read")
+
+
+@dataclass
+class Place:
+    """A devbox, and a git server that lets in who has the key in the agent."""
+
+    devbox: SystemSshd
+    origin: Path
+    address: str
+    agent: str
+
+    def provisioned(self, *, forward_agent: bool = True, configured: str | None = None) -> HostProvision:
+        table = ProjectTable(
+            repository=self.address, folder="app", ref="main", forward_agent=forward_agent, setup=_SETUP
+        )
+        resolver = SshdResolver(self.devbox)
+        resolver.changes = {"identity_agent": self.agent, "forward_agent": configured}
+        world = world_of(resolver, limits=Limits(provision_retries=1))
+        steps = (RepositoryStep(table), SetupStep(table, _NoSecrets()))
+        return run(provision(self.devbox, steps, world=world, lends_agent=forward_agent))
+
+
+@pytest.fixture
+def place(tmp_path: Path, allowed: str) -> Iterator[Place]:
+    key = make_key(tmp_path / "deploy")
+    origin = new_repository(tmp_path / "origin")
+    with SystemSshd(tmp_path / "git") as server:
+        server.authorized_keys.write_text(f"{public_key(key)}\n")
+        known = f"-F none -o UserKnownHostsFile={server.known_hosts} -o IdentityFile=none"
+        environment = {"XDG_RUNTIME_DIR": str(tmp_path), "GIT_SSH_COMMAND": f"ssh {known}"}
+        options = ["MaxSessions 1", f"AllowAgentForwarding {allowed}"]
+        with (
+            SystemSshd(tmp_path / "devbox", options=options, environment=environment) as devbox,
+            ssh_agent(key) as agent,
+        ):
+            yield Place(devbox, origin, f"ssh://{server.user}@127.0.0.1:{server.port}{origin}", agent)
+
+
+def outcomes(host: HostProvision) -> list[str]:
+    return [step.outcome for step in host.steps]
+
+
+@pytest.mark.parametrize("allowed", ["yes"])
+def test_f25_git_alone_sees_the_agent(place: Place) -> None:
+    first = place.provisioned()
+    assert outcomes(first) == ["changed", "changed"], first.steps[0].error and first.steps[0].error.seen
+    assert outcomes(place.provisioned()) == ["unchanged", "unchanged"], "asking where the branch is needs it, too"
+    commit(place.origin, "README", "second")
+    assert outcomes(place.provisioned()) == ["changed", "changed"]
+    home = place.devbox.home
+    assert "HOME=" in (home / "setup-env").read_text()
+    assert "SSH_AUTH_SOCK" not in (home / "setup-env").read_text()
+
+
+@pytest.mark.parametrize("allowed", ["yes"])
+@pytest.mark.parametrize("configured", ["yes", None])
+def test_f25_without_the_manifest_s_word_nobody_gets_the_agent(place: Place, configured: str | None) -> None:
+    host = place.provisioned(forward_agent=False, configured=configured)
+    assert outcomes(host) == ["failed", "skipped"]
+    assert host.steps[0].error is not None
+    assert host.steps[0].error.code == "repository-failed"
+    assert "Permission denied" in host.steps[0].error.seen
+
+
+@pytest.mark.parametrize("allowed", ["no"])
+def test_a_host_that_takes_no_agent_is_told(place: Place) -> None:
+    host = place.provisioned()
+    assert outcomes(host) == ["failed", "skipped"]
+    assert host.steps[0].error is not None
+    assert "No SSH agent came to the host" in host.steps[0].error.message
