@@ -5,7 +5,10 @@ from typing import Final
 
 from remora.core.errors import Code, RemoraError, Verdict
 
-_NEVER: Final = frozenset({Code.REQUEST_UNKNOWN, Code.INTERRUPTED, Code.TIME_LIMIT})
+_NEVER: Final = frozenset(
+    {Code.REQUEST_UNKNOWN, Code.INTERRUPTED, Code.TIME_LIMIT, Code.PROVISION_BUSY, Code.NOT_READY}
+)
+"""Whoever tries these again does so later or by hand; another connection changes nothing."""
 
 
 def may_retry(error: RemoraError) -> bool:
