@@ -95,7 +95,9 @@ def test_a_good_host_is_ready_over_one_login_and_nothing_is_started_or_left() ->
     assert check.ok
     assert [stage.stage for stage in check.stages] == list(PROOF)
     assert outcomes(check)[Stage.HANDSHAKE] == "skipped"
-    assert {stage.outcome for stage in check.stages if stage.stage not in (Stage.HANDSHAKE, Stage.PATH)} == {"ok"}
+    assert outcomes(check)[Stage.PROVISION] == "skipped"
+    others = (Stage.HANDSHAKE, Stage.PATH, Stage.PROVISION)
+    assert {stage.outcome for stage in check.stages if stage.stage not in others} == {"ok"}
     (candidate,) = check.codex
     assert (candidate.path, candidate.version, candidate.chosen) == (
         str(host.home / ".local/bin/codex"),

@@ -14,6 +14,7 @@ PROOF: Final = (
     Stage.HOST_KEY,
     Stage.AUTHENTICATION,
     Stage.SHELL,
+    Stage.PROVISION,
     Stage.PATH,
     Stage.CODEX,
     Stage.LOGIN,

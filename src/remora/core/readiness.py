@@ -6,7 +6,9 @@ from typing import Final
 from remora.core.checks import NOT_REACHED, Outcome, StageResult
 from remora.core.errors import AppServerProblem, Code, RemoraError, Stage
 from remora.core.launching import LaunchPlan
+from remora.core.markers import describe_marker, provision_failed
 from remora.core.probes import HostFacts
+from remora.core.provisioning import Marker, Readiness
 
 _LOGINS: Final = {
     "auth-file": "auth.json is in CODEX_HOME",
@@ -18,6 +20,9 @@ _SOURCES: Final = {
     "path": "the first usable one on the login shell's PATH",
     "extra": "none on the PATH is usable; found where installers put it",
 }
+
+
+_PROVISIONED: Final = {Readiness.READY: Outcome.OK, Readiness.NEVER: Outcome.SKIPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,16 @@ def judge_shell(facts: HostFacts, seconds: float) -> StageResult:
     """The login shell ran our probe."""
     detail = f"{facts.login_shell} of {facts.account} on {facts.os} {facts.architecture}"
     return StageResult(stage=Stage.SHELL, outcome=Outcome.OK, detail=detail, seconds=seconds)
+
+
+def judge_provision(marker: Marker) -> StageResult:
+    """What the ready marker says: to answer SSH is not to be ready."""
+    detail = describe_marker(marker)
+    problem = provision_failed(marker)
+    if problem is not None:
+        return StageResult(stage=Stage.PROVISION, outcome=Outcome.FAILED, detail=detail, error=problem)
+    outcome = _PROVISIONED.get(marker.readiness, Outcome.WARNING)
+    return StageResult(stage=Stage.PROVISION, outcome=outcome, detail=detail)
 
 
 def judge_path(facts: HostFacts) -> StageResult:

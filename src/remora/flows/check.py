@@ -97,6 +97,7 @@ class _HostProof:
             async with open_shell(host, clock=world.clock, limits=world.limits, nonce=world.nonce) as shell:
                 facts = self._facts = await shell.probe(ProbeRequest(codex=self._codex))
                 self._record(readiness.judge_shell(facts, self._lap()))
+                self._record(readiness.judge_provision(facts.marker))
                 self._stage = Stage.PATH
                 await self._prove_server(host, shell, facts)
 

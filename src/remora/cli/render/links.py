@@ -10,12 +10,15 @@ from remora.cli.render.failure import show_advice, show_failure
 from remora.cli.render.page import Page, remote
 from remora.core.errors import Code
 from remora.core.links import Liveness, ReconnectPolicy
+from remora.core.markers import describe_marker
+from remora.core.provisioning import Readiness
 from remora.wire.reports.links import (
     DisconnectReport,
     HubReport,
     LinkBody,
     StatusReport,
 )
+from remora.wire.reports.provision import marker_of
 
 _STYLES: Final = {
     "live": "green",
@@ -125,6 +128,7 @@ def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
         ("server", server_of(link)),
         ("codex", link.codex_path or ""),
         ("through", link.byte_path or ""),
+        ("provision", _provision(link)),
         ("policy", link.policy if verbosity >= 0 else ""),
         ("clients", str(link.clients)),
         ("breaks", str(link.breaks) if link.breaks else ""),
@@ -202,6 +206,22 @@ def _threads(link: LinkBody) -> Text:
     return words
 
 
+def _provision(link: LinkBody) -> str:
+    """What its ready marker says; nothing for a host that was never provisioned."""
+    if link.provisioned is None or link.provisioned.readiness == Readiness.NEVER:
+        return ""
+    return describe_marker(marker_of(link.provisioned))
+
+
+def _unready(link: LinkBody) -> Text:
+    """The same in a word, where that is not ready."""
+    said = link.provisioned
+    if said is None or said.readiness in (Readiness.NEVER, Readiness.READY):
+        return Text()
+    step = f" {said.step}/{said.steps}" if said.step is not None and said.steps is not None else ""
+    return Text(f"{said.readiness}{step}", style="red" if said.readiness == Readiness.FAILED else "yellow")
+
+
 def _account(link: LinkBody) -> Text:
     return remote(f"{link.user}@{link.hostname}" if link.user and link.hostname else "", "dim", one_line=True)
 
@@ -213,6 +233,7 @@ _COLUMNS: Final[tuple[tuple[str, _Cell], ...]] = (
     ("FOR", lambda link: Text(_ago(link.since))),
     ("NEXT TRY", lambda link: Text(_until(link.next_attempt))),
     ("THREADS", _threads),
+    ("PROVISION", _unready),
     ("SERVER", lambda link: remote(f"{link.server_version or ''} {link.launch_mode or ''}".strip(), one_line=True)),
     ("CLIENTS", lambda link: Text(str(link.clients) if link.clients else "")),
     ("THROUGH", lambda link: Text(link.byte_path or "")),

@@ -5,6 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from remora.wire.reports import Document, ErrorBody, NoticeBody
+from remora.wire.reports.provision import MarkerBody
 
 
 class ActiveThread(msgspec.Struct, kw_only=True):
@@ -31,6 +32,7 @@ class LinkBody(msgspec.Struct, kw_only=True):
     server's control socket speaks; it is there while the link exists, live or not. `stalled_since` is set while the
     host owes an answer on a connection that still stands. `clients` counts who is attached to the socket; `breaks`
     how often the connection was lost and made again. What is only known on a connection is `None` before the first.
+    `provisioned` is the host's ready marker as the last launch found it.
     """
 
     host: str
@@ -56,6 +58,7 @@ class LinkBody(msgspec.Struct, kw_only=True):
     waiting_approvals: int = 0
     forwards: list[ForwardBody] = []
     notices: list[NoticeBody] = []
+    provisioned: MarkerBody | None = None
 
 
 class HubBody(msgspec.Struct, kw_only=True):
