@@ -70,7 +70,15 @@ def test_f37_a_read_only_home_is_named_when_the_server_cannot_start(container_ho
         assert not account.processes()
 
 
-@pytest.mark.parametrize("version", ["0.133.0", "0.169.0"])
+old = pytest.param(
+    "0.133.0",
+    marks=pytest.mark.xfail(
+        strict=True, reason="older servers have their socket in the home itself: the second machine's takes its place"
+    ),
+)
+
+
+@pytest.mark.parametrize("version", [old, "0.163.0", "0.169.0"])
 def test_f61_two_machines_with_one_home_each_have_their_own_server(
     container_hosts: ContainerHosts, version: str
 ) -> None:
