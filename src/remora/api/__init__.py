@@ -17,6 +17,7 @@ from remora.api.links import (
 from remora.api.login import login, login_status, read_secret
 from remora.api.provision import codex_specs, load_manifest, manifest_example, manifest_schema, provision
 from remora.api.runs import interrupt_switch, run, run_request
+from remora.api.waits import wait_for_hosts
 
 __all__ = [
     "bridge",
@@ -50,5 +51,6 @@ __all__ = [
     "status",
     "stop_forward",
     "stop_hub",
+    "wait_for_hosts",
     "watch_status",
 ]

@@ -1,0 +1,49 @@
+"""Waiting for hosts."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from remora.core.settings import DEFAULT_SETTINGS, Settings
+
+if TYPE_CHECKING:
+    from remora.core.awaited import Awaited
+    from remora.ports import Dialogue
+    from remora.wire.reports.wait import WaitProgress
+
+
+async def wait_for_hosts(
+    aliases: Sequence[str],
+    awaited: "Sequence[Awaited]",
+    *,
+    seconds: float | None = None,
+    dialogue: "Dialogue | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "AsyncGenerator[WaitProgress, None]":
+    """Wait until each host is all of `awaited`, at most `seconds`; starts nothing, neither there nor here.
+
+    Only for ``ready`` is a host connected to, once, and watched through that. What hosts are comes as it changes, a
+    host when it is decided, and one report, in the order asked, at the end. A host whose provisioning has failed is
+    decided at once. Without `dialogue` every question while connecting is refused. Use it under
+    ``contextlib.aclosing``.
+    """
+    from remora import wiring
+    from remora.flows.unattended import UnattendedDialogue
+    from remora.flows.wait import wait_for_hosts as wait
+    from remora.hub.client import config_name
+    from remora.hub.watching import watch_hubs
+
+    world = wiring.default_world(ssh_config, settings=settings)
+    waiting = wait(
+        aliases,
+        awaited,
+        world,
+        dialogue or UnattendedDialogue(),
+        states=watch_hubs(settings.limits),
+        ssh_config=config_name(ssh_config),
+        seconds=seconds,
+    )
+    async with aclosing(waiting) as progress:
+        async for step in progress:
+            yield step

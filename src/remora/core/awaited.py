@@ -1,0 +1,90 @@
+"""What ``remora wait`` waits for, and whether it is so."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from remora.core.errors import Code, ProvisionProblem, RemoraError, TimeLimit, UsageProblem
+from remora.core.links import Liveness
+from remora.core.markers import describe_marker, provision_failed
+from remora.core.provisioning import Marker, Readiness
+
+
+class Awaited(StrEnum):
+    """One thing that a host can be."""
+
+    READY = "ready"
+    """Its ready marker says that it is provisioned."""
+    LIVE = "live"
+    """The hub's link to it is live."""
+    IDLE = "idle"
+    """Its link is live, and no thread works or waits there."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What is known of one host now. `error` is why it cannot be reached to read its marker."""
+
+    marker: Marker | None = None
+    error: RemoraError | None = None
+    liveness: Liveness | None = None
+    active: int | None = None
+
+    def holds(self, awaited: Sequence[Awaited]) -> bool:
+        """Whether all of `awaited` is so."""
+        return all(self._is(one) for one in awaited)
+
+    def failure(self, awaited: Sequence[Awaited]) -> ProvisionProblem | None:
+        """Why waiting on is vain: provisioning has failed, and nobody is at it any more."""
+        return provision_failed(self.marker) if Awaited.READY in awaited and self.marker is not None else None
+
+    def describe(self, awaited: Sequence[Awaited]) -> str:
+        """What the host is, as far as it matters, on one line."""
+        words = [self._said(one) for one in awaited]
+        return "; ".join(dict.fromkeys(words))
+
+    def _is(self, one: Awaited) -> bool:
+        if one is Awaited.READY:
+            return self.marker is not None and self.marker.readiness is Readiness.READY
+        return self.liveness is Liveness.LIVE and (one is Awaited.LIVE or self.active == 0)
+
+    def _said(self, one: Awaited) -> str:
+        if one is Awaited.READY:
+            if self.error is not None:
+                return f"not reached: {self.error.message}"
+            return "not reached yet" if self.marker is None else describe_marker(self.marker)
+        if self.liveness is None:
+            return "no link"
+        if one is Awaited.LIVE or self.liveness is not Liveness.LIVE:
+            return f"link {self.liveness}"
+        return "idle" if not self.active else f"{self.active} active thread{'' if self.active == 1 else 's'}"
+
+
+def read_awaited(text: str) -> tuple[Awaited, ...]:
+    """``ready,live``: words of :class:`Awaited`, with commas between. Raises :class:`UsageProblem`."""
+    known = {awaited.value: awaited for awaited in Awaited}
+    words = [word.strip() for word in text.split(",")]
+    strange = next((word for word in words if word not in known), None)
+    if strange is not None:
+        raise UsageProblem(
+            Code.USAGE,
+            f"{strange!r} is nothing that can be waited for; there are: {', '.join(known)}.",
+            next_step="For example: remora wait devbox --for ready,live",
+        )
+    return tuple(dict.fromkeys(known[word] for word in words))
+
+
+def not_ready(alias: str, seen: Seen, awaited: Sequence[Awaited], seconds: float) -> TimeLimit:
+    """The limit was reached before all of `awaited` was so."""
+    advice = "Give it more time with --timeout, or look what it does with: remora check"
+    if Awaited.READY not in awaited and seen.liveness is None:
+        advice = f"Make a link with: remora connect {alias}"
+    elif seen.marker is not None and seen.marker.readiness in (Readiness.NEVER, Readiness.INTERRUPTED):
+        advice = "Nobody provisions it now. Do it with: remora provision"
+    return TimeLimit(
+        Code.NOT_READY,
+        f"{alias} is not {' and '.join(awaited)} after {seconds:.0f} seconds: {seen.describe(awaited)}.",
+        seen=seen.error.seen if seen.error is not None else "",
+        next_step=advice,
+        host=alias,
+    )

@@ -1,0 +1,41 @@
+"""The report of ``remora wait``."""
+
+from typing import ClassVar
+
+import msgspec
+
+from remora.wire.reports import Document, ErrorBody
+from remora.wire.reports.provision import MarkerBody
+
+
+class WaitMoved(msgspec.Struct, kw_only=True):
+    """Progress: what a host is now, in words; remote text in it is neutralised."""
+
+    host: str
+    detail: str
+
+
+class WaitResult(msgspec.Struct, kw_only=True):
+    """One host. What was not waited for is `None`; `liveness` is `None` without a link, too."""
+
+    host: str
+    ok: bool
+    seconds: float
+    marker: MarkerBody | None = None
+    liveness: str | None = None
+    active_threads: int | None = None
+    error: ErrorBody | None = None
+
+
+class WaitReport(Document, kw_only=True):
+    """All hosts, in the order asked. `awaited` holds ``ready``, ``live`` and ``idle``, as asked for."""
+
+    kind: ClassVar[str] = "wait"
+    ok: bool
+    exit_code: int
+    awaited: list[str]
+    hosts: list[WaitResult]
+
+
+WaitProgress = WaitMoved | WaitResult | WaitReport
+"""What comes while hosts are waited for; the report at the end."""
