@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
-from msgspec import UNSET, inspect
+from msgspec import UNSET, UnsetType, inspect
 
 from remora.core.choosing import choose
 from remora.core.errors import Code, UsageProblem
@@ -29,6 +29,7 @@ from remora.wire.variables import Values, fill, fill_text
 
 _SELECT: Final = "select"
 _VARIABLES: Final = "variables"
+_BROUGHT: Final = frozenset({CodexSource.WHEEL, CodexSource.NPM, CodexSource.FILE})
 
 _WithContent = TypeVar("_WithContent", FileTable, InstructionsTable)
 
@@ -129,6 +130,12 @@ def simple_specs(aliases: Sequence[str], *, version: str, source: str | None, fi
     return tuple(HostSpec(alias, tables, digest) for alias in dict.fromkeys(aliases))
 
 
+def _visible(tables: HostTables) -> PathTable | UnsetType:
+    """A codex that we bring is of no use where the login shell does not see it; an installer sees to that itself."""
+    brought = tables.codex is not UNSET and tables.codex.source in _BROUGHT
+    return PathTable() if brought and tables.path is UNSET else tables.path
+
+
 def digest_of(tables: HostTables) -> str:
     """The digest of what a host is to be, in whatever order its keys were written; secrets count by name alone."""
     values = msgspec.to_builtins(tables)
@@ -184,7 +191,7 @@ class _Host:
             files = [self._loaded(file, ("files", number)) for number, file in enumerate(tables.files)]
         except ProblemFound as found:
             raise ProblemFound(self._as_written(found.problem)) from None
-        tables = msgspec.structs.replace(tables, files=files)
+        tables = msgspec.structs.replace(tables, files=files, path=_visible(tables))
         return HostSpec(self._alias, self._with_absolute_paths(tables), digest_of(tables))
 
     def _loaded(self, table: _WithContent, path: Path) -> _WithContent:

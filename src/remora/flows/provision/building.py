@@ -5,7 +5,7 @@ from msgspec import UNSET
 from remora.flows.provision.step import Step
 from remora.ports import Packages, SecretReader
 from remora.wire.host_spec import HostSpec
-from remora.wire.manifest import CodexTable, HostTables, LoginKind, PathChange, ServerTable
+from remora.wire.manifest import CodexTable, HostTables, LoginKind, PathChange
 
 
 def steps_for(spec: HostSpec, *, packages: Packages, secrets: SecretReader) -> tuple[Step, ...]:
@@ -55,15 +55,10 @@ def _account(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
     if tables.login is not UNSET and tables.login.kind is not LoginKind.NONE:
         steps.append(LoginStep(tables.login, secrets))
     if tables.server is not UNSET:
-        if _has_limits(tables.server):
-            steps.append(LimitsStep(tables.server))
+        steps.append(LimitsStep(tables.server))  # without any it takes back those of an earlier manifest
         if tables.server.start or tables.server.survive_reboot:
             steps.append(ServerStep(tables.server))
     return tuple(steps)
-
-
-def _has_limits(table: ServerTable) -> bool:
-    return any(limit is not None for limit in (table.memory, table.cpu, table.processes))
 
 
 def _projects(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:

@@ -15,11 +15,11 @@ class LimitsStep:
     """
 
     name = "limits"
+    title = "limits of the app server"
 
     def __init__(self, table: ServerTable) -> None:
         self._wish = make_limits(table.memory, table.cpu, table.processes)
         self._told_later = table.start
-        self.title = f"limits of the app server: {self._wish.describe()}"
 
     def reading(self) -> Script:
         """See :class:`~remora.flows.provision.step.Step`."""
