@@ -72,6 +72,15 @@ remora_find_there() {
     remora_wish tag "$remora_id"
     return
   fi
+  # A name in full, such as refs/pull/42/head of a pull request.
+  remora_id=$(remora_listed "$remora_ref^{}")
+  [ -n "$remora_id" ] || remora_id=$(remora_listed "$remora_ref")
+  case $remora_ref:$remora_id in
+    refs/*:?*)
+      remora_wish commit "$remora_id"
+      return
+      ;;
+  esac
   remora_id=$(remora_commit_of "$remora_ref")
   case $remora_id in
     '') ;;
