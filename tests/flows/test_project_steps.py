@@ -1,6 +1,10 @@
 """Projects on a real sshd: repositories that lose no work, set-up scripts that run once, and smoke tests."""
 
+import asyncio
+import os
+import signal
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -10,9 +14,12 @@ from tests.support.provisioning import provision
 from tests.support.system_sshd import SystemSshd
 
 from remora.core.errors import Code
+from remora.core.provisioning import Finding
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
-from remora.flows.provision.step import Step
+from remora.flows.provision.step import Step, Tell, Workbench
+from remora.flows.provision.steps.config import ConfigStep
+from remora.flows.provision.steps.file import FileStep
 from remora.flows.provision.steps.project import RepositoryStep, SetupStep, SmokeStep
 from remora.wire.manifest import ProjectTable, SecretSource
 from remora.wire.reports.provision import HostProvision, ProvisionProgress, StepBody, StepMoved
@@ -296,3 +303,97 @@ def test_a_setup_sees_the_environment_of_the_login_shell(sshd: SystemSshd, origi
     assert seen["PATH"].endswith(f":{sshd.home}/own")
     assert seen["LC_ALL"] == "C.UTF-8"
     assert not [name for name in seen if name.startswith(("remora", "GIT_TERMINAL"))]
+
+
+# -- broken off, and on two machines
+
+
+class Cut:
+    """A step whose run is broken off right before or after it is applied, once: the client or its connection dies."""
+
+    def __init__(self, step: Step, sshd: SystemSshd, moment: str) -> None:
+        self.name = step.name
+        self.title = step.title
+        self.reading = step.reading
+        self.judge = step.judge
+        self._step = step
+        self._sshd = sshd
+        self._moment = moment
+        self.done = False
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        if self._moment == "before":
+            self._cut()
+        if self._moment == "during":
+            asyncio.get_running_loop().call_later(0.05, self._cut)
+        await self._step.apply(finding, bench, tell)
+        self._cut()
+
+    def _cut(self) -> None:
+        if not self.done:
+            self.done = True
+            for pid in self._sshd.session_processes():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after"])
+@pytest.mark.parametrize("number", range(5))
+def test_f47_killed_at_any_boundary_the_next_run_comes_to_the_same_end(
+    sshd: SystemSshd, origin: Path, number: int, moment: str
+) -> None:
+    table = project(origin, setup='echo set-up >>"$HOME/ran"', smoke='echo smoke >>"$HOME/ran"')
+    config, file = ConfigStep({"model": "gpt-6"}), FileStep("AGENTS.md", b"be kind\n" * 8000, "0644")
+    steps: list[Step] = [config, file, *steps_of(table)]
+    cut = Cut(steps[number], sshd, moment)
+    first = run(provision(sshd, [*steps[:number], cut, *steps[number + 1 :]], limits=_QUICK))
+    assert cut.done
+    assert not first.ok
+    second = run(provision(sshd, steps, limits=_QUICK))
+    assert second.ok, second
+    assert outcomes(run(provision(sshd, steps))) == ["unchanged"] * 5
+    assert (sshd.home / ".codex/config.toml").read_text() == 'model = "gpt-6"\n'
+    assert (sshd.home / ".codex/AGENTS.md").read_bytes() == b"be kind\n" * 8000
+    assert head(sshd) == git(origin, "rev-parse", "HEAD")
+    ran = (sshd.home / "ran").read_text().split()
+    assert set(ran) == {"set-up", "smoke"}
+    assert len(ran) <= 3, "only what was cut off runs again"
+    assert [path.name for path in tree(sshd).parent.iterdir()] == ["app"]
+    assert not [path for path in (sshd.home / ".codex").iterdir() if ".remora-" in path.name]
+
+
+def test_f47_two_operators_at_once_clone_and_set_up_once(sshd: SystemSshd, origin: Path) -> None:
+    table = project(origin, setup='echo set-up >>"$HOME/ran"; sleep 0.5')
+
+    async def both() -> list[HostProvision]:
+        return list(await asyncio.gather(*(provision(sshd, steps_of(table)) for _ in range(2))))
+
+    assert sorted(host.outcome for host in run(both())) == ["changed", "unchanged"]
+    assert (sshd.home / "ran").read_text() == "set-up\n"
+
+
+def another_machine(folder: Path) -> Path:
+    """An sshd that believes to be on another machine, with this one's file systems."""
+    identity, program = folder / "machine-id", folder / "sshd-elsewhere"
+    identity.write_text("0123456789abcdef0123456789abcdef\n")
+    mount = f"mount --bind {identity} /etc/machine-id"
+    program.write_text(f'#!/bin/sh\nexec unshare -m /bin/sh -c \'{mount} && exec /usr/sbin/sshd "$@"\' sshd "$@"\n')
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="another machine id needs a mount")
+def test_f61_machines_that_share_a_home_keep_apart_what_they_have_proven(
+    sshd: SystemSshd, origin: Path, tmp_path: Path
+) -> None:
+    """The folder is shared, what runs on each machine is not: one machine's smoke test proves nothing of the other."""
+    table = project(origin, smoke='cat /etc/machine-id >>"$HOME/ran"')
+    assert outcomes(provisioned(sshd, table)) == ["changed", "changed"]
+    environment = {"XDG_RUNTIME_DIR": str(tmp_path), "GIT_CONFIG_GLOBAL": "/dev/null"}
+    with SystemSshd(tmp_path, program=str(another_machine(tmp_path)), environment=environment) as other:
+        other.home.rmdir()
+        other.home.symlink_to(sshd.home)
+        assert outcomes(provisioned(other, table)) == ["unchanged", "changed"]
+        assert outcomes(provisioned(other, table)) == ["unchanged", "unchanged"]
+    assert outcomes(provisioned(sshd, table)) == ["unchanged", "unchanged"]
+    assert len(set((sshd.home / "ran").read_text().split())) == 2
