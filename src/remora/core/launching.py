@@ -205,7 +205,7 @@ def _no_codex(facts: HostFacts, chosen: CodexCandidate | None) -> RemoraError:
         return AppServerProblem(
             Code.CODEX_UNSUPPORTED,
             f"{chosen.path} {chosen.version or ''} has no app-server that can be used.",
-            next_step="Install a newer codex on the host: npm install -g @openai/codex",
+            next_step="Install a newer codex on the host: remora provision ALIAS --codex latest",
         )
     if facts.candidates:
         listing = "\n".join(f"{candidate.path} {candidate.problem}" for candidate in facts.candidates)
@@ -226,7 +226,7 @@ def _no_codex(facts: HostFacts, chosen: CodexCandidate | None) -> RemoraError:
         Code.CODEX_MISSING,
         "codex is not installed on the host, or not where the login shell looks.",
         seen=f"{how}\nalso in ~/.local/bin, /usr/local/bin, ~/bin, ~/.npm-global/bin, ~/.cargo/bin and ~/.nvm",
-        next_step="Install it there with: npm install -g @openai/codex",
+        next_step="Install it there with: remora provision ALIAS --codex latest",
     )
 
 

@@ -82,7 +82,7 @@ def judge_login(facts: HostFacts, account: Account | None) -> StageResult:
         Code.LOGIN_MISSING,
         f"codex is not signed in for {facts.account} on the host.",
         seen=f"no login in {facts.codex_home}",
-        next_step="Sign in there with: codex login --device-auth",
+        next_step="Sign in there with: remora login ALIAS",
     )
     return _failed(problem, Stage.LOGIN)
 
