@@ -125,6 +125,18 @@ def test_a_branch_that_moved_is_followed(sshd: SystemSshd, origin: Path) -> None
     assert (tree(sshd) / "notes").read_text() == "nobody tracks me"
 
 
+def test_a_ref_named_in_full_such_as_a_pull_request_is_followed(sshd: SystemSshd, origin: Path) -> None:
+    ref = "refs/pull/42/head"
+    git(origin, "update-ref", ref, git(origin, "rev-parse", "HEAD"))
+    assert outcomes(provisioned(sshd, project(origin, ref=ref))) == ["changed"]
+    assert outcomes(provisioned(sshd, project(origin, ref=ref))) == ["unchanged"]
+    pushed = commit(origin, "README", "pushed to the pull request")
+    git(origin, "update-ref", ref, pushed)
+    git(origin, "reset", "--quiet", "--hard", "HEAD~1")
+    assert outcomes(provisioned(sshd, project(origin, ref=ref))) == ["changed"]
+    assert head(sshd) == pushed
+
+
 def test_another_branch_is_switched_to_and_the_old_one_stays(sshd: SystemSshd, origin: Path) -> None:
     provisioned(sshd, project(origin))
     own = commit(tree(sshd), "work", "of an agent")
