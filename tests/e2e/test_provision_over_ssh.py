@@ -89,6 +89,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_travel(place: Place) -> N
     assert (code, plan["dry_run"], plan["hosts"][0]["outcome"]) == (ExitCode.DONE, True, "would-change")
     sends = {step["name"]: step["bytes"] for step in plan["hosts"][0]["steps"]}
     assert sends["instructions"] == len("This is devbox.\n")
+    assert place.report("--dry-run")[1]["hosts"][1]["outcome"] == "failed"
     assert place.contents() == before
     assert not list(place.sshd.home.iterdir())
     assert place.logs == []

@@ -77,10 +77,10 @@ def test_what_happened_is_in_the_log_that_the_report_names(tmp_path: Path) -> No
         f"2001-09-09T01:46:40Z {line}"
         for line in (
             "step 1 of 2, codex: codex 0.163.0",
-            "codex: unchanged, 0 bytes sent. it is there",
+            "codex: unchanged. it is there",
             "step 2 of 2, setup:~/app: set up ~/app",
             "setup:~/app | make: *** No rule",
-            "setup:~/app: failed in 2.0 s, 0 bytes sent.",
+            "setup:~/app: failed in 2.0 s",
             "  The set-up failed with exit status 2. [step-failed]",
             "  seen: make: *** No rule",
             "  seen: make: stop",

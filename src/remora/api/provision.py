@@ -107,7 +107,7 @@ async def provision(
         fail_fast=fail_fast,
         operator=wiring.operator_name(),
     )
-    logs = wiring.provision_logs(world.clock, limits=settings.limits)
+    logs = None if dry_run else wiring.provision_logs(world.clock, limits=settings.limits)
 
     def remarks(alias: str) -> list[str]:
         files = next((spec.secret_files for spec in specs if spec.alias == alias), ())

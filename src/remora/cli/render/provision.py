@@ -238,6 +238,8 @@ def _verdict(host: HostProvision) -> Text:
             return Text.assemble(alias, " is ", ("ready", "bold green"), f"; {of} changed", tail)
         case "would-change":
             return Text.assemble(alias, " would change in ", (of, "bold yellow"), tail)
+        case _ if _is_planned(host):
+            return Text.assemble(alias, " would ", ("not become ready", "bold red"), tail)
         case _:
             return Text.assemble(alias, " is ", ("not ready", "bold red"), tail)
 
@@ -248,9 +250,14 @@ def _cost(step: StepBody) -> Text:
     return Text(f"  {cost}" if cost else "", style="dim")
 
 
+def _is_planned(host: HostProvision) -> bool:
+    return any(step.outcome == "would-change" for step in host.steps)
+
+
 def _travelled(host: HostProvision) -> str:
-    planned = host.outcome == "would-change"
-    return _sent(sum(step.bytes for step in host.steps) if planned else host.bytes, host.outcome)
+    if host.outcome == "failed" and _is_planned(host):
+        return ""  # it would not come to that
+    return _sent(host.bytes, host.outcome)
 
 
 def _sent(count: int, outcome: str) -> str:

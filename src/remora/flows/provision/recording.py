@@ -23,12 +23,13 @@ _HAPPENED: Final = (StepOutcome.CHANGED, StepOutcome.FAILED)
 
 async def recorded(
     progress: AsyncGenerator[ProvisionProgress, None],
-    logs: RunLogs,
+    logs: RunLogs | None,
     clock: Clock,
     *,
     remarks: Callable[[str], Sequence[str]],
 ) -> AsyncGenerator[ProvisionProgress, None]:
-    """The same progress; a host's document names its log. A host at which nothing happened has none.
+    """The same progress; a host's document names its log. A host at which nothing happened has none; without `logs`
+    none has.
 
     A log that cannot be written is a notice of its host and stops nothing. `remarks` are what there is to say about
     an alias besides when it is done.
@@ -39,7 +40,7 @@ async def recorded(
             async for step in coming:
                 if isinstance(step, HostProvision):
                     step.notices += [NoticeBody(code="secret-exposed", message=text) for text in remarks(step.alias)]
-                if not isinstance(step, ProvisionReport):
+                if logs is not None and not isinstance(step, ProvisionReport):
                     record = records.setdefault(step.alias, _HostRecord(step.alias, logs, clock))
                     record.take(step)
                 yield step
@@ -114,8 +115,11 @@ def _lines(step: StepStarted | StepMoved | StepDone | HostProvision) -> list[str
 
 
 def _ending(step: StepBody) -> str:
+    if step.outcome == StepOutcome.SKIPPED:
+        return f"{step.name}: not reached"
     seconds = "" if step.seconds is None else f" in {step.seconds:.1f} s"
-    return f"{step.name}: {step.outcome}{seconds}, {step.bytes} bytes sent. {step.detail}".rstrip()
+    sent = f", {step.bytes} bytes sent" if step.bytes else ""
+    return f"{step.name}: {step.outcome}{seconds}{sent}. {step.detail}".rstrip(". ")
 
 
 def _failure(error: ErrorBody | None) -> list[str]:
