@@ -1,20 +1,23 @@
 """F25: the SSH agent of the laptop is lent to git, where the manifest says so, and to nothing else."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from tests.support.agents import ssh_agent
+from tests.support.control_master import short_folder
 from tests.support.gits import commit, new_repository
 from tests.support.links import SshdResolver, world_of
 from tests.support.loop import run
 from tests.support.provisioning import provision
 from tests.support.system_sshd import SystemSshd, make_key, public_key
 
+from remora.adapters.openssh_host import OpensshDialler
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.flows.provision.steps.project import RepositoryStep, SetupStep
+from remora.ports import Dialler
 from remora.wire.manifest import ProjectTable
 from remora.wire.reports.provision import HostProvision
 
@@ -35,13 +38,17 @@ class Place:
     address: str
     agent: str
 
-    def provisioned(self, *, forward_agent: bool = True, configured: str | None = None) -> HostProvision:
+    def provisioned(
+        self, *, forward_agent: bool = True, configured: str | None = None, dialler: Dialler | None = None
+    ) -> HostProvision:
         table = ProjectTable(
             repository=self.address, folder="app", ref="main", forward_agent=forward_agent, setup=_SETUP
         )
         resolver = SshdResolver(self.devbox)
         resolver.changes = {"identity_agent": self.agent, "forward_agent": configured}
         world = world_of(resolver, limits=Limits(provision_retries=1))
+        if dialler is not None:
+            world = replace(world, dialler=dialler)
         steps = (RepositoryStep(table), SetupStep(table, _NoSecrets()))
         return run(provision(self.devbox, steps, world=world, lends_agent=forward_agent))
 
@@ -94,3 +101,14 @@ def test_a_host_that_takes_no_agent_is_told(place: Place) -> None:
     assert outcomes(host) == ["failed", "skipped"]
     assert host.steps[0].error is not None
     assert "No SSH agent came to the host" in host.steps[0].error.message
+
+
+@pytest.mark.parametrize("allowed", ["yes"])
+def test_the_system_s_ssh_lends_it_as_well(place: Place, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(place.devbox.ssh_config(extra=[f"IdentityAgent {place.agent}"]))
+    with short_folder() as folder:
+        dialler = OpensshDialler(lambda: folder, ssh_config=str(config))
+        host = place.provisioned(dialler=dialler)
+    assert outcomes(host) == ["changed", "changed"], host
+    assert "SSH_AUTH_SOCK" not in (place.devbox.home / "setup-env").read_text()

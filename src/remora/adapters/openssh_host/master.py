@@ -130,6 +130,8 @@ def _arguments(host: Host, path: Path, limits: Limits) -> list[str]:
         options.append(f"ServerAliveInterval={max(1, round(limits.keepalive_interval))}")
         if host.keepalive_count is None:
             options.append(f"ServerAliveCountMax={limits.keepalive_count}")
+    if host.forward_agent is not None:  # more than the configuration says, where an agent is lent for a purpose
+        options.append(f"ForwardAgent={host.forward_agent}")
     # -v also keeps standard error open after the login; there it says why a connection has ended.
     return ["-v", "-N", "-T", "-S", str(path).replace("%", "%%"), *(f"-o{each}" for each in options), "--", host.alias]
 

@@ -26,8 +26,9 @@ remora_learn() {
 
 # remora_give_up REASON WORDS: take the half clone away and say why.
 remora_give_up() {
+  remora_free=$(remora_free_kb "$remora_tree")
   rm -rf -- "$remora_tree"
-  [ "$(remora_free_kb "${remora_tree%/*}")" != 0 ] || remora_fail disk-full "${remora_tree%/*}"
+  [ "$remora_free" != 0 ] || remora_fail disk-full "$remora_final"
   remora_fail "$@"
 }
 
