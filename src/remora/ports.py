@@ -126,6 +126,14 @@ class RemoteHost(Protocol):
         """Open a channel to a TCP port of the host's own loopback; errors as :meth:`open_unix_socket`."""
         ...
 
+    def serve_port(self, port: int, visitor: "Visitor") -> AbstractAsyncContextManager[int]:
+        """Listen on `port` of the host's own loopback, 0 for any, and give the port; each client there is a visit here.
+
+        Raises :class:`remora.core.errors.ShellProblem` (``channel-refused``) when the host forbids it or the port is
+        taken; the host does not tell which. On leaving nobody listens there any more and the visits are cancelled.
+        """
+        ...
+
     async def wait_lost(self) -> Unreachable:
         """Return when the connection has ended, and why: ``host-left`` after a goodbye, else ``connection-lost``.
 
@@ -273,6 +281,17 @@ class LocalSockets(Protocol):
         ...
 
 
+class Onward(Protocol):
+    """Connections from this machine to elsewhere, for somebody who may not reach everything from here."""
+
+    async def connect(self, host: str, port: int, *, admit: Callable[[str], bool]) -> ByteStream:
+        """Connect to the first address of `host` that answers, of those that `admit` lets pass.
+
+        Raises :class:`~remora.core.errors.Unreachable`; ``egress-refused`` when `admit` lets none pass.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
     """What a program must fit: as ``uname`` says them, ``Linux`` and ``x86_64``."""
@@ -399,10 +418,13 @@ class World:
 
     `nonce` gives a word of random hexadecimal digits, a new one at each call; `spool` an empty spool. Without
     `config` every name that the resolver answers for is a host; without `network` no move of the machine is noticed.
+    Without `onward` nothing is reached from here for a host. `own_key` gives bytes that this machine keeps to itself.
     """
 
     config: ConfigReader | None = None
     network: LocalNetwork | None = None
+    onward: Onward | None = None
+    own_key: Callable[[], bytes] | None = None
     resolver: HostResolver
     dialler: Dialler
     clock: Clock

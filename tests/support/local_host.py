@@ -9,7 +9,7 @@ from tests.support.streams import PipeStream, link_lost
 
 from remora.core.errors import Code, ShellProblem, Unreachable
 from remora.core.shells import quote_words
-from remora.ports import ByteStream, ConnectionFacts, ExitStatus, RemoteProcess
+from remora.ports import ByteStream, ConnectionFacts, ExitStatus, RemoteProcess, Visitor
 from remora.testing.memory_host import MemoryHost
 
 _BUFFER = 1024 * 1024
@@ -85,6 +85,9 @@ class LocalHost:
         raise _refused()
 
     async def open_port(self, port: int) -> ByteStream:
+        raise _refused()
+
+    def serve_port(self, port: int, visitor: Visitor) -> contextlib.AbstractAsyncContextManager[int]:
         raise _refused()
 
     async def wait_lost(self) -> Unreachable:

@@ -30,6 +30,18 @@ def channel_refused(host: Host, what: str, reason: str) -> ShellProblem:
     )
 
 
+def listening_refused(host: Host, port: int, reason: str) -> ShellProblem:
+    """The host refuses to listen for us; it does not say why."""
+    return ShellProblem(
+        Code.CHANNEL_REFUSED,
+        f"{host.alias} refused to listen on {f'port {port}' if port else 'a port'} of its loopback for us.",
+        next_step="Check AllowTcpForwarding, PermitListen and DisableForwarding in the host's sshd_config"
+        f"{', and whether the port is taken' if port else ''}.",
+        seen=reason,
+        host=host.alias,
+    )
+
+
 def channel_too_slow(host: Host, what: str, limit: float) -> TimeLimit:
     """The host did not answer the request for a channel."""
     return TimeLimit(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from remora.core.errors import Code, RemoraError, ShellProblem, Unreachable
-from remora.ports import ExitStatus, RemoteHost
+from remora.ports import ByteStream, ExitStatus, RemoteHost
 from remora.testing.expectations import SOON, expect, expect_echo, noise, read_all
 
 ECHO: Final = ("cat",)
@@ -57,7 +57,7 @@ class HostUnderTest:
     quiet_socket: str = "/nonexistent/remora.sock"
     """A path where nothing listens."""
     echo_port: int | None = None
-    """Like `echo_socket`, on the host's loopback."""
+    """Like `echo_socket`, on the host's loopback; where there is one, the host also listens for us."""
     quiet_port: int = 9
     """A port where nothing listens."""
     say_goodbye: Callable[[RemoteHost], Awaitable[None]] | None = None
@@ -209,6 +209,34 @@ async def missing_port_is_refused(under_test: HostUnderTest) -> None:
         await expect_echo(await host.start(ECHO), b"still here")
 
 
+async def served_port_carries_bytes(under_test: HostUnderTest) -> None:
+    """Who connects to a port of the host is a visit here, both ways at once, and gone with the listener."""
+
+    async def echo(client: ByteStream) -> None:
+        while data := await client.read():
+            await client.write(data)
+        await client.write_eof()
+
+    async with under_test.connect() as host:
+        if under_test.echo_port is None:
+            await expect(Code.CHANNEL_REFUSED, _entered(host.serve_port(0, echo)))
+            return
+        async with host.serve_port(0, echo) as port:
+            await expect_echo(await host.open_port(port), noise(_MEBIBYTE))
+            async with asyncio.TaskGroup() as group:
+                for number in range(5):
+                    group.create_task(expect_echo(await host.open_port(port), noise(200_000, seed=number)))
+            await expect(Code.CHANNEL_REFUSED, _entered(host.serve_port(port, echo)))
+            held = await host.open_port(port)
+            await held.write(b"held")
+            assert await held.read() == b"held"
+        assert await asyncio.wait_for(held.read(), SOON) == b""
+        await expect(Code.CHANNEL_REFUSED, host.open_port(port))
+        async with host.serve_port(port, echo) as again:
+            assert again == port
+            await expect_echo(await host.open_port(port), b"again")
+
+
 async def goodbye_is_told_from_a_break(under_test: HostUnderTest) -> None:
     """A host that ends the connection with a goodbye is one that left: dialling it again may be unwelcome."""
     if under_test.say_goodbye is None:
@@ -274,10 +302,16 @@ REMOTE_HOST_CONTRACT: Final[tuple[Contract, ...]] = (
     missing_unix_socket_is_refused,
     port_carries_bytes,
     missing_port_is_refused,
+    served_port_carries_bytes,
     goodbye_is_told_from_a_break,
     lost_connection_wakes_everybody,
     leaving_ends_what_still_runs,
 )
+
+
+async def _entered(entered: AbstractAsyncContextManager[object]) -> None:
+    async with entered:
+        pass
 
 
 async def _ended(work: Awaitable[object]) -> None:

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from remora.core.errors import Code, RemoraError, ShellProblem, Unreachable
 from remora.core.hosts import Route
 from remora.core.shells import quote_words
-from remora.ports import ByteStream, ConnectionFacts, Dialogue, ExitStatus, RemoteHost, RemoteProcess
+from remora.ports import ByteStream, ConnectionFacts, Dialogue, ExitStatus, RemoteHost, RemoteProcess, Visitor
 from remora.testing.memory_streams import MemoryStream, Pipe, memory_stream_pair
 
 
@@ -72,7 +72,7 @@ class MemoryHost:
 
     `run` is asked for every command; it gives the program or `None`, which ends with status 127 as a shell would.
     `sockets` are the unix sockets that something listens on, and `ports` the TCP ports.
-    `sessions` limits how many programs run at once.
+    `sessions` limits how many programs run at once. Without `listens` it refuses to listen for us.
     """
 
     def __init__(
@@ -82,12 +82,14 @@ class MemoryHost:
         sockets: Mapping[str, SocketServer] | None = None,
         ports: Mapping[int, SocketServer] | None = None,
         sessions: int = 10,
+        listens: bool = True,
         facts: ConnectionFacts | None = None,
     ) -> None:
         self._run = run
         self._sockets = dict(sockets or {})
         self._ports = dict(ports or {})
         self._sessions = sessions
+        self._listens = listens
         self._facts = facts or _FACTS
         self._work: set[asyncio.Task[ExitStatus]] = set()
         self._serving: set[asyncio.Task[None]] = set()
@@ -122,6 +124,28 @@ class MemoryHost:
     async def open_port(self, port: int) -> ByteStream:
         """See :class:`remora.ports.RemoteHost`."""
         return self._open(self._ports.get(port), what=f"a channel to port {port}")
+
+    @contextlib.asynccontextmanager
+    async def serve_port(self, port: int, visitor: Visitor) -> AsyncIterator[int]:
+        """See :class:`remora.ports.RemoteHost`."""
+        self._require_connection()
+        chosen = port or next(free for free in range(_FIRST_FREE_PORT, 65536) if free not in self._ports)
+        if not self._listens or chosen in self._ports:
+            raise _refused(f"to listen on port {port}")
+        visits: list[asyncio.Task[None]] = []
+
+        async def receive(stream: MemoryStream) -> None:
+            visits.append(asyncio.ensure_future(_visit(visitor, stream)))
+            await asyncio.wait(visits[-1:])
+
+        self._ports[chosen] = receive
+        try:
+            yield chosen
+        finally:
+            del self._ports[chosen]
+            for visit in visits:
+                visit.cancel()
+            await asyncio.gather(*visits, return_exceptions=True)
 
     def _open(self, server: SocketServer | None, *, what: str) -> ByteStream:
         self._require_connection()
@@ -192,6 +216,7 @@ class MemoryDialler:
             await host.aclose()
 
 
+_FIRST_FREE_PORT: Final = 49152
 _FACTS: Final = ConnectionFacts(
     user="user",
     hostname="memory",
@@ -219,6 +244,14 @@ async def _serve(server: SocketServer, stream: MemoryStream) -> None:
             await server(stream)
     finally:
         await stream.write_eof()
+
+
+async def _visit(visitor: Visitor, stream: MemoryStream) -> None:
+    try:
+        with contextlib.suppress(RemoraError):
+            await visitor(stream)
+    finally:
+        await stream.close()
 
 
 async def _not_found(end: ProgramEnd) -> ExitStatus:

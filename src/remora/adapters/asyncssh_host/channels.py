@@ -111,6 +111,18 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
             self._channel.abort()
         self._end(None)
 
+    def finish(self) -> None:
+        """Close once all that was written has left; :attr:`gone` tells when the host has it."""
+        if not self._closed and self._channel is not None:
+            self._channel.close()
+        self._end(None)
+
+    def drop(self) -> None:
+        """Close at once, also when :meth:`finish` is still at it."""
+        if self._channel is not None and not self.gone.is_set():
+            self._channel.abort()
+        self._end(None)
+
     def fail(self, error: RemoraError) -> None:
         """The host refused what the channel was opened for."""
         self._end(error)

@@ -2,18 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 
 import asyncssh
 
 from remora.adapters.asyncssh_host import failures
 from remora.adapters.asyncssh_host.channels import RECEIVE_PACKET, RECEIVE_WINDOW, ChannelStream
+from remora.adapters.asyncssh_host.listening import listen
 from remora.adapters.openings import ChannelRefusedError, Openings
-from remora.adapters.ssh_failures import channel_refused, connection_lost
+from remora.adapters.ssh_failures import channel_refused, channel_too_slow, connection_lost, listening_refused
 from remora.core.errors import RemoraError, Unreachable
 from remora.core.hosts import Host
 from remora.core.settings import Limits
 from remora.core.shells import quote_words
-from remora.ports import ByteStream, ConnectionFacts, RemoteProcess
+from remora.ports import ByteStream, ConnectionFacts, RemoteProcess, Visitor
 
 
 class Lifetime:
@@ -56,6 +58,7 @@ class AsyncsshHost:
         self._lifetime = lifetime
         self._facts = facts
         self._environment: dict[bytes | str, bytes | str] = dict(environment.items())
+        self._limits = limits
         self._openings: Openings[ChannelStream] = Openings(host, limits.channel)
 
     @property
@@ -99,6 +102,22 @@ class AsyncsshHost:
             )
 
         return await self._open(request, what=f"a channel to port {port}")
+
+    def serve_port(self, port: int, visitor: Visitor) -> AbstractAsyncContextManager[int]:
+        """See :class:`remora.ports.RemoteHost`."""
+
+        def refused(reason: str) -> RemoraError:
+            return self._broken() or listening_refused(self._host, port, reason)
+
+        return listen(
+            self._connection,
+            port,
+            visitor,
+            make_stream=lambda: ChannelStream(self._explain),
+            refused=refused,
+            too_slow=channel_too_slow(self._host, "to listen on a port", self._limits.channel),
+            limit=self._limits.channel,
+        )
 
     async def wait_lost(self) -> Unreachable:
         """See :class:`remora.ports.RemoteHost`."""

@@ -11,6 +11,7 @@ from remora.adapters.openssh_host import failures
 from remora.adapters.openssh_host.connection import MuxConnection
 from remora.adapters.openssh_host.host import OpensshHost
 from remora.adapters.openssh_host.master import CIPHER, METHOD, SERVER_VERSION, start_master
+from remora.adapters.runtime_folder import runtime_folder
 from remora.core.hosts import Host, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.ports import ConnectionFacts, Dialogue, RemoteHost
@@ -56,7 +57,7 @@ class OpensshDialler:
                 notices=route.notices,
             )
             try:
-                yield OpensshHost(host, connection, facts, self._limits)
+                yield OpensshHost(host, connection, facts, self._limits, control=path, folder=self._folder)
             finally:
                 connection.leave()
 
@@ -93,7 +94,7 @@ class UserMaster:
         )
         watching = asyncio.create_task(self._watch())
         try:
-            yield OpensshHost(host, self._connection, facts, self._limits)
+            yield OpensshHost(host, self._connection, facts, self._limits, control=self._path, folder=runtime_folder)
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)

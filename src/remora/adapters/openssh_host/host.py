@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 from remora.adapters.openings import Openings
 from remora.adapters.openssh_host.channel import MuxChannel
 from remora.adapters.openssh_host.connection import MuxConnection
+from remora.adapters.openssh_host.listening import listen
 from remora.adapters.openssh_host.packets import numbers, string
 from remora.adapters.session_options import forwarded_agent, session_environment
 from remora.adapters.ssh_failures import channel_refused
@@ -13,13 +16,25 @@ from remora.core.errors import Unreachable
 from remora.core.hosts import Host
 from remora.core.settings import Limits
 from remora.core.shells import quote_words
-from remora.ports import ByteStream, ConnectionFacts, RemoteProcess
+from remora.ports import ByteStream, ConnectionFacts, RemoteProcess, Visitor
 
 
 class OpensshHost:
-    """Everything multiplexed inside one control master."""
+    """Everything multiplexed inside one control master, whose socket is `control`; `folder` is private to us."""
 
-    def __init__(self, host: Host, connection: MuxConnection, facts: ConnectionFacts, limits: Limits) -> None:
+    def __init__(
+        self,
+        host: Host,
+        connection: MuxConnection,
+        facts: ConnectionFacts,
+        limits: Limits,
+        *,
+        control: Path,
+        folder: Callable[[], Path],
+    ) -> None:
+        self._control = control
+        self._folder = folder
+        self._limits = limits
         self._host = host
         self._connection = connection
         self._facts = facts
@@ -62,6 +77,10 @@ class OpensshHost:
         return await self._open(
             lambda: self._connection.open("direct-tcpip", details), what=f"a channel to port {port}"
         )
+
+    def serve_port(self, port: int, visitor: Visitor) -> AbstractAsyncContextManager[int]:
+        """See :class:`remora.ports.RemoteHost`."""
+        return listen(self._host, self._control, self._folder(), port, visitor, limit=self._limits.channel)
 
     async def wait_lost(self) -> Unreachable:
         """See :class:`remora.ports.RemoteHost`."""

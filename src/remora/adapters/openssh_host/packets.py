@@ -9,11 +9,17 @@ from remora.core.text import decode
 MUX_HELLO: Final = 0x00000001
 MUX_ALIVE_CHECK: Final = 0x10000004
 MUX_TERMINATE: Final = 0x10000005
+MUX_OPEN_FORWARD: Final = 0x10000006
+MUX_CLOSE_FORWARD: Final = 0x10000007
 MUX_PROXY: Final = 0x1000000F
 MUX_OK: Final = 0x80000001
+MUX_REMOTE_PORT: Final = 0x80000007
 MUX_ALIVE: Final = 0x80000005
 MUX_PROXY_GRANTED: Final = 0x8000000F
 MUX_VERSION: Final = 4
+MUX_FORWARD_REMOTE: Final = 2
+MUX_UNIX_SOCKET: Final = 0xFFFFFFFE
+"""Stands for a port where the host's name is a path."""
 
 # SSH's connection protocol, which a master passes through once it was asked for a proxy.
 CHANNEL_OPEN: Final = 90
@@ -75,9 +81,9 @@ def numbers(*values: int) -> bytes:
     return b"".join(map(_NUMBER.pack, values))
 
 
-def mux_packet(*values: int) -> bytes:
+def mux_packet(*values: int, details: bytes = b"") -> bytes:
     """A packet to the master itself."""
-    return string(numbers(*values))
+    return string(numbers(*values) + details)
 
 
 def ssh_packet(kind: int, *fields: bytes) -> bytes:
