@@ -18,7 +18,8 @@ from tests.support.until import until
 from remora.core.provisioning import Readiness
 from remora.core.settings import Limits
 from remora.flows.provision.steps.file import FileStep
-from remora.flows.provision.steps.project import RepositoryStep, SmokeStep
+from remora.flows.provision.steps.project import SmokeStep
+from remora.flows.provision.steps.repository import RepositoryStep
 from remora.wire.manifest import ProjectTable
 from remora.wire.reports.provision import HostProvision
 

@@ -16,7 +16,8 @@ from tests.support.system_sshd import SystemSshd, make_key, public_key
 from remora.adapters.openssh_host import OpensshDialler
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
-from remora.flows.provision.steps.project import RepositoryStep, SetupStep
+from remora.flows.provision.steps.project import SetupStep
+from remora.flows.provision.steps.repository import RepositoryStep
 from remora.ports import Dialler
 from remora.wire.manifest import ProjectTable
 from remora.wire.reports.provision import HostProvision

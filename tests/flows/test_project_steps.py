@@ -20,7 +20,8 @@ from remora.core.settings import Limits
 from remora.flows.provision.step import Step, Tell, Workbench
 from remora.flows.provision.steps.config import ConfigStep
 from remora.flows.provision.steps.file import FileStep
-from remora.flows.provision.steps.project import RepositoryStep, SetupStep, SmokeStep
+from remora.flows.provision.steps.project import SetupStep, SmokeStep
+from remora.flows.provision.steps.repository import RepositoryStep
 from remora.wire.manifest import ProjectTable, SecretSource
 from remora.wire.reports.provision import HostProvision, ProvisionProgress, StepBody, StepMoved
 

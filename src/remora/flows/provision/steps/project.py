@@ -13,11 +13,9 @@ from remora.core.errors import Code, ConfigProblem
 from remora.core.provisioning import BoxFacts, Finding, Script, StepState
 from remora.core.secrets import Secret
 from remora.flows.provision.step import Tell, Workbench
-from remora.flows.provision.steps.repository import RepositoryStep, git_variables
+from remora.flows.provision.steps.repository import git_variables
 from remora.ports import SecretReader
 from remora.wire.manifest import ProjectTable, SecretSource
-
-__all__ = ["RepositoryStep", "SetupStep", "SmokeStep"]
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
