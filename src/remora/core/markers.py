@@ -19,9 +19,8 @@ def describe_marker(marker: Marker) -> str:
         Readiness.FAILED: f"provisioning failed{_at_step(marker)}",
         Readiness.READY: "ready",
     }
-    parts = [words[marker.readiness]]
-    if moment := _moment(marker.since):
-        parts.append(f"since {moment}")
+    moment = _moment(marker.since)
+    parts = [words[marker.readiness] + (f" since {moment}" if moment else "")]
     if marker.readiness is Readiness.READY and marker.digest:
         parts.append(f"manifest {marker.digest.removeprefix('sha256:')[:_DIGITS]}")
     if marker.operator:

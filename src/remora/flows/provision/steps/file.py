@@ -51,7 +51,7 @@ class FileStep:
         if same:
             detail = f"{place}: mode {mode or 'unknown'} becomes {self._mode}"
             return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
-        detail = f"{place}: {'new' if kind == 'absent' else 'other content'}, {len(self._content)} bytes"
+        detail = f"{place}: {'new' if kind == 'absent' else 'other content'}, {len(self._content)} B"
         return Finding(state=StepState.DIFFERENT, detail=detail, sends=len(self._content), answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
