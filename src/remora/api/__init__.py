@@ -17,6 +17,7 @@ from remora.api.links import (
 from remora.api.login import login, login_status, read_secret
 from remora.api.provision import codex_specs, load_manifest, manifest_example, manifest_schema, provision
 from remora.api.runs import interrupt_switch, run, run_request
+from remora.api.scores import score
 from remora.api.waits import wait_for_hosts
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "resolve_hosts",
     "run",
     "run_request",
+    "score",
     "serve_door",
     "start_hub",
     "status",

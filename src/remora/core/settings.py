@@ -96,12 +96,20 @@ class Limits:
     """A command that prints a secret; long, because it may ask a person to unlock something."""
     setup: float = 1800.0
     """A set-up script or smoke test whose project names no limit."""
+    score_command: float = 900.0
+    """One command of a project, run for the scorecard, unless ``--limit`` says otherwise."""
     login_proof: float = 30.0
     """One real request that proves the login of codex on a host."""
     login_device: float = 900.0
     """How long a person may take to enter a device code; codex itself waits no longer."""
     provision_retries: int = 3
     """How often a host is dialled again in one run where trying again can help."""
+    egress_connect: float = 15.0
+    """From a host's request for a destination to the connection from here, a proxy of this machine included."""
+    egress_clients: int = 256
+    """Clients of one egress at once."""
+    egress_port: float = 30.0
+    """How long the port of an egress is asked for again after a reconnect, before another one is taken."""
     hub_start: float = 10.0
     """From starting the hub to its first answer."""
     hub_answer: float = 5.0

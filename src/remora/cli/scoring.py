@@ -1,0 +1,51 @@
+"""A scorecard, measured and shown."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from remora import api
+from remora.cli.audience import activity_page, dialogue_of, questioner
+from remora.cli.floor import Floor
+from remora.cli.options import Options
+from remora.cli.output import tell, write_document
+from remora.cli.render.failure import show_failure
+from remora.cli.render.page import Page
+from remora.cli.render.score import ScoreView
+
+
+async def score_and_show(
+    alias: str,
+    folder: str,
+    options: Options,
+    *,
+    commands: Mapping[str, str | None],
+    run: bool,
+    limit: float | None,
+    minimum: float | None,
+    codex: str | None,
+) -> int:
+    """Measure, show what came of it, and return the exit code."""
+    page = activity_page()
+    shown = not options.json and options.verbosity >= 0
+    with questioner(options, page, Floor(), settle=lambda: None) as someone:
+        report = await api.score(
+            alias,
+            folder,
+            **commands,
+            run=run,
+            limit=limit,
+            minimum=minimum,
+            codex=codex,
+            tell=(lambda line: tell(f"… {line}")) if shown else (lambda line: None),
+            dialogue=dialogue_of(someone),
+            ssh_config=options.ssh_config,
+            settings=options.settings,
+        )
+    if options.json:
+        write_document(report)
+        return report.exit_code
+    ScoreView(Page(sys.stdout, os.environ), verbosity=options.verbosity).show(report)
+    if report.error is not None:
+        show_failure(page, report.error)
+    return report.exit_code

@@ -1,0 +1,372 @@
+"""The readiness scorecard of one host and one folder: measured over one connection, judged here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+from remora.core import score_judges as judges
+from remora.core.answers import Answers
+from remora.core.errors import (
+    Code,
+    ProtocolProblem,
+    ProvisionProblem,
+    RemoraError,
+    ShellProblem,
+    TaskFailed,
+    TimeLimit,
+    Unreachable,
+)
+from remora.core.launching import LaunchRequest
+from remora.core.project_commands import (
+    LOOKED_INTO,
+    READ_FILES,
+    Chore,
+    ProjectCommand,
+    find_commands,
+    read_documents,
+    read_project,
+)
+from remora.core.provisioning import Script
+from remora.core.scoring import Item, Result, percent
+from remora.flows.connect import connect_host
+from remora.flows.launch import AppServer, open_app_server
+from remora.flows.provision.bench import Bench, open_bench
+from remora.flows.rpc import RpcClient
+from remora.ports import Dialogue, RemoteHost, World
+from remora.wire import scored_server as server_words
+from remora.wire.appserver import UnknownMethod
+from remora.wire.reports import error_body, notice_bodies
+from remora.wire.reports.score import ScoreReport, group_bodies, rounded, unknown_names
+
+_TRIAL: Final = 20.0
+"""Seconds that one confined command may take."""
+_CLEANING: Final = 60.0
+_NOT_RUN: Final = "not run, as asked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreRequest:
+    """What to measure. `given` are commands that count more than those found; without `run` nothing of the project's
+    is executed. Each of its commands may take `limit` seconds. `minimum`: a score below it fails.
+    """
+
+    folder: str
+    codex: str | None = None
+    given: Mapping[Chore, str] = field(default_factory=dict)
+    run: bool = True
+    limit: float
+    minimum: float | None = None
+
+
+async def score_host(
+    alias: str, request: ScoreRequest, world: World, dialogue: Dialogue, *, tell: Callable[[str], None]
+) -> ScoreReport:
+    """Measure, and judge what was measured. Nothing of the folder is changed, and the scratch folder is gone after it.
+
+    `tell` hears what is being measured. Raises what keeps the host out of reach, and ``folder-missing``.
+    """
+    began = world.clock.monotonic()
+    async with connect_host(alias, world, dialogue) as host:
+        async with open_bench(host, world) as bench:
+            card = _Card(request, bench, tell)
+            await card.measure_folder()
+            account = bench.facts.account
+            await bench.release()  # the host may allow one session at a time
+        server = await card.measure_server(host, world)
+        return _report(alias, request, card, host, server, account=account, seconds=world.clock.monotonic() - began)
+
+
+class _Card:
+    """The items of one run, as they are measured."""
+
+    def __init__(self, request: ScoreRequest, bench: Bench, tell: Callable[[str], None]) -> None:
+        self._request = request
+        self._bench = bench
+        self._world = bench.world
+        self._tell = tell
+        self._seen = Answers(())
+        self._scratch = f"scorecard-{self._world.nonce()[:12]}"
+        self.items: list[Item] = []
+
+    @property
+    def folder(self) -> str:
+        """The folder as the host calls it."""
+        return self._seen.one("folder.path") or ""
+
+    @property
+    def commit(self) -> str | None:
+        """What HEAD is there."""
+        return self._seen.one("commit") or None
+
+    async def measure_folder(self) -> None:
+        """All that needs no server."""
+        self._tell(f"looking at {self._request.folder}")
+        reading = Script("git score_read", {**self._git, **_names()})
+        (self._seen,) = await self._bench.survey([reading])
+        if self._seen.one("folder.state") != "ok":
+            raise _no_folder(self.folder or self._request.folder, self._seen)
+        guides = read_documents(self._seen.all("guide"))
+        project = read_project(self._seen.one("files") or "", self._seen.all("project"))
+        commands = find_commands(project, self._request.given)
+        tests = await self._environment(commands)
+        self.items += [judges.judge_guides(guides), judges.judge_named(guides, commands)]
+        self.items += [
+            judges.judge_secrets(kind, self._seen.all(f"secret.{kind}")) for kind in ("account", "repository")
+        ]
+        self.items += [judges.judge_tests(tests), *self._review()]
+
+    # -- environment
+
+    async def _environment(self, commands: Mapping[Chore, ProjectCommand]) -> Item:
+        """The project's own commands on a clean checkout; the item of its tests."""
+        checkout = judges.checkout_item(self.folder)
+        chores = [judges.chore_item(chore, commands.get(chore)) for chore in Chore]
+        why = self._no_checkout() if self._request.run else (_NOT_RUN, "Run it without --no-run.")
+        if why is not None:
+            chores = [judges.unknown(item, *why) for item in chores]
+            self.items += [judges.unknown(checkout, *why), *chores]
+            return chores[-1]
+        try:
+            checkout = await self._check_out(checkout)
+            for index, chore in enumerate(Chore):
+                chores[index] = await self._chore(chores[index], commands.get(chore), checkout)
+        finally:
+            await self._clean()
+        self.items += [checkout, *chores]
+        return chores[-1]
+
+    def _no_checkout(self) -> tuple[str, str] | None:
+        state = self._seen.one("git")
+        if state == "missing":
+            return "git is not installed on the host", "Install git there."
+        if state == "none":
+            return self._seen.one("git.detail") or "no git repository", "Make it a git repository with a commit."
+        return None if self.commit else ("the repository has no commit yet", "Commit the project.")
+
+    async def _check_out(self, item: Item) -> Item:
+        try:
+            await self._bench.ask(Script("score_scratch", self._place), limit=self._world.limits.provision_step)
+        except ProvisionProblem as error:
+            return judges.unknown(item, f"{error.message}\n{error.seen}", error.next_step)
+        return await self._run(item, Script("git score_checkout", {**self._git, **self._place}))
+
+    async def _chore(self, item: Item, command: ProjectCommand | None, checkout: Item) -> Item:
+        if checkout.result is not Result.PASS:
+            return judges.unknown(item, "there is no clean checkout to do it in", "")
+        if command is None:
+            return judges.judge_missing(item)
+        variables = {**self._place, "remora_command": command.line, "remora_work": self._seen.one("prefix") or "."}
+        return await self._run(item, Script("score_command", variables))
+
+    async def _run(self, item: Item, script: Script) -> Item:
+        """Run what may take long, and judge how it ended."""
+        clock, limit = self._world.clock, self._request.limit
+        self._tell(f"{item.name}: {item.command}")
+        self._bench.attend(item.title, f"score-{item.name}", lambda sent, total, line: None)
+        began = clock.monotonic()
+        try:
+            answers = await self._bench.run(script, limit=limit)
+        except TimeLimit as error:
+            return judges.judge_run(item, status=None, said=error.seen, seconds=clock.monotonic() - began, limit=limit)
+        except ProvisionProblem as error:
+            return judges.unknown(item, f"{error.message}\n{error.seen}", error.next_step)
+        code = answers.one("code") or answers.one("status") or ""
+        status = int(code) if code.isdecimal() else 1
+        said = answers.one("tail") or ""
+        return judges.judge_run(item, status=status, said=said, seconds=clock.monotonic() - began, limit=limit)
+
+    async def _clean(self) -> None:
+        """Also when this is cancelled; where the connection is gone, the guard on the host does it."""
+        with suppress(RemoraError):
+            await self._bench.ask(Script("score_clean", self._place), limit=_CLEANING)
+
+    # -- review
+
+    def _review(self) -> list[Item]:
+        seen = self._seen
+        changes = judges.judge_changes(seen.one("changes") or "", seen.one("size") or "", seen.one("largest") or "")
+        base = judges.judge_base(
+            seen.one("base"),
+            seen.one("base.commit") or "",
+            seen.one("base.size") or "",
+            remote=seen.one("base.remote") is not None,
+        )
+        why = self._no_checkout()
+        if why is None:
+            return [changes, base]
+        if seen.one("git") == "missing":
+            return [judges.unknown(item, *why) for item in (changes, base)]
+        return [judges.no_repository(item, why[0]) for item in (changes, base)]
+
+    # -- what the server says
+
+    async def measure_server(self, host: RemoteHost, world: World) -> AppServer | None:
+        """The items that only the app server can tell; unknown where there is none."""
+        self._tell("asking the app server")
+        launch = LaunchRequest(folder=self.folder, codex=self._request.codex)
+        try:
+            async with open_app_server(
+                host, launch, clock=world.clock, limits=world.limits, nonce=world.nonce
+            ) as server:
+                await self._ask(server.rpc, server.version)
+                return server
+        except Unreachable:
+            raise
+        except RemoraError as error:
+            blanks = (judges.loaded_item(), judges.sandbox_item(), judges.approvals_item(), judges.review_item())
+            had = {item.name for item in self.items}
+            self.items += [
+                judges.unknown(item, f"{error.message}\n{error.seen}", error.next_step)
+                for item in blanks
+                if item.name not in had
+            ]
+            return None
+
+    async def _ask(self, rpc: RpcClient, version: str | None) -> None:
+        measures: tuple[tuple[Item, Callable[[], Awaitable[Item]]], ...] = (
+            (judges.loaded_item(), partial(self._loaded, rpc, version)),
+            (judges.sandbox_item(), partial(self._sandbox, rpc)),
+            (judges.approvals_item(), partial(self._approvals, rpc)),
+            (judges.review_item(), partial(_review, rpc)),
+        )
+        for item, measure in measures:
+            try:
+                self.items.append(await measure())
+            except (ProtocolProblem, TimeLimit) as error:
+                if rpc.failure is not None:
+                    raise
+                self.items.append(judges.unknown(item, f"{error.message}\n{error.seen}", error.next_step))
+
+    async def _loaded(self, rpc: RpcClient, version: str | None) -> Item:
+        top = self._seen.one("top") or self.folder
+        answer = await rpc.request("thread/start", server_words.look_at_folder(self.folder))
+        return judges.judge_loaded(server_words.read_sources(answer), top, version)
+
+    async def _sandbox(self, rpc: RpcClient) -> Item:
+        places = {
+            name: place
+            for name in (judges.INSIDE, judges.OUTSIDE)
+            if (place := self._seen.one(f"sandbox.{name}")) is not None
+        }
+        if not places:
+            return judges.unknown(judges.sandbox_item(), "no place can be written anyway", "")
+        folder = places.get(judges.INSIDE) or self.folder
+        files = {name: f"{place}/.{self._scratch}" for name, place in places.items()}
+
+        async def tried(name: str, policy: Mapping[str, Any] | None) -> judges.Trial:
+            body = server_words.try_writing(files, folder, policy, limit=_TRIAL)
+            try:
+                return server_words.read_trial(name, await rpc.request("command/exec", body))
+            except UnknownMethod:
+                raise
+            except ProtocolProblem as error:
+                if rpc.failure is not None:
+                    raise
+                return judges.Trial(policy=name, wrote=None, said=error.seen)
+
+        return judges.judge_sandbox(
+            await tried("readOnly", server_words.READ_ONLY),
+            await tried("workspaceWrite", server_words.workspace_of(folder)),
+            await tried("as configured", None),
+            places,
+        )
+
+    async def _approvals(self, rpc: RpcClient) -> Item:
+        config = await rpc.request("config/read", {"cwd": self.folder})
+        requirements: Any = None
+        with suppress(UnknownMethod):
+            requirements = await rpc.request("configRequirements/read")
+        return judges.judge_approvals(server_words.read_config(config), server_words.read_requirements(requirements))
+
+    # -- what scripts are given
+
+    @property
+    def _git(self) -> dict[str, str]:
+        seen = self._seen
+        return {
+            "remora_folder": seen.one("folder.path") or self._request.folder,
+            "remora_patience": "",
+            "remora_lend": "",
+            "remora_top": seen.one("top") or "",
+            "remora_commit": seen.one("commit") or "",
+        }
+
+    @property
+    def _place(self) -> dict[str, str]:
+        return {"remora_scratch": self._scratch}
+
+
+async def _review(rpc: RpcClient) -> Item:
+    try:
+        await rpc.request("review/start", {})
+    except UnknownMethod as error:
+        return judges.judge_review(known=False, said=error.seen)
+    except ProtocolProblem as error:
+        if rpc.failure is not None:
+            raise
+        return judges.judge_review(known=True, said=error.seen)
+    return judges.judge_review(known=True, said="")
+
+
+def _names() -> dict[str, str]:
+    return {
+        "remora_read_files": " ".join(READ_FILES),
+        "remora_folders": " ".join(LOOKED_INTO),
+        "remora_guides": " ".join(judges.GUIDES),
+    }
+
+
+def _report(
+    alias: str,
+    request: ScoreRequest,
+    card: _Card,
+    host: RemoteHost,
+    server: AppServer | None,
+    *,
+    account: str,
+    seconds: float,
+) -> ScoreReport:
+    score, minimum = percent(card.items), request.minimum
+    error = _below(alias, score, minimum) if minimum is not None and (score is None or score < minimum) else None
+    unknown = unknown_names(card.items)
+    return ScoreReport(
+        ok=error is None,
+        exit_code=int(error.exit_code) if error is not None else 0,
+        alias=alias,
+        hostname=host.facts.hostname,
+        account=account,
+        folder=card.folder,
+        commit=card.commit,
+        codex=server.version if server is not None else None,
+        score=rounded(score),
+        minimum=minimum,
+        known=len(card.items) - len(unknown),
+        count=len(card.items),
+        seconds=round(seconds, 2),
+        groups=group_bodies(card.items),
+        unknown=unknown,
+        error=error_body(error) if error is not None else None,
+        notices=notice_bodies(server.notices if server is not None else host.facts.notices),
+    )
+
+
+def _below(alias: str, score: float | None, minimum: float) -> RemoraError:
+    measured = "Nothing could be measured" if score is None else f"The score is {rounded(score):g} of 100"
+    return TaskFailed(
+        Code.SCORE_BELOW,
+        f"{measured}, and {minimum:g} is the least that was asked for.",
+        next_step="Do what is said at the items that are not full, then measure again.",
+        host=alias,
+    )
+
+
+def _no_folder(path: str, answers: Answers) -> RemoraError:
+    words = {"file": "is a file, no folder", "closed": "may not be read by this account"}
+    what = words.get(answers.one("folder.state") or "", "is not there")
+    return ShellProblem(
+        Code.FOLDER_MISSING,
+        f"The folder {path} on the host {what}.",
+        next_step="Name the folder of the project: remora score ALIAS:DIR",
+    )
