@@ -10,6 +10,9 @@ from typing import Final
 
 _BLOCK: Final = 1 << 18
 _BLOCKS_UNDER_WAY: Final = 1024
+_NARROW_BLOCK: Final = 1 << 15
+_NARROW_BLOCKS: Final = 8
+"""A narrow way keeps little back: whoever sends too fast is to notice."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -20,6 +23,7 @@ class Way:
     target: int
     moved: Callable[[int], None]
     round_trip: float = 0.0
+    rate: float = 0.0
     alone: int = 0
     cut_in_block: bool = False
     resets_due: int = 0
@@ -174,13 +178,15 @@ class _Connection:
     async def _carry(self, source: socket.socket, target: socket.socket, due_at: Callable[[], float]) -> None:
         """Copy until the end, each block not before it is due."""
         loop = asyncio.get_running_loop()
-        under_way: asyncio.Queue[tuple[float, bytes | OSError]] = asyncio.Queue(_BLOCKS_UNDER_WAY)
+        rate, free_at = self._way.rate, 0.0
+        size, count = (_NARROW_BLOCK, _NARROW_BLOCKS) if rate else (_BLOCK, _BLOCKS_UNDER_WAY)
+        under_way: asyncio.Queue[tuple[float, bytes | OSError]] = asyncio.Queue(count)
 
         async def collect() -> None:
             block: bytes | OSError = b"more"
             while block and not isinstance(block, OSError):
                 try:
-                    block = await loop.sock_recv(source, _BLOCK)
+                    block = await loop.sock_recv(source, size)
                 except OSError as error:
                     block = error
                 await under_way.put((due_at(), block))
@@ -189,6 +195,9 @@ class _Connection:
         try:
             while True:
                 due, block = await under_way.get()
+                if rate and not isinstance(block, OSError):
+                    free_at = max(free_at, loop.time()) + len(block) / rate
+                    due = max(due, free_at)
                 if due > loop.time():
                     await asyncio.sleep(due - loop.time())
                 await self._passable()

@@ -64,6 +64,16 @@ class Delay:
 
 
 @dataclass(frozen=True, slots=True)
+class Narrow:
+    """Connections made from now on carry so many bytes a second each way; 0: as many as they can."""
+
+    rate: float
+
+    def strike(self, way: Way) -> None:
+        way.rate = self.rate
+
+
+@dataclass(frozen=True, slots=True)
 class OneByteAtATime:
     """The next so many bytes travel alone."""
 

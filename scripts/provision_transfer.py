@@ -1,0 +1,140 @@
+"""The real codex on its way to a host: ``remora provision`` beside ``scp`` and ``rsync -z``."""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from scripts.provision_fleet import Fleet, FleetHost, provision_fleet
+from tests.support.codex import fetch
+from tests.support.faults import Narrow
+
+CODEX: Final = "0.163.0"
+NARROW: Final = 100e6 / 8
+"""Bytes a second of a link of 100 Mbit/s."""
+_LIMIT: Final = 600.0
+
+
+def compare_transfers(base: Path, *, runs: int, seconds: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Medians for the program alone and the whole package, on bare loopback and on a narrow link; and the goals."""
+    folder = Path(tempfile.mkdtemp(prefix="t-", dir=base))
+    program = fetch(CODEX)
+    lone = folder / "lone" / "codex"
+    lone.parent.mkdir()
+    shutil.copy2(program, lone)
+    tables, goals = [], []
+    try:
+        with provision_fleet(folder, 1) as fleet:
+            for rate, link in ((0.0, "loopback"), (NARROW, "100 Mbit/s")):
+                fleet.strike(Narrow(rate))
+                for source, what in ((lone, "program alone"), (program, "whole package")):
+                    ways = _Ways(fleet, source, folder / "ours", direct=not rate)
+                    taken = ways.compare(runs=runs, seconds=seconds / 4)
+                    tables.append({"what": f"codex {CODEX}, {what}, {link}", "seconds": taken})
+                    if source is lone:
+                        goals.append(_goal(link, taken, ways.ratio() if rate else 1.0))
+                    print(f"measured: {what} on {link}", file=sys.stderr, flush=True)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return tables, goals
+
+
+def _goal(link: str, taken: dict[str, float], target: float) -> dict[str, Any]:
+    ratio = taken["scp"] / taken["remora provision"]
+    # A process that also proves what it has brought cannot be faster than the compressed bytes alone.
+    return {
+        "what": f"transfer of the program, {link}, scp / remora",
+        "target": target,
+        "measured": ratio,
+        "kept": ratio >= target * (0.95 if target > 1 else 1.0),
+    }
+
+
+class _Ways:
+    """Every way that `program` can take, with its package if it has one, to the one host of `fleet`."""
+
+    def __init__(self, fleet: Fleet, program: Path, ours: Path, *, direct: bool) -> None:
+        self._fleet = fleet
+        self._ours = ours
+        self._config = self._direct_config() if direct else fleet.ssh_config
+        self._lone = program.parent.name == "lone"
+        source = str(program if self._lone else program.parent.parent)
+        config, alias = str(self._config), self._host.alias
+        remora = str(Path(sys.executable).with_name("remora"))
+        copy = [] if self._lone else ["-r"]
+        target = f"{alias}:{self._host.home}/copy"
+        self.commands: dict[str, Sequence[str]] = {
+            "remora provision": (
+                *(remora, "provision", alias, "--codex", "latest", "--source", "file", "--file", str(program)),
+                *("--json", "--no-input", "--ssh-config", config),
+            ),
+            "scp": ("scp", "-q", *copy, "-F", config, source, target),
+            "scp -C": ("scp", "-q", "-C", *copy, "-F", config, source, target),
+            "rsync -z": ("rsync", "-az", "-e", f"ssh -F {config}", source, target),
+        }
+
+    @property
+    def _host(self) -> FleetHost:
+        return self._fleet.hosts[0]
+
+    def compare(self, *, runs: int, seconds: float) -> dict[str, float]:
+        """Median seconds of each way; they take turns. The first turn makes the package and warms all up."""
+        taken: dict[str, list[float]] = {name: [] for name in self.commands}
+        began = time.monotonic()
+        for turn in range(runs + 1):
+            if turn > 1 and time.monotonic() - began > seconds:
+                break
+            for name in self.commands:
+                if turn or name == "remora provision":
+                    took = self._run(name)
+                    if turn:
+                        taken[name].append(took)
+        return {name: statistics.median(each) for name, each in taken.items()}
+
+    def ratio(self) -> float:
+        """How much smaller the package that was made last is than what it holds."""
+        records = (self._ours / "cache/remora/packages").glob("*/*.json")
+        package = json.loads(max(records, key=lambda record: record.stat().st_mtime).read_bytes())["package"]
+        return float(package["unpacked"] / package["size"])
+
+    def _run(self, name: str) -> float:
+        self._host.wipe()
+        environment = {
+            **{key: value for key, value in os.environ.items() if key != "SSH_AUTH_SOCK"},
+            "XDG_CONFIG_HOME": str(self._ours / "config"),
+            "XDG_STATE_HOME": str(self._ours / "state"),
+            "XDG_CACHE_HOME": str(self._ours / "cache"),
+        }
+        began = time.perf_counter()
+        done = subprocess.run(
+            self.commands[name],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_LIMIT,
+            check=False,
+        )
+        seconds = time.perf_counter() - began
+        if done.returncode:
+            raise SystemExit(f"{name} failed ({done.returncode}): {done.stdout.decode()[-2000:]}")
+        return seconds
+
+    def _direct_config(self) -> Path:
+        """The host at sshd's own port: no proxy in the way of bytes."""
+        config = self._fleet.ssh_config.with_name("direct")
+        text = self._fleet.ssh_config.read_text()
+        config.write_text(text.replace(f"Port {self._host.proxy.port}\n", f"Port {self._host.door}\n"))
+        known = self._fleet.sshd.known_hosts
+        key = known.read_text().split(" ", 1)[1].splitlines()[0]
+        entry = f"[127.0.0.1]:{self._host.door} {key}\n"
+        if entry not in known.read_text():
+            known.write_text(known.read_text() + entry)
+        return config
