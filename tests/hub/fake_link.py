@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from remora.core.egress import EgressRequest, check_request
 from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable
 from remora.core.links import HostIdentity, LinkName, Liveness
 from remora.flows.news import News
@@ -10,7 +11,7 @@ from remora.ports import ByteStream, Dialogue, SecretQuestion
 from remora.testing.memory_streams import memory_stream_pair
 from remora.wire.control import Connect
 from remora.wire.reports import error_body
-from remora.wire.reports.links import LinkBody
+from remora.wire.reports.links import EgressBody, LinkBody
 
 
 def machine(name: str) -> HostIdentity:
@@ -20,6 +21,31 @@ def machine(name: str) -> HostIdentity:
     )
 
 
+class FakeEgresses:
+    """See :class:`remora.hub.held.LinkEgresses`: ports of a host that is not there."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self.bodies: list[EgressBody] = []
+
+    async def open(self, request: EgressRequest) -> tuple[EgressBody, bool]:
+        body = EgressBody(
+            host=self._alias,
+            shape="proxy",
+            destinations=[str(each) for each in check_request(request)],
+            port=request.port or 50000,
+            wanted=request.port or 50000,
+            password=request.password,
+        )
+        self.bodies.append(body)
+        return body, True
+
+    async def stop(self, port: int | None = None) -> list[EgressBody]:
+        stopped = [body for body in self.bodies if port in (None, body.port)]
+        self.bodies = [body for body in self.bodies if body not in stopped]
+        return stopped
+
+
 class FakeLink:
     """See :class:`remora.hub.held.Link`. `trouble` is raised by attempts; `asks` is a prompt before each."""
 
@@ -27,6 +53,7 @@ class FakeLink:
         self.name = name
         self.identity: HostIdentity | None = identity
         self.doors = {name: socket}
+        self.egresses = FakeEgresses(name.alias)
         self.trouble: RemoraError | None = None
         self.asks: str | None = None
         self.gate = asyncio.Event()

@@ -289,7 +289,7 @@ def test_folder_and_ports_go_through_the_link() -> None:
         b"",
         b'{"type":"hello","protocol":1,"program":"x","pid":1}\n{"type":"connect"}\n',
         b'{"type":"hello","protocol":1,"program":"x","pid":1}\n{"type":"answer","number":1}\n',
-        b'{"type":"hello","protocol":2,"program":"x","pid":1}\n{"type":"status"}\n',
+        b'{"type":"hello","protocol":999,"program":"x","pid":1}\n{"type":"status"}\n',
     ],
 )
 def test_rubbish_gets_a_hello_and_nothing_more(said: bytes) -> None:

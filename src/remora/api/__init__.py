@@ -1,6 +1,6 @@
 """The library in a few verbs. What a verb needs is imported when it is called: importing this costs nothing."""
 
-from remora.api.forwards import list_forwards, open_forward, stop_forward
+from remora.api.forwards import list_forwards, open_egress, open_forward, stop_forward
 from remora.api.hosts import check, list_hosts, load_settings, plan, resolve_hosts
 from remora.api.hub import hub_log, hub_status, start_hub, stop_hub
 from remora.api.links import (
@@ -40,6 +40,7 @@ __all__ = [
     "login_status",
     "manifest_example",
     "manifest_schema",
+    "open_egress",
     "open_forward",
     "plan",
     "provision",

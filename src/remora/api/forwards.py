@@ -1,5 +1,6 @@
 """Ports of hosts at ports of this machine."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from remora.api.links import hub_link
@@ -31,22 +32,66 @@ async def open_forward(
     return ForwardReport(forwards=[body], changed=changed)
 
 
+async def open_egress(
+    alias: str,
+    destinations: Sequence[str] = (),
+    *,
+    to: str | None = None,
+    port: int | None = None,
+    password: bool = True,
+    dialogue: "Dialogue | None" = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "ForwardReport":
+    """Let `alias` reach `destinations`, or with `to` one of them directly, through this machine, while the link lasts.
+
+    On the host a port of its loopback is opened, `port` or any, and opened again after each reconnect. Unless
+    `password` is false the proxy there wants one, which is in the report's `url`. What this process has in HTTPS_PROXY
+    and NO_PROXY holds for the way onward. Starts the hub and the link as needed. Raises ``usage``, ``egress-refused``.
+    """
+    import os
+
+    from remora.core.egress import EgressRequest, check_request
+    from remora.wire.reports.links import ForwardReport
+
+    def said(*names: str) -> str | None:
+        return next((value for name in names if (value := os.environ.get(name))), None)
+
+    request = EgressRequest(
+        destinations=tuple(destinations),
+        to=to,
+        port=port,
+        password=password,
+        proxy=said("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"),
+        no_proxy=said("NO_PROXY", "no_proxy"),
+    )
+    check_request(request)
+    link = await hub_link(alias, dialogue=dialogue, ssh_config=ssh_config, settings=settings)
+    body, changed = await link.open_egress(request)
+    return ForwardReport(forwards=[], egresses=[body], changed=changed)
+
+
 async def list_forwards(*, settings: Settings = DEFAULT_SETTINGS) -> "ForwardReport":
     """All forwarded ports; starts nothing."""
     from remora.hub.finding import find_hub
     from remora.wire.reports.links import ForwardReport
 
     client = await find_hub(settings.limits)
-    return ForwardReport(forwards=[] if client is None else await client.forward_list())
+    if client is None:
+        return ForwardReport(forwards=[])
+    found = await client.forward_list()
+    return ForwardReport(forwards=found.forwards, egresses=found.egresses)
 
 
 async def stop_forward(
     alias: str, port: int | None = None, *, ssh_config: str | None = None, settings: Settings = DEFAULT_SETTINGS
 ) -> "ForwardReport":
-    """Stop the forward to `port` of `alias`, or all of them; starts nothing. The report has those that were there."""
+    """Stop what is at `port` of `alias`, whichever way it leads, or all; starts nothing. The report has what was."""
     from remora.hub.finding import find_hub
     from remora.wire.reports.links import ForwardReport
 
     client = await find_hub(settings.limits)
-    stopped = [] if client is None else await client.forward_stop(alias, ssh_config, port)
-    return ForwardReport(forwards=stopped, changed=bool(stopped))
+    if client is None:
+        return ForwardReport(forwards=[])
+    stopped = await client.forward_stop(alias, ssh_config, port)
+    return ForwardReport(forwards=stopped.forwards, egresses=stopped.egresses, changed=stopped.changed)

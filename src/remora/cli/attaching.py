@@ -1,7 +1,7 @@
 """Connecting for what is attached to a link: a terminal client, a forwarded port."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -67,6 +67,26 @@ async def open_forward(alias: str, port: int, options: Options, *, local_port: i
             alias,
             port,
             local_port=local_port,
+            dialogue=dialogue,
+            ssh_config=options.ssh_config,
+            settings=options.settings,
+        )
+
+    return await _asking(options, alias, connect)
+
+
+async def open_egress(
+    alias: str, destinations: Sequence[str], options: Options, *, to: str | None, port: int | None, password: bool
+) -> "ForwardReport":
+    """Have a live link and a port of the host that leads to `destinations` through this machine."""
+
+    async def connect(dialogue: Dialogue | None) -> "ForwardReport":
+        return await api.open_egress(
+            alias,
+            destinations,
+            to=to,
+            port=port,
+            password=password,
             dialogue=dialogue,
             ssh_config=options.ssh_config,
             settings=options.settings,

@@ -14,6 +14,8 @@ from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy,
 from remora.core.probes import FolderFacts
 from remora.core.session import Effect, Session
 from remora.flows.doors import Doors, Guest, show_in
+from remora.flows.egresses import Egresses
+from remora.flows.host_ports import HostPorts
 from remora.flows.lending import LentDialogue
 from remora.flows.news import News
 from remora.flows.supervise import Supervisor
@@ -53,9 +55,18 @@ class Link:
             policy, reconnect_total=limits.reconnect_total, dials_per_minute=limits.dials_per_minute
         )
         self._dialogue = LentDialogue()
+        self._host_ports = HostPorts(name.alias, world.clock, limits, self._note_change)
         self._supervisor = Supervisor(
-            name.alias, world, launch, self._dialogue, tell=self._tell, changed=self._note_change
+            name.alias,
+            world,
+            launch,
+            self._dialogue,
+            host_ports=self._host_ports,
+            tell=self._tell,
+            changed=self._note_change,
         )
+        self.egresses = Egresses(name.alias, self._host_ports, world, identity=lambda: self.identity)
+        """The ways out that the host has through this link."""
         self._doors = Doors(sockets, self._visit)
         self._side_doors = Doors(sockets, self._visit_aside)
         self._name_doors(name, socket_path)
@@ -107,6 +118,7 @@ class Link:
             breaks=self._breaks,
             active_threads=supervisor.board.active,
             waiting_approvals=supervisor.board.waiting,
+            egresses=self.egresses.bodies,
         )
         if supervisor.learned is not None:
             supervisor.learned.describe(body)
@@ -336,9 +348,8 @@ class Link:
 
     def _note_change(self) -> None:
         """Whoever watches learns it; the session learns whether somebody uses the link."""
-        self._session.take(
-            Active(self._guests > 0 or bool(self._supervisor.board.active)), now=self._clock.monotonic(), chance=0.0
-        )
+        active = self._guests > 0 or self._host_ports.wanted or bool(self._supervisor.board.active)
+        self._session.take(Active(active), now=self._clock.monotonic(), chance=0.0)
         self._changes.tell()
 
     # -- the end

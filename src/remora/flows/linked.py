@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from remora.core.egress import EgressRequest
 from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode
 from remora.core.link_faults import link_missing
@@ -15,7 +16,7 @@ from remora.flows.rpc import Asked, RpcClient, open_rpc
 from remora.flows.waiting import dismiss
 from remora.ports import ByteStream, Clock
 from remora.wire.jsonrpc import Framing
-from remora.wire.reports.links import ForwardBody, LinkBody
+from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 __all__ = ["LinkAccess", "LinkedServer", "open_linked_server"]
 
@@ -39,8 +40,12 @@ class LinkAccess(Protocol):
         """A local port that leads to `port` of the host, and whether it is new. Raises ``port-taken``."""
         ...
 
+    async def open_egress(self, request: EgressRequest) -> tuple[EgressBody, bool]:
+        """A port of the host that leads through this machine, and whether it is new. Raises ``egress-refused``."""
+        ...
+
     async def stop_forward(self, port: int) -> None:
-        """Have none. Harmless when there is none."""
+        """Have nothing at this port of the host, whichever way it leads. Harmless when there is none."""
         ...
 
 

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
+from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, UsageProblem
 from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch
@@ -22,7 +23,7 @@ from remora.wire.appserver import read_thread
 from remora.wire.reports.links import LinkBody
 from remora.wire.reports.run import RunEvent, ThreadReady, TurnStarted
 
-__all__ = ["LinkedForward", "LinkedHost", "LinkedThread", "linked_host"]
+__all__ = ["LinkedEgress", "LinkedForward", "LinkedHost", "LinkedThread", "linked_host"]
 
 
 class LinkedHost:
@@ -34,7 +35,7 @@ class LinkedHost:
         self._world = world
         self._approvals = approvals
         self._desk: Holder[LinkedServer] | None = None
-        self._forwards: set[LinkedForward] = set()
+        self._forwards: set[LinkedPort] = set()
         self._threads: set[LinkedThread] = set()
 
     async def status(self) -> LinkBody:
@@ -82,6 +83,31 @@ class LinkedHost:
         if is_new:  # one that was there belongs to somebody else
             self._forwards.add(forward)
         return forward
+
+    async def egress(
+        self,
+        *destinations: str,
+        to: str | None = None,
+        port: int | None = None,
+        password: bool = True,
+        proxy: str | None = None,
+        no_proxy: str | None = None,
+    ) -> "LinkedEgress":
+        """Let the host reach `destinations` through this machine, until stopped or the host is left.
+
+        On the host an HTTP proxy listens on its loopback, at `port` or any; it leads to those destinations
+        (``api.example.com``, ``*.example.com:8443``) and nowhere else. With `to` (``HOST:PORT``) instead the port is
+        that one destination. `proxy` is what this machine itself has to use, as HTTPS_PROXY says it. Raises
+        ``egress-refused``.
+        """
+        request = EgressRequest(
+            destinations=destinations, to=to, port=port, password=password, proxy=proxy, no_proxy=no_proxy
+        )
+        body, is_new = await self._access.open_egress(request)
+        egress = LinkedEgress(self._access, body.port or body.wanted, body.url or "")
+        if is_new:  # as for forwards
+            self._forwards.add(egress)
+        return egress
 
     async def close(self) -> None:
         """Let go of what was opened here; threads go on at the host. Idempotent."""
@@ -248,12 +274,11 @@ class LinkedThread:
             self._request = replace(self._request, folder=None, thread=self.thread_id)
 
 
-class LinkedForward:
-    """A port of the host at `local_port` of this machine. As a context manager it is stopped on leaving."""
+class LinkedPort:
+    """A port of the host that leads somewhere. As a context manager it is stopped on leaving."""
 
-    def __init__(self, access: LinkAccess, remote_port: int, local_port: int) -> None:
+    def __init__(self, access: LinkAccess, remote_port: int) -> None:
         self.remote_port = remote_port
-        self.local_port = local_port
         self._access = access
 
     async def stop(self) -> None:
@@ -267,6 +292,22 @@ class LinkedForward:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.stop()
+
+
+class LinkedForward(LinkedPort):
+    """A port of the host at `local_port` of this machine."""
+
+    def __init__(self, access: LinkAccess, remote_port: int, local_port: int) -> None:
+        super().__init__(access, remote_port)
+        self.local_port = local_port
+
+
+class LinkedEgress(LinkedPort):
+    """A port of the host that leads onward from this machine. `url` is what the host calls it, password and all."""
+
+    def __init__(self, access: LinkAccess, remote_port: int, url: str) -> None:
+        super().__init__(access, remote_port)
+        self.url = url
 
 
 @asynccontextmanager

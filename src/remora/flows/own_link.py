@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from remora.core.egress import EgressRequest
 from remora.flows.forwarding import Forwards
 from remora.flows.link import Link
 from remora.flows.waiting import dismiss
 from remora.ports import ByteStream, Dialogue, LocalSockets
-from remora.wire.reports.links import ForwardBody, LinkBody
+from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 
 class OwnLink:
@@ -36,9 +37,14 @@ class OwnLink:
         """See :class:`remora.flows.linked.LinkAccess`."""
         return await self._forwards.open(port, local_port)
 
+    async def open_egress(self, request: EgressRequest) -> tuple[EgressBody, bool]:
+        """See :class:`remora.flows.linked.LinkAccess`."""
+        return await self._link.egresses.open(request)
+
     async def stop_forward(self, port: int | None = None) -> None:
         """See :class:`remora.flows.linked.LinkAccess`; without `port` all of them."""
         await self._forwards.stop(port)
+        await self._link.egresses.stop(port)
 
 
 @asynccontextmanager

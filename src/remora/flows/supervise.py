@@ -15,6 +15,7 @@ from remora.core.relay_faults import relay_failed
 from remora.core.session import Effect
 from remora.flows.attending import Attendance
 from remora.flows.connect import connect_host
+from remora.flows.host_ports import HostPorts
 from remora.flows.launch import open_app_server
 from remora.flows.learned import Learned, learn
 from remora.flows.observing import Board
@@ -47,7 +48,10 @@ class _Live:
 
 
 class Supervisor:
-    """Makes and holds the connections of one link. `tell` takes what happens; `changed` is called for the rest."""
+    """Makes and holds the connections of one link, with `host_ports` on each.
+
+    `tell` takes what happens; `changed` is called for the rest.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class Supervisor:
         request: LaunchRequest,
         dialogue: Dialogue,
         *,
+        host_ports: HostPorts,
         tell: Callable[[Event], Effect],
         changed: Callable[[], None],
     ) -> None:
@@ -63,6 +68,7 @@ class Supervisor:
         self._world = world
         self._request = request
         self._dialogue = dialogue
+        self._host_ports = host_ports
         self._tell = tell
         self._changed = changed
         self._relay = self._new_relay()
@@ -84,7 +90,8 @@ class Supervisor:
         """Connect and serve until the connection is gone, and tell how each ended. Raises nothing a host can cause."""
         lost: RemoraError | None = None
         try:
-            async with connect_host(self._alias, self._world, self._dialogue) as host:
+            connecting = connect_host(self._alias, self._world, self._dialogue)
+            async with connecting as host, self._host_ports.on(host):
                 lost = await self._use(host)
                 if lost is not None:
                     self._tell(Lost(lost, useful=self._useful))

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 from remora import wiring
+from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError, Stage
 from remora.core.launching import LaunchRequest
 from remora.core.link_faults import link_missing
@@ -17,7 +18,7 @@ from remora.flows.run import RunServer
 from remora.hub.client import HubClient, config_name, own_hub
 from remora.hub.finding import known_link
 from remora.ports import ByteStream, Dialogue, World
-from remora.wire.reports.links import ForwardBody, LinkBody
+from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 _HUB_TROUBLE: Final = frozenset({Stage.HUB, Stage.LINK})
 _LINK_TROUBLE: Final = _HUB_TROUBLE | {Stage.ROUTE, Stage.HANDSHAKE}
@@ -51,6 +52,10 @@ class HubLink:
     async def open_forward(self, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
         """See :class:`remora.flows.linked.LinkAccess`."""
         return await self._client.forward_open(self._alias, self._ssh_config, port, local_port=local_port)
+
+    async def open_egress(self, request: EgressRequest) -> tuple[EgressBody, bool]:
+        """See :class:`remora.flows.linked.LinkAccess`."""
+        return await self._client.egress_open(self._alias, self._ssh_config, request)
 
     async def stop_forward(self, port: int) -> None:
         """See :class:`remora.flows.linked.LinkAccess`."""

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from remora import wiring
+from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, UsageProblem
 from remora.core.settings import HostSettings, Limits
 from remora.hub.places import HubPlaces
 from remora.hub.talking import HubEnded, Talk, mute
 from remora.ports import Dialogue
 from remora.wire import control
-from remora.wire.reports.links import ForwardBody, LinkBody
+from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 R = TypeVar("R", bound=control.Reply)
 
@@ -100,14 +101,32 @@ class HubClient:
         answer = await self._ask(request, control.Forwards)
         return answer.forwards[0], answer.changed
 
-    async def forward_list(self) -> list[ForwardBody]:
-        """All forwarded ports."""
-        return (await self._ask(control.ListForwards(), control.Forwards)).forwards
+    async def egress_open(self, alias: str, ssh_config: str | None, request: EgressRequest) -> tuple[EgressBody, bool]:
+        """A port of the host that leads through this machine, and whether anything is new.
 
-    async def forward_stop(self, alias: str, ssh_config: str | None, port: int | None = None) -> list[ForwardBody]:
-        """Stop one forward, or all of a link; those that were there."""
+        Raises ``usage``, ``egress-refused``, ``link-missing``.
+        """
+        asked = control.OpenEgress(
+            alias=alias,
+            ssh_config=config_name(ssh_config),
+            destinations=list(request.destinations),
+            to=request.to,
+            port=request.port,
+            password=request.password,
+            proxy=request.proxy,
+            no_proxy=request.no_proxy,
+        )
+        answer = await self._ask(asked, control.Forwards)
+        return answer.egresses[0], answer.changed
+
+    async def forward_list(self) -> control.Forwards:
+        """All forwarded ports, whichever way they lead."""
+        return await self._ask(control.ListForwards(), control.Forwards)
+
+    async def forward_stop(self, alias: str, ssh_config: str | None, port: int | None = None) -> control.Forwards:
+        """Stop what is at one port of the host, or all of a link; those that were there."""
         request = control.StopForward(alias=alias, ssh_config=config_name(ssh_config), port=port)
-        return (await self._ask(request, control.Forwards)).forwards
+        return await self._ask(request, control.Forwards)
 
     async def hello(self, *, seconds: float | None = None) -> control.Hello:
         """Whether it answers, and who it is. Raises ``hub-mute``, ``hub-version``, :class:`HubEnded`."""

@@ -5,10 +5,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError
 from remora.core.links import HostIdentity, LinkName
 from remora.ports import ByteStream, Dialogue
-from remora.wire.reports.links import LinkBody
+from remora.wire.reports.links import EgressBody, LinkBody
+
+
+class LinkEgresses(Protocol):
+    """What the hub needs of :class:`remora.flows.egresses.Egresses`."""
+
+    @property
+    def bodies(self) -> list[EgressBody]: ...
+
+    async def open(self, request: EgressRequest) -> tuple[EgressBody, bool]: ...
+    async def stop(self, port: int | None = None) -> list[EgressBody]: ...
 
 
 class Link(Protocol):
@@ -16,6 +27,8 @@ class Link(Protocol):
 
     @property
     def identity(self) -> HostIdentity | None: ...
+    @property
+    def egresses(self) -> LinkEgresses: ...
 
     async def run(self) -> None: ...
     async def bring_up(self, dialogue: Dialogue) -> bool: ...

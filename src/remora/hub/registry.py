@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError, Stage, Verdict
 from remora.core.link_faults import link_missing
 from remora.core.links import LinkName, ReconnectPolicy
@@ -15,7 +16,7 @@ from remora.hub.held import HeldLink, Link, by_name
 from remora.hub.places import HubPlaces
 from remora.ports import Clock, Dialogue, LocalSockets
 from remora.wire.control import Connect, Connected, Disconnect, Disconnected
-from remora.wire.reports.links import ForwardBody, LinkBody
+from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 T = TypeVar("T")
 
@@ -90,16 +91,23 @@ class Registry:
         self.news.tell()
         return opened
 
-    async def stop_forward(self, name: LinkName, port: int | None) -> list[ForwardBody]:
-        """See :meth:`Forwards.stop`; without a link there is none."""
+    async def open_egress(self, name: LinkName, request: EgressRequest) -> tuple[EgressBody, bool]:
+        """See :meth:`remora.flows.egresses.Egresses.open`."""
+        return await self._require(name).link.egresses.open(request)
+
+    async def stop_forward(self, name: LinkName, port: int | None) -> tuple[list[ForwardBody], list[EgressBody]]:
+        """See :meth:`Forwards.stop`, and the same for what leads the other way; without a link there is none."""
         held = self._links.get(name)
-        stopped = [] if held is None else await self._forwards.stop(held, port)
+        if held is None:
+            return [], []
+        stopped = await self._forwards.stop(held, port), await held.link.egresses.stop(port)
         self.news.tell()
         return stopped
 
-    def forwards(self) -> list[ForwardBody]:
-        """All forwarded ports."""
-        return self._forwards.of()
+    def forwards(self) -> tuple[list[ForwardBody], list[EgressBody]]:
+        """All forwarded ports, and those that lead the other way."""
+        links = by_name(set(self._links.values()))
+        return self._forwards.of(), [body for held in links for body in held.link.egresses.bodies]
 
     async def close(self) -> None:
         """Stop all links; the servers on the hosts go on."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
+from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError, own_failure
 from remora.core.links import LinkName
 from remora.core.settings import DEFAULT_LIMITS, Limits
@@ -117,7 +118,7 @@ class HubServer:
             case control.FindFolder():
                 name = LinkName(request.alias, request.ssh_config)
                 await send(control.Folder(path=await registry.find_folder(name, request.folder)))
-            case control.OpenForward() | control.StopForward() | control.ListForwards():
+            case control.OpenForward() | control.OpenEgress() | control.StopForward() | control.ListForwards():
                 await send(await self._forward(request))
             case control.Stop():
                 await send(control.Stopping(links=len(registry.bodies())))
@@ -149,7 +150,7 @@ class HubServer:
                 await caller.lines.send(status)
 
     async def _forward(
-        self, request: control.OpenForward | control.StopForward | control.ListForwards
+        self, request: control.OpenForward | control.OpenEgress | control.StopForward | control.ListForwards
     ) -> control.Forwards:
         registry = self._registry
         match request:
@@ -157,11 +158,28 @@ class HubServer:
                 name = LinkName(request.alias, request.ssh_config)
                 body, changed = await registry.open_forward(name, request.port, request.local_port)
                 return control.Forwards(forwards=[body], changed=changed)
+            case control.OpenEgress():
+                name = LinkName(request.alias, request.ssh_config)
+                egress, changed = await registry.open_egress(name, _egress_request(request))
+                return control.Forwards(forwards=[], egresses=[egress], changed=changed)
             case control.StopForward():
-                stopped = await registry.stop_forward(LinkName(request.alias, request.ssh_config), request.port)
-                return control.Forwards(forwards=stopped, changed=bool(stopped))
+                name = LinkName(request.alias, request.ssh_config)
+                forwards, egresses = await registry.stop_forward(name, request.port)
+                return control.Forwards(forwards=forwards, egresses=egresses, changed=bool(forwards or egresses))
             case control.ListForwards():
-                return control.Forwards(forwards=registry.forwards())
+                forwards, egresses = registry.forwards()
+                return control.Forwards(forwards=forwards, egresses=egresses)
 
     def _status(self) -> control.Status:
         return control.Status(hub=self._hub, links=self._registry.bodies())
+
+
+def _egress_request(request: control.OpenEgress) -> EgressRequest:
+    return EgressRequest(
+        destinations=tuple(request.destinations),
+        to=request.to,
+        port=request.port,
+        password=request.password,
+        proxy=request.proxy,
+        no_proxy=request.no_proxy,
+    )

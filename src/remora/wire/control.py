@@ -30,11 +30,11 @@ from remora.core.errors import (
 )
 from remora.core.settings import HostSettings, Limits
 from remora.wire.reports import ErrorBody, error_body
-from remora.wire.reports.links import ForwardBody, HubBody, LinkBody
+from remora.wire.reports.links import EgressBody, ForwardBody, HubBody, LinkBody
 
 T = TypeVar("T")
 
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 """Changes whenever either side would misread the other."""
 LINE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of one line of the hub's; a thousand links with their errors are far below."""
@@ -110,11 +110,31 @@ class OpenForward(msgspec.Struct, kw_only=True, tag="forward-open"):
 
 
 class StopForward(msgspec.Struct, kw_only=True, tag="forward-stop"):
-    """Have no such port any more; without `port` none of this link."""
+    """Have no such port any more, whichever way it leads; without `port` none of this link."""
 
     alias: str
     ssh_config: str | None
     port: int | None = None
+
+
+class OpenEgress(msgspec.Struct, kw_only=True, tag="egress-open"):
+    """Let the host of a link reach `destinations`, or the one of `to`, through this machine.
+
+    `port` is the host's, `None` for any. `proxy` and `no_proxy` are those of the caller.
+    """
+
+    alias: str
+    ssh_config: str | None
+    destinations: list[str] = []
+    to: str | None = None
+    port: int | None = None
+    password: bool = True
+    proxy: str | None = None
+    no_proxy: str | None = None
+
+    def __repr__(self) -> str:
+        """Without the proxy: it may have a password."""
+        return f"OpenEgress(alias={self.alias!r}, destinations={self.destinations!r}, to={self.to!r})"
 
 
 class ListForwards(msgspec.Struct, tag="forwards"):
@@ -142,7 +162,17 @@ class Answer(msgspec.Struct, kw_only=True, tag="answer"):
 
 
 Request = (
-    Connect | Disconnect | GetStatus | Watch | GetLink | FindFolder | OpenForward | StopForward | ListForwards | Stop
+    Connect
+    | Disconnect
+    | GetStatus
+    | Watch
+    | GetLink
+    | FindFolder
+    | OpenForward
+    | OpenEgress
+    | StopForward
+    | ListForwards
+    | Stop
 )
 
 
@@ -211,6 +241,7 @@ class Forwards(msgspec.Struct, kw_only=True, tag="forwards"):
     """Forwarded ports: those that the request named, or all."""
 
     forwards: list[ForwardBody]
+    egresses: list[EgressBody] = []
     changed: bool = False
 
 

@@ -9,6 +9,7 @@ from remora.cli.options import Options, common_options
 from remora.cli.output import tell, write_document, write_listing
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
+from remora.core.errors import Code, UsageProblem
 
 if TYPE_CHECKING:
     from remora.wire.reports.links import ForwardBody, ForwardReport
@@ -21,13 +22,19 @@ _Alias = Annotated[str, typer.Argument(metavar="ALIAS", autocompletion=complete_
 @app.callback()
 @common_options
 def forward(options: Options) -> None:
-    """Reach ports of a host through ports of this machine. Without a command: open.
+    """Reach ports of a host through ports of this machine, or let a host reach the world through it.
+
+    Without a command: open.
 
     Examples:
 
       remora forward devbox 5173
 
       remora forward devbox 5432 --local-port 15432
+
+      remora forward --egress devbox api.openai.com
+
+      remora forward --egress devbox --to 127.0.0.1:8080
 
       remora forward list
 
@@ -40,23 +47,52 @@ def forward(options: Options) -> None:
 def open_(
     options: Options,
     alias: _Alias,
-    port: Annotated[int, typer.Argument(metavar="PORT", help="The port on the host's loopback.")],
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PORT | DESTINATION...", help="The port on the host's loopback; with --egress, names."),
+    ] = None,
     local_port: Annotated[
         int | None,
         typer.Option(metavar="N", help="The port here; the usual is the same number, or any when that is in use."),
     ] = None,
+    egress: Annotated[
+        bool, typer.Option("--egress", help="The other way: let the host reach DESTINATION (HOST or HOST:PORT).")
+    ] = False,
+    to: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="With --egress: no proxy, the port is this destination.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="N", help="With --egress: the port on the host; the usual is any.")
+    ] = None,
+    no_password: Annotated[
+        bool, typer.Option("--no-password", help="With --egress: every account of the host may use the proxy.")
+    ] = False,
 ) -> int:
     """Forward a port for as long as the link lasts, and print where it is.
 
     A forward to that port which is there already is used again. Connects as remora connect does. Connections through
     it survive a lost connection where the host has a relay; new ones wait while the link is down.
+
+    With --egress a port opens on the host instead: an HTTP proxy that leads through this machine to the destinations
+    that are named, and nowhere else. It is opened again after each reconnect, and wants the password printed here.
     """
-    from remora.cli.attaching import open_forward
+    from remora.cli.attaching import open_egress, open_forward
     from remora.cli.prompting import read_aliases
 
     (name,) = read_aliases([alias], command="forward")
-    report = run_async(open_forward(name, port, options, local_port=local_port), options)
+    if egress:
+        if local_port is not None:
+            raise _misplaced("--local-port", "says where a forward begins here; with --egress the port is --port")
+        opening = open_egress(name, words or [], options, to=to, port=port, password=not no_password)
+    else:
+        for option, given in (("--to", to is not None), ("--port", port is not None), ("--no-password", no_password)):
+            if given:
+                raise _misplaced(option, "belongs to --egress")
+        opening = open_forward(name, _read_port(words or []), options, local_port=local_port)
+    report = run_async(opening, options)
     _show(report, options)
+    if not options.json and options.verbosity >= 0:
+        _advise(report)
     return 0
 
 
@@ -68,7 +104,7 @@ def list_(options: Options) -> int:
 
     report = run_async(api.list_forwards(settings=options.settings), options)
     _show(report, options)
-    if not report.forwards and not options.json and options.verbosity >= 0:
+    if not (report.forwards or report.egresses) and not options.json and options.verbosity >= 0:
         tell("remora: no port is forwarded.")
     return 0
 
@@ -90,18 +126,44 @@ def stop(
     if options.json:
         write_document(report)
     elif options.verbosity >= 0:
-        stopped = ", ".join(f"port {body.remote_port}" for body in report.forwards)
+        ports = [body.remote_port for body in report.forwards]
+        ports += [body.port or body.wanted for body in report.egresses]
+        stopped = ", ".join(f"port {number}" for number in ports)
         tell(f"remora: {name}: {stopped or 'no such port'} {'is no longer' if stopped else 'was'} forwarded.")
     return 0
 
 
 def _show(report: "ForwardReport", options: Options) -> None:
+    from remora.cli.render.links import egress_line
+
     if options.json:
         write_document(report)
-    elif report.forwards:
-        write_listing([_line(body) for body in report.forwards])
+    elif report.forwards or report.egresses:
+        write_listing([*map(_line, report.forwards), *map(egress_line, report.egresses)])
+
+
+def _advise(report: "ForwardReport") -> None:
+    from remora.cli.render.links import egress_advice
+
+    for body in report.egresses:
+        for line in egress_advice(body):
+            tell(line)
 
 
 def _line(body: "ForwardBody") -> str:
     users = f"  ({body.clients} connected)" if body.clients else ""
     return f"localhost:{body.local_port}  ->  {body.host} port {body.remote_port}{users}"
+
+
+def _read_port(words: list[str]) -> int:
+    if len(words) == 1 and words[0].isascii() and words[0].isdigit():
+        return int(words[0])
+    raise UsageProblem(
+        Code.USAGE,
+        "A forward leads to one port of the host, which is a number.",
+        next_step="Name it, as in: remora forward ALIAS 5173. The other way goes: remora forward --egress ALIAS NAME",
+    )
+
+
+def _misplaced(option: str, why: str) -> UsageProblem:
+    return UsageProblem(Code.USAGE, f"{option} {why}.", next_step="See: remora forward --help")

@@ -14,6 +14,7 @@ from remora.core.markers import describe_marker
 from remora.core.provisioning import Readiness
 from remora.wire.reports.links import (
     DisconnectReport,
+    EgressBody,
     HubReport,
     LinkBody,
     StatusReport,
@@ -47,6 +48,33 @@ def show_links(page: Page, report: StatusReport, *, alias: str | None, verbosity
             page.line(remote(f"{link.host} is {words}"))
         else:
             show_failure(page, link.error)
+
+
+def egress_line(body: EgressBody) -> str:
+    """Where one port of a host leads."""
+    if body.port is None:
+        where = f"port {body.wanted} of {body.host} (not open{'' if body.error is None else f': {body.error.message}'})"
+    elif body.port != body.wanted:
+        where = f"port {body.port} of {body.host} (port {body.wanted} was taken)"
+    else:
+        where = f"port {body.port} of {body.host}"
+    users = f"  ({body.clients} connected)" if body.clients else ""
+    trouble = f"  ({body.refused} refused, last: {body.trouble})" if body.refused else ""
+    return f"{where}  ->  {', '.join(body.destinations)}{users}{trouble}"
+
+
+def egress_advice(body: EgressBody) -> list[str]:
+    """What to set on the host, as lines to copy."""
+    if body.shape == "direct":
+        return [
+            f"On the host it is 127.0.0.1:{body.port}; for codex, in a [model_providers.NAME] of its config.toml:",
+            f'  base_url = "http://127.0.0.1:{body.port}/v1"',
+        ]
+    return [
+        "On the host, for codex in ~/.codex/.env (read when its app server starts), for others in their environment:",
+        f"  HTTPS_PROXY={body.url}",
+        f"  HTTP_PROXY={body.url}",
+    ]
 
 
 def show_disconnected(results: Page, activity: Page, report: DisconnectReport, *, quiet: bool) -> None:
@@ -146,6 +174,8 @@ def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
         )
     for forward in link.forwards:
         page.line(f"{forward.remote_port} at localhost:{forward.local_port}", prefix=label_of("port"))
+    for egress in link.egresses:
+        page.line(remote(egress_line(egress), one_line=True), prefix=label_of("egress"))
     for notice in link.notices:
         page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
     if link.error is None:

@@ -25,6 +25,28 @@ class ForwardBody(msgspec.Struct, kw_only=True):
     clients: int = 0
 
 
+class EgressBody(msgspec.Struct, kw_only=True):
+    """A port of the host that leads through this machine to named destinations, and nowhere else.
+
+    `shape` is ``proxy`` (HTTP) or ``direct``: then all bytes go to the one destination. `port` is `None` while nobody
+    listens there, and differs from `wanted` where that one was taken. `url` has the password, and is told to whoever
+    opens it only. `refused` counts clients that got no further, `trouble` says why the last one did not.
+    """
+
+    host: str
+    shape: str
+    destinations: list[str]
+    port: int | None
+    wanted: int
+    password: bool
+    url: str | None = None
+    upstream: str | None = None
+    clients: int = 0
+    refused: int = 0
+    trouble: str | None = None
+    error: ErrorBody | None = None
+
+
 class LinkBody(msgspec.Struct, kw_only=True):
     """One link, as it is now.
 
@@ -57,6 +79,7 @@ class LinkBody(msgspec.Struct, kw_only=True):
     active_threads: list[ActiveThread] = []
     waiting_approvals: int = 0
     forwards: list[ForwardBody] = []
+    egresses: list[EgressBody] = []
     notices: list[NoticeBody] = []
     provisioned: MarkerBody | None = None
 
@@ -119,10 +142,14 @@ class DisconnectReport(Document, kw_only=True):
 
 
 class ForwardReport(Document, kw_only=True):
-    """Ports that are forwarded: the one opened or stopped, or all of them. `changed` is false when nothing was new."""
+    """Ports that are forwarded: the one opened or stopped, or all of them. `changed` is false when nothing was new.
+
+    `egresses` are those that lead the other way.
+    """
 
     kind: ClassVar[str] = "forward"
     forwards: list[ForwardBody]
+    egresses: list[EgressBody] = []
     changed: bool = False
 
 
