@@ -39,6 +39,15 @@ def test_what_is_missing_too_large_or_no_text_is_told(tmp_path: Path) -> None:
     assert "UTF-8" in refusal(file).message
 
 
+@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000 + "]" * 5000], ids=["digits", "nesting"])
+def test_a_value_without_end_is_refused(value: str, tmp_path: Path) -> None:
+    file = tmp_path / "box.toml"
+    file.write_text(f"a = {value}\n")
+    with pytest.raises(ConfigProblem) as caught:
+        ManifestFile(str(file), DEFAULT_LIMITS).load()
+    assert "it is not TOML" in caught.value.message
+
+
 def test_paths_begin_at_the_manifest_or_at_home(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "box.toml").write_text("a = 1")

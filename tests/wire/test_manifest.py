@@ -180,6 +180,8 @@ def test_a_variable_of_the_command_line_counts_more_than_the_file() -> None:
     with pytest.raises(UsageProblem) as caught:
         read_assignments(["rf=main"], text=text)
     assert caught.value.next_step == "Did you mean ref?"
+    with pytest.raises(UsageProblem, match="UTF-8"):
+        read_assignments(["ref=\udcff"], text=text)
 
 
 def test_the_digest_is_that_of_the_meaning_without_secrets() -> None:
@@ -239,6 +241,7 @@ def test_tags_come_from_the_manifest_and_from_the_settings() -> None:
         (HOST + "files = [{ path = 'a', source = 'b' }]\n", "hosts[0].files[0].source", "there is no such file", ""),
         (HOST + "files = [{ path = '../a', content = '' }]\n", "hosts[0].files[0].path", "below CODEX_HOME", ""),
         (HOST + "files = [{ path = 'a', content = '', mode = '644' }]\n", "hosts[0].files[0].mode", "0644", ""),
+        (HOST + "files = [{ path = 'a', content = '', mode = \"0644\\n\" }]\n", "hosts[0].files[0].mode", "0644", ""),
         (
             HOST + "files = [{ path = 'a', content = '' }, { path = './a', content = '' }]\n",
             "hosts[0].files[1].path",
@@ -256,7 +259,18 @@ def test_tags_come_from_the_manifest_and_from_the_settings() -> None:
         (HOST + "login = { kind = 'api-key', secret = {} }\n", "hosts[0].login.secret", "exactly one of", ""),
         (HOST + "login.expires = '2027-01-01'\n", "hosts[0].login.expires", "without quotes", ""),
         (HOST + "server.memory = '4GB'\n", "hosts[0].server.memory", "KiB, MiB or GiB", ""),
+        (HOST + 'server.memory = "4GiB\\n"\n', "hosts[0].server.memory", "KiB, MiB or GiB", ""),
+        (HOST + f"server.memory = '{'9' * 5000}GiB'\n", "hosts[0].server.memory", "KiB, MiB or GiB", ""),
         (HOST + "server.cpu = true\n", "hosts[0].server.cpu", "a number greater than 0", ""),
+        (HOST + "server.cpu = inf\n", "hosts[0].server.cpu", "a number greater than 0", ""),
+        (HOST + "server.cpu = 1e308\n", "hosts[0].server.cpu", "at most", ""),
+        (HOST + f"server.processes = 1{'0' * 400}\n", "hosts[0].server.processes", "at most", ""),
+        (
+            HOST + "projects = [{ repository = 'x', folder = '/a', setup = 'x', setup_limit = inf }]\n",
+            "projects[0].setup_limit",
+            "at most",
+            "",
+        ),
         (HOST + "variables.a = []\n", "hosts[0].variables.a", "text, a whole number, a number or true or false", ""),
         (HOST + "variables.alias = 'x'\n", "hosts[0].variables.alias", "taken", ""),
         (HOST + "variables.'a b' = 'x'\n", 'hosts[0].variables."a b"', "no name of a variable", ""),
@@ -327,6 +341,7 @@ def test_the_simple_case_is_codex_and_its_visibility_alone() -> None:
     (own,) = simple_specs(["devbox"], version="latest", source=None, file="/tmp/codex.tgz")
     assert own.tables.codex is not UNSET
     assert own.tables.codex.source == "file"
+    assert simple_specs(["devbox"], version="latest", source=None, file="/tmp/\udcff"), "a name need not be UTF-8"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class ManifestFile:
             raise manifest_error([problem], file=self.name) from None
         try:
             return tomllib.loads(text), text
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # numbers and nesting without end, too
             place = _PLACE.search(str(error))
             line = int(place[1]) if place else len(text.splitlines())
             hint = "Correct that line: text needs quotes, and every bracket its partner."

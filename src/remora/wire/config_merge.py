@@ -45,7 +45,7 @@ def read_config(data: bytes) -> dict[str, Any]:
     text = _decode(data).removeprefix(_MARK)
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # a number may have no end
         raise _invalid(str(error)) from None
 
 
@@ -115,7 +115,7 @@ def _write(text: str, keys: Mapping[str, Any]) -> str:
         document = tomlkit.parse(text)
         _put(document, tomllib.loads(text), keys)
         written = tomlkit.dumps(document)
-    except (TOMLKitError, ValueError, TypeError, KeyError, IndexError, AttributeError):
+    except (TOMLKitError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return ""
     return _with_line_ends_of(text, written)
 
@@ -140,5 +140,5 @@ def _with_line_ends_of(text: str, written: str) -> str:
 def _says(text: str, wish: Mapping[str, Any]) -> bool:
     try:
         return _is_same(tomllib.loads(text), wish)
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return False

@@ -143,7 +143,8 @@ def digest_of(tables: HostTables) -> str:
     if "login" in values:
         del values["login"]["secret"]
     if values.get("codex", {}).get("file"):
-        values["codex"]["file"] = values["codex"]["file"].rpartition("/")[2]
+        name = values["codex"]["file"].rpartition("/")[2]
+        values["codex"]["file"] = name.encode("utf-8", "backslashreplace").decode()
     for project in values["projects"]:
         project["secrets"] = sorted(project["secrets"])
     return f"sha256:{sha256(msgspec.json.encode(values, order='sorted')).hexdigest()}"

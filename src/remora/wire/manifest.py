@@ -13,9 +13,9 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 _Text = Annotated[str, Meta(min_length=1)]
-_Seconds = Annotated[float, Meta(gt=0)]
+_Seconds = Annotated[float, Meta(gt=0, le=7 * 24 * 3600)]
 _Mode = Annotated[str, Meta(pattern="^0[0-7]{3}$", description="Octal, as in 0644.")]
-_Bytes = Annotated[str, Meta(pattern="^[1-9][0-9]*(KiB|MiB|GiB)$", description="A number with KiB, MiB or GiB.")]
+_Bytes = Annotated[str, Meta(pattern="^[1-9][0-9]{0,8}(KiB|MiB|GiB)$", description="A number with KiB, MiB or GiB.")]
 _Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$")]
 
 
@@ -70,7 +70,7 @@ class CodexTable(_Table, kw_only=True, frozen=True):
     command: _Text | None = None
     digest: _Digest | None = None
     location: _Text = "~/.local/share/remora/codex"
-    keep: Annotated[int, Meta(ge=1)] = 2
+    keep: Annotated[int, Meta(ge=1, le=1000)] = 2
 
 
 class PathTable(_Table, kw_only=True, frozen=True):
@@ -126,8 +126,8 @@ class ServerTable(_Table, kw_only=True, frozen=True):
     start: bool = False
     survive_reboot: bool = False
     memory: _Bytes | None = None
-    cpu: Annotated[float, Meta(gt=0)] | None = None
-    processes: Annotated[int, Meta(gt=0)] | None = None
+    cpu: Annotated[float, Meta(gt=0, le=100_000)] | None = None
+    processes: Annotated[int, Meta(gt=0, le=4_194_304)] | None = None
 
 
 class HostTables(_Table, kw_only=True, frozen=True):

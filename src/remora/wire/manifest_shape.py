@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from math import isfinite
 from typing import Any, Final
 
 from msgspec import inspect
@@ -67,7 +68,7 @@ def _check_enum(value: object, kind: inspect.EnumType, path: Path) -> Iterator[P
 
 def _check_text(value: object, kind: inspect.StrType, path: Path) -> Iterator[Problem]:
     fits = isinstance(value, str) and len(value) >= (kind.min_length or 0)
-    if not fits or (kind.pattern is not None and not re.search(kind.pattern, str(value))):
+    if not fits or (kind.pattern is not None and not re.fullmatch(kind.pattern, str(value))):
         yield _unexpected(value, kind, path)
 
 
@@ -78,7 +79,9 @@ def _check_number(value: object, kind: inspect.IntType | inspect.FloatType, path
 
 
 def _is_within(value: float, kind: inspect.IntType | inspect.FloatType) -> bool:
-    return (kind.ge is None or value >= kind.ge) and (kind.gt is None or value > kind.gt)
+    above = (kind.ge is None or value >= kind.ge) and (kind.gt is None or value > kind.gt)
+    finite = not isinstance(value, float) or isfinite(value)
+    return finite and above and (kind.le is None or value <= kind.le)
 
 
 def _check_described(value: object, kind: inspect.Metadata, path: Path) -> Iterator[Problem]:
@@ -126,9 +129,10 @@ def _expected(kind: inspect.Type) -> str:
 
 def _expected_number(kind: inspect.IntType | inspect.FloatType) -> str:
     what = "a whole number" if isinstance(kind, inspect.IntType) else "a number"
+    most = "" if kind.le is None else f", {kind.le} at most"
     if kind.ge is not None:
-        return f"{what} of {kind.ge} or more"
-    return f"{what} greater than {kind.gt}" if kind.gt is not None else what
+        return f"{what} of {kind.ge} or more{most}"
+    return f"{what} greater than {kind.gt}{most}" if kind.gt is not None else what
 
 
 def _choices(kind: inspect.UnionType) -> list[inspect.Type]:

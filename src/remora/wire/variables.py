@@ -27,6 +27,10 @@ def read_assignments(words: Iterable[str], *, text: str) -> dict[str, str]:
         name, equals, value = word.partition("=")
         if not equals or not VARIABLE_NAME.fullmatch(name):
             raise UsageProblem(Code.USAGE, f"{word!r} is not NAME=VALUE.", next_step="Use: --set NAME=VALUE")
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise UsageProblem(
+                Code.USAGE, f"The value of {name!r} is not UTF-8 text.", next_step="Give it as UTF-8: --set NAME=VALUE"
+            )
         if not re.search(rf"\b{name}\b", text):
             words_known = set(VARIABLE_NAME.findall(text))
             next_step = near(name, words_known) or "Use the name of a variable, as in {{ name }}."
