@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remora.core.errors import Code, RemoraError
+from remora.core.errors import Code, ProvisionProblem, RemoraError
 from remora.wire.config_merge import changed_keys, merge_config
 
 _FILE = b"""\
