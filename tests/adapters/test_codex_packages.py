@@ -1,6 +1,7 @@
 """Packages of codex from an index, from files and from what is kept: with the real pip and no network."""
 
 import asyncio
+import gzip
 import os
 import sys
 import tarfile
@@ -203,6 +204,9 @@ def test_f36_a_program_for_another_platform_is_refused(tmp_path: Path) -> None:
         [("readme", b"no codex here")],
         [("../bin/codex", b"x")],
         [("/bin/codex", b"x")],
+        [("bin/codex\n0 1 0 ../../evil", b"x")],
+        [("bin/codex", b"x"), ("bin/codex", b"y")],
+        [("bin", b"x"), ("bin/codex", b"y")],
     ],
 )
 def test_an_archive_that_is_no_package_is_refused(files: list[tuple[str, bytes]], tmp_path: Path) -> None:
@@ -210,6 +214,38 @@ def test_an_archive_that_is_no_package_is_refused(files: list[tuple[str, bytes]]
     error = refusal(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=str(archive)))
     assert error.code is Code.PACKAGE_UNAVAILABLE
     assert not (tmp_path / "bin").exists()
+
+
+LINKS = {
+    "straight": [("codex-resources", "../../../secrets")],
+    "absolute": [("codex-resources", "/etc")],
+    "through another": [("codex-resources", "a/b/../../secrets"), ("a/b", "..")],
+    "in a circle": [("codex-resources", "codex-path"), ("codex-path", "codex-resources")],
+}
+
+
+@pytest.mark.parametrize("links", LINKS.values(), ids=LINKS.keys())
+def test_no_link_of_an_archive_takes_files_of_this_machine_along(links: list[tuple[str, str]], tmp_path: Path) -> None:
+    program = fake_program(tmp_path / "codex")
+    archive = tmp_path / "some.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, target in links:
+            item = tarfile.TarInfo(name)
+            item.type, item.linkname = tarfile.SYMTYPE, target
+            tar.addfile(item)
+        tar.add(program, "bin/codex")
+    error = refusal(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=str(archive)))
+    assert error.code is Code.PACKAGE_UNAVAILABLE
+    assert "leads out of it" in error.message
+
+
+def test_an_archive_without_end_is_refused_before_it_fills_the_disk(tmp_path: Path) -> None:
+    archive = tmp_path / "some.tar.gz"
+    item = tarfile.TarInfo("bin/codex")
+    item.size = 5 * 1024**3
+    archive.write_bytes(gzip.compress(item.tobuf()))
+    error = refusal(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=str(archive)))
+    assert "more than 4 GiB" in error.message
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from math import isfinite
+from math import inf
 from typing import Any, Final
 
 from msgspec import inspect
@@ -80,8 +80,7 @@ def _check_number(value: object, kind: inspect.IntType | inspect.FloatType, path
 
 def _is_within(value: float, kind: inspect.IntType | inspect.FloatType) -> bool:
     above = (kind.ge is None or value >= kind.ge) and (kind.gt is None or value > kind.gt)
-    finite = not isinstance(value, float) or isfinite(value)
-    return finite and above and (kind.le is None or value <= kind.le)
+    return abs(value) != inf and above and (kind.le is None or value <= kind.le)
 
 
 def _check_described(value: object, kind: inspect.Metadata, path: Path) -> Iterator[Problem]:

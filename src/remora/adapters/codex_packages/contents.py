@@ -5,6 +5,7 @@ import re
 import shutil
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ _DESCRIPTION: Final = "codex-package.json"
 _PARTS: Final = ("bin", "codex-path", "codex-resources", "codex", "path")
 """The folders of a package that codex wants beside it; the rest belongs to an index."""
 _COPY: Final = 1024 * 1024
+_MOST: Final = 4 * 1024**3
+_MOST_FILES: Final = 10_000
+"""What an archive may become; ten times any codex there was."""
 
 
 class ArchiveUnusable(Exception):
@@ -54,10 +58,13 @@ def open_contents(archive: Path, scratch: Path) -> Contents:
             _unpack_wheel(archive, scratch)
         elif tarfile.is_tarfile(archive):
             _unpack_tar(archive, scratch)
+            _check_links(scratch)
         else:
             return _around(archive)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-        raise ArchiveUnusable(f"it is damaged: {error}") from None
+    except (FileExistsError, NotADirectoryError) as error:
+        raise ArchiveUnusable(f"it holds {Path(error.filename or '').name} twice") from None
+    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ArchiveUnusable(f"it is damaged or of an unusual kind: {error}") from None
     return _within(scratch)
 
 
@@ -128,16 +135,20 @@ def _is_program(file: Path) -> bool:
 
 
 def _unpack_wheel(archive: Path, folder: Path) -> None:
+    room = _Room()
     with zipfile.ZipFile(archive) as wheel:
         for item in wheel.infolist():
             if not item.is_dir():
+                room.take(item.file_size)  # no more than that is read
                 with wheel.open(item) as content:
                     _write(folder, item.filename, content, executable=bool(item.external_attr >> 16 & 0o100))
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
+    room = _Room()
     with tarfile.open(archive) as tar:
         for item in tar:
+            room.take(item.size)
             if item.issym():
                 _link(folder, item.name, item.linkname)
             elif item.isreg():
@@ -146,6 +157,31 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
                 _write(folder, item.name, content, executable=bool(item.mode & 0o100))
             elif not item.isdir():
                 raise ArchiveUnusable(f"it holds {item.name}, which is no file")
+
+
+class _Room:
+    """What is left of what an archive may become."""
+
+    def __init__(self) -> None:
+        self._bytes, self._files = _MOST, _MOST_FILES
+
+    def take(self, size: int) -> None:
+        self._bytes -= size
+        self._files -= 1
+        if self._bytes < 0 or self._files < 0:
+            raise ArchiveUnusable(f"it holds more than {_MOST // 1024**3} GiB or {_MOST_FILES} files")
+
+
+def _check_links(folder: Path) -> None:
+    """Once all links are there: one that was harmless by itself may lead out through another."""
+    real = folder.resolve()
+    for path in folder.rglob("*"):
+        try:
+            inside = not path.is_symlink() or path.resolve().is_relative_to(real)
+        except (OSError, RuntimeError):  # links in a circle
+            inside = False
+        if not inside:
+            raise ArchiveUnusable(f"its link {path.relative_to(folder)} leads out of it")
 
 
 def _write(folder: Path, name: str, content: IO[bytes], *, executable: bool) -> None:
@@ -166,6 +202,8 @@ def _place(folder: Path, name: str) -> Path:
     """Where `name` goes; never outside of `folder`, and never through a link of the archive."""
     inside = PurePosixPath(name)
     path = folder / inside
+    if not name.isprintable() or name.strip() != name:
+        raise ArchiveUnusable(f"its file {name!r} has a name that no list of files can hold")
     if inside.is_absolute() or ".." in inside.parts or not path.parent.resolve().is_relative_to(folder.resolve()):
         raise ArchiveUnusable(f"its file {name} leads out of it")
     path.parent.mkdir(parents=True, exist_ok=True)
