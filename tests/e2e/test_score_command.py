@@ -36,7 +36,7 @@ def test_a_project_that_is_ready_has_all_points_and_is_left_as_it_was(tmp_path: 
         assert set(results_of(report).values()) == {"pass"}
         assert (report["known"], report["count"], report["codex"]) == (15, 15, "0.169.0")
         items = items_of(report)
-        assert items["environment.test"]["command"] == "make test (from Makefile)"
+        assert (items["environment.test"]["command"], items["environment.test"]["source"]) == ("make test", "Makefile")
         assert items["environment.test"]["seconds"] > 0
         assert items["instructions.loaded"]["evidence"] == str(project / "AGENTS.md")
         assert all(item["command"] for item in items.values())
@@ -139,7 +139,7 @@ def test_nothing_of_the_project_runs_when_that_is_asked(tmp_path: Path) -> None:
         assert {item["result"] for name, item in items_of(report).items() if name.startswith("environment.")} == {
             "unknown"
         }
-        assert items_of(report)["environment.test"]["command"] == "make test (from Makefile)"
+        assert items_of(report)["environment.test"]["command"] == "make test"
         assert not (host.sshd.home / "ran").exists()
         assert project.exists()
 

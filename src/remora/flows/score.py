@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 from remora.core import score_judges as judges
+from remora.core import score_permissions as permissions
 from remora.core.answers import Answers
 from remora.core.errors import (
     Code,
@@ -29,7 +30,7 @@ from remora.core.project_commands import (
     read_project,
 )
 from remora.core.provisioning import Script
-from remora.core.scoring import Item, Result, percent
+from remora.core.scoring import Item, Result, percent, unknown
 from remora.flows.connect import connect_host
 from remora.flows.launch import AppServer, open_app_server
 from remora.flows.provision.bench import Bench, open_bench
@@ -111,9 +112,10 @@ class _Card:
         project = read_project(self._seen.one("files") or "", self._seen.all("project"))
         commands = find_commands(project, self._request.given)
         tests = await self._environment(commands)
-        self.items += [judges.judge_guides(guides), judges.judge_named(guides, commands)]
+        self.items += [judges.judge_guides(guides, self.folder), judges.judge_named(guides, commands, self.folder)]
         self.items += [
-            judges.judge_secrets(kind, self._seen.all(f"secret.{kind}")) for kind in ("account", "repository")
+            permissions.judge_secrets(kind, self._seen.all(f"secret.{kind}"), self.folder)
+            for kind in ("account", "repository")
         ]
         self.items += [judges.judge_tests(tests), *self._review()]
 
@@ -125,8 +127,8 @@ class _Card:
         chores = [judges.chore_item(chore, commands.get(chore)) for chore in Chore]
         why = self._no_checkout() if self._request.run else (_NOT_RUN, "Run it without --no-run.")
         if why is not None:
-            chores = [judges.unknown(item, *why) for item in chores]
-            self.items += [judges.unknown(checkout, *why), *chores]
+            chores = [unknown(item, *why) for item in chores]
+            self.items += [unknown(checkout, *why), *chores]
             return chores[-1]
         try:
             checkout = await self._check_out(checkout)
@@ -149,12 +151,12 @@ class _Card:
         try:
             await self._bench.ask(Script("score_scratch", self._place), limit=self._world.limits.provision_step)
         except ProvisionProblem as error:
-            return judges.unknown(item, f"{error.message}\n{error.seen}", error.next_step)
+            return unknown(item, f"{error.message}\n{error.seen}", error.next_step)
         return await self._run(item, Script("git score_checkout", {**self._git, **self._place}))
 
     async def _chore(self, item: Item, command: ProjectCommand | None, checkout: Item) -> Item:
         if checkout.result is not Result.PASS:
-            return judges.unknown(item, "there is no clean checkout to do it in", "")
+            return unknown(item, "there is no clean checkout to do it in", "")
         if command is None:
             return judges.judge_missing(item)
         variables = {**self._place, "remora_command": command.line, "remora_work": self._seen.one("prefix") or "."}
@@ -171,7 +173,7 @@ class _Card:
         except TimeLimit as error:
             return judges.judge_run(item, status=None, said=error.seen, seconds=clock.monotonic() - began, limit=limit)
         except ProvisionProblem as error:
-            return judges.unknown(item, f"{error.message}\n{error.seen}", error.next_step)
+            return unknown(item, f"{error.message}\n{error.seen}", error.next_step)
         code = answers.one("code") or answers.one("status") or ""
         status = int(code) if code.isdecimal() else 1
         said = answers.one("tail") or ""
@@ -185,19 +187,22 @@ class _Card:
     # -- review
 
     def _review(self) -> list[Item]:
-        seen = self._seen
-        changes = judges.judge_changes(seen.one("changes") or "", seen.one("size") or "", seen.one("largest") or "")
+        seen, folder = self._seen, self.folder
+        changes = judges.judge_changes(
+            seen.one("changes") or "", seen.one("size") or "", seen.one("largest") or "", folder
+        )
         base = judges.judge_base(
             seen.one("base"),
             seen.one("base.commit") or "",
             seen.one("base.size") or "",
+            folder,
             remote=seen.one("base.remote") is not None,
         )
         why = self._no_checkout()
         if why is None:
             return [changes, base]
         if seen.one("git") == "missing":
-            return [judges.unknown(item, *why) for item in (changes, base)]
+            return [unknown(item, *why) for item in (changes, base)]
         return [judges.no_repository(item, why[0]) for item in (changes, base)]
 
     # -- what the server says
@@ -215,10 +220,15 @@ class _Card:
         except Unreachable:
             raise
         except RemoraError as error:
-            blanks = (judges.loaded_item(), judges.sandbox_item(), judges.approvals_item(), judges.review_item())
+            blanks = (
+                judges.loaded_item(self.folder),
+                permissions.sandbox_item(self._places),
+                permissions.approvals_item(self.folder),
+                judges.review_item(),
+            )
             had = {item.name for item in self.items}
             self.items += [
-                judges.unknown(item, f"{error.message}\n{error.seen}", error.next_step)
+                unknown(item, f"{error.message}\n{error.seen}", error.next_step)
                 for item in blanks
                 if item.name not in had
             ]
@@ -226,9 +236,9 @@ class _Card:
 
     async def _ask(self, rpc: RpcClient, version: str | None) -> None:
         measures: tuple[tuple[Item, Callable[[], Awaitable[Item]]], ...] = (
-            (judges.loaded_item(), partial(self._loaded, rpc, version)),
-            (judges.sandbox_item(), partial(self._sandbox, rpc)),
-            (judges.approvals_item(), partial(self._approvals, rpc)),
+            (judges.loaded_item(self.folder), partial(self._loaded, rpc, version)),
+            (permissions.sandbox_item(self._places), partial(self._sandbox, rpc)),
+            (permissions.approvals_item(self.folder), partial(self._approvals, rpc)),
             (judges.review_item(), partial(_review, rpc)),
         )
         for item, measure in measures:
@@ -237,25 +247,21 @@ class _Card:
             except (ProtocolProblem, TimeLimit) as error:
                 if rpc.failure is not None:
                     raise
-                self.items.append(judges.unknown(item, f"{error.message}\n{error.seen}", error.next_step))
+                self.items.append(unknown(item, f"{error.message}\n{error.seen}", error.next_step))
 
     async def _loaded(self, rpc: RpcClient, version: str | None) -> Item:
         top = self._seen.one("top") or self.folder
         answer = await rpc.request("thread/start", server_words.look_at_folder(self.folder))
-        return judges.judge_loaded(server_words.read_sources(answer), top, version)
+        return judges.judge_loaded(judges.loaded_item(self.folder), server_words.read_sources(answer), top, version)
 
     async def _sandbox(self, rpc: RpcClient) -> Item:
-        places = {
-            name: place
-            for name in (judges.INSIDE, judges.OUTSIDE)
-            if (place := self._seen.one(f"sandbox.{name}")) is not None
-        }
+        places = self._places
         if not places:
-            return judges.unknown(judges.sandbox_item(), "no place can be written anyway", "")
-        folder = places.get(judges.INSIDE) or self.folder
+            return unknown(permissions.sandbox_item(self._places), "no place can be written anyway", "")
+        folder = places.get(permissions.INSIDE) or self.folder
         files = {name: f"{place}/.{self._scratch}" for name, place in places.items()}
 
-        async def tried(name: str, policy: Mapping[str, Any] | None) -> judges.Trial:
+        async def tried(name: str, policy: Mapping[str, Any] | None) -> permissions.Trial:
             body = server_words.try_writing(files, folder, policy, limit=_TRIAL)
             try:
                 return server_words.read_trial(name, await rpc.request("command/exec", body))
@@ -264,9 +270,9 @@ class _Card:
             except ProtocolProblem as error:
                 if rpc.failure is not None:
                     raise
-                return judges.Trial(policy=name, wrote=None, said=error.seen)
+                return permissions.Trial(policy=name, wrote=None, said=error.seen)
 
-        return judges.judge_sandbox(
+        return permissions.judge_sandbox(
             await tried("readOnly", server_words.READ_ONLY),
             await tried("workspaceWrite", server_words.workspace_of(folder)),
             await tried("as configured", None),
@@ -278,7 +284,16 @@ class _Card:
         requirements: Any = None
         with suppress(UnknownMethod):
             requirements = await rpc.request("configRequirements/read")
-        return judges.judge_approvals(server_words.read_config(config), server_words.read_requirements(requirements))
+        item = permissions.approvals_item(self.folder)
+        return permissions.judge_approvals(
+            item, server_words.read_config(config), server_words.read_requirements(requirements)
+        )
+
+    @property
+    def _places(self) -> dict[str, str]:
+        """Where the sandbox is tried, by name."""
+        found = {name: self._seen.one(f"sandbox.{name}") for name in (permissions.INSIDE, permissions.OUTSIDE)}
+        return {name: place for name, place in found.items() if place is not None}
 
     # -- what scripts are given
 
@@ -330,7 +345,7 @@ def _report(
 ) -> ScoreReport:
     score, minimum = percent(card.items), request.minimum
     error = _below(alias, score, minimum) if minimum is not None and (score is None or score < minimum) else None
-    unknown = unknown_names(card.items)
+    missing = unknown_names(card.items)
     return ScoreReport(
         ok=error is None,
         exit_code=int(error.exit_code) if error is not None else 0,
@@ -342,11 +357,11 @@ def _report(
         codex=server.version if server is not None else None,
         score=rounded(score),
         minimum=minimum,
-        known=len(card.items) - len(unknown),
+        known=len(card.items) - len(missing),
         count=len(card.items),
         seconds=round(seconds, 2),
         groups=group_bodies(card.items),
-        unknown=unknown,
+        unknown=missing,
         error=error_body(error) if error is not None else None,
         notices=notice_bodies(server.notices if server is not None else host.facts.notices),
     )

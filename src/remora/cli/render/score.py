@@ -59,7 +59,10 @@ class ScoreView:
         if item.seconds is not None:
             line.append(f"  {duration(item.seconds)}", style="dim")
         self._page.line(line, prefix=Text.assemble("  ", (mark, style), " "))
-        self._page.line(remote(item.command, "dim", one_line=True), prefix=Text("    $ ", style="dim"))
+        command = remote(item.command)
+        if item.source:
+            command.append_text(remote(f"  from {item.source}", "dim"))
+        self._page.line(command, prefix=Text("    $ ", style="dim"))
         if item.evidence and (item.result != "pass" or self._verbosity > 0):
             self._page.line(
                 remote("\n".join(item.evidence.splitlines()[-_SHOWN:])), prefix=Text("    seen: ", style="dim")

@@ -6,7 +6,7 @@ from typing import ClassVar
 import msgspec
 
 from remora.core.scoring import Group, Item, Result, percent
-from remora.core.text import neutralise
+from remora.core.text import escape_breaks, neutralise
 from remora.wire.reports import Document, ErrorBody, NoticeBody
 
 _EVIDENCE = 1000
@@ -14,7 +14,8 @@ _EVIDENCE = 1000
 
 
 class ItemBody(msgspec.Struct, kw_only=True):
-    """One item. `result` is ``pass``, ``partial``, ``fail`` or ``unknown``; `command` is how it was measured.
+    """One item. `result` is ``pass``, ``partial``, ``fail`` or ``unknown``; `command` is how it was measured,
+    found in `source` of the project.
 
     `evidence` is remote text, neutralised and capped; `next` is empty where nothing is to be done.
     """
@@ -23,6 +24,7 @@ class ItemBody(msgspec.Struct, kw_only=True):
     title: str
     result: str
     command: str
+    source: str = ""
     evidence: str = ""
     next: str = ""
     seconds: float | None = None
@@ -90,8 +92,9 @@ def _item_body(item: Item) -> ItemBody:
         name=item.name,
         title=item.title,
         result=item.result.value,
-        command=neutralise(item.command, one_line=True),
+        command=escape_breaks(item.command),
+        source=neutralise(item.source, one_line=True),
         evidence=neutralise(item.evidence.strip(), limit=_EVIDENCE),
-        next=neutralise(item.next_step, one_line=True),
+        next=escape_breaks(item.next_step),
         seconds=item.seconds,
     )
