@@ -22,10 +22,10 @@ WITH_SOCKETS = VERSIONS[1:]
 
 
 @contextmanager
-def host_with(version: str, *options: str, home: str = "h") -> Iterator[AccountSshd]:
+def host_with(version: str, *options: str, home: str = "h", network: bool = True) -> Iterator[AccountSshd]:
     """A host with that codex; at the end its servers are asked to end, so that they take their sockets along."""
     binary = codex_binary(version)
-    with AccountSshd("/bin/bash", options=options, home=home) as sshd:
+    with AccountSshd("/bin/bash", options=options, home=home, network=network) as sshd:
         place = sshd.home / ".local/bin/codex"
         place.parent.mkdir(parents=True)
         place.symlink_to(binary)

@@ -21,6 +21,7 @@ class AccountSshd(SystemSshd):
 
     The paths are short, as homes are, so that sockets fit. With `ordinary` the account is not root but one that
     exists here only: sshd signals the processes of such accounts, those of root never. `hidden` programs are not there.
+    Without `network` the host has nothing but its own loopback, and :meth:`ssh_config` leads into it.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class AccountSshd(SystemSshd):
         ordinary: bool = False,
         home: str = "h",
         hidden: Sequence[str] = (),
+        network: bool = True,
     ) -> None:
         if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
             missing("only root in a machine with mount namespaces can change a login shell for a test")
@@ -54,12 +56,28 @@ class AccountSshd(SystemSshd):
         passwd = self._scratch / "passwd"
         passwd.write_text(accounts)
         mounts = [f"mount --bind {passwd} /etc/passwd", *(f"mount --bind /dev/null {place}" for place in hidden)]
+        if not network:
+            mounts.append("ip link set lo up")
+        self._network = network
         program = self._scratch / "sshd"
+        apart = "-m" if network else "-m -n"
         program.write_text(
-            f'#!/bin/sh\nexec unshare -m sh -c \'{" && ".join(mounts)} && exec {self._program} "$@"\' sshd "$@"\n'
+            f'#!/bin/sh\nexec unshare {apart} sh -c \'{" && ".join(mounts)} && exec {self._program} "$@"\' sshd "$@"\n'
         )
         program.chmod(0o755)
         self._program = str(program)
+
+    def ssh_config(self, alias: str = "devbox", *, extra: Sequence[str] = ()) -> str:
+        """See :class:`SystemSshd`."""
+        if not self._network:
+            inside = " ".join(self.inside("bash", "-c"))
+            extra = [*extra, f"ProxyCommand {inside} 'exec 3<>/dev/tcp/127.0.0.1/%p; cat <&3 & cat >&3'"]
+        return super().ssh_config(alias, extra=extra)
+
+    def inside(self, *words: str) -> list[str]:
+        """The words that run a program where this host's network is."""
+        assert self._process is not None
+        return ["nsenter", "-t", str(self._process.pid), "-n", *words]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

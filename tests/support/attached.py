@@ -24,6 +24,7 @@ class AttachedHost:
 
     sshd: AccountSshd
     hub: HubPlace
+    model: ScriptedModel
 
     @property
     def project(self) -> Path:
@@ -59,9 +60,16 @@ class AttachedHost:
 
 
 @contextmanager
-def attached_host(steps: Sequence[Step], tmp_path: Path, version: str = "0.163.0") -> Iterator[AttachedHost]:
-    """Everything stands, and nothing is connected."""
-    with ScriptedModel(steps) as model, host_with(version) as sshd:
+def attached_host(
+    steps: Sequence[Step],
+    tmp_path: Path,
+    version: str = "0.163.0",
+    *,
+    options: Sequence[str] = (),
+    network: bool = True,
+) -> Iterator[AttachedHost]:
+    """Everything stands, and nothing is connected. `options` are sshd's; see :class:`AccountSshd` for `network`."""
+    with ScriptedModel(steps) as model, host_with(version, *options, network=network) as sshd:
         config = configure(sshd, model, tmp_path)
         with hub_place(REMORA_SSH_CONFIG=config) as hub:
-            yield AttachedHost(sshd, hub)
+            yield AttachedHost(sshd, hub, model)

@@ -1,0 +1,144 @@
+"""Hosts without a network: what they reach through this machine, and what they do not."""
+
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from tests.support.attached import AttachedHost, attached_host
+from tests.support.loop import run
+from tests.support.system_sshd import free_port
+from tests.support.until import until
+
+from remora.demo.scripted_model import Gate, Say, Step, Wait
+
+REMORA = (sys.executable, "-m", "remora")
+pytestmark = [pytest.mark.sshd, pytest.mark.codex]
+
+
+def opened(host: AttachedHost, *words: str) -> dict[str, Any]:
+    document = host.hub.document("forward", "--egress", "devbox", *words)
+    assert document["kind"] == "forward", document
+    (egress,) = document["egresses"]
+    return {**egress, "changed": document["changed"]}
+
+
+def listed(host: AttachedHost) -> list[dict[str, Any]]:
+    egresses: list[dict[str, Any]] = host.hub.document("forward", "list")["egresses"]
+    return egresses
+
+
+def curl(host: AttachedHost, *words: str) -> "subprocess.CompletedProcess[str]":
+    """curl on the host, which asks no proxy that it was not told of."""
+    command = host.sshd.inside("curl", "-q", "-sS", "--noproxy", "", "-m", "20", *words)
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def run_turn(host: AttachedHost) -> str:
+    done = host.hub.run("run", "devbox:project", "please")
+    return f"{done.returncode} {done.stdout.decode()} {done.stderr.decode()}"
+
+
+def place_of(host: AttachedHost) -> str:
+    """Where the model is, as this machine calls it."""
+    return urlsplit(host.model.base_url).netloc
+
+
+def test_f35_codex_on_a_host_without_network_works_through_the_laptops_proxy(tmp_path: Path) -> None:
+    with attached_host([Say("From afar.")], tmp_path, network=False) as host:
+        assert curl(host, host.model.base_url).returncode == 7  # nothing of this machine is there
+        egress = opened(host, place_of(host))
+        (host.sshd.home / ".codex/.env").write_text(f"HTTP_PROXY={egress['url']}\n")
+        stopped = host.hub.run("disconnect", "devbox", "--stop-server")
+        assert stopped.returncode == 0, stopped.stderr
+        assert listed(host) == []
+        again = opened(host, place_of(host), "--port", str(egress["port"]))
+        assert again["url"] == egress["url"]  # so it can be written down on the host once
+        said = run_turn(host)
+        assert said.startswith("0 "), said
+        assert "From afar." in said
+        assert host.model.requests
+
+
+def test_f35_codex_goes_on_when_the_link_to_its_model_is_cut_and_made_again(tmp_path: Path) -> None:
+    gate = Gate()
+    steps: list[Step] = [Say("One, two.", ends_turn=False, piece=2), Wait(gate), Say("And the end.")]
+    with attached_host(steps, tmp_path, network=False) as host:
+        port = free_port()
+        settings = host.sshd.home / ".codex/config.toml"
+        text = settings.read_text().replace(place_of(host), f"127.0.0.1:{port}")
+        settings.write_text(text.replace("max_retries = 0", "max_retries = 20"))
+        egress = opened(host, "--to", place_of(host), "--port", str(port))
+        assert (egress["shape"], egress["port"], egress["changed"]) == ("direct", port, True)
+
+        async def go() -> str:
+            async with host.started(*REMORA, "run", "devbox:project", "please") as process:
+                await gate.reached()
+                host.cut()
+                await until(lambda: host.sshd.accepted_logins() == 2)
+                gate.open()
+                written, _ = await process.communicate()
+                return written.decode()
+
+        assert "And the end." in run(go())
+        (after,) = listed(host)
+        assert (after["port"], after["wanted"], after["error"]) == (port, port, None)
+        assert not opened(host, "--to", place_of(host))["changed"]
+
+
+def test_only_what_was_named_is_reached_and_only_with_the_password(tmp_path: Path) -> None:
+    with attached_host([Say("Done.")], tmp_path, network=False) as host, socket.socket() as unnamed:
+        unnamed.bind(("127.0.0.1", 0))
+        unnamed.listen()
+        url = opened(host, place_of(host))["url"]
+        models = f"{host.model.base_url}/models"
+        assert curl(host, "-x", url, models).stdout.startswith("{")
+        assert curl(host, "-p", "-x", url, models).stdout.startswith("{")
+        other = f"127.0.0.1:{unnamed.getsockname()[1]}"
+        for tunnel in ([], ["-p"]):
+            refused = curl(host, "-i", *tunnel, "-x", url, f"http://{other}/")
+            assert "403" in refused.stdout, refused
+        assert (
+            f"remora: {other} was not named; this leads to {place_of(host)} only"
+            in curl(host, "-x", url, f"http://{other}/").stdout
+        )
+        bare = f"http://127.0.0.1:{urlsplit(url).port}"
+        assert "407" in curl(host, "-i", "-x", bare, models).stdout
+        assert "407" in curl(host, "-i", "-x", bare.replace("//", "//remora:guess@"), models).stdout
+        assert "400" in curl(host, "-i", bare).stdout
+        unnamed.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            unnamed.accept()
+        (egress,) = listed(host)
+        assert egress["refused"] == 6
+        assert egress["url"] is None
+        told = host.hub.run("forward", "list")
+        assert b"6 refused, last:" in told.stdout
+        stopped = host.hub.document("forward", "stop", "devbox", str(egress["port"]))
+        assert (stopped["changed"], len(stopped["egresses"])) == (True, 1)
+        assert curl(host, bare).returncode == 7
+        assert url not in host.hub.log.read_text()
+        assert urlsplit(url).password not in host.hub.log.read_text()
+
+
+def test_a_host_that_lets_nobody_listen_is_told_with_what_to_change(tmp_path: Path) -> None:
+    with attached_host([Say("Done.")], tmp_path, options=["AllowTcpForwarding no"]) as host:
+        refused = host.hub.run("forward", "--egress", "devbox", "api.example.com")
+        assert refused.returncode == 9
+        assert b"egress-refused" in refused.stderr
+        assert b"AllowTcpForwarding" in refused.stderr
+        assert listed(host) == []
+
+
+def test_a_port_that_is_taken_on_the_host_is_refused_by_number(tmp_path: Path) -> None:
+    with attached_host([Say("Done.")], tmp_path) as host, socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = str(other.getsockname()[1])
+        document = host.hub.document("forward", "--egress", "devbox", "api.example.com", "--port", port)
+        assert document["error"]["code"] == "egress-refused"
+        assert port in document["error"]["message"]
+        assert "--port" in document["error"]["next"]
