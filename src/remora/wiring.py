@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_LIMITS, DEFAULT_SETTINGS, Limits, Settings, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from remora.adapters.dial_gate import DialGate
+    from remora.adapters.emitted_folder import Emitted
     from remora.adapters.manifest_file import ManifestFile
     from remora.adapters.secret_sources import SecretSources
     from remora.ports import (
@@ -175,6 +176,13 @@ def provision_logs(clock: "Clock", *, limits: Limits = DEFAULT_LIMITS) -> "RunLo
     from remora.adapters.run_logs import LogFiles
 
     return LogFiles(log_folder() / "provision", keep=limits.provision_logs, clock=clock)
+
+
+def write_emitted(folder: str, files: "Iterable[Emitted]") -> None:
+    """Write emitted files below `folder`."""
+    from remora.adapters.emitted_folder import write_emitted
+
+    write_emitted(folder, files)
 
 
 def operator_name() -> str:

@@ -15,7 +15,14 @@ from remora.api.links import (
     watch_status,
 )
 from remora.api.login import login, login_status, read_secret
-from remora.api.provision import codex_specs, load_manifest, manifest_example, manifest_schema, provision
+from remora.api.provision import (
+    codex_specs,
+    emit_provisioning,
+    load_manifest,
+    manifest_example,
+    manifest_schema,
+    provision,
+)
 from remora.api.runs import interrupt_switch, run, run_request
 from remora.api.scores import score
 from remora.api.waits import wait_for_hosts
@@ -27,6 +34,7 @@ __all__ = [
     "connect",
     "connect_hosts",
     "disconnect_hosts",
+    "emit_provisioning",
     "hold_hosts",
     "hub_link",
     "hub_log",

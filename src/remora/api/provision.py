@@ -123,6 +123,56 @@ async def provision(
             yield step
 
 
+async def emit_provisioning(
+    specs: "Sequence[HostSpec]",
+    engine: str,
+    folder: str,
+    *,
+    manifest: str,
+    platforms: Sequence[str] = (),
+    user: str | None = None,
+    codex_url: str | None = None,
+    tell: Callable[[str, int, int], None] | None = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
+) -> "tuple[tuple[str, ...], tuple[str, ...]]":
+    """Write into `folder` what lets `engine` (``ansible`` or ``cloud-init``) bring hosts to the state of `specs`.
+
+    Gives the paths of the files, relative to `folder`, and notices. Contacts no host and reads no secret.
+    `platforms` (``Linux-x86_64``) are those that codex is brought along for; `user` is the account on a new machine,
+    which finds an archive of codex from a file at `codex_url`. Raises :class:`~remora.core.errors.UsageProblem` and
+    :class:`~remora.core.errors.ConfigProblem` for what cannot be the same there.
+    """
+    from importlib.metadata import version
+    from pathlib import Path
+
+    from remora import wiring
+    from remora.core.choosing import choose
+    from remora.flows.provision.emit.emitting import EmitRequest, Engine, emit
+
+    request = EmitRequest(
+        engine=choose(Engine, engine, what="--emit"),
+        platforms=tuple(platforms),
+        user=user,
+        codex_url=codex_url,
+        manifest=Path(manifest).name,
+        operator=wiring.operator_name(),
+        version=version("remora"),
+        ssh_config=None if ssh_config is None else str(Path(ssh_config).expanduser().absolute()),
+    )
+    limits = settings.limits
+    clock = wiring.default_world(ssh_config, settings=settings).clock
+    emission = await emit(
+        specs,
+        request,
+        packages=wiring.packages(clock, limits=limits, tell=tell),
+        secrets=wiring.secret_sources(limits=limits),
+        limits=limits,
+    )
+    wiring.write_emitted(folder, emission.files)
+    return tuple(file.path for file in emission.files), emission.notices
+
+
 def manifest_example() -> str:
     """A whole manifest with comments."""
     from importlib.resources import files

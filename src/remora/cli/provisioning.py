@@ -12,7 +12,9 @@ from remora.cli.options import Options
 from remora.cli.output import write_document
 from remora.cli.render.page import Page
 from remora.cli.render.provision import ProvisionView
-from remora.wire.reports.provision import ProvisionReport
+from remora.core.errors import ExitCode
+from remora.core.text import neutralise
+from remora.wire.reports.provision import EmittedReport, ProvisionReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,3 +51,38 @@ async def provision_and_show(
                 if not options.json:
                     view.show(step)
     return exit_code
+
+
+async def emit_and_show(
+    specs: "Sequence[HostSpec]",
+    options: Options,
+    *,
+    engine: str,
+    folder: str,
+    manifest: str,
+    platforms: "Sequence[str]",
+    user: str | None,
+    codex_url: str | None,
+) -> int:
+    """Write what another engine carries out, and say which files there are and what is to be known of them."""
+    files, notices = await api.emit_provisioning(
+        specs,
+        engine,
+        folder,
+        manifest=manifest,
+        platforms=platforms,
+        user=user,
+        codex_url=codex_url,
+        ssh_config=options.ssh_config,
+        settings=options.settings,
+    )
+    if options.json:
+        write_document(EmittedReport(folder=folder, engine=engine, files=list(files), notices=list(notices)))
+        return ExitCode.DONE
+    write = sys.stdout.write
+    if options.verbosity >= 0:
+        listed = [name for name in files if "/files/" not in f"/{name}" or options.verbosity > 0]
+        write("".join(f"{folder}/{neutralise(name, one_line=True)}\n" for name in listed))
+    for notice in notices:
+        sys.stderr.write(f"remora: {neutralise(notice, one_line=True)}\n")
+    return ExitCode.DONE

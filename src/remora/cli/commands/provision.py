@@ -51,6 +51,23 @@ def provision(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast/--keep-going", help="Begin no further host after one has failed.")
     ] = False,
+    emit: Annotated[
+        str | None,
+        typer.Option(metavar="ansible|cloud-init", help="Contact nobody: write what lets another engine do the same."),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="DIR", help="Where --emit writes. [provision-ENGINE]")
+    ] = None,
+    platform: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OS-ARCH", help="--emit: bring codex along for this, as Linux-aarch64; again for more."),
+    ] = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="--emit cloud-init: the account on the new machine.")
+    ] = None,
+    codex_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="--emit cloud-init: where codex from a file will be found.")
+    ] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a whole manifest with comments.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of manifests.")] = False,
 ) -> int:
@@ -67,10 +84,12 @@ def provision(
       remora provision devbox.toml --host 'ci-*' --json
 
       remora provision devbox --codex latest
+
+      remora provision devbox.toml --emit ansible --output playbook
     """
     if example or schema:
         return _print(schema=schema)
-    from remora.cli.provisioning import provision_and_show
+    from remora.cli.provisioning import emit_and_show, provision_and_show
 
     with limit_blocking(options):
         specs = _read_specs(
@@ -80,6 +99,24 @@ def provision(
             of_manifest={"--host": host or [], "--set": assignments or []},
             of_codex={"--source": source, "--file": file},
         )
+    of_emit = {"--output": output, "--platform": platform, "--user": user, "--codex-url": codex_url}
+    if emit is not None:
+        for name, given in {"--dry-run": dry_run, "--jobs": jobs, "--fail-fast": fail_fast}.items():
+            _refuse(name, given, partner="a run at hosts, not with --emit")
+        folder = output or f"provision-{emit}"
+        showing = emit_and_show(
+            specs,
+            options,
+            engine=emit,
+            folder=folder,
+            manifest=(what or [""])[0] if codex is None else "--codex",
+            platforms=platform or (),
+            user=user,
+            codex_url=codex_url,
+        )
+        return run_async(showing, options)
+    for name, value in of_emit.items():
+        _refuse(name, value, partner="--emit")
     return run_async(provision_and_show(specs, options, dry_run=dry_run, jobs=jobs, fail_fast=fail_fast), options)
 
 
@@ -95,9 +132,8 @@ def _read_specs(
     from remora.cli.prompting import read_aliases
 
     strange = of_codex if codex is None else of_manifest
-    for name in (name for name, value in strange.items() if value):
-        partner = "--codex" if codex is None else "a manifest"
-        raise UsageProblem(Code.USAGE, f"{name} goes with {partner}.", next_step=f"Leave {name} out.")
+    for name, value in strange.items():
+        _refuse(name, value, partner="--codex" if codex is None else "a manifest")
     if codex is None:
         return api.load_manifest(
             _only(words),
@@ -115,6 +151,11 @@ def _read_specs(
         file=of_codex["--file"],
         ssh_config=options.ssh_config,
     )
+
+
+def _refuse(name: str, value: object, *, partner: str) -> None:
+    if value:
+        raise UsageProblem(Code.USAGE, f"{name} goes with {partner}.", next_step=f"Leave {name} out.")
 
 
 def _only(words: list[str]) -> str:

@@ -113,5 +113,15 @@ class ProvisionReport(Document, kw_only=True):
     hosts: list[HostProvision]
 
 
+class EmittedReport(Document, kw_only=True):
+    """What was written for another engine: `files`, relative to `folder`, and what is to be known of them."""
+
+    kind: ClassVar[str] = "emitted"
+    folder: str
+    engine: str
+    files: list[str]
+    notices: list[str]
+
+
 ProvisionProgress = StepStarted | StepMoved | StepDone | HostProvision | ProvisionReport
 """What comes while hosts are provisioned; the report at the end."""

@@ -10,7 +10,7 @@ from remora.core.provisioning import BoxFacts, Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.config_merge import changed_keys, merge_config
 
-_CAP: Final = 256 * 1024
+CAP: Final = 256 * 1024
 """Bytes of a config.toml that are read: a hundred times the largest one that makes sense."""
 _TRIES: Final = 3
 _SHOWN: Final = 6
@@ -27,7 +27,7 @@ class ConfigStep:
 
     def reading(self) -> Script:
         """See :class:`~remora.flows.provision.step.Step`."""
-        return Script("config_read", {"remora_cap": str(_CAP)})
+        return Script("config_read", {"remora_cap": str(CAP)})
 
     async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. A file that is no valid TOML blocks, and stays as it is."""
@@ -82,7 +82,7 @@ def _content(answers: Answers, place: str) -> bytes | None:
     if kind != "file" or content is None or str(len(content)) != answers.one("size"):
         raise ProvisionProblem(
             Code.PLACE_UNUSABLE,
-            f"{place} on the host cannot be read, or is larger than {_CAP // 1024} KiB.",
+            f"{place} on the host cannot be read, or is larger than {CAP // 1024} KiB.",
             seen=f"kind {kind}, size {answers.one('size')}",
             next_step="Look at that file on the host, or move it away.",
         )

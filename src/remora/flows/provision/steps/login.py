@@ -14,7 +14,7 @@ from remora.ports import SecretReader
 from remora.wire.login_proof import is_refusal, read_proof
 from remora.wire.manifest import LoginKind, LoginTable, SecretSource
 
-_OPTIONS: Final = {LoginKind.API_KEY: "--with-api-key", LoginKind.ACCESS_TOKEN: "--with-access-token"}
+OPTIONS: Final = {LoginKind.API_KEY: "--with-api-key", LoginKind.ACCESS_TOKEN: "--with-access-token"}
 _TITLES: Final = {LoginKind.API_KEY: "sign in with an API key", LoginKind.ACCESS_TOKEN: "sign in with an access token"}
 _APPLY: Final = "codex_program login_functions login_apply"
 _MARGIN: Final = 15.0
@@ -31,7 +31,7 @@ class LoginStep:
     name = "login"
 
     def __init__(self, table: LoginTable, secrets: SecretReader) -> None:
-        if table.secret is None or table.kind not in _OPTIONS:
+        if table.secret is None or table.kind not in OPTIONS:
             raise ValueError("a login step needs a kind and a secret")
         self._table = table
         self._source: SecretSource = table.secret
@@ -105,7 +105,7 @@ async def sign_in(bench: Workbench, kind: LoginKind, secret: Secret) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield data
 
-    script = Script(_APPLY, {"remora_how": "login", "remora_option": _OPTIONS[kind]})
+    script = Script(_APPLY, {"remora_how": "login", "remora_option": OPTIONS[kind]})
     answers = await bench.send(script, pieces(), size=len(data))
     if answers.one("login.status") != "0":
         said = _masked(answers.one("login.said") or "", secret)

@@ -31,11 +31,11 @@ class _ScriptStep:
         self._script = script
         self._limit = limit
         folder = sha256(project.folder.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        self._record = f"{kind}-{folder}"
+        self.record = f"{kind}-{folder}"
 
     def reading(self) -> Script:
         """See :class:`~remora.flows.provision.step.Step`."""
-        return Script("git project_read", {**git_variables(self._project), "remora_record": self._record})
+        return Script("git project_read", {**git_variables(self._project), "remora_record": self.record})
 
     async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. Before there is a folder nobody can tell."""
@@ -53,21 +53,27 @@ class _ScriptStep:
         commit = finding.answers.one("commit") or ""
         variables = {
             **git_variables(self._project),
-            "remora_record": self._record,
+            "remora_record": self.record,
             "remora_commit": commit,
             "remora_digest_wished": self._digest(commit),
-            "remora_environment": _assignments(self._project.environment),
+            "remora_environment": assignments(self._project.environment),
             "remora_script": self._script,
         }
         limit = self._limit or bench.world.limits.setup
         await bench.run(Script("git project_run", variables), limit=limit, secret=secret)
 
+    @property
+    def digested(self) -> tuple[bytes, bytes]:
+        """What the digest in the record is over, before and after the commit."""
+        project = self._project
+        before = msgspec.json.encode((self.record, self._script, project.setup))[:-1]
+        after = msgspec.json.encode((sorted(project.environment.items()), sorted(project.secrets)))[1:]
+        return before + b',"', b'",' + after
+
     def _digest(self, commit: str) -> str:
         """Of all that decides how the script ends; of secrets only the names, since a new token changes nothing."""
-        project = self._project
-        environment = sorted(project.environment.items())
-        parts = (self._record, self._script, project.setup, commit, environment, sorted(project.secrets))
-        return sha256(msgspec.json.encode(parts)).hexdigest()
+        before, after = self.digested
+        return sha256(before + commit.encode() + after).hexdigest()
 
 
 class SetupStep(_ScriptStep):
@@ -83,7 +89,7 @@ class SetupStep(_ScriptStep):
         """See :class:`~remora.flows.provision.step.Step`."""
         values = {name: await self._read(name, source) for name, source in self._project.secrets.items()}
         revealed = {name: value.reveal() for name, value in values.items()}
-        await self._run(finding, bench, Secret(_assignments(revealed)) if revealed else None)
+        await self._run(finding, bench, Secret(assignments(revealed)) if revealed else None)
 
     async def _read(self, name: str, source: SecretSource) -> Secret:
         if not _NAME.fullmatch(name):
@@ -104,7 +110,8 @@ class SmokeStep(_ScriptStep):
         await self._run(finding, bench, None)
 
 
-def _assignments(values: Mapping[str, str]) -> str:
+def assignments(values: Mapping[str, str]) -> str:
+    """Shell text that exports `values`. Raises ``manifest-invalid`` for a name that no variable can have."""
     for name in values:
         if not _NAME.fullmatch(name):
             raise _no_variable(name)

@@ -33,7 +33,7 @@ class RepositoryStep:
 
     async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`."""
-        problem = self._unusable() or self._impossible(answers)
+        problem = self.unusable() or self._impossible(answers)
         if problem is not None:
             return _blocked(problem, answers)
         project, state = self._project, answers.one("state")
@@ -57,8 +57,8 @@ class RepositoryStep:
 
     # -- what is there
 
-    def _unusable(self) -> ProvisionProblem | None:
-        """What no host can make true."""
+    def unusable(self) -> ProvisionProblem | None:
+        """Why no host can make it true; `None` when one may."""
         project = self._project
         if _PASSWORD.match(project.repository):
             return ProvisionProblem(

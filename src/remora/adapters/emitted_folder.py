@@ -1,0 +1,45 @@
+"""A folder on this machine that emitted files go to."""
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Protocol
+
+from remora.core.errors import Code, UsageProblem
+from remora.ports import Package
+
+
+class Emitted(Protocol):
+    """What is to be written: `content`, or the archive of `package`, at `path`."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def content(self) -> bytes: ...
+    @property
+    def package(self) -> Package | None: ...
+    @property
+    def executable(self) -> bool: ...
+
+
+def write_emitted(folder: str, files: Iterable[Emitted]) -> None:
+    """Write all `files` below `folder`, each in one moment. Raises :class:`UsageProblem` where that cannot be."""
+    root = Path(folder)
+    try:
+        for file in files:
+            path = root / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            new = path.with_name(f".{path.name}.new")
+            if file.package is not None:
+                shutil.copyfile(file.package.file, new)
+            else:
+                new.write_bytes(file.content)
+            new.chmod(0o755 if file.executable else 0o644)
+            os.replace(new, path)
+    except OSError as error:
+        raise UsageProblem(
+            Code.USAGE,
+            f"{error.filename or folder} cannot be written: {error.strerror}.",
+            next_step="Name another folder with --output.",
+        ) from None

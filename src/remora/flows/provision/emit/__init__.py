@@ -1,0 +1,1 @@
+"""Provisioning without us: what another engine, or a new machine itself, carries out to the same end state."""

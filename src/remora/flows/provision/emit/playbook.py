@@ -1,0 +1,243 @@
+"""A playbook for ansible-core: a task for each step, with what it needs beside it."""
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from remora.core.errors import Code, ConfigProblem
+from remora.flows.provision.emit.emission import EmittedFile
+from remora.flows.provision.emit.program import START, AloneStep, marker_step, program
+from remora.flows.provision.emit.yaml_text import Block, Unsafe, yaml_text
+from remora.ports import Package
+from remora.wire.host_spec import HostSpec
+from remora.wire.manifest import FileTable, SecretSource
+
+_ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
+_LAST: Final = "(remora_step.stdout_lines | default([], true) | last | default(''))"
+_CHANGED: Final = f"{_LAST} is match('remora: (changed|would change)')"
+_PLACES: Final = "places"
+_HEAD: Final = """\
+# Made by remora {version} from {manifest}; needs ansible-core alone: ansible-playbook -i inventory.yml playbook.yml
+# Run it again and nothing changes. --check shows what would. Secrets are read where it runs, when it runs.
+# It holds no secret. Do not edit it: change the manifest, and emit it again.
+---
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Hosts that are to be the same."""
+
+    name: str
+    specs: Sequence[HostSpec]
+    steps: Sequence[AloneStep]
+
+
+def playbook_files(
+    groups: Sequence[Group],
+    shipments: Iterable[Package],
+    *,
+    operator: str,
+    manifest: str,
+    version: str,
+    ssh_config: str | None,
+) -> tuple[EmittedFile, ...]:
+    """``playbook.yml``, ``inventory.yml`` and ``files/``."""
+    plays: list[Any] = []
+    emitted: list[EmittedFile] = []
+    for group in groups:
+        play = _Play(group, operator)
+        plays.append(play.play())
+        emitted.extend(play.files)
+    emitted.extend(EmittedFile(f"files/{_archive_name(package)}", package=package) for package in shipments)
+    head = _HEAD.format(version=version, manifest=manifest.replace("\n", " "))
+    return (
+        EmittedFile("playbook.yml", (head + yaml_text(plays)).encode()),
+        EmittedFile("inventory.yml", yaml_text(_inventory(groups, ssh_config)).encode()),
+        *emitted,
+    )
+
+
+def _inventory(groups: Sequence[Group], ssh_config: str | None) -> dict[str, Any]:
+    children: dict[str, Any] = {}
+    for group in groups:
+        options = [f"-F {shlex.quote(ssh_config)}"] if ssh_config else []
+        if any(project.forward_agent for project in group.specs[0].tables.projects):
+            options.append("-o ForwardAgent=yes")
+        for spec in group.specs:
+            if _ALIAS.fullmatch(spec.alias) is None:
+                raise ConfigProblem(
+                    Code.MANIFEST_INVALID,
+                    f"The alias {spec.alias!r} cannot be the name of a host in an Ansible inventory.",
+                    next_step="Give the host an alias of letters, digits, dots, dashes and underscores.",
+                )
+        children[group.name] = {"hosts": {spec.alias: {} for spec in group.specs}}
+        if options:
+            children[group.name]["vars"] = {"ansible_ssh_common_args": Unsafe(" ".join(options))}
+    return {"all": {"children": children}}
+
+
+class _Play:
+    def __init__(self, group: Group, operator: str) -> None:
+        self._group = group
+        self._digest = group.specs[0].digest
+        self._operator = operator
+        self._count = len(group.steps)
+        self._variables: dict[str, Any] = {}
+        self.files: list[EmittedFile] = []
+
+    def play(self) -> dict[str, Any]:
+        tasks: list[dict[str, Any]] = []
+        steps = self._group.steps
+        if any(step.file is not None and not _is_absolute(step.file.path) for step in steps):
+            tasks.append(self._places())
+        for number, step in enumerate(steps, 1):
+            tasks.extend(self._tasks(number, step))
+        tasks.extend(self._command(self._count + 1, marker_step(steps)))
+        variables = {"ansible_pipelining": True, "remora_start": Block(START), **self._variables}
+        return {
+            "name": f"Devboxes as described ({self._group.name})",
+            "hosts": self._group.name,
+            "gather_facts": False,
+            "vars": variables,
+            "tasks": tasks,
+        }
+
+    def _tasks(self, number: int, step: AloneStep) -> list[dict[str, Any]]:
+        if step.file is not None:
+            return self._copy(number, step, step.file)
+        if step.kind == "codex":
+            return self._codex(number, step)
+        return self._command(number, step)
+
+    def _script(self, number: int, step: AloneStep) -> str:
+        name = f"{self._group.name}/{number:02}-{re.sub(r'[^A-Za-z0-9.-]+', '-', step.name).strip('-.')[:60]}.sh"
+        text = program([(number, step)], count=self._count, digest=self._digest, operator=self._operator, last=number)
+        if all(file.path != f"files/{name}" for file in self.files):
+            self.files.append(EmittedFile(f"files/{name}", text.encode()))
+        return name
+
+    def _command(self, number: int, step: AloneStep, *, how: str | None = None) -> list[dict[str, Any]]:
+        script = _file_lookup(self._script(number, step))
+        given = "".join(
+            f"'{name} ' ~ ({self._lookup(number, index, source)} | b64encode) ~ '\n' ~ "
+            for index, (name, source) in enumerate(step.secrets.items(), 1)
+        )
+        task: dict[str, Any] = {
+            "name": _task_name(step.title),
+            "ansible.builtin.command": {
+                "argv": [
+                    "/bin/sh",
+                    "-c",
+                    "{{ remora_start }}",
+                    "remora",
+                    str(number),
+                    how or "{{ 'check' if ansible_check_mode else 'apply' }}",
+                ],
+                "stdin": "{{ " + given + "'\n' ~ " + script + " }}",
+                "stdin_add_newline": False,
+            },
+            "register": "remora_step",
+            "changed_when": _CHANGED if how is None else False,
+            "check_mode": False,
+        }
+        if step.secrets:
+            task["no_log"] = True
+        return [task]
+
+    def _lookup(self, number: int, index: int, source: SecretSource) -> str:
+        """Where the secret is found on the machine that runs the playbook; a missing one stops the task."""
+        variable = f"remora_secret_{number}_{index}"
+        if source.environment is not None:
+            self._variables[variable] = Unsafe(source.environment)
+            return f"lookup('ansible.builtin.env', {variable}, default=undef())"
+        if source.file is not None:
+            self._variables[variable] = Unsafe(source.file)
+            return f"lookup('ansible.builtin.file', {variable})"
+        self._variables[variable] = Unsafe(shlex.join(source.command or ()))
+        return f"lookup('ansible.builtin.pipe', {variable})"
+
+    def _places(self) -> dict[str, Any]:
+        step = AloneStep(_PLACES, _PLACES, "Find the home of codex", {})
+        (task,) = self._command(0, step, how="check")
+        task["register"] = "remora_places"
+        self._variables["remora_codex_home"] = (
+            "{{ remora_places.stdout_lines | last | regex_replace('^remora: ready: ', '') }}"
+        )
+        return task
+
+    def _codex(self, number: int, step: AloneStep) -> list[dict[str, Any]]:
+        look = self._command(number, step, how="{{ 'check' if ansible_check_mode else 'prepare' }}")[0]
+        look["name"] = _task_name(f"{step.title}: what is there")
+        look["register"] = "remora_codex"
+        said = "(remora_codex.stdout_lines | default([], true) | last | default(''))"
+        copy = {
+            "name": _task_name(f"{step.title}: the archive"),
+            "ansible.builtin.copy": {
+                "src": f"{{{{ playbook_dir }}}}/files/codex-{{{{ {said}.split(' ')[2] }}}}.tar.gz",
+                "dest": f"{{{{ {said} | regex_replace('^remora: ready: [^ ]+ ', '') }}}}",
+                "mode": "0600",
+            },
+            "when": f"{said} is match('remora: ready: ')",
+        }
+        return [look, copy, *self._command(number, step)]
+
+    def _copy(self, number: int, step: AloneStep, table: FileTable) -> list[dict[str, Any]]:
+        name = f"{self._group.name}/content-{number:02}"
+        self.files.append(EmittedFile(f"files/{name}", (table.content or "").encode()))
+        variable = f"remora_path_{number}"
+        self._variables[variable] = Unsafe(table.path)
+        dest = f"{{{{ {variable} }}}}"
+        if not _is_absolute(table.path):
+            dest = f"{{{{ remora_codex_home }}}}/{dest}"
+        folder = dest.removesuffix("}}") + "| dirname }}" if _is_absolute(table.path) else None
+        parent = folder or f"{{{{ (remora_codex_home ~ '/' ~ {variable}) | dirname }}}}"
+        return [
+            {
+                "name": _task_name(f"{step.title}: its folder as it is"),
+                "ansible.builtin.stat": {"path": parent},
+                "register": "remora_folder",
+            },
+            {
+                "name": _task_name(f"{step.title}: its folder"),
+                "ansible.builtin.file": {
+                    "path": parent,
+                    "state": "directory",
+                    "mode": "0700" if table.mode.endswith("00") else "0755",
+                },
+                "when": "not remora_folder.stat.exists",
+            },
+            {
+                "name": _task_name(f"{step.title}: what lies there"),
+                "ansible.builtin.stat": {"path": dest, "follow": True},
+                "register": "remora_file",
+                "failed_when": "remora_file.stat.exists and not remora_file.stat.isreg",
+            },
+            {
+                "name": _task_name(step.title),
+                "ansible.builtin.copy": {
+                    "src": f"{{{{ playbook_dir }}}}/files/{name}",
+                    "dest": dest,
+                    "mode": table.mode,
+                    "follow": True,
+                },
+            },
+        ]
+
+
+def _is_absolute(path: str) -> bool:
+    return path.startswith(("/", "~/"))
+
+
+def _archive_name(package: Package) -> str:
+    return f"codex-{package.platform.os}-{package.platform.architecture}.tar.gz"
+
+
+def _task_name(title: str) -> str:
+    return title.replace("{{", "{ {").replace("{%", "{ %").replace("{#", "{ #")
+
+
+def _file_lookup(name: str) -> str:
+    return f"lookup('ansible.builtin.file', playbook_dir ~ '/files/{name}', rstrip=False)"

@@ -1,0 +1,76 @@
+# An install of codex of ours. Needs remora_location, remora_source, remora_keep, remora_limit, remora_pin and
+# remora_package, which sets what one platform needs, and fails for one that nothing was brought along for.
+remora_platform() {
+  remora_architecture=$(uname -m)
+  if [ "$(getconf LONG_BIT 2>/dev/null)" = 32 ]; then
+    case $remora_architecture in x86_64) remora_architecture=i686 ;; aarch64 | arm64) remora_architecture=armv7l ;; esac
+  fi
+  case $remora_architecture in arm64) remora_architecture=aarch64 ;; amd64) remora_architecture=x86_64 ;; esac
+  printf '%s-%s\n' "$(uname -s)" "$remora_architecture"
+}
+remora_read_codex() { remora_script_codex_places_codex_read </dev/null; }
+remora_judge_codex() {
+  if ! remora_package "$(remora_platform)"; then
+    remora_blocked platform-unsupported "no codex for $(remora_platform) was emitted; emit again with --platform $(remora_platform)"
+  elif [ "$(remora_one state)" = intact ] && [ "$(remora_one content)" = "$remora_content" ]; then
+    remora_same "$remora_version at $(remora_one current)"
+  else
+    remora_different "$remora_version is to be the current one"
+  fi
+}
+
+# What the next ones change stays in this shell; a script that fails says so in an answer.
+remora_prepare() {
+  remora_package "$(remora_platform)"
+  remora_script_codex_places_codex_transfer_codex_prepare </dev/null
+}
+remora_prepare_codex() {
+  remora_take
+  remora_mark readiness=provisioning # first, so that folders come to be in the same order as ever
+  remora_prepare
+  remora_script_lock_leave </dev/null
+  ! remora_said failed || remora_end "failed $(remora_one failed)" "$(remora_one failed.detail)"
+  if remora_said ready || [ "$(remora_one have)" = "$remora_archive_size" ]; then remora_end same 'it is here already'; fi
+  remora_script_codex_places_codex_transfer_part </dev/null
+  remora_end ready "$(remora_platform) $(remora_one place)"
+}
+remora_apply_codex() {
+  remora_prepare
+  ! remora_said failed || return
+  if ! remora_said ready; then
+    if [ "$(remora_one have)" != "$remora_archive_size" ]; then
+      remora_script_codex_places_codex_transfer_part </dev/null
+      remora_bring "$(remora_one place)"
+      ! remora_said failed || return
+      remora_rename
+    fi
+    remora_size=0
+    remora_script_codex_places_codex_transfer_codex_install </dev/null
+    ! remora_said failed || return
+  fi
+  remora_script_codex_places_codex_transfer_codex_switch </dev/null
+}
+
+# remora_rename: what this machine has packed itself is proven by what it holds, and has a digest of its own.
+remora_rename() {
+  case $remora_fetch in
+    wheel:* | npm:*)
+      remora_brought=$(remora_one place)
+      remora_archive=$(remora_digest "$remora_brought")
+      remora_archive_size=$(wc -c <"$remora_brought" | tr -d ' ')
+      remora_pieces="0 $remora_archive_size 0 -"
+      remora_script_codex_places_codex_transfer_part </dev/null
+      mv -- "$remora_brought" "$(tail -n 1 "$remora_work/answers/it.place")"
+      ;;
+  esac
+}
+
+# remora_bring PLACE: have the archive at PLACE.
+remora_bring() (
+  case $remora_fetch in
+    '') remora_fail provision-failed 'the archive of codex has not been brought here' ;;
+  esac
+  remora_find_python || remora_fail tool-missing 'the host has no python3, which fetches codex'
+  remora_text=$(PATH=$remora_path "$remora_python" -ISc "$remora_fetcher" "$remora_fetch" "$1" "$remora_content" 2>&1) ||
+    remora_fail package-unavailable "$remora_text"
+)

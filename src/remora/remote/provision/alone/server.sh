@@ -1,0 +1,41 @@
+# The app server. Needs remora_start_it, remora_survive (1 or nothing) and remora_limit.
+remora_read_server() { remora_script_codex_program_server_find_limits_enforced_server_unit_server_read </dev/null; }
+remora_lacks_service() {
+  [ "$remora_survive" = 1 ] && [ "$(remora_one manager)" = 1 ] && { [ "$(remora_one unit)" != same ] || [ "$(remora_one enabled)" != enabled ]; }
+}
+remora_judge_server() {
+  remora_changes=
+  if [ -z "$(remora_one codex)" ] && ! remora_said pid; then
+    remora_later 'codex has to be there first'
+    return
+  fi
+  [ -z "$remora_start_it" ] || remora_said pid || remora_changes='it is started'
+  ! remora_lacks_service || remora_changes="${remora_changes:+$remora_changes; }the service that starts it at boot is set up"
+  if [ -n "$remora_changes" ]; then remora_different "$remora_changes"; else remora_same "process $(remora_one pid)"; fi
+}
+remora_apply_server() {
+  remora_lacking=$(remora_lacks_service && echo 1)
+  if [ -n "$remora_lacking" ]; then
+    remora_script_codex_program_server_unit_server_unit_apply </dev/null
+    ! remora_said failed || return
+  fi
+  [ -n "$remora_start_it" ] && ! remora_said pid || return 0
+  (
+    remora_codex=$(remora_one codex)
+    remora_socket=$remora_home/app-server-control/app-server-control.sock
+    remora_listen=unix://
+    if [ "$(printf %s "$remora_socket" | wc -c | tr -d ' ')" -gt 103 ]; then
+      remora_socket=$remora_run/$remora_key.sock
+      remora_listen=unix://$remora_socket
+    fi
+    remora_limit=60
+    remora_script_launch </dev/null
+  )
+  case $(cat "$remora_work/answers/outcome" 2>/dev/null) in
+    started | adopt) ;;
+    *)
+      remora_tell failed launch-failed
+      remora_tell failed.detail "the app server did not start: $(cat "$remora_work/answers/log.tail" 2>/dev/null)"
+      ;;
+  esac
+}

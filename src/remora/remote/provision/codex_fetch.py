@@ -1,0 +1,152 @@
+"""Fetches codex on a host that is alone, and makes of it the archive that is sent elsewhere.
+
+Standard library only; it stands alone. ``codex_fetch.py SOURCE RESULT CONTENT``: SOURCE is an address of the archive
+itself, ``wheel:NAME==VERSION`` or ``npm:NAME@VERSION``, fetched by the pip or npm that is there. RESULT becomes a gzip-compressed
+tar archive; what it holds is proven by CONTENT, the SHA-256 over mode, digest and path of every file.
+"""
+
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import urllib.request
+import zipfile
+
+_PROGRAMS = ("bin/codex", "codex/codex")
+_PARTS = ("bin", "codex-path", "codex-resources", "codex", "path")
+_DESCRIPTION = "codex-package.json"
+_MAGIC = (b"\x7fELF", b"\xcf\xfa\xed\xfe")
+
+
+def fetch(source, folder):
+    """The archive, somewhere in `folder`."""
+    kind, _, name = source.partition(":")
+    if kind == "wheel":
+        options = ("download", "--no-deps", "--no-cache-dir", "--only-binary=:all:", "--dest", folder, name)
+        commands = [("python3", "-m", "pip", *options), ("pip3", *options), ("pip", *options)]
+    else:
+        commands = [("npm", "pack", "--pack-destination=" + folder, name)]
+    said = ""
+    for command in commands:
+        if shutil.which(command[0]) is None:
+            continue
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        found = os.listdir(folder)
+        if done.returncode == 0 and len(found) == 1:
+            return os.path.join(folder, found[0])
+        said = done.stdout.decode("utf-8", "replace")[-600:]
+    raise SystemExit("%s could not be fetched with %s. %s" % (name, "pip" if kind == "wheel" else "npm", said))
+
+
+def unpack(archive, folder):
+    """All regular files, never outside of `folder`."""
+    root = os.path.realpath(folder)
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as opened:
+            for item in opened.infolist():
+                if not item.is_dir():
+                    with opened.open(item) as content:
+                        _write(root, item.filename, content, bool(item.external_attr >> 16 & 0o100))
+    else:
+        with tarfile.open(archive) as opened:
+            for item in opened:
+                if item.isreg():
+                    _write(root, item.name, opened.extractfile(item), bool(item.mode & 0o100))
+                elif not item.isdir():
+                    raise SystemExit("%s holds %s, which is no file" % (archive, item.name))
+
+
+def _write(root, name, content, executable):
+    path = os.path.realpath(os.path.join(root, name))
+    if not path.startswith(root + os.sep):
+        raise SystemExit("the file %s leads out of the archive" % name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        shutil.copyfileobj(content, file, 1024 * 1024)
+    with open(path, "rb") as file:
+        program = file.read(4) in _MAGIC
+    os.chmod(path, 0o755 if executable or program else 0o644)
+
+
+def contents(folder):
+    """The files to install, by their path in the package, and codex's own."""
+    for inside in _PROGRAMS:
+        for place, _, _ in sorted(os.walk(folder)):
+            if os.path.isfile(os.path.join(place, inside)):
+                return _package(place), inside
+    raise SystemExit("there is no codex in the archive")
+
+
+def _package(root):
+    files = {}
+    for part in _PARTS:
+        for place, _, names in os.walk(os.path.join(root, part)):
+            for name in names:
+                path = os.path.join(place, name)
+                files[os.path.relpath(path, root)] = path
+    description = os.path.join(root, _DESCRIPTION)
+    if os.path.isfile(description):
+        files[_DESCRIPTION] = description
+    return files
+
+
+def pack(files, program, result, content):
+    """The archive at `result`; nothing else than `content` is packed."""
+    lines = []
+    for name in sorted(files):
+        digest = hashlib.sha256()
+        with open(files[name], "rb") as file:
+            while True:
+                data = file.read(1024 * 1024)
+                if not data:
+                    break
+                digest.update(data)
+        executable = name == program or os.stat(files[name]).st_mode & 0o100
+        lines.append("%o %s %s\n" % (0o755 if executable else 0o644, digest.hexdigest(), name))
+    listing = "".join(lines).encode("utf-8", "surrogateescape")
+    if hashlib.sha256(listing).hexdigest() != content:
+        raise SystemExit("what was fetched is not the codex that the manifest meant: its digest is another one")
+    with open(result, "wb") as file, gzip.GzipFile("", "wb", 1, file, 0) as packed:
+        with tarfile.open(fileobj=packed, mode="w|", format=tarfile.GNU_FORMAT) as archive:
+            item = tarfile.TarInfo(".remora-files")
+            item.size, item.mode, item.mtime = len(listing), 0o644, 1577836800
+            archive.addfile(item, io.BytesIO(listing))
+            for name in sorted(files):
+                item = tarfile.TarInfo(name)
+                item.size = os.stat(files[name]).st_size
+                item.mode = 0o755 if name == program or os.stat(files[name]).st_mode & 0o100 else 0o644
+                item.mtime = 1577836800
+                with open(files[name], "rb") as opened:
+                    archive.addfile(item, opened)
+
+
+def main(arguments):
+    """The program."""
+    source, result, content = arguments
+    if source.startswith(("wheel:", "npm:")):
+        # beside the result: a temporary folder may be small
+        folder = tempfile.mkdtemp(prefix=".fetch-", dir=os.path.dirname(result))
+        try:
+            arrived = os.path.join(folder, "arrived")
+            inside = os.path.join(folder, "inside")
+            os.mkdir(arrived)
+            os.mkdir(inside)
+            unpack(fetch(source, arrived), inside)
+            pack(*contents(inside), result, content)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    else:
+        try:
+            with urllib.request.urlopen(source, timeout=60) as answer, open(result, "wb") as file:
+                shutil.copyfileobj(answer, file, 1024 * 1024)
+        except (OSError, ValueError) as error:
+            raise SystemExit("%s could not be fetched: %s" % (source, error))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
