@@ -249,3 +249,27 @@ def test_a_new_shell_sees_a_new_login_environment(sshd: SystemSshd) -> None:
 
     before, after = run(work())
     assert after == f"/added/later:{before}"
+
+
+def test_a_secret_that_comes_in_two_pieces_is_told_as_one(sshd: SystemSshd) -> None:
+    progress = Progress()
+    text = "printf 'key can'; sleep 0.5; printf 'ary-9f3b\\rnext\\n'; printf last\n"
+
+    async def work() -> Answers:
+        async with bench_at(sshd) as bench:
+            bench.attend("set-up of ~/app", "setup:~/app", progress)
+            return await bench.run(Script("", {}, text), limit=20)
+
+    said = run(work())
+    assert progress.lines == ["key canary-9f3b", "next", "last"]
+    assert said.one("tail") == "key canary-9f3b\rnext\nlast"
+
+
+def test_the_tail_of_much_output_begins_with_a_whole_line(sshd: SystemSshd) -> None:
+    text = "i=0; while [ $i -lt 200 ]; do i=$((i + 1)); echo 'key canary-9f3b-0123456789'; done; exit 1\n"
+
+    async def work() -> Answers:
+        async with bench_at(sshd) as bench:
+            return await bench.run(Script("", {}, text), limit=20)
+
+    assert set((run(work()).one("tail") or "").splitlines()) == {"key canary-9f3b-0123456789"}

@@ -127,3 +127,10 @@ def test_lines_of_scripts_are_neutral_and_belong_to_the_step_at_work_or_to_come(
     (line,) = case.heard
     assert isinstance(line, StepMoved)
     assert (line.name, line.line) == ("step-1", "waits for \\x1b[31mbob")
+
+
+def test_what_a_host_says_in_a_notice_forges_no_line_and_moves_no_cursor() -> None:
+    case = Case(Finding(state=StepState.SAME, detail="\x1b[2J", notices=("a\n! forged\x1b[2J",)))
+    case.outcome.same(0)
+    step = case.outcome.body(None).steps[0]
+    assert (step.detail, step.notices) == ("\\x1b[2J", ["a ! forged\\x1b[2J"])

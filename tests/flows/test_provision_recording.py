@@ -10,7 +10,7 @@ from remora.adapters.run_logs import LogFiles
 from remora.flows.provision.hiding import without_secrets
 from remora.flows.provision.recording import recorded
 from remora.testing.manual_clock import ManualClock
-from remora.wire.reports import ErrorBody
+from remora.wire.reports import ErrorBody, NoticeBody
 from remora.wire.reports.provision import (
     HostProvision,
     ProvisionProgress,
@@ -106,12 +106,17 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
 
 
 def test_a_secret_that_a_script_wrote_is_in_no_line_report_or_log(tmp_path: Path) -> None:
-    error = msgspec.structs.replace(FAILURE, seen="+ curl -H sk-canary", message="sk-canary is refused")
+    error = msgspec.structs.replace(
+        FAILURE, seen="+ curl -H sk-canary", message="sk-canary is refused", next="sk-canary"
+    )
     step = StepBody(
         name="setup", title="set up", outcome="failed", detail="sk-canary", error=error, notices=["sk-canary"]
     )
     progress = host(outcome="failed", steps=[step])
     progress.insert(1, StepMoved(alias="devbox", name="setup", line="export KEY=sk-canary"))
+    for document in progress:
+        if isinstance(document, HostProvision):
+            document.notices.append(NoticeBody(code="marker-unwritable", message="sk-canary"))
     came = record(progress, tmp_path, hide=lambda text: text.replace("sk-canary", "***"))
     log = body_of(came).log
     assert log is not None

@@ -67,7 +67,10 @@ class AnswerReader:
         return self._noise + (b"" if self.ended else self._buffer)
 
     def begin(self, listen: Callable[[bytes], None] | None = None) -> None:
-        """Get ready for the next script; `listen` hears what is no answer."""
+        """Get ready for the next script; `listen` hears what is no answer.
+
+        A newline that may begin an answer is held back; an empty piece says that the line has ended all the same.
+        """
         self._listen = listen
         self.ended = None
         self._pairs = []
@@ -87,6 +90,8 @@ class AnswerReader:
                 plain = len(self._buffer) - self._beginning()
                 self.add_noise(self._buffer[:plain])
                 self._buffer = self._buffer[plain:]
+                if plain and self._buffer and self._listen is not None:
+                    self._listen(b"")
                 return
             self.add_noise(self._buffer[:start])
             end = self._buffer.find(b"\n", start + len(self._prefix))

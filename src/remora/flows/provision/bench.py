@@ -25,9 +25,12 @@ _MARGIN: Final = 15.0
 """Seconds that a script with a limit of its own on the host gets beyond it, to end what it started and to say so."""
 _LONG: Final = 7 * 24 * 3600.0
 """A wait that something else bounds."""
-_TAIL: Final = 4000
+_TAIL: Final = 1800
+"""Characters of output that a failure shows: so few that nothing behind us cuts them once more."""
 _SHOWN: Final = 2000
-"""The longest line that counts as progress."""
+"""The longest line that is told whole."""
+_LINE: Final = 65536
+"""Bytes that may wait for the end of their line."""
 _STEP: Final = "it"
 """Prefix of the answers of a script that runs alone."""
 
@@ -101,6 +104,7 @@ class Bench:
         except BaseException:
             await self._drop(shell)
             raise
+        lines.finish()
         answers = answers.with_pair("tail", lines.tail)
         if answers.one("limited") is not None:
             raise TimeLimit(
@@ -271,18 +275,43 @@ async def open_bench(host: RemoteHost, world: World) -> AsyncIterator[Bench]:
 
 
 class _Lines:
-    """Output as it comes, cut into lines for `tell`; a line that is not complete yet is told when nothing follows."""
+    """Output as it comes: whole lines for `tell`, the newest of them as :attr:`tail`.
+
+    A line is never cut in the middle of a word, since nobody knows half a secret as one.
+    """
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self.tail = ""
+        self._begun = b""
+        self._told = ""
+
+    @property
+    def tail(self) -> str:
+        """The newest of the lines that have been told."""
+        if len(self._told) <= _TAIL:
+            return self._told
+        newest = self._told[-_TAIL:]
+        return newest.partition("\n")[2] or newest.partition(" ")[2]
 
     def take(self, data: bytes) -> None:
-        text = without_escapes(decode(data))
-        self.tail = (self.tail + text)[-_TAIL:]
+        """The next piece, wherever it was cut; an empty one ends the line."""
+        if not data:
+            self.finish()
+            return
+        self._begun += data
+        end = max(self._begun.rfind(b"\n"), self._begun.rfind(b"\r")) + 1
+        self._pass_on(end if len(self._begun) - end < _LINE else len(self._begun))
+
+    def finish(self) -> None:
+        """What has come is a whole line."""
+        self._pass_on(len(self._begun))
+
+    def _pass_on(self, end: int) -> None:
+        text, self._begun = without_escapes(decode(self._begun[:end])), self._begun[end:]
+        self._told = (self._told + text)[-2 * _TAIL :]
         for line in text.splitlines():
             if line.strip():
-                self._tell(line[:_SHOWN])
+                self._tell(line if len(line) <= _SHOWN else f"{line[:_SHOWN].rpartition(' ')[0]} …")
 
 
 def _with_log(answers: Answers) -> str:

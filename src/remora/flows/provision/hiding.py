@@ -44,6 +44,8 @@ def _hide(progress: ProvisionProgress, hide: Hide) -> None:
 
 def _hide_host(host: HostProvision, hide: Hide) -> None:
     _hide_error(host.error, hide)
+    for notice in host.notices:
+        notice.message = hide(notice.message)
     for step in host.steps:
         _hide_step(step, hide)
 
@@ -56,4 +58,4 @@ def _hide_step(step: StepBody, hide: Hide) -> None:
 
 def _hide_error(error: ErrorBody | None, hide: Hide) -> None:
     if error is not None:
-        error.message, error.seen = hide(error.message), hide(error.seen)
+        error.message, error.seen, error.next = hide(error.message), hide(error.seen), hide(error.next)

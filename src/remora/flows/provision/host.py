@@ -9,6 +9,7 @@ from remora.core.backoff import Backoff, may_retry
 from remora.core.errors import Code, ProvisionProblem, RemoraError, own_failure
 from remora.core.provisioning import Finding, Marker, Readiness, Script, StepState, marker_text
 from remora.core.script_failures import script_problem
+from remora.core.text import neutralise
 from remora.flows.connect import connect_host
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.lock import HostLock
@@ -222,7 +223,8 @@ class _Visit:
         """Write the last word and leave the lock. That it cannot be written is a notice, and no failure."""
         (said,) = await self._lock.leave(self._marker_script(marker))
         if said.one("failed") is not None:
-            message = f"The host keeps no note of how provisioning ended: {said.one('failed.detail') or ''}"
+            detail = neutralise(said.one("failed.detail") or "", one_line=True)
+            message = f"The host keeps no note of how provisioning ended: {detail}"
             self._outcome.notices.append(NoticeBody(code="marker-unwritable", message=message))
 
     async def _mark_failed(self, stop: _StepStops) -> None:

@@ -180,7 +180,7 @@ class HostOutcome:
             seconds=seconds,
             bytes=sent,
             error=error_body(error) if error is not None else None,
-            notices=list(notices),
+            notices=[neutralise(notice, one_line=True) for notice in notices],
         )
         self._done[index] = body
         self.progress(StepDone(alias=self.alias, step=body))

@@ -92,7 +92,7 @@ remora_replace() {
   remora_in_new=$remora_in_folder/.${remora_in_target##*/}.remora-$$
   remora_in_seen=$(
     {
-      rm -f -- "$remora_in_new" && (umask 077 && : >"$remora_in_new") && chmod "$2" "$remora_in_new" && cat >"$remora_in_new" &&
+      rm -f -- "$remora_in_new" && (umask 077 && set -C && : >"$remora_in_new") && chmod "$2" "$remora_in_new" && cat >"$remora_in_new" &&
         mv -f -- "$remora_in_new" "$remora_in_target"
     } 2>&1
   ) && return 0
