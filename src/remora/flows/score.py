@@ -1,17 +1,15 @@
 """The readiness scorecard of one host and one folder: measured over one connection, judged here."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from remora.core import score_judges as judges
 from remora.core import score_permissions as permissions
 from remora.core.answers import Answers
 from remora.core.errors import (
     Code,
-    ProtocolProblem,
     ProvisionProblem,
     RemoraError,
     ShellProblem,
@@ -34,15 +32,11 @@ from remora.core.scoring import Item, Result, percent, unknown
 from remora.flows.connect import connect_host
 from remora.flows.launch import AppServer, open_app_server
 from remora.flows.provision.bench import Bench, open_bench
-from remora.flows.rpc import RpcClient
+from remora.flows.score_server import ScoredFolder, measure_server, not_measured
 from remora.ports import Dialogue, RemoteHost, World
-from remora.wire import scored_server as server_words
-from remora.wire.appserver import UnknownMethod
 from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.score import ScoreReport, group_bodies, rounded, unknown_names
 
-_TRIAL: Final = 20.0
-"""Seconds that one confined command may take."""
 _CLEANING: Final = 60.0
 _NOT_RUN: Final = "not run, as asked"
 
@@ -69,13 +63,13 @@ async def score_host(
     `tell` hears what is being measured. Raises what keeps the host out of reach, and ``folder-missing``.
     """
     began = world.clock.monotonic()
-    async with connect_host(alias, world, dialogue) as host:
+    async with connect_host(alias, world, dialogue, lend_agent=False) as host:  # code of the repository runs there
         async with open_bench(host, world) as bench:
             card = _Card(request, bench, tell)
             await card.measure_folder()
             account = bench.facts.account
             await bench.release()  # the host may allow one session at a time
-        server = await card.measure_server(host, world)
+        server = await card.measure_server(host)
         return _report(alias, request, card, host, server, account=account, seconds=world.clock.monotonic() - began)
 
 
@@ -151,7 +145,7 @@ class _Card:
         try:
             await self._bench.ask(Script("score_scratch", self._place), limit=self._world.limits.provision_step)
         except ProvisionProblem as error:
-            return unknown(item, f"{error.message}\n{error.seen}", error.next_step)
+            return not_measured(item, error)
         return await self._run(item, Script("git score_checkout", {**self._git, **self._place}))
 
     async def _chore(self, item: Item, command: ProjectCommand | None, checkout: Item) -> Item:
@@ -173,7 +167,7 @@ class _Card:
         except TimeLimit as error:
             return judges.judge_run(item, status=None, said=error.seen, seconds=clock.monotonic() - began, limit=limit)
         except ProvisionProblem as error:
-            return unknown(item, f"{error.message}\n{error.seen}", error.next_step)
+            return not_measured(item, error)
         code = answers.one("code") or answers.one("status") or ""
         status = int(code) if code.isdecimal() else 1
         said = answers.one("tail") or ""
@@ -207,93 +201,35 @@ class _Card:
 
     # -- what the server says
 
-    async def measure_server(self, host: RemoteHost, world: World) -> AppServer | None:
+    async def measure_server(self, host: RemoteHost) -> AppServer | None:
         """The items that only the app server can tell; unknown where there is none."""
         self._tell("asking the app server")
+        world, scored = self._world, self._scored
         launch = LaunchRequest(folder=self.folder, codex=self._request.codex)
         try:
             async with open_app_server(
                 host, launch, clock=world.clock, limits=world.limits, nonce=world.nonce
             ) as server:
-                await self._ask(server.rpc, server.version)
+                async for item in measure_server(scored, server.rpc, server.version):
+                    self.items.append(item)
                 return server
         except Unreachable:
             raise
         except RemoraError as error:
-            blanks = (
-                judges.loaded_item(self.folder),
-                permissions.sandbox_item(self._places),
-                permissions.approvals_item(self.folder),
-                judges.review_item(),
-            )
             had = {item.name for item in self.items}
-            self.items += [
-                unknown(item, f"{error.message}\n{error.seen}", error.next_step)
-                for item in blanks
-                if item.name not in had
-            ]
+            self.items += [not_measured(item, error) for item in scored.items if item.name not in had]
             return None
 
-    async def _ask(self, rpc: RpcClient, version: str | None) -> None:
-        measures: tuple[tuple[Item, Callable[[], Awaitable[Item]]], ...] = (
-            (judges.loaded_item(self.folder), partial(self._loaded, rpc, version)),
-            (permissions.sandbox_item(self._places), partial(self._sandbox, rpc)),
-            (permissions.approvals_item(self.folder), partial(self._approvals, rpc)),
-            (judges.review_item(), partial(_review, rpc)),
-        )
-        for item, measure in measures:
-            try:
-                self.items.append(await measure())
-            except (ProtocolProblem, TimeLimit) as error:
-                if rpc.failure is not None:
-                    raise
-                self.items.append(unknown(item, f"{error.message}\n{error.seen}", error.next_step))
-
-    async def _loaded(self, rpc: RpcClient, version: str | None) -> Item:
-        top = self._seen.one("top") or self.folder
-        answer = await rpc.request("thread/start", server_words.look_at_folder(self.folder))
-        return judges.judge_loaded(judges.loaded_item(self.folder), server_words.read_sources(answer), top, version)
-
-    async def _sandbox(self, rpc: RpcClient) -> Item:
-        places = self._places
-        if not places:
-            return unknown(permissions.sandbox_item(self._places), "no place can be written anyway", "")
-        folder = places.get(permissions.INSIDE) or self.folder
-        files = {name: f"{place}/.{self._scratch}" for name, place in places.items()}
-
-        async def tried(name: str, policy: Mapping[str, Any] | None) -> permissions.Trial:
-            body = server_words.try_writing(files, folder, policy, limit=_TRIAL)
-            try:
-                return server_words.read_trial(name, await rpc.request("command/exec", body))
-            except UnknownMethod:
-                raise
-            except ProtocolProblem as error:
-                if rpc.failure is not None:
-                    raise
-                return permissions.Trial(policy=name, wrote=None, said=error.seen)
-
-        return permissions.judge_sandbox(
-            await tried("readOnly", server_words.READ_ONLY),
-            await tried("workspaceWrite", server_words.workspace_of(folder)),
-            await tried("as configured", None),
-            places,
-        )
-
-    async def _approvals(self, rpc: RpcClient) -> Item:
-        config = await rpc.request("config/read", {"cwd": self.folder})
-        requirements: Any = None
-        with suppress(UnknownMethod):
-            requirements = await rpc.request("configRequirements/read")
-        item = permissions.approvals_item(self.folder)
-        return permissions.judge_approvals(
-            item, server_words.read_config(config), server_words.read_requirements(requirements)
-        )
-
     @property
-    def _places(self) -> dict[str, str]:
-        """Where the sandbox is tried, by name."""
-        found = {name: self._seen.one(f"sandbox.{name}") for name in (permissions.INSIDE, permissions.OUTSIDE)}
-        return {name: place for name, place in found.items() if place is not None}
+    def _scored(self) -> ScoredFolder:
+        seen = self._seen
+        found = {name: seen.one(f"sandbox.{name}") for name in (permissions.INSIDE, permissions.OUTSIDE)}
+        return ScoredFolder(
+            folder=self.folder,
+            top=seen.one("top") or self.folder,
+            places={name: place for name, place in found.items() if place is not None},
+            file=f".{self._scratch}",
+        )
 
     # -- what scripts are given
 
@@ -311,18 +247,6 @@ class _Card:
     @property
     def _place(self) -> dict[str, str]:
         return {"remora_scratch": self._scratch}
-
-
-async def _review(rpc: RpcClient) -> Item:
-    try:
-        await rpc.request("review/start", {})
-    except UnknownMethod as error:
-        return judges.judge_review(known=False, said=error.seen)
-    except ProtocolProblem as error:
-        if rpc.failure is not None:
-            raise
-        return judges.judge_review(known=True, said=error.seen)
-    return judges.judge_review(known=True, said="")
 
 
 def _names() -> dict[str, str]:
