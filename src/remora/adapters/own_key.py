@@ -42,12 +42,10 @@ def _write(path: Path) -> None:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(_SIZE))
-        if path.exists():
-            draft.replace(path)  # it was no key
-        else:
-            os.link(draft, path)
+        os.link(draft, path)
     except FileExistsError:
-        pass
+        if _read(path) is None:
+            draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 

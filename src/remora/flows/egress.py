@@ -75,15 +75,12 @@ class Egress:
 
     async def _carry(self, client: ByteStream) -> None:
         (destination,) = self.destinations
-
-        async def reach() -> ByteStream:
-            try:
-                return await self._reach(destination, destination.host, destination.port)
-            except RemoraError as error:
-                self._note(error.message)
-                raise
-
-        await show_in(client, reach)
+        try:
+            server = await self._reach(destination, destination.host, destination.port)
+        except RemoraError as error:
+            await self._refuse(client, _status_for(error), error.message)
+            return
+        await show_in(client, _given(server))
 
     async def _serve(self, client: ByteStream) -> None:
         try:

@@ -163,6 +163,10 @@ class MemoryHost:
         await self._lost.wait()
         return self._broken
 
+    def stop_port(self, port: int) -> None:
+        """Nobody listens on `port` any more."""
+        self._ports.pop(port, None)
+
     def lose_connection(self) -> None:
         """The network breaks: every wait raises ``connection-lost``."""
         self._break(_lost())
