@@ -185,6 +185,13 @@ def write_emitted(folder: str, files: "Iterable[Emitted]") -> None:
     write_emitted(folder, files)
 
 
+def absolute_path(path: str) -> str:
+    """`path` as one that holds anywhere on this machine."""
+    from pathlib import Path
+
+    return str(Path(path).expanduser().absolute())
+
+
 def operator_name() -> str:
     """Who works on this machine, as others are told."""
     from remora.adapters.operator import operator_name

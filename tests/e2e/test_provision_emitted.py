@@ -1,5 +1,7 @@
 """The same devbox by three ways: our own run, the playbook in Ansible's hands, a new machine on its own."""
 
+import base64
+import gzip
 import json
 import os
 import stat
@@ -8,9 +10,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+import yaml
+from tests.support.codex import codex_binary
+from tests.support.control_groups import groups_removed
+from tests.support.login_endpoint import login_endpoint
 from tests.support.packages import HERE, make_package
 from tests.support.program import remora
 from tests.support.required import missing
@@ -112,8 +119,8 @@ class Laptop:
         self.remora(str(manifest), "--emit", engine, "--output", str(folder), "--platform", PLATFORM, *words)
         return folder
 
-    def play(self, folder: Path, *words: str) -> tuple[str, dict[str, int]]:
-        """One run of the playbook: what it said, and the counts of its recap."""
+    def play(self, folder: Path, *words: str, key: str = "", status: int = 0) -> tuple[str, dict[str, int]]:
+        """One run of the playbook: what it said, and the counts of its recap. `key` is an API key."""
         program = Path(sys.executable).with_name("ansible-playbook")
         if not program.exists():
             missing("ansible-core is not installed")
@@ -123,6 +130,7 @@ class Laptop:
             "ANSIBLE_NOCOWS": "1",
             "ANSIBLE_NOCOLOR": "1",
             "REMORA_CANARY": CANARY,
+            **({"REMORA_KEY": key} if key else {}),
         }
         command = [str(program), "-v", "-i", str(folder / "inventory.yml"), str(folder / "playbook.yml"), *words]
         done = subprocess.run(
@@ -139,7 +147,7 @@ class Laptop:
         counts = {
             name: int(value) for name, _, value in (word.partition("=") for word in recap.split()) if value.isdigit()
         }
-        assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+        assert done.returncode == status, done.stdout[-6000:] + done.stderr
         return done.stdout, counts
 
 
@@ -225,6 +233,82 @@ def test_a_new_machine_brings_itself_to_the_same_state(laptop: Laptop) -> None:
         assert "remora: changed" not in alone(folder, sshd)
         report = laptop.remora(str(manifest))
         assert (outcomes(report), report["hosts"][0]["bytes"]) == ({"unchanged"}, 0)
+
+
+ACCOUNT = """
+[[hosts]]
+select = ["devbox"]
+codex.version = "installed"
+login = { kind = "api-key", secret = { environment = "REMORA_KEY" } }
+server = { start = true, processes = 4000 }
+"""
+
+
+@pytest.mark.codex
+def test_a_playbook_signs_in_and_starts_the_server(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path)
+    manifest = tmp_path / "account.toml"
+    manifest.write_text(ACCOUNT)
+    key = "sk-canary-5f0c2d9e7a"
+    with (
+        TemporaryDirectory(prefix="r-") as own,
+        login_endpoint() as endpoint,
+        SystemSshd(tmp_path, environment={**endpoint.environment(), "TMPDIR": own}) as sshd,
+        groups_removed(sshd),
+    ):
+        (tmp_path / "ssh_config").write_text(sshd.ssh_config("devbox"))
+        (sshd.home / ".local/bin").mkdir(parents=True)
+        (sshd.home / ".local/bin/codex").symlink_to(codex_binary("0.169.0"))
+        (sshd.home / ".bashrc").write_text('PATH="$HOME/.local/bin:$PATH"\n')
+        endpoint.configure(sshd.home / ".codex")
+        folder = laptop.emit(manifest, "ansible")
+        assert "REMORA_KEY" in (folder / "playbook.yml").read_text()
+
+        laptop.play(folder, status=2)  # nobody gave the secret
+        endpoint.refuses = True
+        laptop.play(folder, key=key, status=2)
+        (marker,) = sshd.home.glob(".local/state/remora/*/provision")
+        assert "readiness=failed" in marker.read_text()
+        assert "title=sign in with an API key" in marker.read_text()
+        assert not (sshd.home / ".codex/auth.json").exists()
+        endpoint.refuses = False
+        said, first = laptop.play(folder, key=key)
+        assert first["changed"] == 4, "login, limits, server and the marker"
+        assert json.loads((sshd.home / ".codex/auth.json").read_text())["OPENAI_API_KEY"] == key
+        _, second = laptop.play(folder, key=key)
+        assert second["changed"] == 0
+        assert key not in said
+        assert key not in "".join(
+            path.read_text(errors="replace") for path in marker.parent.iterdir() if path.is_file()
+        )
+        done = remora("provision", str(manifest), "--json", environment={**laptop.environment, "REMORA_KEY": key})
+        assert outcomes(json.loads(done.stdout)) == {"unchanged"}
+
+
+def test_what_a_new_machine_cannot_have_is_refused_or_said(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path)
+    (tmp_path / "ssh_config").write_text("Host devbox\n  HostName 127.0.0.1\n")
+    refused = remora(
+        *("provision", str(laptop.manifest(secrets=True)), "--emit", "cloud-init", "--output", str(tmp_path / "no")),
+        *("--platform", PLATFORM, "--user", "debian", "--codex-url", "https://example.com/codex.tar.gz"),
+        environment=laptop.environment,
+    )
+    assert refused.returncode == 3
+    assert b"needs secrets" in refused.stderr
+    assert not (tmp_path / "no").exists()
+    manifest = tmp_path / "account.toml"
+    manifest.write_text(ACCOUNT)
+    report = laptop.remora(str(manifest), "--emit", "cloud-init", "--output", str(tmp_path / "yes"), "--user", "debian")
+    assert any("login is left out" in notice for notice in report["notices"])
+    data = (tmp_path / "yes/devbox/user-data").read_text()
+    assert data.startswith("#cloud-config\n")
+    assert "Login is left out" in data
+    assert "readiness=failed" not in data
+    document = yaml.safe_load(data)
+    assert document["runcmd"] == [["su", "-", "debian", "-c", "/bin/sh /var/lib/remora/provision.sh"]]
+    (written,) = document["write_files"]
+    program = gzip.decompress(base64.b64decode(written["content"]))
+    assert program == (tmp_path / "yes/devbox/provision.sh").read_bytes()
 
 
 def alone(folder: Path, sshd: SystemSshd) -> str:

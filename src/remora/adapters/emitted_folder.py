@@ -1,6 +1,5 @@
 """A folder on this machine that emitted files go to."""
 
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -36,7 +35,7 @@ def write_emitted(folder: str, files: Iterable[Emitted]) -> None:
             else:
                 new.write_bytes(file.content)
             new.chmod(0o755 if file.executable else 0o644)
-            os.replace(new, path)
+            new.replace(path)
     except OSError as error:
         raise UsageProblem(
             Code.USAGE,

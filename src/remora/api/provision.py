@@ -144,7 +144,6 @@ async def emit_provisioning(
     :class:`~remora.core.errors.ConfigProblem` for what cannot be the same there.
     """
     from importlib.metadata import version
-    from pathlib import Path
 
     from remora import wiring
     from remora.core.choosing import choose
@@ -155,10 +154,10 @@ async def emit_provisioning(
         platforms=tuple(platforms),
         user=user,
         codex_url=codex_url,
-        manifest=Path(manifest).name,
+        manifest=manifest.rpartition("/")[2],
         operator=wiring.operator_name(),
         version=version("remora"),
-        ssh_config=None if ssh_config is None else str(Path(ssh_config).expanduser().absolute()),
+        ssh_config=None if ssh_config is None else wiring.absolute_path(ssh_config),
     )
     limits = settings.limits
     clock = wiring.default_world(ssh_config, settings=settings).clock

@@ -1,15 +1,25 @@
-"""Puts keys into codex's ``config.toml`` on a host, where there is nothing but Python: what lies there stays as written.
+"""Puts keys into codex's ``config.toml`` on a host, with nothing but Python: what lies there stays as it is written.
 
-Standard library only; it stands alone. ``config_merge.py FILE RESULT`` reads a TOML document of wished keys from standard
+Standard library only; it stands alone. ``config_merge.py FILE RESULT`` reads a TOML document of wished keys from its
 input and writes the merged file to RESULT. Exit 0: RESULT differs from FILE; 3: nothing is to be done; 4: refused, and
 standard error says why. The result is read again before it counts, so what it cannot do it refuses.
 """
 
-import datetime
+from __future__ import annotations
+
+import importlib
 import json
 import math
 import re
 import sys
+from datetime import date, time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Path = tuple[str, ...]
+    Loads = Callable[[str], dict[str, Any]]
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SPACE = " \t"
@@ -19,28 +29,29 @@ class Refused(Exception):
     """The text says why."""
 
 
-def load_toml():
+def load_toml() -> Loads:
     """A function that reads TOML, from the standard library or from what comes with pip."""
     for name in ("tomllib", "tomli", "pip._vendor.tomli"):
         try:
-            return __import__(name, fromlist=["loads"]).loads
+            loads: Loads = importlib.import_module(name).loads
         except ImportError:
             continue
+        return loads
     raise Refused("Python 3.11 or newer (or the package tomli) is needed on the host to merge config.toml")
 
 
-def merge(data, wish, loads):
+def merge(data: bytes, wish: dict[str, Any], loads: Loads) -> bytes:
     """The bytes of the file with the keys of `wish` in them; `data` itself when it says so already."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Refused("it is not UTF-8 at byte %d; it was left as it is" % error.start) from None
+        raise Refused(f"it is not UTF-8 at byte {error.start}; it was left as it is") from None
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     text = text[len(mark) :]
     try:
         now = loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refused("it is no valid TOML, and was left as it is: %s" % error) from None
+        raise Refused(f"it is no valid TOML, and was left as it is: {error}") from None
     end = "\r\n" if re.search(r"\r\n", text) and not re.search(r"(?<!\r)\n", text) else "\n"
     merged = _with_tables(now, wish)
     if same(now, merged):
@@ -55,7 +66,7 @@ def merge(data, wish, loads):
     raise Refused("it is laid out in a way that these keys cannot be put into without harm; write them by hand")
 
 
-def same(one, other):
+def same(one: Any, other: Any) -> bool:
     """Equal in value and in kind: 1, 1.0 and true are three things."""
     if isinstance(one, dict) and isinstance(other, dict):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
@@ -63,10 +74,10 @@ def same(one, other):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, float) and isinstance(other, float):
         return repr(one) == repr(other)
-    return type(one) is type(other) and one == other
+    return type(one) is type(other) and bool(one == other)
 
 
-def _with_tables(now, wish):
+def _with_tables(now: dict[str, Any], wish: dict[str, Any]) -> dict[str, Any]:
     result = dict(now)
     for key, value in wish.items():
         if isinstance(value, dict):
@@ -77,7 +88,7 @@ def _with_tables(now, wish):
     return result
 
 
-def _leaves(now, wish, place):
+def _leaves(now: dict[str, Any], wish: dict[str, Any], place: Path) -> Iterator[tuple[Path, Any]]:
     """What differs: a path and its value; tables that are not there yet come key by key, too."""
     for key, value in wish.items():
         here = (*place, key)
@@ -93,7 +104,7 @@ def _leaves(now, wish, place):
 class Entry:
     """A statement of the file: a header or a key with its value; `start` and `stop` of the value, `end` of the line."""
 
-    def __init__(self, kind, path, section, value, stop, end):
+    def __init__(self, kind: str, path: Path, section: Path, value: int, stop: int, end: int) -> None:
         self.kind = kind
         self.path = path
         self.section = section
@@ -102,10 +113,10 @@ class Entry:
         self.end = end
 
 
-def scan(text):
+def scan(text: str) -> list[Entry]:
     """All statements in order. `text` is valid TOML."""
-    entries = []
-    section = ()
+    entries: list[Entry] = []
+    section: Path = ()
     inside_array = False
     at = 0
     while True:
@@ -128,18 +139,18 @@ def scan(text):
         at = entries[-1].end
 
 
-def _below_array(entries, path):
+def _below_array(entries: list[Entry], path: Path) -> bool:
     arrays = [entry.path for entry in entries if entry.kind == "array"]
     return any(path[: len(array)] == array for array in arrays)
 
 
-def _skip_space(text, at):
+def _skip_space(text: str, at: int) -> int:
     while at < len(text) and text[at] in _SPACE:
         at += 1
     return at
 
 
-def _skip_blank(text, at):
+def _skip_blank(text: str, at: int) -> int:
     while at < len(text):
         if text[at] == "#":
             at = _line_end(text, at)
@@ -150,20 +161,20 @@ def _skip_blank(text, at):
     return at
 
 
-def _line_end(text, at):
+def _line_end(text: str, at: int) -> int:
     found = text.find("\n", at)
     return len(text) if found < 0 else found + 1
 
 
-def _key(text, at):
-    parts = []
+def _key(text: str, at: int) -> tuple[Path, int]:
+    parts: list[str] = []
     while True:
         at = _skip_space(text, at)
         if text[at] in "\"'":
             stop = _string_end(text, at)
             parts.append(text[at + 1 : stop - 1] if text[at] == "'" else _unescape(text[at:stop]))
         else:
-            stop = _BARE.match(text, at).end()
+            stop = _bare_end(text, at)
             parts.append(text[at:stop])
         at = _skip_space(text, stop)
         if text[at] != ".":
@@ -171,16 +182,23 @@ def _key(text, at):
         at += 1
 
 
-def _unescape(quoted):
-    def long(found):
+def _bare_end(text: str, at: int) -> int:
+    found = _BARE.match(text, at)
+    if found is None:
+        raise Refused("it has a key that cannot be read")
+    return found.end()
+
+
+def _unescape(quoted: str) -> str:
+    def long(found: re.Match[str]) -> str:
         escaped = json.dumps(chr(int(found[2], 16)))[1:-1]
         return found[1] + escaped
 
     quoted = re.sub(r"(?<!\\)((?:\\\\)*)\\U([0-9A-Fa-f]{8})", long, quoted)
-    return json.loads(quoted.replace("\t", "\\t"))
+    return str(json.loads(quoted.replace("\t", "\\t")))
 
 
-def _string_end(text, at):
+def _string_end(text: str, at: int) -> int:
     quote = text[at]
     if text.startswith(quote * 3, at):
         at += 3
@@ -196,7 +214,7 @@ def _string_end(text, at):
     return at + 1
 
 
-def _value_end(text, at):
+def _value_end(text: str, at: int) -> int:
     depth = 0
     last = at
     while at < len(text):
@@ -218,7 +236,7 @@ def _value_end(text, at):
     return last
 
 
-def _set(text, path, value, end):
+def _set(text: str, path: Path, value: Any, end: str) -> str:
     entries = scan(text)
     for entry in entries:
         if entry.kind == "key" and entry.path == path:
@@ -226,7 +244,7 @@ def _set(text, path, value, end):
         if entry.kind == "key" and path[: len(entry.path)] == entry.path:
             return _set_inside(text, entry, path, value)
     table = path[:-1]
-    line = "%s = %s%s" % (render_key(path[-1:]), render(value), end)
+    line = f"{render_key(path[-1:])} = {render(value)}{end}"
     if not table:
         return _insert(text, _root_end(text, entries), line, end)
     own = [entry for entry in entries if entry.kind in ("header", "key") and entry.section == table]
@@ -240,20 +258,20 @@ def _set(text, path, value, end):
     if dotted:
         last = dotted[-1]
         key = render_key(path[len(last.section) :])
-        return _insert(text, last.end, "%s = %s%s" % (key, render(value), end), end)
+        return _insert(text, last.end, f"{key} = {render(value)}{end}", end)
     gap = end if text.strip() else ""
-    return _insert(text, len(text), "%s[%s]%s%s" % (gap, render_key(table), end, line), end)
+    return _insert(text, len(text), f"{gap}[{render_key(table)}]{end}{line}", end)
 
 
-def _set_inside(text, entry, path, value):
+def _set_inside(text: str, entry: Entry, path: Path, value: Any) -> str:
     """The key lies in an inline table, which is written anew; it cannot hold comments but in arrays: those refuse."""
     written = text[entry.value : entry.stop]
     if "#" in re.sub(r"\"(?:[^\"\\]|\\.)*\"|'[^']*'", "", written):
-        raise Refused("a comment stands in the inline table %s" % render_key(entry.path))
+        raise Refused(f"a comment stands in the inline table {render_key(entry.path)}")
     try:
         table = load_toml()("value = " + written)["value"]
     except ValueError:
-        raise Refused("the inline table %s cannot be read" % render_key(entry.path)) from None
+        raise Refused(f"the inline table {render_key(entry.path)} cannot be read") from None
     inner = table if isinstance(table, dict) else {}
     table = inner
     for key in path[len(entry.path) : -1]:
@@ -264,7 +282,7 @@ def _set_inside(text, entry, path, value):
     return text[: entry.value] + render(table) + text[entry.stop :]
 
 
-def _root_end(text, entries):
+def _root_end(text: str, entries: list[Entry]) -> int:
     """Behind the last key before the first header; at the top, behind the comment that stands there, without one."""
     keys = [entry for entry in entries if entry.section == () and entry.kind == "key"]
     if keys:
@@ -275,19 +293,19 @@ def _root_end(text, entries):
     return found.end() if found else 0
 
 
-def _insert(text, at, line, end):
+def _insert(text: str, at: int, line: str, end: str) -> str:
     before = text[:at]
     if before and not before.endswith("\n"):
         before += end
     return before + line + text[at:]
 
 
-def render_key(path):
+def render_key(path: Path) -> str:
     """A dotted key."""
     return ".".join(part if _BARE.fullmatch(part) else render(part) for part in path)
 
 
-def render(value):
+def render(value: Any) -> str:
     """A value as TOML, on one line."""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -299,16 +317,17 @@ def render(value):
         return repr(value) if re.search(r"[.e]", repr(value)) else repr(value) + ".0"
     if isinstance(value, int):
         return repr(value)
-    if isinstance(value, (datetime.date, datetime.time)):
+    if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, list):
-        return "[%s]" % ", ".join(map(render, value))
+        return f"[{', '.join(map(render, value))}]"
     if isinstance(value, dict):
-        return "{%s}" % ", ".join("%s = %s" % (render_key((key,)), render(item)) for key, item in value.items())
+        items = (f"{render_key((key,))} = {render(item)}" for key, item in value.items())
+        return "{" + ", ".join(items) + "}"
     raise Refused("a value of the manifest is none that TOML knows")
 
 
-def main(arguments):
+def main(arguments: list[str]) -> int:
     """The program."""
     file, result = arguments
     try:
@@ -318,13 +337,14 @@ def main(arguments):
         wish = loads(sys.stdin.buffer.read().decode("utf-8"))
         merged = merge(data, wish, loads)
     except (Refused, OSError) as error:
-        sys.stderr.write("%s\n" % error)
+        sys.stderr.write(f"{error}\n")
         return 4
     if merged == data:
         return 3
     with open(result, "wb") as opened:
         opened.write(merged)
-    print("%d keys are written" % len(list(_leaves(loads(data.decode("utf-8-sig")), wish, ()))))
+    count = len(list(_leaves(loads(data.decode("utf-8-sig")), wish, ())))
+    sys.stdout.write(f"keys that are written: {count}\n")
     return 0
 
 

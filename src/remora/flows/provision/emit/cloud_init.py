@@ -1,4 +1,4 @@
-"""What a machine that does not exist yet does by itself at its first boot: user-data for cloud-init, and its program."""
+"""What a machine that does not exist yet does by itself at first boot: user-data for cloud-init, and its program."""
 
 import re
 from base64 import b64encode
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from remora.core.errors import Code, ConfigProblem, UsageProblem
 from remora.flows.provision.emit.emission import EmittedFile
-from remora.flows.provision.emit.program import AloneStep, marker_step, program
+from remora.flows.provision.emit.program import BOOTSTRAP, AloneStep, marker_step, program
 from remora.flows.provision.emit.yaml_text import yaml_text
 from remora.wire.host_spec import HostSpec
 
@@ -21,9 +21,7 @@ _HEAD: Final = """\
 # Made by remora {version} from {manifest} for {alias}; the program runs as {user}.
 # It holds no secret: whoever may read the machine's metadata may read this.
 """
-_NO_LOGIN: Final = (
-    "# Login is left out because of that. Sign the machine in later: remora provision, or remora login {alias}\n"
-)
+_NO_LOGIN: Final = "# Login is left out because of that. Sign it in later: remora provision, or remora login {alias}\n"
 _LEFT_OUT: Final = "sign-in is left out: user-data holds no secrets; run remora provision or remora login"
 
 
@@ -43,15 +41,12 @@ def cloud_init_files(
     last = marker_step(steps, left_out=_LEFT_OUT if has_login else None)
     numbered = [(at, step) for at, (_, step) in enumerate(carried, 1)]
     numbered.append((len(numbered) + 1, last))
-    text = "#!/bin/sh\n# Made by remora: brings this account to what its manifest says; run it again and nothing changes.\n"
-    text += '[ -n "${remora_whole-}" ] || { remora_whole=$(cat -- "$0") remora_given=\n'
-    text += _BOOTSTRAP + "}\n"
-    text += program(numbered, count=len(steps), digest=spec.digest, operator=operator, last=len(numbered))
+    text = _BEGIN + program(numbered, count=len(steps), digest=spec.digest, operator=operator, last=len(numbered))
     data = _user_data(spec.alias, steps, text, user=user, manifest=manifest, version=version, has_login=has_login)
     notices = []
     if has_login:
         notices.append(
-            f"{spec.alias}: login is left out of user-data, which others can read; run: remora login {spec.alias}"
+            f"{spec.alias}: login is left out, for others can read user-data; run: remora login {spec.alias}"
         )
     if len(data) > SIZE:
         notices.append(
@@ -68,9 +63,9 @@ def cloud_init_files(
     return tuple(files), tuple(notices)
 
 
-_BOOTSTRAP: Final = (
-    'remora_bootstrap=\'remora_given=$(while IFS= read -r remora_line && [ -n "$remora_line" ]; do '
-    'printf "%s\\n" "$remora_line"; done <&3); remora_whole=$(cat <&3) && exec 3<&- && eval "$remora_whole"\'\n'
+_BEGIN: Final = (
+    "#!/bin/sh\n# Made by remora: brings this account to what its manifest says; run it again and nothing changes.\n"
+    '[ "${remora_role-}" = child ] || {\nremora_whole=$(cat -- "$0") remora_given=\n' + BOOTSTRAP + "}\n"
 )
 
 

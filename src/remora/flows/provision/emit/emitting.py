@@ -30,8 +30,8 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmitRequest:
-    """`user` and `codex_url` are for machines on their own; the latter is where they find an archive of codex that comes
-    from a file. `ssh_config` is the file that aliases are found in, where it is not the usual one.
+    """`user` and `codex_url` are for machines on their own; the latter is where they find the archive of a codex that
+    comes from a file. `ssh_config` is the file that aliases are found in, where it is not the usual one.
     """
 
     engine: Engine

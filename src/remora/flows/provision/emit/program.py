@@ -28,12 +28,11 @@ from remora.wire.config_merge import merge_config
 from remora.wire.host_spec import HostSpec
 from remora.wire.manifest import CodexSource, CodexTable, FileTable, PathTable, ProjectTable, SecretSource
 
-START: Final = (
-    "exec 3<&0 </dev/null\n"
+BOOTSTRAP: Final = (
     'remora_bootstrap=\'remora_given=$(while IFS= read -r remora_line && [ -n "$remora_line" ]; do '
     'printf "%s\\n" "$remora_line"; done <&3); remora_whole=$(cat <&3) && exec 3<&- && eval "$remora_whole"\'\n'
-    'eval "$remora_bootstrap"\n'
 )
+START: Final = f'unset remora_role\nexec 3<&0 </dev/null\n{BOOTSTRAP}eval "$remora_bootstrap"\n'
 """What ``/bin/sh -c`` gets, for a program on standard input: lines ``NAME BASE64`` of secrets, an empty one, and it."""
 
 _VERSION_LIMIT: Final = "20"
@@ -71,7 +70,7 @@ _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class AloneStep:
-    """One step: `variables` are its wish; `setting` is shell text beyond them; `secrets` are what it has to be given."""
+    """One step: `variables` are its wish; `setting` is shell text beyond them; `secrets` are what it is to be given."""
 
     kind: str
     name: str
@@ -91,8 +90,8 @@ def alone_steps(
     shipments: Sequence[Package],
     fetched: Callable[[Package], str],
 ) -> tuple[AloneStep, ...]:
-    """All steps of `spec`, in their order. `shipments` are codex for each platform; `fetched` says where a machine on its
-    own finds one, nothing when it is brought.
+    """All steps of `spec`, in their order. `shipments` are codex for each platform; `fetched` says where a machine on
+    its own finds one, nothing when it is brought.
 
     Raises what no host could carry out, as ``manifest-invalid`` or as the step would.
     """
@@ -112,34 +111,31 @@ class _Maker:
         self._fetched = fetched
 
     def make(self, steps: Sequence[Step]) -> Iterator[AloneStep]:
+        makers: Mapping[str, Callable[[Step], AloneStep]] = {
+            "codex": self._codex,
+            "path": self._path,
+            "config": self._config,
+            "instructions": self._instructions,
+            "login": self._login,
+            "limits": self._server_limits,
+            "server": self._server,
+        }
         projects = {project.folder: project for project in self._tables.projects}
         listed = iter(self._tables.files)
         for step in steps:
             kind, _, rest = step.name.partition(":")
-            match kind:
-                case "codex":
-                    yield self._codex(step)
-                case "path":
-                    yield self._path(step)
-                case "config":
-                    yield self._config(step)
-                case "instructions":
-                    content = self._tables.instructions.content if self._tables.instructions is not UNSET else ""
-                    yield _file(step, FileTable(path="AGENTS.md", content=content or ""))
-                case "file":
-                    yield _file(step, next(listed))
-                case "login":
-                    yield self._login(step)
-                case "limits":
-                    yield self._server_limits(step)
-                case "server":
-                    yield self._server(step)
-                case _ if isinstance(step, RepositoryStep):
-                    yield self._repository(step, projects[rest])
-                case _ if isinstance(step, SetupStep | SmokeStep):
-                    yield self._project(step, projects[rest])
-                case _:
-                    raise AssertionError(f"nobody can emit the step {step.name}")
+            if isinstance(step, RepositoryStep):
+                yield self._repository(step, projects[rest])
+            elif isinstance(step, SetupStep | SmokeStep):
+                yield self._project(step, projects[rest])
+            elif kind == "file":
+                yield _file(step, next(listed))
+            else:
+                yield makers[kind](step)
+
+    def _instructions(self, step: Step) -> AloneStep:
+        content = self._tables.instructions.content if self._tables.instructions is not UNSET else ""
+        return _file(step, FileTable(path="AGENTS.md", content=content or ""))
 
     def _codex(self, step: Step) -> AloneStep:
         table = self._tables.codex
@@ -247,7 +243,7 @@ class _Maker:
 def program(
     steps: Sequence[tuple[int, AloneStep]], *, count: int, digest: str, operator: str, last: int | None = None
 ) -> str:
-    """The program for `steps`, each with its number of `count` in all. It does those from 1 to `last` when asked for all.
+    """The program for `steps`, each with its number of `count` in all. Asked for all it does those from 1 to `last`.
 
     Raises ``manifest-invalid`` for what no shell can hold.
     """
@@ -287,7 +283,7 @@ def program(
 
 
 def marker_step(steps: Sequence[AloneStep], *, left_out: str | None = None) -> AloneStep:
-    """The step behind all: what the ready marker says in the end. `left_out` is the reason when something is missing."""
+    """The step behind all: what the ready marker says in the end. `left_out` says what is missing, if anything is."""
     readiness = Readiness.READY if left_out is None else Readiness.FAILED
     number = next((at for at, step in enumerate(steps, 1) if step.kind == "login"), len(steps))
     setting = "" if left_out is None else f"detail={left_out}\n"
