@@ -187,10 +187,12 @@ def sleepers(host: ScoreHost) -> list[int]:
 
 
 @contextmanager
-def scoring(host: ScoreHost, folder: str) -> Iterator[subprocess.Popen[bytes]]:
+def scoring(host: ScoreHost, folder: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """The program while the project's test hangs."""
     quiet = subprocess.DEVNULL
-    with subprocess.Popen(host.words(folder), env=host.environment, stdin=quiet, stdout=quiet, stderr=quiet) as program:
+    with subprocess.Popen(
+        host.words(folder, *options), env=host.environment, stdin=quiet, stdout=quiet, stderr=quiet
+    ) as program:
         try:
             wait_until(lambda: (host.sshd.home / "begun").exists(), what="the test was never begun")
             assert host.scratches()
@@ -209,11 +211,29 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:
         wait_until(lambda: not sleepers(host), what="the test goes on")
 
 
+def test_a_time_limit_for_all_of_it_leaves_nothing(tmp_path: Path) -> None:
+    with score_host(tmp_path, version=None) as host:
+        host.project("proj", {"Makefile": HANGS})
+        with scoring(host, "proj", "--timeout", "15") as program:
+            assert program.wait(LIMIT) == ExitCode.TIME_LIMIT
+            assert host.scratches() == []
+        wait_until(lambda: not sleepers(host), what="the test goes on")
+
+
 def test_a_killed_program_leaves_nothing_either(tmp_path: Path) -> None:
     with score_host(tmp_path, version=None) as host:
         host.project("proj", {"Makefile": HANGS})
         with scoring(host, "proj") as program:
             program.kill()
+        wait_until(lambda: not host.scratches() and not sleepers(host), what="the scratch folder or the test stays")
+
+
+def test_a_connection_that_breaks_leaves_nothing_either(tmp_path: Path) -> None:
+    with score_host(tmp_path, version=None) as host:
+        host.project("proj", {"Makefile": HANGS})
+        with scoring(host, "proj") as program:
+            host.sshd.drop_connections()
+            assert program.wait(LIMIT) == ExitCode.UNREACHABLE
         wait_until(lambda: not host.scratches() and not sleepers(host), what="the scratch folder or the test stays")
 
 

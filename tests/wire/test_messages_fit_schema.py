@@ -9,7 +9,7 @@ from tests.support.schema import protocol_schema
 
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.flows.run_request import RunRequest
-from remora.wire import approvals, appserver
+from remora.wire import approvals, appserver, scored_server
 from remora.wire.appserver import ApprovalPolicy, SandboxMode, ThreadSettings
 
 pytestmark = pytest.mark.codex
@@ -47,6 +47,11 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("turn/interrupt", appserver.turn_interrupt("t", "u")),
     ("turn/steer", appserver.turn_steer("t", "u", "please")),
     ("account/read", appserver.account_read()),
+    ("thread/start", scored_server.look_at_folder("/srv")),
+    ("command/exec", scored_server.try_writing({"inside": "/srv/x"}, "/srv", None, limit=5)),
+    ("command/exec", scored_server.try_writing({}, "/srv", scored_server.READ_ONLY, limit=5)),
+    ("command/exec", scored_server.try_writing({}, "/srv", scored_server.workspace_of("/srv"), limit=5)),
+    ("config/read", {"cwd": "/srv"}),
 ]
 
 QUESTIONS: list[tuple[str, dict[str, Any]]] = [

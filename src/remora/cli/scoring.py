@@ -4,13 +4,15 @@ import os
 import sys
 from collections.abc import Mapping
 
+from rich.text import Text
+
 from remora import api
 from remora.cli.audience import activity_page, dialogue_of, questioner
 from remora.cli.floor import Floor
 from remora.cli.options import Options
-from remora.cli.output import tell, write_document
+from remora.cli.output import write_document
 from remora.cli.render.failure import show_failure
-from remora.cli.render.page import Page
+from remora.cli.render.page import Page, remote
 from remora.cli.render.score import ScoreView
 
 
@@ -28,6 +30,11 @@ async def score_and_show(
     """Measure, show what came of it, and return the exit code."""
     page = activity_page()
     shown = not options.json and options.verbosity >= 0
+
+    def tell(line: str) -> None:
+        if shown:
+            page.line(remote(line, "dim"), prefix=Text("… ", style="dim"))
+
     with questioner(options, page, Floor(), settle=lambda: None) as someone:
         report = await api.score(
             alias,
@@ -37,7 +44,7 @@ async def score_and_show(
             limit=limit,
             minimum=minimum,
             codex=codex,
-            tell=(lambda line: tell(f"… {line}")) if shown else (lambda line: None),
+            tell=tell,
             dialogue=dialogue_of(someone),
             ssh_config=options.ssh_config,
             settings=options.settings,
