@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.agents import ssh_agent
+from tests.support.codex import codex_binary
 from tests.support.control_master import short_folder
 from tests.support.gits import commit, new_repository
 from tests.support.links import SshdResolver, world_of
@@ -18,8 +19,9 @@ from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.flows.provision.steps.project import SetupStep
 from remora.flows.provision.steps.repository import RepositoryStep
+from remora.flows.provision.steps.server import ServerStep
 from remora.ports import Dialler
-from remora.wire.manifest import ProjectTable
+from remora.wire.manifest import ProjectTable, ServerTable
 from remora.wire.reports.provision import HostProvision
 
 _SETUP = 'env >"$HOME/setup-env"'
@@ -84,6 +86,24 @@ def test_f25_git_alone_sees_the_agent(place: Place) -> None:
     home = place.devbox.home
     assert "HOME=" in (home / "setup-env").read_text()
     assert "SSH_AUTH_SOCK" not in (home / "setup-env").read_text()
+
+
+@pytest.mark.codex
+@pytest.mark.parametrize("allowed", ["yes"])
+def test_f25_the_app_server_does_not_see_the_agent(place: Place) -> None:
+    home = place.devbox.home
+    program = home / ".local/bin/codex"
+    program.parent.mkdir(parents=True)
+    notes = f'case $1 in app-server) env >"{home}/server-env" ;; esac'
+    program.write_text(f'#!/bin/sh\n{notes}\nexec {codex_binary("0.169.0")} "$@"\n')
+    program.chmod(0o755)
+    resolver = SshdResolver(place.devbox)
+    resolver.changes = {"identity_agent": place.agent}
+    step = ServerStep(ServerTable(start=True))
+    host = run(provision(place.devbox, [step], world=world_of(resolver), lends_agent=True))
+    assert outcomes(host) == ["changed"], host.steps[0].error
+    assert "HOME=" in (home / "server-env").read_text()
+    assert "SSH_AUTH_SOCK" not in (home / "server-env").read_text()
 
 
 @pytest.mark.parametrize("allowed", ["yes"])

@@ -36,10 +36,14 @@ class BytePath(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchRequest:
-    """What is wanted: the folder of the work and the codex to use, both as the user named them; `None`: the usual."""
+    """What is wanted: the folder of the work and the codex to use, both as the user named them; `None`: the usual.
+
+    `sees_agent`: a server that is started may see the SSH agent that was lent to its session, if one was.
+    """
 
     folder: str | None = None
     codex: str | None = None
+    sees_agent: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -185,6 +185,7 @@ class _Launch:
                 "remora_run": self._facts.runtime_folder or "",
                 "remora_key": self._facts.key,
                 "remora_limit": str(max(math.ceil(self._limits.launch), 1)),
+                "remora_sees_agent": "1" if self._request.sees_agent else "",
             },
             limit=self._limits.launch + _MARGIN,
             uses=("lock", "confine"),

@@ -1,6 +1,7 @@
 # Start the app server so that it outlives this session, or find that one is there. Runs in the shell that probed,
-# with its functions and environment. Needs lock.sh, confine.sh, remora_codex, remora_socket, remora_listen, remora_run, remora_key and
-# remora_limit (seconds). Ends with outcome: started, adopt, exited, timeout, blocked, busy or refused.
+# with its functions and environment. Needs lock.sh, confine.sh, remora_codex, remora_socket, remora_listen, remora_run,
+# remora_key, remora_limit (seconds) and remora_sees_agent (1: also an agent that this session was lent).
+# Ends with outcome: started, adopt, exited, timeout, blocked, busy or refused.
 remora_lock=$remora_run/launch-$remora_key
 remora_log=$remora_run/server-$remora_key.log
 remora_record=$remora_run/server-$remora_key
@@ -44,6 +45,10 @@ remora_start() {
       trap '' HUP
       cd -- "$HOME" || cd /
       remora_confine
+      if [ -z "$remora_sees_agent" ] && [ -n "$remora_lent_agent" ] &&
+        [ "$(readlink -f -- "${SSH_AUTH_SOCK-}")" = "$(readlink -f -- "$remora_lent_agent")" ]; then
+        unset SSH_AUTH_SOCK
+      fi
       PATH=$remora_path
       exec $remora_detach $remora_scope "$remora_codex" app-server --listen "$remora_listen"
     ) </dev/null >>"$remora_log" 2>&1 &

@@ -123,8 +123,9 @@ async def _start(bench: Workbench) -> None:
 
 async def _launch(bench: Workbench) -> None:
     world = bench.world
+    request = LaunchRequest(sees_agent=False)  # what was lent is for git alone, and ends with this connection
     opening = open_app_server(
-        bench.host, LaunchRequest(), clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True
+        bench.host, request, clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True
     )
     async with opening:
         pass  # it has answered the handshake
