@@ -230,3 +230,14 @@ def test_a_new_login_shell_starts_it(sshd: SystemSshd, codex: CodexTable) -> Non
         ["ssh", "-F", config, "devbox", "bash -lc 'codex --version'"], capture_output=True, check=True, timeout=30
     )
     assert said.stdout
+
+
+@pytest.mark.shells
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_start_up_files_that_the_login_shell_does_not_read_promise_nothing(shell: str, codex: CodexTable) -> None:
+    with AccountSshd(shutil.which(shell) or missing(f"{shell} is not installed")) as sshd:
+        (sshd.home / ".profile").write_text('[ ! -d ~/.local/bin ] || PATH="$HOME/.local/bin:$PATH"\n')
+        table = PathTable(allow_shell_edit=True)
+        assert "gets a line" in brought(sshd, codex, table).detail
+        assert brought(sshd, codex, table).state is StepState.SAME
+        assert not (sshd.home / ".local/bin").exists()

@@ -71,20 +71,34 @@ done
 set +f
 IFS=$remora_ifs
 [ -z "$remora_wished" ] || [ "$remora_rank" = 5 ] || remora_chosen=
-# Many start-up files put this on the PATH once it is there; the next login shell will tell.
+# Many start-up files put this on the PATH once it is there; the next login shell will tell. Those of other shells do not
+# count, unless one that does reads them.
 remora_place=$HOME/.local/bin
+case ${remora_shell##*/} in
+  zsh)
+    remora_seen=${ZDOTDIR:-$HOME}
+    set -- "$remora_seen/.zshenv" "$remora_seen/.zprofile" "$remora_seen/.zshrc" "$remora_seen/.zlogin"
+    ;;
+  fish)
+    remora_seen=${XDG_CONFIG_HOME:-$HOME/.config}/fish
+    set -- "$remora_seen/config.fish" "$remora_seen"/conf.d/*.fish
+    ;;
+  *csh) set -- "$HOME/.login" "$HOME/.tcshrc" "$HOME/.cshrc" ;;
+  *) set -- "$HOME/.bash_profile" "$HOME/.bash_login" "$HOME/.bashrc" "$HOME/.profile" ;;
+esac
+! grep -sqF .profile "$@" || set -- "$@" "$HOME/.profile"
 case :$remora_path: in
   *":$remora_place:"* | *":$remora_place/:"*) ;;
   *)
     if [ -z "$remora_wished" ] && [ "$remora_rank" -lt 2 ] && [ ! -e "$remora_place" ] && remora_takes_link "$remora_place" &&
-      grep -sqF .local/bin "$HOME/.profile" "$HOME/.bash_profile" "$HOME/.bash_login" "$HOME/.bashrc" "$HOME/.zprofile" \
-        "$HOME/.zshrc" "$HOME/.login" "$HOME/.tcshrc"; then
+      grep -sqF .local/bin "$@"; then
       remora_chosen=$remora_place
     fi
     ;;
 esac
 [ -z "$remora_wished" ] || [ -n "$remora_seen_wished" ] || remora_tell elsewhere "$remora_wished"
 remora_tell place "$remora_chosen"
+[ -w "$HOME" ] || remora_tell closed "$(LC_ALL=C mkdir -- "$HOME/.remora-$$" 2>&1)"
 [ -z "$remora_chosen" ] || [ -d "$remora_chosen" ] || remora_tell place.missing 1
 
 remora_tell shell "${remora_shell##*/}"

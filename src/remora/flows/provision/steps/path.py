@@ -1,7 +1,7 @@
 """codex visible to the login shell that will launch it."""
 
 from remora.core.answers import Answers
-from remora.core.errors import AppServerProblem, Code, RemoraError
+from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
 from remora.core.path_lines import path_line
 from remora.core.provisioning import BoxFacts, Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
@@ -75,6 +75,14 @@ class PathStep:
 
 
 def _not_on_path(answers: Answers, table: PathTable, facts: BoxFacts) -> RemoraError:
+    closed = answers.one("closed")
+    if closed and not table.folder:
+        return ProvisionProblem(
+            Code.PLACE_UNUSABLE,
+            f"{facts.home} cannot be written, so codex cannot be made visible to the login shell.",
+            seen=closed,
+            next_step='Make it writable; or name another codex.location, write how = "none" in [path], and use --codex.',
+        )
     shadow, foreign, elsewhere = answers.one("shadow"), answers.one("foreign"), answers.one("elsewhere")
     edit = 'write how = "line" and allow_shell_edit = true in [path]'
     if foreign:
