@@ -1,5 +1,6 @@
 """Hosts without a network: what they reach through this machine, and what they do not."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -8,14 +9,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from tests.support.attached import AttachedHost, attached_host
+from tests.support.attached import ROOT, AttachedHost, attached_host
+from tests.support.documents import commands, section
 from tests.support.loop import run
 from tests.support.system_sshd import free_port
 from tests.support.until import until
 
+import remora
 from remora.demo.scripted_model import Gate, Say, Step, Wait
 
 REMORA = (sys.executable, "-m", "remora")
+OUTSIDE = "10.9.8.7"
+"""An address of the host that is not its loopback."""
+
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 
 
@@ -142,3 +148,49 @@ def test_a_port_that_is_taken_on_the_host_is_refused_by_number(tmp_path: Path) -
         assert document["error"]["code"] == "egress-refused"
         assert port in document["error"]["message"]
         assert "--port" in document["error"]["next"]
+
+
+def test_f88_nobody_comes_in_from_the_network_where_sshd_listens_for_all_of_it(tmp_path: Path) -> None:
+    with attached_host([Say("Done.")], tmp_path, options=["GatewayPorts yes"], network=False) as host:
+        subprocess.run(host.sshd.inside("ip", "addr", "add", f"{OUTSIDE}/32", "dev", "lo"), check=True)
+        port = opened(host, "--to", place_of(host))["port"]
+        models = f"{urlsplit(host.model.base_url).path}/models"
+        assert curl(host, f"http://127.0.0.1:{port}{models}").stdout.startswith("{")
+        refused = curl(host, f"http://{OUTSIDE}:{port}{models}")
+        assert refused.returncode in (52, 56), refused  # it listens there, and nobody answers
+        assert not refused.stdout
+
+
+def test_the_librarys_way_out_is_gone_when_the_host_is_left(tmp_path: Path) -> None:
+    with attached_host([Say("Done.")], tmp_path, network=False) as host:
+        models = f"{host.model.base_url}/models"
+
+        async def go() -> str:
+            config = host.hub.environment["REMORA_SSH_CONFIG"]
+            async with remora.connect("devbox", ssh_config=config) as devbox:
+                async with await devbox.egress(place_of(host), password=False) as egress:
+                    assert (await asyncio.to_thread(curl, host, "-x", egress.url, models)).stdout.startswith("{")
+                assert (await asyncio.to_thread(curl, host, egress.url)).returncode == 7
+                left = await devbox.egress(place_of(host))
+                assert (await devbox.status()).egresses[0].port == left.remote_port
+                assert "remora:" in left.url
+            return left.url
+
+        assert curl(host, run(go())).returncode == 7
+
+
+def test_the_documented_way_out_works_as_written(tmp_path: Path) -> None:
+    text = section((ROOT / "docs/provisioning.md").read_text(), "Hosts without internet")
+    with attached_host([Say("Done.")], tmp_path, network=False) as host:
+        for command in commands(text):
+            done = subprocess.run(
+                ["bash", "-c", command], cwd=tmp_path, env=host.environment, capture_output=True, check=False
+            )
+            assert done.returncode == 0, f"{command}\n{done}"
+        settings = host.sshd.home / ".codex/.env"
+        assert settings.stat().st_mode & 0o777 == 0o600
+        url = settings.read_text().strip().removeprefix("HTTPS_PROXY=")
+        assert "407" not in curl(host, "-i", "-x", url, "http://unnamed.example/").stdout
+        assert [egress["port"] for egress in listed(host)] == [8118, 8119]
+        shown = host.hub.run("status", "devbox")
+        assert b"port 8118 of devbox" in shown.stdout

@@ -273,6 +273,14 @@ def test_folder_and_ports_go_through_the_link() -> None:
             client = hub.sockets.connect_port(forward.local_port)
             assert await client.read() == b"port 3000"
             await client.close()
+            out = await hub.ask(control.OpenEgress(alias="box", ssh_config=None, destinations=["a.example"], port=8118))
+            assert isinstance(out, control.Forwards)
+            assert (out.changed, [each.destinations for each in out.egresses]) == (True, [["a.example:443"]])
+            listed = await hub.ask(control.ListForwards())
+            assert isinstance(listed, control.Forwards)
+            assert (len(listed.forwards), listed.egresses) == (1, out.egresses)
+            stopped = await hub.ask(control.StopForward(alias="box", ssh_config=None, port=8118))
+            assert stopped == control.Forwards(forwards=[], egresses=out.egresses, changed=True)
             await hub.ask(disconnect("box"))
             assert await hub.ask(control.ListForwards()) == control.Forwards(forwards=[])
 

@@ -58,8 +58,11 @@ class Registry:
         return None if held is None else self._body(held, name)
 
     def has_clients(self) -> bool:
-        """Whether anybody is attached to a link, or to one of its ports."""
-        return any(body.clients or any(each.clients for each in body.forwards) for body in self.bodies())
+        """Whether anybody is attached to a link, or to one of its ports, here or on the host."""
+        return any(
+            body.clients or any(each.clients for each in body.forwards) or any(each.clients for each in body.egresses)
+            for body in self.bodies()
+        )
 
     async def connect(self, request: Connect, dialogue: Dialogue) -> Connected:
         """Have a live link. Goes on when the caller does not wait for it any more."""
