@@ -8,6 +8,7 @@ from typing import Final
 from remora.core.text import decode
 
 _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _ANSWER_LIMIT: Final = 1024 * 1024
 _TOTAL_LIMIT: Final = 8 * 1024 * 1024
 _PAIR_SIZE: Final = 256
@@ -23,6 +24,10 @@ class Answers:
     def one(self, key: str) -> str | None:
         """The last value of `key`."""
         return next((value for name, value in reversed(self.pairs) if name == key), None)
+
+    def number(self, key: str) -> int | None:
+        """The last value of `key`, if it is a whole number that a machine could mean; hosts may say anything."""
+        return whole_number(self.one(key) or "")
 
     def all(self, key: str) -> tuple[str, ...]:
         """Every value of `key`."""
@@ -134,6 +139,11 @@ def read_answers(output: bytes, nonce: str) -> Answers:
     reader = AnswerReader(nonce, noise_limit=0)
     reader.feed(output)
     return reader.answers
+
+
+def whole_number(text: str) -> int | None:
+    """The number that `text` is in decimal digits; `None` for anything else, and for one beyond 64 bits."""
+    return int(text) if _NUMBER.fullmatch(text) else None
 
 
 def without_escapes(text: str) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from remora.core.answers import Answers
+from remora.core.answers import Answers, whole_number
 from remora.core.errors import Code
 
 _UNITS: Final = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
@@ -41,7 +41,7 @@ def make_limits(memory: str | None, cpu: float | None, processes: int | None) ->
 def read_limits(text: str) -> ServerLimits:
     """The limits of a limits file; what is no number there is no limit."""
     values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
-    number = {name: int(value) for name, value in values.items() if value.isascii() and value.isdecimal()}
+    number = {name: whole_number(value) for name, value in values.items()}
     return ServerLimits(memory=number.get("memory"), cpu=number.get("cpu"), processes=number.get("processes"))
 
 
@@ -76,4 +76,5 @@ def _keeps(value: int | None, most: int) -> bool:
 
 def _least(answers: Answers, key: str) -> int | None:
     """The kernel says `unlimited` or nothing where there is no limit."""
-    return min((int(value) for value in answers.all(key) if value.isascii() and value.isdecimal()), default=None)
+    numbers = (whole_number(value) for value in answers.all(key))
+    return min((number for number in numbers if number is not None), default=None)

@@ -39,7 +39,7 @@ def is_refusal(said: str) -> bool:
 def _message(line: str) -> Mapping[str, Any] | None:
     try:
         value = msgspec.json.decode(line)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -9,6 +9,7 @@ from remora.core.errors import AppServerProblem, Code, ExitCode, ProvisionProble
 from remora.core.logins import LoginProof, Proof, expiry_notice, read_record
 from remora.core.provisioning import Script
 from remora.core.secrets import Secret
+from remora.core.text import neutralise
 from remora.flows.connect import connect_host
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.lock import HostLock
@@ -104,7 +105,7 @@ async def _report(
     finding = await server.judge(server_answers, bench.facts)
     record = read_record(login_answers.one("record") or "")
     noted = record if record is not None and record.stamp == login_answers.one("stamp") else None
-    notices = [NoticeBody(code="server", message=text) for text in finding.notices]
+    notices = [NoticeBody(code="server", message=neutralise(text, one_line=True)) for text in finding.notices]
     if noted is not None and (ending := _ending(noted.expires, login_answers.one("today"))):
         notices.append(NoticeBody(code="login-expires", message=ending))
     if proof.proof in (Proof.UNPROVEN, Proof.UNUSED):
@@ -116,11 +117,11 @@ async def _report(
         exit_code=int(_exit_code(proof, error, action)),
         alias=alias,
         hostname=bench.host.facts.hostname,
-        account=bench.facts.account,
+        account=neutralise(bench.facts.account, one_line=True),
         action=action,
         state=proof.proof.value,
-        detail=error.seen if error is not None else proof.detail,
-        login=proof.account,
+        detail=error.seen if error is not None else neutralise(proof.detail),
+        login=None if proof.account is None else neutralise(proof.account, one_line=True),
         expires=noted.expires.isoformat() if noted is not None and noted.expires else None,
         error=error_body(error) if error is not None else None,
         notices=notices,

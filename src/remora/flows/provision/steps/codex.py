@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from remora.core.answers import Answers
+from remora.core.answers import Answers, whole_number
 from remora.core.errors import AppServerProblem, Code, RemoraError
 from remora.core.platforms import codex_build
 from remora.core.provisioning import BoxFacts, Finding, Script, StepState
@@ -145,8 +145,8 @@ def _different(answers: Answers, package: Package) -> Finding:
     arrived = 0
     for part in answers.all("part"):
         name, _, size = part.partition(" ")
-        if name.startswith(package.digest[:12]) and size.isdigit():
-            arrived = min(int(size), package.size)
+        if name.startswith(package.digest[:12]):
+            arrived = min(whole_number(size) or 0, package.size)
     is_kept = state != "damaged" and install_name(package) in answers.all("install")
     sends = 0 if is_kept else package.size - arrived
     if arrived and not is_kept:

@@ -39,7 +39,7 @@ class Install:
         limit = bench.world.limits.provision_step
         answers = await bench.ask(self._script("codex_prepare"), limit=limit)
         if answers.one("ready") is None:
-            have = int(answers.one("have") or 0)
+            have = answers.number("have") or 0
             script = self._script("codex_install")
             if have < self._package.size:
                 await bench.send(script, self._packages.read(self._package, have), size=self._package.size - have)
