@@ -51,6 +51,16 @@ MAKEFILE = "CFLAGS := -O2\nall: x\n\t@true\nsetup: ; @true\ninstall:\n\tcp x /us
         (project("noxfile.py"), {"test": "nox"}),
         (project("Cargo.toml"), {"install": "cargo fetch", "build": "cargo build", "test": "cargo test"}),
         (project("go.mod"), {"install": "go mod download", "build": "go build ./...", "test": "go test ./..."}),
+        (
+            project("pom.xml", programs=("mvnw",)),
+            {
+                "install": "./mvnw -B dependency:go-offline",
+                "build": "./mvnw -B -DskipTests package",
+                "test": "./mvnw -B test",
+            },
+        ),
+        (project("build.gradle.kts"), {"build": "gradle assemble", "test": "gradle test"}),
+        (project("Gemfile"), {"install": "bundle install"}),
         (project(justfile="test: build\n  true\n@build:\n  true\n"), {"build": "just build", "test": "just test"}),
         (project("scripts/test.sh", Makefile="test:\n\ttrue\n"), {"test": "sh scripts/test.sh"}),
         (project(programs=("scripts/setup", "script/test")), {"install": "./scripts/setup", "test": "./script/test"}),

@@ -39,6 +39,7 @@ def test_unknown_is_not_zero(results: list[Result], score: float | None) -> None
         (NONE, frozenset({INSIDE}), None, Result.PASS),
         (NONE, NONE, NONE, Result.PARTIAL),
         (NONE, BOTH, NONE, Result.PARTIAL),
+        (NONE, BOTH, BOTH, Result.PARTIAL),
         (NONE, frozenset({INSIDE}), BOTH, Result.FAIL),
         (frozenset({INSIDE}), frozenset({INSIDE}), NONE, Result.FAIL),
         (None, None, None, Result.FAIL),

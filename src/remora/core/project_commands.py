@@ -68,7 +68,7 @@ def find_commands(files: ProjectFiles, given: Mapping[Chore, str] | None = None)
         if line := given.get(chore):
             found[chore] = ProjectCommand(chore=chore, line=line, source=f"--{chore}", names=(line,))
             continue
-        for find in (_script, _target, _recipe, _node, _tox, _cargo, _go, _python, _loose_script):
+        for find in (_script, _target, _recipe, _node, _tox, _kind, _python, _loose_script):
             command = find(files, chore)
             if command is not None:
                 found[chore] = command
@@ -203,18 +203,35 @@ def _has_python_tests(files: ProjectFiles, settings: Mapping[str, Any]) -> bool:
     return any(re.fullmatch(r"(tests?/)?(test_\w+|\w+_test|conftest)\.py", path) for path in files.paths)
 
 
-def _cargo(files: ProjectFiles, chore: Chore) -> ProjectCommand | None:
-    if "Cargo.toml" not in files.paths:
-        return None
-    words = {Chore.INSTALL: "cargo fetch", Chore.BUILD: "cargo build", Chore.TEST: "cargo test"}
-    return _made(chore, words[chore], "Cargo.toml")
+_KINDS: Final[dict[str, tuple[str | None, str | None, str | None]]] = {
+    "Cargo.toml": ("cargo fetch", "cargo build", "cargo test"),
+    "go.mod": ("go mod download", "go build ./...", "go test ./..."),
+    "pom.xml": ("mvn -B dependency:go-offline", "mvn -B -DskipTests package", "mvn -B test"),
+    "build.gradle": (None, "gradle assemble", "gradle test"),
+    "build.gradle.kts": (None, "gradle assemble", "gradle test"),
+    "Gemfile": ("bundle install", None, None),
+    "mix.exs": ("mix deps.get", "mix compile", "mix test"),
+    "composer.json": ("composer install --no-interaction", None, None),
+    "Package.swift": ("swift package resolve", "swift build", "swift test"),
+    "CMakeLists.txt": (None, "cmake -B build && cmake --build build", "ctest --test-dir build"),
+}
+"""By the file that tells the kind of a project: install, build, test."""
+_WRAPPERS: Final = {"mvn": "mvnw", "gradle": "gradlew"}
 
 
-def _go(files: ProjectFiles, chore: Chore) -> ProjectCommand | None:
-    if "go.mod" not in files.paths:
-        return None
-    words = {Chore.INSTALL: "go mod download", Chore.BUILD: "go build ./...", Chore.TEST: "go test ./..."}
-    return _made(chore, words[chore], "go.mod", words[chore].removesuffix(" ./..."))
+def _kind(files: ProjectFiles, chore: Chore) -> ProjectCommand | None:
+    for source, lines in _KINDS.items():
+        line = lines[list(Chore).index(chore)]
+        if source not in files.paths or line is None:
+            continue
+        program, _, words = line.partition(" ")
+        plain = line.removesuffix(" ./...").replace(" -B", "")
+        wrapper = _WRAPPERS.get(program, "")
+        if wrapper in files.programs:
+            shown = f"./{wrapper} {words}"
+            return _made(chore, shown, wrapper, line, plain, plain.replace(program, wrapper, 1))
+        return _made(chore, line, source, line, plain)
+    return None
 
 
 def _table(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

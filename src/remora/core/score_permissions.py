@@ -38,14 +38,14 @@ def judge_sandbox(read_only: Trial, workspace: Trial, configured: Trial, places:
     if read_only.wrote:
         step = "Do not let agents work here before the sandbox holds; update codex."
         return judged(item, Result.FAIL, seen, step)
-    if configured.wrote and OUTSIDE in configured.wrote:
-        step = "Set sandbox_mode in config.toml on the host to workspace-write or read-only."
-        return judged(item, Result.FAIL, seen, step)
     if OUTSIDE not in places:
         return unknown(item, f"{seen}\nno place outside of the home can be written anyway", "")
     if OUTSIDE in workspace.wrote:
         step = "The server's own folder counts as its workspace: start it in a smaller one."
         return judged(item, Result.PARTIAL, seen, step)
+    if configured.wrote and OUTSIDE in configured.wrote:
+        step = "Set sandbox_mode in config.toml on the host to workspace-write or read-only."
+        return judged(item, Result.FAIL, seen, step)
     if INSIDE in places and INSIDE not in workspace.wrote:
         return judged(item, Result.PARTIAL, seen, "Find out what keeps confined commands from writing in their folder.")
     return judged(item, Result.PASS, seen)
