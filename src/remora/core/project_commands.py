@@ -229,8 +229,8 @@ def _kind(files: ProjectFiles, chore: Chore) -> ProjectCommand | None:
         wrapper = _WRAPPERS.get(program, "")
         if wrapper in files.programs:
             shown = f"./{wrapper} {words}"
-            return _made(chore, shown, wrapper, line, plain, plain.replace(program, wrapper, 1))
-        return _made(chore, line, source, line, plain)
+            return _made(chore, shown, wrapper, plain, line, plain.replace(program, wrapper, 1))
+        return _made(chore, line, source, plain, line)
     return None
 
 
