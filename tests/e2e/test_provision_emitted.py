@@ -7,7 +7,8 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +19,7 @@ import yaml
 from tests.support.codex import codex_binary
 from tests.support.control_groups import groups_removed
 from tests.support.login_endpoint import login_endpoint
-from tests.support.packages import HERE, make_package
+from tests.support.packages import HERE, make_package, make_wheel
 from tests.support.program import remora
 from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
@@ -108,15 +109,15 @@ class Laptop:
             "TERM": "dumb",
         }
 
-    def remora(self, *words: str) -> dict[str, Any]:
-        done = remora("provision", *words, "--json", environment=self.environment)
+    def remora(self, *words: str, more: Mapping[str, str] | None = None) -> dict[str, Any]:
+        done = remora("provision", *words, "--json", environment={**self.environment, **(more or {})})
         assert done.returncode == 0, done.stdout + done.stderr
         document: dict[str, Any] = json.loads(done.stdout)
         return document
 
-    def emit(self, manifest: Path, engine: str, *words: str) -> Path:
+    def emit(self, manifest: Path, engine: str, *words: str, more: Mapping[str, str] | None = None) -> Path:
         folder = self.folder / engine
-        self.remora(str(manifest), "--emit", engine, "--output", str(folder), "--platform", PLATFORM, *words)
+        self.remora(str(manifest), "--emit", engine, "--output", str(folder), "--platform", PLATFORM, *words, more=more)
         return folder
 
     def play(self, folder: Path, *words: str, key: str = "", status: int = 0) -> tuple[str, dict[str, int]]:
@@ -281,8 +282,7 @@ def test_a_playbook_signs_in_and_starts_the_server(tmp_path: Path) -> None:
         assert key not in "".join(
             path.read_text(errors="replace") for path in marker.parent.iterdir() if path.is_file()
         )
-        done = remora("provision", str(manifest), "--json", environment={**laptop.environment, "REMORA_KEY": key})
-        assert outcomes(json.loads(done.stdout)) == {"unchanged"}
+        assert outcomes(laptop.remora(str(manifest), more={"REMORA_KEY": key})) == {"unchanged"}
 
 
 def test_what_a_new_machine_cannot_have_is_refused_or_said(tmp_path: Path) -> None:
@@ -311,7 +311,36 @@ def test_what_a_new_machine_cannot_have_is_refused_or_said(tmp_path: Path) -> No
     assert program == (tmp_path / "yes/devbox/provision.sh").read_bytes()
 
 
-def alone(folder: Path, sshd: SystemSshd) -> str:
+def test_a_new_machine_fetches_the_wheel_by_itself_and_proves_it(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path)
+    index, other = tmp_path / "index", tmp_path / "other"
+    for folder in (index, other):
+        folder.mkdir()
+    make_wheel(index, VERSION, tmp_path)
+    wheel = make_wheel(other, VERSION, tmp_path / "otherwise")
+    with zipfile.ZipFile(wheel, "a") as archive:
+        archive.writestr("codex_cli_bin/bin/more", "not what was meant")
+    manifest = tmp_path / "wheel.toml"
+    path = 'path = { how = "line", allow_shell_edit = true }'
+    manifest.write_text(f'[[hosts]]\nselect = ["devbox"]\n{path}\ncodex.version = "{VERSION}"\n')
+    found = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(index)}
+    with SystemSshd(tmp_path) as sshd:
+        (tmp_path / "ssh_config").write_text(sshd.ssh_config("devbox"))
+        (sshd.home / "bin").mkdir()
+        (sshd.home / "bin/pip3").write_text(f'#!/bin/sh\nexec {sys.executable} -m pip "$@"\n')
+        (sshd.home / "bin/pip3").chmod(0o755)
+        (sshd.home / ".bash_profile").write_text('PATH="$PATH:$HOME/bin"\n')
+        emitted = laptop.emit(manifest, "cloud-init", "--user", "debian", more=found)
+        said = alone(emitted, sshd, status=1, more={**found, "PIP_FIND_LINKS": str(other)})
+        assert "its digest is another one" in said
+        assert not list(sshd.home.rglob("current-*"))
+        said = alone(emitted, sshd, more=found)
+        assert "remora: changed: codex on the PATH" in said
+        assert "# remora: codex" in (sshd.home / ".bash_profile").read_text()
+        assert outcomes(laptop.remora(str(manifest), more=found)) == {"unchanged"}
+
+
+def alone(folder: Path, sshd: SystemSshd, *, status: int = 0, more: Mapping[str, str] | None = None) -> str:
     """The emitted program, run as cloud-init does it."""
     environment = {
         "HOME": str(sshd.home),
@@ -321,7 +350,7 @@ def alone(folder: Path, sshd: SystemSshd) -> str:
     }
     done = subprocess.run(
         ["/bin/sh", str(folder / "devbox" / "provision.sh")],
-        env=environment,
+        env={**environment, **(more or {})},
         cwd="/",
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -329,5 +358,5 @@ def alone(folder: Path, sshd: SystemSshd) -> str:
         timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == status, done.stdout + done.stderr
     return done.stdout + done.stderr
