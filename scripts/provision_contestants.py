@@ -23,6 +23,8 @@ INSTRUCTIONS: Final = "You work on a devbox that is made anew every week: nothin
 RULES: Final = 'prefix_rule(pattern = ["git", "status"], decision = "allow")\n'
 PROFILE: Final = "".join(f"export BENCH_{number}={number}\n" for number in range(200))
 CONFIG: Final = {"model": "gpt-5", "approval_policy": "on-request", "sandbox_mode": "workspace-write"}
+UNWANTED: Final = ("SSH_AUTH_SOCK", "PYTHONDONTWRITEBYTECODE")
+"""What would make contestants ask an agent, or compile themselves anew in each run."""
 _RUN_LIMIT: Final = 900.0
 
 
@@ -46,7 +48,7 @@ class Contestant:
         self.programs = programs
         self.package = make_package(folder / "package", VERSION).parent.parent
         self.environment = {
-            **{name: value for name, value in os.environ.items() if name != "SSH_AUTH_SOCK"},
+            **{name: value for name, value in os.environ.items() if name not in UNWANTED},
             "HOME": str(folder),
             "PATH": f"{programs}:{os.environ['PATH']}",
             "XDG_CONFIG_HOME": str(folder / "config"),
@@ -218,8 +220,11 @@ class Emitted(Ansible):
         manifest = Remora(self.folder / "remora", self.fleet, self.programs).manifest
         remora = str(Path(sys.executable).with_name("remora"))
         subprocess.run(
-            [remora, "provision", str(manifest), "--emit", "ansible", "--output", str(emitted)]
-            + ["--ssh-config", str(self.fleet.ssh_config)],
+            [
+                *(remora, "provision", str(manifest), "--emit", "ansible", "--output", str(emitted)),
+                *("--ssh-config", str(self.fleet.ssh_config)),
+            ],
+            env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             check=True,

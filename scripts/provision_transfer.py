@@ -8,13 +8,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from scripts.provision_contestants import UNWANTED
 from scripts.provision_fleet import Fleet, FleetHost, provision_fleet
 from tests.support.codex import fetch
 from tests.support.faults import Narrow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 CODEX: Final = "0.163.0"
 NARROW: Final = 100e6 / 8
@@ -107,7 +110,7 @@ class _Ways:
     def _run(self, name: str) -> float:
         self._host.wipe()
         environment = {
-            **{key: value for key, value in os.environ.items() if key != "SSH_AUTH_SOCK"},
+            **{name: value for name, value in os.environ.items() if name not in UNWANTED},
             "XDG_CONFIG_HOME": str(self._ours / "config"),
             "XDG_STATE_HOME": str(self._ours / "state"),
             "XDG_CACHE_HOME": str(self._ours / "cache"),

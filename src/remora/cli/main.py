@@ -1,5 +1,6 @@
 """Where the program starts, and where every failure becomes an exit code."""
 
+import gc
 import os
 import signal
 import sys
@@ -16,12 +17,15 @@ from remora.cli.options import Options, peek
 from remora.cli.output import prepare_streams, show_error
 from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsageProblem, own_failure
 
+_COLLECT_AFTER: Final = 50_000
+"""Objects made before the first look for garbage: loading modules makes none, and is looked through a hundred times."""
 _LAST_WAIT: Final = 0.5
 """Seconds that a thread gets to end when the command is done."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code; never raises for something a user can cause."""
+    gc.set_threshold(_COLLECT_AFTER)
     words = list(sys.argv[1:] if arguments is None else arguments)
     options = peek(words)
     prepare_streams()

@@ -80,6 +80,8 @@ class Limits:
     """How long the relay keeps a session that has no streams and nobody attached."""
     provision_parallel: int = 16
     """How many hosts are provisioned at once, unless ``--jobs`` says otherwise."""
+    provision_dials: float = 30.0
+    """New connections a second of a provision run, which dials each host once; `dial_parallel` of them at once."""
     provision_step: float = 120.0
     """One step of provisioning that moves no bytes and runs nothing of the user's."""
     provision_stall: float = 60.0

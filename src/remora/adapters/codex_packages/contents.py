@@ -73,13 +73,19 @@ def origin_digest(archive: Path) -> str:
 
     Raises ``OSError``.
     """
+    files = origin_files(archive)
+    if len(files) > 1:
+        lines = (f"{digest_of(path)} {name}\n" for name, path in sorted(files.items()))
+        return sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
+    return digest_of(archive)
+
+
+def origin_files(archive: Path) -> Mapping[str, Path]:
+    """The files that :func:`origin_digest` is about: the archive, or a program with its package. Raises ``OSError``."""
     if not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
         with suppress(ArchiveUnusable):
-            files = _around(archive).files
-            if len(files) > 1:
-                lines = (f"{digest_of(path)} {name}\n" for name, path in sorted(files.items()))
-                return sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
-    return digest_of(archive)
+            return _around(archive).files
+    return {archive.name: archive}
 
 
 def digest_of(file: Path) -> str:

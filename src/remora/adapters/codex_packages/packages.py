@@ -9,8 +9,9 @@ from typing import BinaryIO, Final, TypeVar
 
 from platformdirs import user_cache_path
 
-from remora.adapters.codex_packages.contents import ArchiveUnusable, Contents, digest_of, open_contents, origin_digest
+from remora.adapters.codex_packages.contents import ArchiveUnusable, Contents, digest_of, open_contents
 from remora.adapters.codex_packages.indexes import Index, NpmIndex, WheelIndex
+from remora.adapters.codex_packages.origins import Origins
 from remora.adapters.codex_packages.packing import Stopped, pack
 from remora.adapters.codex_packages.programs import ProgramFailed
 from remora.adapters.codex_packages.shelf import Kept, Shelf
@@ -42,6 +43,7 @@ class CodexPackages:
     ) -> None:
         self._clock = clock
         self._shelf = Shelf(folder or package_folder())
+        self._origins = Origins((folder or package_folder()) / ".origins")
         self._tell = tell or (lambda _phrase, _done, _total: None)
         self._indexes: dict[str, Index] = {
             "wheel": WheelIndex(clock, stall=limits.provision_stall),
@@ -105,7 +107,7 @@ class CodexPackages:
             archive = Path(file)
             if pin is not None:
                 _check_pin(pin, await _asked_of(digest_of, archive), str(archive))
-            found = await _asked_of(origin_digest, archive)
+            found = await _asked_of(self._origins.digest, archive)
             kept = await self._kept(source, platform, None, found)
             named = None if version == _LATEST else version
             package = kept or await self._make(name, source, platform, archive, found, version=named)

@@ -157,7 +157,8 @@ class Bench:
         too. A reading that fails raises nothing: its answers have ``failed``.
         """
         parts = [texts.part(f"s{index}", script) for index, script in enumerate((*first, *readings))]
-        text = texts.watched("".join((*parts, "remora_emit_marker\n")))
+        told_at_once = texts.gathered("".join((*parts[len(first) :], "remora_emit_marker\n")))
+        text = texts.watched("".join((*parts[: len(first)], told_at_once)))
         answers = await self._fly(text, name="survey", limit=self._limits.provision_step + wait)
         self.marker = read_marker(answers)
         return tuple(answers.under(f"s{index}") for index in range(len(parts)))

@@ -98,7 +98,7 @@ class _Fleet:
         self._operator = operator
         self._fail_fast = fail_fast
         self._places = asyncio.Semaphore(jobs)
-        self._pace = _Pace(world.clock, rate=world.limits.dials_per_second, burst=world.limits.dial_parallel)
+        self._pace = _Pace(world.clock, rate=world.limits.provision_dials, burst=world.limits.dial_parallel)
         self._failed = False
 
     async def work(self, work: HostWork) -> None:

@@ -28,6 +28,11 @@ def watched(text: str) -> str:
     return f"remora_watch\n{text}remora_unwatch\n"
 
 
+def gathered(text: str) -> str:
+    """`text`, whose answers travel together once it has ended, not each in a packet of its own."""
+    return f"{{\n{text}}} | awk 1\n"
+
+
 def end(name: str) -> str:
     """The last answer."""
     return f"remora_emit end {shlex.quote(name or 'script')}\n"
