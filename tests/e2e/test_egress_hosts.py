@@ -2,8 +2,12 @@
 
 import asyncio
 import socket
+import ssl
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,14 +47,58 @@ def curl(host: AttachedHost, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def run_turn(host: AttachedHost) -> str:
-    done = host.hub.run("run", "devbox:project", "please")
+def run_turn(host: AttachedHost, *words: str) -> str:
+    done = host.hub.run("run", "devbox:project", "please", *words)
     return f"{done.returncode} {done.stdout.decode()} {done.stderr.decode()}"
 
 
 def place_of(host: AttachedHost) -> str:
     """Where the model is, as this machine calls it."""
     return urlsplit(host.model.base_url).netloc
+
+
+@contextmanager
+def tls_before(place: str, folder: Path) -> Iterator[str]:
+    """A place that speaks TLS with a certificate of its own, in `folder`, and passes on what comes to `place`."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    make = ("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=model")
+    extensions = ("-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=critical,CA:FALSE")
+    subprocess.run([*make, *extensions, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    host, port = place.split(":")
+    loop = asyncio.new_event_loop()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        behind_reader, behind_writer = await asyncio.open_connection(host, int(port))
+
+        async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+            with suppress(OSError):
+                while data := await source.read(65536):
+                    target.write(data)
+                    await target.drain()
+                target.close()
+
+        await asyncio.gather(copy(reader, behind_writer), copy(behind_reader, writer))
+
+    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0, ssl=context))
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        asyncio.run_coroutine_threadsafe(_end(server), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _end(server: asyncio.Server) -> None:
+    server.close()
+    tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def test_f35_codex_on_a_host_without_network_works_through_the_laptops_proxy(tmp_path: Path) -> None:
@@ -93,6 +141,29 @@ def test_f35_codex_goes_on_when_the_link_to_its_model_is_cut_and_made_again(tmp_
         (after,) = listed(host)
         assert (after["port"], after["wanted"], after["error"]) == (port, port, None)
         assert not opened(host, "--to", place_of(host))["changed"]
+
+
+def test_f35_codex_speaks_tls_to_its_model_through_the_proxy_and_its_password(tmp_path: Path) -> None:
+    with (
+        attached_host([Say("Sealed.")], tmp_path, network=False) as host,
+        tls_before(place_of(host), tmp_path) as place,
+    ):
+        settings = host.sshd.home / ".codex/config.toml"
+        settings.write_text(settings.read_text().replace(f"http://{place_of(host)}", f"https://{place}"))
+        egress = opened(host, place)
+        stopped = host.hub.run("disconnect", "devbox", "--stop-server")
+        assert stopped.returncode == 0, stopped.stderr
+        environment = host.sshd.home / ".codex/.env"
+        environment.write_text(f"HTTPS_PROXY={egress['url']}\nSSL_CERT_FILE={tmp_path / 'certificate.pem'}\n")
+        opened(host, place, "--port", str(egress["port"]))
+        said = run_turn(host)
+        assert "Sealed." in said, said
+        assert listed(host)[0]["refused"] == 0
+        environment.write_text(environment.read_text().replace("remora:", "remora:not"))
+        host.hub.run("disconnect", "devbox", "--stop-server")
+        opened(host, place, "--port", str(egress["port"]))
+        assert run_turn(host, "--timeout", "5").startswith("14 ")  # codex takes it for no network, and waits for one
+        assert "password" in listed(host)[0]["trouble"]
 
 
 def test_only_what_was_named_is_reached_and_only_with_the_password(tmp_path: Path) -> None:
