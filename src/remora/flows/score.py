@@ -17,6 +17,7 @@ from remora.core.errors import (
     TimeLimit,
     Unreachable,
 )
+from remora.core.hosts import Notice
 from remora.core.launching import LaunchRequest
 from remora.core.project_commands import (
     LOOKED_INTO,
@@ -84,6 +85,7 @@ class _Card:
         self._seen = Answers(())
         self._scratch = f"scorecard-{self._world.nonce()[:12]}"
         self.items: list[Item] = []
+        self.notices: list[Notice] = []
 
     @property
     def folder(self) -> str:
@@ -170,13 +172,18 @@ class _Card:
             return not_measured(item, error)
         code = answers.one("code") or answers.one("status") or ""
         status = int(code) if code.isdecimal() else 1
-        said = answers.one("tail") or ""
+        said = (answers.one("tail") or "").strip()
+        if status and (log := answers.one("log")) not in (None, "/dev/null"):
+            said = f"{said}\nthe whole output on the host: {log}".strip()
         return judges.judge_run(item, status=status, said=said, seconds=clock.monotonic() - began, limit=limit)
 
     async def _clean(self) -> None:
         """Also when this is cancelled; where the connection is gone, the guard on the host does it."""
         with suppress(RemoraError):
-            await self._bench.ask(Script("score_clean", self._place), limit=_CLEANING)
+            answers = await self._bench.ask(Script("score_clean", self._place), limit=_CLEANING)
+            if (left := answers.one("left")) is not None:
+                message = f"The scratch folder cannot be removed by this account; remove it on the host: {left}"
+                self.notices.append(Notice("scratch-left", message))
 
     # -- review
 
@@ -287,7 +294,7 @@ def _report(
         groups=group_bodies(card.items),
         unknown=missing,
         error=error_body(error) if error is not None else None,
-        notices=notice_bodies(server.notices if server is not None else host.facts.notices),
+        notices=notice_bodies((*(server.notices if server is not None else host.facts.notices), *card.notices)),
     )
 
 

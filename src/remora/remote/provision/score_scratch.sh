@@ -8,7 +8,7 @@ for remora_old in "$remora_state"/scorecard-*; do
   [ ! -r "$remora_old/owner" ] || read -r remora_owner_seen <"$remora_old/owner"
   # shellcheck disable=SC2086
   if [ -z "$remora_owner_seen" ] || ! remora_lives $remora_owner_seen; then
-    chmod -R u+rwX -- "$remora_old" 2>/dev/null
+    find "$remora_old" -type d ! -perm -700 -exec chmod u+rwx {} \; 2>/dev/null
     rm -rf -- "$remora_old"
   fi
 done
@@ -27,7 +27,7 @@ $remora_alone /bin/sh -c '
   while [ -d "$2" ] && kill -0 "$1" 2>/dev/null; do sleep 1; done
   tries=0
   while [ -d "$2" ] && [ "$tries" -lt 30 ]; do
-    chmod -R u+rwX -- "$2"
+    find "$2" -type d ! -perm -700 -exec chmod u+rwx {} \;
     rm -rf -- "$2"
     tries=$((tries + 1))
     sleep 1
