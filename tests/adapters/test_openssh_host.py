@@ -25,7 +25,7 @@ from remora.core.hosts import Route
 from remora.core.settings import Limits, Transport
 from remora.flows.dial import find_route
 from remora.flows.unattended import UnattendedDialogue
-from remora.ports import Dialler, RemoteHost
+from remora.ports import ByteStream, Dialler, RemoteHost
 
 pytestmark = pytest.mark.sshd
 
@@ -115,6 +115,30 @@ def test_f66_a_refused_session_of_a_master_never_becomes_another_login(tmp_path:
 
         run(work())
         assert server.connections() == 1
+
+
+def test_f64_a_host_that_lets_nobody_listen_says_so_and_the_connection_stays(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path, options=["AllowTcpForwarding no"]) as server, short_folder() as sockets:
+        config = tmp_path / "config"
+        config.write_text(server.ssh_config(extra=["ExitOnForwardFailure yes"]))
+        dialler = OpensshDialler(lambda: sockets, ssh_config=str(config))
+
+        async def work() -> None:
+            async with dialler.dial(await _route(config), UnattendedDialogue()) as host:
+                for port in (0, 8118):
+                    with pytest.raises(RemoraError) as caught:
+                        async with host.serve_port(port, _nobody):
+                            pass
+                    assert caught.value.code is Code.CHANNEL_REFUSED
+                    assert "AllowTcpForwarding" in caught.value.next_step
+                await _say(host)
+            assert not list(sockets.iterdir())
+
+        run(work())
+
+
+async def _nobody(stream: ByteStream) -> None:
+    pass
 
 
 def test_a_master_that_stops_answering_is_left_and_not_used_again(tmp_path: Path) -> None:
