@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from remora.core.errors import Code, ConfigProblem, UsageProblem
 from remora.flows.provision.emit.emission import EmittedFile
-from remora.flows.provision.emit.program import BOOTSTRAP, AloneStep, marker_step, program
+from remora.flows.provision.emit.program import BOOTSTRAP, marker_step, program
+from remora.flows.provision.emit.wishes import AloneStep
 from remora.flows.provision.emit.yaml_text import yaml_text
 from remora.wire.host_spec import HostSpec
 
@@ -51,7 +52,7 @@ def cloud_init_files(
     if len(data) > SIZE:
         notices.append(
             f"{spec.alias}: user-data has {len(data)} bytes, and some clouds take {SIZE} only: compressed it has "
-            f"{len(compress(data, 9, mtime=0))} (user-data.gz), or let the image fetch provision.sh."
+            f"{len(compress(data, 9, mtime=0))} (user-data.gz), or give the cloud an #include of its address."
         )
     folder = spec.alias.replace("/", "_")
     files = [

@@ -13,7 +13,7 @@ from remora.core.settings import Limits
 from remora.flows.provision.emit.cloud_init import cloud_init_files
 from remora.flows.provision.emit.emission import Emission, EmittedFile
 from remora.flows.provision.emit.playbook import Group, playbook_files
-from remora.flows.provision.emit.program import AloneStep, alone_steps
+from remora.flows.provision.emit.wishes import AloneStep, alone_steps
 from remora.ports import Package, Packages, Platform, SecretReader
 from remora.wire.host_spec import HostSpec
 from remora.wire.manifest import CodexSource, SecretSource

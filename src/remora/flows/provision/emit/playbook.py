@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from remora.core.errors import Code, ConfigProblem
 from remora.flows.provision.emit.emission import EmittedFile
-from remora.flows.provision.emit.program import START, AloneStep, marker_step, program
+from remora.flows.provision.emit.program import START, marker_step, program
+from remora.flows.provision.emit.wishes import AloneStep
 from remora.flows.provision.emit.yaml_text import Block, Unsafe, yaml_text
 from remora.ports import Package
 from remora.wire.host_spec import HostSpec
@@ -138,6 +139,7 @@ class _Play:
                 ],
                 "stdin": "{{ " + given + "'\n' ~ " + script + " }}",
                 "stdin_add_newline": False,
+                "expand_argument_vars": False,
             },
             "register": "remora_step",
             "changed_when": _CHANGED if how is None else False,
