@@ -145,7 +145,7 @@ def judge_changes(status: str, size: str, largest: str, folder: str) -> Item:
     if not files:
         return judged(item, Result.PASS, "no uncommitted work")
     new = sum(line.startswith("??") for line in files)
-    counted = f"{len(files)} paths differ from HEAD, {new} of them untracked"
+    counted = f"{len(files)} {'path differs' if len(files) == 1 else 'paths differ'} from HEAD, {new} untracked"
     seen = f"{counted}{f';{size}' if size.strip() else ''}\n{largest}".strip()
     if lines > _LARGE or new > 50:
         return judged(
