@@ -69,8 +69,16 @@ class Laptop:
         self._origin.mkdir()
         (self._origin / "README.md").write_text("a project\n")
         git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-C", str(self._origin)]
-        for words in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "first"]):
-            subprocess.run([*git, *words], check=True)
+        subprocess.run([*git[:1], "init", "-q", "-b", "main", str(self._origin)], check=True)
+        self._git = git
+        self.commit()
+
+    def commit(self) -> None:
+        """The project goes on."""
+        with (self._origin / "README.md").open("a") as file:
+            file.write("more\n")
+        for words in (["add", "."], ["commit", "-q", "-m", "next"]):
+            subprocess.run([*self._git, *words], check=True)
 
     def manifest(self, *, secrets: bool) -> Path:
         """With `secrets` its set-up asks for one."""
