@@ -60,3 +60,9 @@ def test_paths_begin_at_the_manifest_or_at_home(tmp_path: Path) -> None:
     assert place.read("../AGENTS.md") == "hello"
     with pytest.raises(ValueError, match=f"there is no {tmp_path}/sub/none"):
         place.read("none")
+
+
+def test_the_home_of_nobody_is_a_file_that_is_not_there(tmp_path: Path) -> None:
+    assert "there is no" in refusal(Path("~nobody-of-that-name/box.toml")).message
+    with pytest.raises(ValueError, match="there is no"):
+        ManifestFile(str(tmp_path / "box.toml"), DEFAULT_LIMITS).read("~nobody-of-that-name/key")

@@ -61,8 +61,9 @@ class SecretSources:
         what, advice = f"The file {name}", "Put the secret into it, readable by you alone (chmod 600)."
         try:
             mode, data = await asyncio.to_thread(self._load, name)
-        except OSError as error:
-            raise _missing(f"{what} cannot be read: {error.strerror or error}.", advice) from None
+        except (OSError, ValueError, RuntimeError) as error:  # a name may have a null byte, or a home of nobody
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+            raise _missing(f"{what} cannot be read: {reason}.", advice) from None
         if mode & _OTHERS:
             self.exposed.add(name)
         return self._secret(data, what, advice)
