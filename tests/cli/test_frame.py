@@ -207,3 +207,25 @@ def test_any_encoding_of_the_terminal_will_do(tmp_path: Path) -> None:
     assert rb"b\xfcro" in done.stdout
     document = _document(remora("hosts", "--json", "--ssh-config", str(config), environment=plain).stdout)
     assert document["hosts"][0] == {"alias": "büro", "file": str(config), "line": 1}
+
+
+@pytest.mark.parametrize("words", ["hosts --json", "provision --example", "login devbox --with-api-key"])
+@pytest.mark.parametrize("streams", ["<&-", ">&-", "<&- >&- 2>&-"])
+def test_a_stream_that_is_closed_from_the_start_is_no_fault_of_ours(config: Path, words: str, streams: str) -> None:
+    script = f'exec "$0" -m remora {words} --ssh-config "$1" {streams}'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable, str(config)], capture_output=True, timeout=LIMIT, check=False
+    )
+    assert done.returncode != ExitCode.PROTOCOL, done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("words", ["hosts --json", "hosts", "provision --schema"])
+def test_a_full_disk_behind_standard_output_is_told_without_a_traceback(config: Path, words: str) -> None:
+    script = f'exec "$0" -m remora {words} --ssh-config "$1" >/dev/full'
+    done = subprocess.run(
+        ["/bin/sh", "-c", script, sys.executable, str(config)], capture_output=True, timeout=LIMIT, check=False
+    )
+    assert done.returncode == ExitCode.PROTOCOL
+    assert b"No space left on device" in done.stderr
+    assert b"Traceback" not in done.stderr

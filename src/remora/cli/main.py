@@ -8,6 +8,7 @@ import threading
 import time
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import typer
@@ -37,6 +38,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = error.exit_code
     except BrokenPipeError:
         return _die_of_closed_pipe()
+    except OSError as error:  # where the failure itself was to be told
+        code = _tell_of_lost_output(error)
     _leave_stuck_threads(code)
     return code
 
@@ -88,6 +91,14 @@ def _leave_stuck_threads(code: int) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _tell_of_lost_output(error: OSError) -> int:
+    """Nothing more goes to standard output, not even what waits to be written there when the process ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
+    with suppress(OSError):
+        sys.stderr.write(f"remora: standard output cannot be written: {error.strerror or error}\n")
+    return ExitCode.PROTOCOL
 
 
 def _die_of_closed_pipe() -> int:

@@ -8,7 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO, cast
 
 from remora.core.errors import RemoraError
 from remora.core.failure_lines import failure_lines
@@ -25,11 +25,21 @@ _MOVING: Final = re.compile("[\x80-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u
 
 
 def prepare_streams() -> None:
-    """Let text through whatever the terminal's encoding is: what it lacks is written as an escape."""
+    """Let text through whatever the terminal's encoding is: what it lacks is written as an escape.
+
+    A stream that this process was started without leads nowhere.
+    """
+    sys.stdin = sys.stdin or _nowhere("r")
+    sys.stdout = sys.stdout or _nowhere("w")
+    sys.stderr = sys.stderr or _nowhere("w")
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
+
+
+def _nowhere(mode: str) -> TextIO:
+    return cast("TextIO", open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123 - to the end of the process
 
 
 def write_document(document: "Document") -> None:
