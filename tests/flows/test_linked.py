@@ -10,6 +10,7 @@ from tests.support.loop import run
 
 from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
+from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, ShellProblem
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.launch import Ahead
@@ -17,7 +18,7 @@ from remora.flows.linked import open_linked_server
 from remora.flows.threads import ThreadClient, start_request
 from remora.ports import ByteStream
 from remora.wire.appserver import ThreadSettings
-from remora.wire.reports.links import ForwardBody, LinkBody
+from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 
 @dataclass
@@ -92,6 +93,9 @@ class FakeAccess:
         return f"/srv/{folder}"
 
     async def open_forward(self, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
+        raise NotImplementedError
+
+    async def open_egress(self, request: EgressRequest) -> tuple[EgressBody, bool]:
         raise NotImplementedError
 
     async def stop_forward(self, port: int) -> None:
