@@ -3,6 +3,8 @@
 import stat
 from pathlib import Path
 
+import pytest
+
 from remora.adapters.run_logs import LogFiles
 from remora.testing.manual_clock import ManualClock
 
@@ -33,3 +35,11 @@ def test_the_newest_of_each_host_are_kept(tmp_path: Path) -> None:
     kept = [name for name in names if name.startswith("ci-2026")]
     assert kept == ["ci-20260104T000000Z.log", "ci-20260105T000000Z.log"]
     assert "ci-notes.log" in names
+
+
+@pytest.mark.parametrize("alias", ["../../evil", "/tmp/evil", "a/b", "a\nb"])
+def test_no_alias_leads_out_of_the_folder(alias: str, tmp_path: Path) -> None:
+    log = LogFiles(tmp_path / "logs", keep=3, clock=ManualClock()).open(alias)
+    log.close()
+    assert Path(log.path).parent == tmp_path / "logs"
+    assert "\n" not in log.path

@@ -25,8 +25,9 @@ class LogFiles:
     def open(self, alias: str) -> "LogFile":
         """A new file (0600); of this host's others the newest stay."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._prune(alias)
-        stem = f"{alias[:_NAME_LIMIT]}-{time.strftime(_STAMP, time.gmtime(self._clock.wall()))}"
+        name = re.sub(r"[/\x00-\x1f]", "_", alias[:_NAME_LIMIT])  # a name of one file, whatever the alias
+        self._prune(name)
+        stem = f"{name}-{time.strftime(_STAMP, time.gmtime(self._clock.wall()))}"
         for ending in _endings():
             path = self._folder / f"{stem}{ending}"
             try:
@@ -36,8 +37,8 @@ class LogFiles:
             return LogFile(path, os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", buffering=1))
         raise FileExistsError(stem)
 
-    def _prune(self, alias: str) -> None:
-        ours = re.compile(rf"{re.escape(alias[:_NAME_LIMIT])}-[0-9]{{8}}T[0-9]{{6}}Z(\.[0-9]+)?\.log")
+    def _prune(self, name: str) -> None:
+        ours = re.compile(rf"{re.escape(name)}-[0-9]{{8}}T[0-9]{{6}}Z(\.[0-9]+)?\.log")
         known = sorted(path for path in self._folder.iterdir() if ours.fullmatch(path.name))
         for path in known[: max(len(known) - self._keep + 1, 0)]:
             path.unlink(missing_ok=True)
