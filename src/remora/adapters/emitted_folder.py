@@ -27,6 +27,12 @@ def write_emitted(folder: str, files: Iterable[Emitted]) -> None:
     root = Path(folder)
     try:
         for file in files:
+            if ".." in Path(file.path).parts or Path(file.path).is_absolute():
+                raise UsageProblem(
+                    Code.USAGE,
+                    f"{file.path!r} would lie outside of {folder}.",
+                    next_step="Give the host another alias.",
+                )
             path = root / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
             new = path.with_name(f".{path.name}.new")
