@@ -81,7 +81,7 @@ def _not_on_path(answers: Answers, table: PathTable, facts: BoxFacts) -> RemoraE
             Code.PLACE_UNUSABLE,
             f"{facts.home} cannot be written, so codex cannot be made visible to the login shell.",
             seen=closed,
-            next_step='Make it writable; or name another codex.location, write how = "none" in [path], and use --codex.',
+            next_step='Make it writable; or name another codex.location, say how = "none" in [path], and use --codex.',
         )
     shadow, foreign, elsewhere = answers.one("shadow"), answers.one("foreign"), answers.one("elsewhere")
     edit = 'write how = "line" and allow_shell_edit = true in [path]'
