@@ -21,13 +21,13 @@ remora_is_ours() {
   case $remora_lead in "$remora_root"/*) return 0 ;; *) [ -n "$remora_target" ] && [ "$remora_lead" = "$remora_target" ] ;; esac
 }
 
-# remora_takes_link FOLDER: it is ours and writable, or could be made so, and no foreign codex lies there. What belongs
-# to the system's own packages takes none, whoever we are; and who has been given another home is kept inside it.
+# remora_takes_link FOLDER: it is ours and writable, or could be made so, and no foreign codex lies there. Outside of the
+# home only a folder that was named takes one, even of root; what belongs to the system's own packages takes none.
 remora_takes_link() {
   case $1 in
     "$HOME"/*) ;;
     /bin | /sbin | /usr/bin | /usr/sbin) return 1 ;;
-    *) [ "$1" = "${remora_wished%/}" ] || [ -z "$remora_entry" ] || [ "$(printf %s "$remora_entry" | cut -d : -f 6)" = "$HOME" ] || return 1 ;;
+    *) [ "$1" = "${remora_wished%/}" ] || return 1 ;;
   esac
   if [ -d "$1" ]; then
     [ -w "$1" ] && [ "$(remora_owner "$1")" = "$remora_user" ] || return 1
