@@ -21,6 +21,7 @@ from tests.support.packages import HERE, NoPackages, fake_program, make_package,
 from tests.support.provisioning import bench_at, bring, provision, read
 from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
+from tests.support.until import until
 
 from remora.adapters.codex_packages import CodexPackages
 from remora.core.errors import Code, RemoraError
@@ -336,6 +337,8 @@ def test_killed_in_the_middle_the_next_run_comes_to_the_same_end(
         pausing = Pausing(packages)
         running = asyncio.ensure_future(provision(sshd, [CodexStep(wish, pausing)], limits=ONCE))
         await pausing.reached.wait()
+        parts = sshd.home / ".local/share/remora/codex"
+        await until(lambda: sum(part.stat().st_size for part in parts.glob(".part-*")) > SIZE * 0.4)
         for pid in sshd.session_processes():
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
