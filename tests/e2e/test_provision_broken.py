@@ -15,7 +15,8 @@ from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
 from remora.core.answers import Answers
-from remora.core.provisioning import BoxFacts, Finding, Readiness, Script
+from remora.core.markers import Readiness
+from remora.core.provisioning import BoxFacts, Finding, Script
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for

@@ -15,7 +15,8 @@ from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
 from remora.core.errors import Code
-from remora.core.provisioning import Readiness, Script
+from remora.core.markers import Readiness
+from remora.core.provisioning import Script
 from remora.core.settings import Limits
 from remora.wire.reports.provision import HostProvision, ProvisionProgress, StepMoved
 

@@ -18,7 +18,7 @@ from tests.support.until import until
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.hosts import Host, Route
-from remora.core.provisioning import Readiness
+from remora.core.markers import Readiness
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.provision.fleet import carry_out
 from remora.flows.provision.host import HostWork

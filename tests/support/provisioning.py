@@ -9,7 +9,8 @@ from tests.support.system_sshd import SystemSshd
 
 from remora.core.answers import Answers
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import BoxFacts, Finding, Marker, Script, StepState
+from remora.core.markers import Marker
+from remora.core.provisioning import BoxFacts, Finding, Script, StepState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.connect import connect_host
 from remora.flows.provision.bench import Bench, open_bench

@@ -6,8 +6,7 @@ from enum import StrEnum
 
 from remora.core.errors import Code, ProvisionProblem, RemoraError, TimeLimit, UsageProblem
 from remora.core.links import Liveness
-from remora.core.markers import describe_marker, provision_failed
-from remora.core.provisioning import Marker, Readiness
+from remora.core.markers import Marker, Readiness, describe_marker, provision_failed
 
 
 class Awaited(StrEnum):

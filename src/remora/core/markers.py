@@ -1,12 +1,81 @@
-"""What a ready marker means, in words and as a failure."""
+"""The ready marker of a host: what it says, what that means in words and as a failure, and its lines."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Final
 
+from remora.core.answers import Answers
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import Marker, Readiness
+from remora.core.text import neutralise
 
 _DIGITS: Final = 12
+
+
+class Readiness(StrEnum):
+    """What the ready marker says. ``interrupted``: it says provisioning, but nobody is at work any more."""
+
+    NEVER = "never"
+    PROVISIONING = "provisioning"
+    INTERRUPTED = "interrupted"
+    FAILED = "failed"
+    READY = "ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marker:
+    """The ready marker of a host. `since` is seconds since 1970 by the host's clock; `step` counts from 1.
+
+    `digest` is that of the manifest as it holds for this host; secrets are no part of it.
+    """
+
+    readiness: Readiness
+    digest: str = ""
+    since: float | None = None
+    step: int | None = None
+    steps: int | None = None
+    step_title: str = ""
+    detail: str = ""
+    operator: str = ""
+
+
+NEVER: Final = Marker(readiness=Readiness.NEVER)
+
+
+def read_marker(answers: Answers) -> Marker:
+    """The marker that ``remora_emit_marker`` answered; :data:`NEVER` where there is none, or one nobody can read."""
+    said = answers.under("marker")
+    try:
+        readiness = Readiness(said.one("readiness") or "")
+    except ValueError:
+        return NEVER
+    if readiness is Readiness.PROVISIONING and said.one("alive") is None:
+        readiness = Readiness.INTERRUPTED
+    since = said.number("since")
+    return Marker(
+        readiness=readiness,
+        digest=said.one("digest") or "",
+        since=None if since is None else float(since),
+        step=said.number("step"),
+        steps=said.number("steps"),
+        step_title=neutralise(said.one("title") or "", one_line=True),
+        detail=neutralise(said.one("detail") or "", one_line=True),
+        operator=neutralise(said.one("operator") or "", one_line=True),
+    )
+
+
+def marker_text(marker: Marker) -> str:
+    """The lines that a host keeps of `marker`, but for the moment and who is at work, which it knows itself."""
+    values = {
+        "readiness": marker.readiness.value,
+        "digest": marker.digest,
+        "step": "" if marker.step is None else str(marker.step),
+        "steps": "" if marker.steps is None else str(marker.steps),
+        "title": marker.step_title,
+        "detail": marker.detail,
+        "operator": marker.operator,
+    }
+    return "\n".join(f"{key}={neutralise(value, one_line=True)}" for key, value in values.items() if value)
 
 
 def describe_marker(marker: Marker) -> str:

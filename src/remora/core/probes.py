@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers, without_escapes
-from remora.core.provisioning import NEVER, Marker, read_marker
+from remora.core.markers import NEVER, Marker, read_marker
 from remora.core.quotas import most_memory
 
 _KILLED: Final = 137
@@ -75,7 +76,6 @@ class SocketFacts:
     foreign: str | None = None
 
 
-_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _FOLDER_STATES: Final = {state.value: state for state in FolderState}
 _SOCKET_KINDS: Final = {kind.value: kind for kind in SocketKind}
 
@@ -89,25 +89,15 @@ class ProcessIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HostFacts:
-    """All that one probe learned. `runtime_folder` is where our log, lock and records go; `None`: nowhere.
+class HostFacts(AccountFacts):
+    """All that one probe learned.
 
-    `path` is the PATH of the account's login shell, in which codex is looked for and started. `server` is
-    the app server that we started earlier, when it still runs. `login` holds ``auth-file``,
-    ``key-variable`` and ``provider``; `login_expires` is the end of its secret, as provisioning noted it. `sandbox` is
-    ``ok``, ``refused`` or ``unknown``. `python` is a Python that can
-    run the relay, when the probe was asked for one. `marker` says what became of provisioning there.
+    `path` is where codex is looked for and started. `server` is the app server that we started earlier, when it still
+    runs. `login` holds ``auth-file``, ``key-variable`` and ``provider``; `login_expires` is the end of its secret, as
+    provisioning noted it. `sandbox` is ``ok``, ``refused`` or ``unknown``. `python` is a Python that can run the
+    relay, when the probe was asked for one. `marker` says what became of provisioning there.
     """
 
-    os: str
-    architecture: str
-    account: str
-    user_id: str
-    home: str
-    login_shell: str
-    path: str
-    codex_home: str
-    runtime_folder: str | None
     key: str
     candidates: tuple[CodexCandidate, ...]
     codex_asked: str | None
@@ -118,12 +108,9 @@ class HostFacts:
     sandbox: str
     sandbox_detail: str
     kills_processes: bool
-    machine_id: str | None = None
-    boot_id: str | None = None
     python: str | None = None
     marker: Marker = NEVER
     login_expires: str | None = None
-    noise: str = ""
 
     @property
     def codex(self) -> CodexCandidate | None:
@@ -133,25 +120,14 @@ class HostFacts:
 
 def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
     """Facts from the answers of entry.sh and probe.sh; what was not answered counts as absent."""
-
-    def text(key: str) -> str:
-        return answers.one(key) or ""
-
-    return HostFacts(
-        os=text("os"),
-        architecture=text("architecture"),
-        account=text("entry.account"),
-        user_id=text("user"),
-        home=text("home"),
-        login_shell=text("entry.shell"),
-        path=text("path"),
-        codex_home=text("codex-home"),
-        runtime_folder=answers.one("runtime") or None,
-        key=text("key"),
+    return HostFacts.read(
+        answers,
+        noise=noise,
+        key=answers.one("key") or "",
         candidates=_read_candidates(answers),
         codex_asked=answers.one("codex.asked"),
         folder=FolderFacts(
-            path=text("folder.path"),
+            path=answers.one("folder.path") or "",
             state=_FOLDER_STATES.get(answers.one("folder.state") or "", FolderState.MISSING),
             siblings=answers.all("folder.sibling"),
         ),
@@ -162,18 +138,15 @@ def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
         sandbox=answers.one("sandbox") or "unknown",
         sandbox_detail="\n".join((*answers.all("sandbox.detail"), *answers.all("sandbox.setting"))),
         kills_processes=answers.one("kills-processes") is not None,
-        machine_id=answers.one("machine-id") or None,
-        boot_id=answers.one("boot-id") or None,
         python=answers.one("python") or None,
         marker=read_marker(answers),
-        noise=noise,
     )
 
 
 def read_process(answers: Answers) -> ProcessIdentity | None:
     """The server process that the answers name."""
-    pid, start = answers.one("server.pid"), answers.one("server.start")
-    return ProcessIdentity(_number(pid), start) if _number(pid) and start else None
+    pid, start = answers.number("server.pid"), answers.one("server.start")
+    return ProcessIdentity(pid, start) if pid and start else None
 
 
 def foreign_place(owners: Sequence[str], user_id: str) -> str | None:
@@ -185,10 +158,6 @@ def foreign_place(owners: Sequence[str], user_id: str) -> str | None:
     return None
 
 
-def _number(text: str | None) -> int:
-    return int(text) if text and _NUMBER.fullmatch(text) else 0
-
-
 def _read_socket(answers: Answers) -> SocketFacts:
     path = answers.one("socket.path") or ""
     listening = answers.one("socket.listening")
@@ -196,7 +165,7 @@ def _read_socket(answers: Answers) -> SocketFacts:
         path=path,
         real_path=answers.one("socket.real") or path,
         listen=answers.one("socket.listen") or "unix://",
-        length=_number(answers.one("socket.bytes")),
+        length=answers.number("socket.bytes") or 0,
         kind=_SOCKET_KINDS.get(answers.one("socket.kind") or "absent", SocketKind.FILE),
         listening=None if listening is None else listening == "yes",
         foreign=foreign_place(answers.all("socket.owner"), answers.one("user") or ""),
@@ -213,7 +182,7 @@ def _read_candidate(answers: Answers, key: str) -> CodexCandidate:
     can = frozenset(answers.all(f"{key}.can"))
     said = without_escapes(answers.one(f"{key}.version") or "").strip()
     problem = _PROBLEMS.get(answers.one(f"{key}.problem") or "") or _run_problem(
-        answers.one(f"{key}.status"), said, most_memory(answers)
+        answers.number(f"{key}.status"), said, most_memory(answers)
     )
     version = _VERSION.search(said) if problem is None else None
     return CodexCandidate(
@@ -236,14 +205,14 @@ _PROBLEMS: Final = {
 }
 
 
-def _run_problem(status: str | None, said: str, memory: str | None) -> str | None:
+def _run_problem(status: int | None, said: str, memory: str | None) -> str | None:
     if status is None:
         return "did not answer --version"
-    if status == "0":
+    if status == 0:
         return None
-    if _number(status) == _KILLED:
+    if status == _KILLED:
         return "did not answer --version in time"
-    if _number(status) in {_NOT_EXECUTABLE, _NOT_FOUND}:
+    if status in {_NOT_EXECUTABLE, _NOT_FOUND}:
         return f"cannot run here: {said}"
     allowed = "" if memory is None else f" (this account may have {memory} of memory)"
     return f"failed with status {status}{allowed}: {said or 'it said nothing'}"

@@ -6,9 +6,8 @@ from typing import Final
 from remora.core.checks import NOT_REACHED, Outcome, StageResult
 from remora.core.errors import AppServerProblem, Code, RemoraError, Stage
 from remora.core.launching import LaunchPlan
-from remora.core.markers import describe_marker, provision_failed
+from remora.core.markers import Marker, Readiness, describe_marker, provision_failed
 from remora.core.probes import HostFacts
-from remora.core.provisioning import Marker, Readiness
 
 _LOGINS: Final = {
     "auth-file": "auth.json is in CODEX_HOME",

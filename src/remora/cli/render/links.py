@@ -10,8 +10,7 @@ from remora.cli.render.failure import show_advice, show_failure
 from remora.cli.render.page import Page, remote
 from remora.core.errors import Code
 from remora.core.links import Liveness, ReconnectPolicy
-from remora.core.markers import describe_marker
-from remora.core.provisioning import Readiness
+from remora.core.markers import Readiness, describe_marker
 from remora.wire.reports.links import (
     DisconnectReport,
     EgressBody,

@@ -11,7 +11,8 @@ from typing import Any, Final
 from remora.core import scripts
 from remora.core.answers import Answers, without_escapes
 from remora.core.errors import Code, TimeLimit, own_failure
-from remora.core.provisioning import BoxFacts, Marker, Script, read_box, read_marker
+from remora.core.markers import Marker, read_marker
+from remora.core.provisioning import BoxFacts, Script, read_box
 from remora.core.script_failures import script_problem
 from remora.core.secrets import Secret
 from remora.core.text import decode

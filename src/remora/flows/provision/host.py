@@ -7,7 +7,8 @@ from typing import Final
 from remora.core.answers import Answers
 from remora.core.backoff import Backoff, may_retry
 from remora.core.errors import Code, ProvisionProblem, RemoraError, own_failure
-from remora.core.provisioning import Finding, Marker, Readiness, Script, StepState, marker_text
+from remora.core.markers import Marker, Readiness, marker_text
+from remora.core.provisioning import Finding, Script, StepState
 from remora.core.script_failures import script_problem
 from remora.core.text import neutralise
 from remora.flows.connect import connect_host

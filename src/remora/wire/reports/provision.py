@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
-from remora.core.provisioning import Marker, Readiness
+from remora.core.markers import Marker, Readiness
 from remora.wire.reports import Document, ErrorBody, NoticeBody
 
 

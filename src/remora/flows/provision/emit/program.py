@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from remora.core.errors import Code, ConfigProblem
-from remora.core.provisioning import Marker, Readiness, marker_text, operator_word
+from remora.core.markers import Marker, Readiness, marker_text
+from remora.core.provisioning import operator_word
 from remora.flows.provision.emit.wishes import AloneStep
 from remora.flows.shell import shipped
 

@@ -1,0 +1,52 @@
+"""The account that a session runs in and the machine it is on, as every look at a host learns them."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from remora.core.answers import Answers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts:
+    """An account on a machine. `path` is the PATH of its login shell; `runtime_folder` is on local disk and is where
+    our locks, sockets and logs of servers go; `None`: nowhere. `noise` is what the shell said besides answering.
+    """
+
+    os: str
+    architecture: str
+    account: str
+    user_id: str
+    home: str
+    login_shell: str
+    path: str
+    codex_home: str
+    runtime_folder: str | None
+    machine_id: str | None = None
+    boot_id: str | None = None
+    noise: str = ""
+
+    @classmethod
+    def read(cls, answers: Answers, *, noise: str, **more: Any) -> Self:
+        """Facts from the answers of entry.sh and of the script after it; what was not answered counts as absent.
+
+        `more` is what a kind of facts has beyond these.
+        """
+
+        def text(key: str) -> str:
+            return answers.one(key) or ""
+
+        return cls(
+            os=text("os"),
+            architecture=text("architecture"),
+            account=text("entry.account"),
+            user_id=text("user"),
+            home=text("home"),
+            login_shell=text("entry.shell"),
+            path=text("path"),
+            codex_home=text("codex-home"),
+            runtime_folder=text("runtime") or None,
+            machine_id=text("machine-id") or None,
+            boot_id=text("boot-id") or None,
+            noise=noise,
+            **more,
+        )
