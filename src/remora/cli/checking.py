@@ -2,39 +2,25 @@
 
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
 
 from remora import api
-from remora.cli.audience import activity_page, dialogue_of, drawing, questioner
-from remora.cli.floor import Floor
 from remora.cli.options import Options
-from remora.cli.output import write_document
 from remora.cli.render.check import CheckView
 from remora.cli.render.page import Page
-from remora.wire.reports.check import CheckReport
+from remora.cli.showing import Unseen, show_progress
+from remora.ports import Dialogue
+from remora.wire.reports.check import CheckProgress
 
 
 async def check_and_show(aliases: Sequence[str], options: Options, *, codex: str | None = None) -> int:
     """Check `aliases`, show what comes, and return the exit code."""
-    floor = Floor()
-    view = CheckView(Page(sys.stdout, os.environ), [] if options.json else aliases, verbosity=options.verbosity)
-    exit_code = 0
-    with questioner(options, activity_page(), floor, settle=view.settle) as someone, drawing(view, floor):
-        steps = api.check(
-            aliases,
-            codex=codex,
-            dialogue=dialogue_of(someone),
-            ssh_config=options.ssh_config,
-            settings=options.settings,
+
+    def begin(dialogue: Dialogue | None) -> AsyncGenerator[CheckProgress, None]:
+        return api.check(
+            aliases, codex=codex, dialogue=dialogue, ssh_config=options.ssh_config, settings=options.settings
         )
-        async with aclosing(steps) as progress:
-            async for step in progress:
-                await floor.free()
-                if isinstance(step, CheckReport):
-                    exit_code = step.exit_code
-                    if options.json:
-                        write_document(step)
-                if not options.json:
-                    view.show(step)
-    return exit_code
+
+    page = Page(sys.stdout, os.environ)
+    view = Unseen() if options.json else CheckView(page, aliases, verbosity=options.verbosity)
+    return await show_progress(begin, view, options)

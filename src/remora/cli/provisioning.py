@@ -2,55 +2,46 @@
 
 import os
 import sys
-from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from remora import api
-from remora.cli.audience import activity_page, dialogue_of, drawing, questioner
-from remora.cli.floor import Floor
 from remora.cli.options import Options
 from remora.cli.output import write_document
 from remora.cli.render.page import Page
 from remora.cli.render.provision import ProvisionView
+from remora.cli.showing import Unseen, show_progress
 from remora.core.errors import ExitCode
 from remora.core.text import neutralise
-from remora.wire.reports.provision import EmittedReport, ProvisionReport
+from remora.wire.reports.provision import EmittedReport
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
+    from remora.ports import Dialogue
     from remora.wire.host_spec import HostSpec
+    from remora.wire.reports.provision import ProvisionProgress
 
 
 async def provision_and_show(
     specs: "Sequence[HostSpec]", options: Options, *, dry_run: bool, jobs: int | None, fail_fast: bool
 ) -> int:
     """Provision hosts, show what comes, and return the exit code."""
-    floor = Floor()
-    aliases = [] if options.json else [spec.alias for spec in specs]
-    view = ProvisionView(Page(sys.stdout, os.environ), aliases, verbosity=options.verbosity)
-    exit_code = 0
-    with questioner(options, activity_page(), floor, settle=view.settle) as someone, drawing(view, floor):
-        steps = api.provision(
+    page, aliases = Page(sys.stdout, os.environ), [spec.alias for spec in specs]
+    view = None if options.json else ProvisionView(page, aliases, verbosity=options.verbosity)
+
+    def begin(dialogue: "Dialogue | None") -> "AsyncGenerator[ProvisionProgress, None]":
+        return api.provision(
             specs,
             dry_run=dry_run,
             jobs=jobs,
             fail_fast=fail_fast,
-            dialogue=dialogue_of(someone),
-            tell=view.fetching,
+            dialogue=dialogue,
+            tell=None if view is None else view.fetching,
             ssh_config=options.ssh_config,
             settings=options.settings,
         )
-        async with aclosing(steps) as progress:
-            async for step in progress:
-                await floor.free()
-                if isinstance(step, ProvisionReport):
-                    exit_code = step.exit_code
-                    if options.json:
-                        write_document(step)
-                if not options.json:
-                    view.show(step)
-    return exit_code
+
+    return await show_progress(begin, view or Unseen(), options)
 
 
 async def emit_and_show(

@@ -10,7 +10,7 @@ from rich.text import Text
 from remora.cli.render.failure import show_failure
 from remora.cli.render.page import Page, remote
 from remora.core.awaited import Awaited
-from remora.wire.reports.wait import WaitMoved, WaitResult
+from remora.wire.reports.wait import WaitMoved, WaitProgress, WaitReport
 
 _PATIENCE: Final = 1.0
 """Seconds of waiting that need no word."""
@@ -40,8 +40,10 @@ class AwaitView:
         self._now = now
         self._began = now()
 
-    def show(self, step: WaitMoved | WaitResult) -> None:
+    def show(self, step: WaitProgress) -> None:
         """Show what a host is, or what came of waiting for it."""
+        if isinstance(step, WaitReport):
+            return
         if isinstance(step, WaitMoved):
             self._is[step.host] = step.detail
             if not (self._activity.live or self._quiet or self._json):

@@ -39,6 +39,13 @@ class NoticeBody(msgspec.Struct, kw_only=True):
     message: str
 
 
+class Report(Document, kw_only=True):
+    """What came of a command as a whole; `exit_code` is the exit status of the command."""
+
+    ok: bool
+    exit_code: int
+
+
 class ErrorDocument(Document, kw_only=True):
     """The whole command failed."""
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
-from remora.wire.reports import Document, ErrorBody, NoticeBody
+from remora.wire.reports import ErrorBody, NoticeBody, Report
 
 
 class StageBody(msgspec.Struct, kw_only=True):
@@ -45,12 +45,10 @@ class HostCheck(msgspec.Struct, kw_only=True):
     notices: list[NoticeBody] = []
 
 
-class CheckReport(Document, kw_only=True):
+class CheckReport(Report, kw_only=True):
     """All hosts that were checked, in the order asked."""
 
     kind: ClassVar[str] = "check"
-    ok: bool
-    exit_code: int
     hosts: list[HostCheck]
 
 

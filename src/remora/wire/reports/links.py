@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
-from remora.wire.reports import Document, ErrorBody, NoticeBody
+from remora.wire.reports import Document, ErrorBody, NoticeBody, Report
 from remora.wire.reports.provision import MarkerBody
 
 
@@ -113,12 +113,10 @@ class ConnectResult(msgspec.Struct, kw_only=True):
     error: ErrorBody | None = None
 
 
-class ConnectReport(Document, kw_only=True):
+class ConnectReport(Report, kw_only=True):
     """The outcome of ``connect``, in the order asked."""
 
     kind: ClassVar[str] = "connect"
-    ok: bool
-    exit_code: int
     hosts: list[ConnectResult]
 
 
@@ -132,12 +130,10 @@ class DisconnectResult(msgspec.Struct, kw_only=True):
     error: ErrorBody | None = None
 
 
-class DisconnectReport(Document, kw_only=True):
+class DisconnectReport(Report, kw_only=True):
     """The outcome of ``disconnect``, in the order asked."""
 
     kind: ClassVar[str] = "disconnect"
-    ok: bool
-    exit_code: int
     hosts: list[DisconnectResult]
 
 

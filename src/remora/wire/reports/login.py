@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from remora.wire.reports import Document, ErrorBody, NoticeBody
+from remora.wire.reports import ErrorBody, NoticeBody, Report
 
 
-class LoginReport(Document, kw_only=True):
+class LoginReport(Report, kw_only=True):
     """How codex on one host is signed in, by the word of a real request.
 
     `state` is a word of :class:`remora.core.logins.Proof`; `action` is ``signed-in``, ``refused`` (what was there
@@ -13,8 +13,6 @@ class LoginReport(Document, kw_only=True):
     """
 
     kind: ClassVar[str] = "login"
-    ok: bool
-    exit_code: int
     alias: str
     hostname: str
     account: str

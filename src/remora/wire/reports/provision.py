@@ -5,11 +5,11 @@ from typing import ClassVar
 import msgspec
 
 from remora.core.markers import Marker, Readiness
-from remora.wire.reports import Document, ErrorBody, NoticeBody
+from remora.wire.reports import Document, ErrorBody, NoticeBody, Report
 
 
 class MarkerBody(msgspec.Struct, kw_only=True):
-    """The ready marker; `readiness` is a word of :class:`remora.core.provisioning.Readiness`."""
+    """The ready marker; `readiness` is a word of :class:`remora.core.markers.Readiness`."""
 
     readiness: str
     digest: str = ""
@@ -103,12 +103,10 @@ class HostProvision(msgspec.Struct, kw_only=True):
     log: str | None = None
 
 
-class ProvisionReport(Document, kw_only=True):
+class ProvisionReport(Report, kw_only=True):
     """All hosts, in the manifest's order. `exit_code` is 0, or 13 when any host failed."""
 
     kind: ClassVar[str] = "provision"
-    ok: bool
-    exit_code: int
     dry_run: bool
     hosts: list[HostProvision]
 

@@ -7,7 +7,7 @@ import msgspec
 
 from remora.core.scoring import Group, Item, Result, percent
 from remora.core.text import escape_breaks, neutralise
-from remora.wire.reports import Document, ErrorBody, NoticeBody
+from remora.wire.reports import ErrorBody, NoticeBody, Report
 
 _EVIDENCE = 1000
 """Characters of remote text that an item keeps."""
@@ -38,7 +38,7 @@ class GroupBody(msgspec.Struct, kw_only=True):
     items: list[ItemBody]
 
 
-class ScoreReport(Document, kw_only=True):
+class ScoreReport(Report, kw_only=True):
     """How ready a host and a repository are for agents.
 
     `score` of a hundred is over the items that are known: a pass is one point, partial half of one. `known` of `count`
@@ -46,8 +46,6 @@ class ScoreReport(Document, kw_only=True):
     """
 
     kind: ClassVar[str] = "score"
-    ok: bool
-    exit_code: int
     alias: str
     hostname: str
     account: str

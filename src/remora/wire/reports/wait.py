@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
-from remora.wire.reports import Document, ErrorBody
+from remora.wire.reports import ErrorBody, Report
 from remora.wire.reports.provision import MarkerBody
 
 
@@ -27,12 +27,10 @@ class WaitResult(msgspec.Struct, kw_only=True):
     error: ErrorBody | None = None
 
 
-class WaitReport(Document, kw_only=True):
+class WaitReport(Report, kw_only=True):
     """All hosts, in the order asked. `awaited` holds ``ready``, ``live`` and ``idle``, as asked for."""
 
     kind: ClassVar[str] = "wait"
-    ok: bool
-    exit_code: int
     awaited: list[str]
     hosts: list[WaitResult]
 
