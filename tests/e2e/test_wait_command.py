@@ -1,6 +1,10 @@
 """F46: a devbox answers long before it is ready; check, status and wait tell those apart."""
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -70,8 +74,7 @@ class Devbox:
         return report["exit_code"], report["hosts"][0]
 
     async def seen(self) -> tuple[str, str, str]:
-        """Its outcome at check, the error there, and what status says of it, linked anew."""
-        await self.document("disconnect", "devbox")
+        """Its outcome at check, the error there, and what status says of it over the link that stands."""
         await self.document("connect", "devbox")
         check = await self.document("check", "devbox")
         (stage,) = (stage for stage in check["hosts"][0]["stages"] if stage["stage"] == "provision")
@@ -132,6 +135,40 @@ def test_f46_provisioning_that_nobody_goes_on_with_is_told(devbox: Devbox) -> No
         assert code == 14
         assert "was interrupted at step 3 of 3" in host["error"]["message"]
         assert "remora provision" in host["error"]["next"]
+
+    run(story())
+
+
+def test_status_tells_what_became_of_provisioning_since_the_link_was_made(devbox: Devbox, hub: HubPlace) -> None:
+    async def story() -> None:
+        assert await devbox.seen() == ("skipped", "", "never")
+        watching = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "remora",
+            "status",
+            "--watch",
+            "--json",
+            env={**os.environ, **hub.environment},
+            stdout=subprocess.PIPE,
+        )
+        assert watching.stdout is not None
+        try:
+            devbox.sshd.drop_connections()  # the way back is a short one, on which the host is not asked all that
+            (devbox.sshd.home / "go").touch()
+            (devbox.sshd.home / "good").touch()
+            assert (await devbox.provisioned()).ok
+            await devbox.document("connect", "devbox")
+            (link,) = (await devbox.document("status"))["links"]
+            assert (link["provisioned"]["readiness"], link["breaks"]) == ("ready", 1)
+            async with asyncio.timeout(30):
+                told = ""
+                while told != "ready":
+                    links = json.loads(await watching.stdout.readline())["links"]
+                    told = links[0]["provisioned"]["readiness"] if links and links[0]["provisioned"] else ""
+        finally:
+            watching.terminate()
+            await watching.wait()
 
     run(story())
 

@@ -16,8 +16,10 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import CutNow
 from tests.support.links import SshdResolver, client_of, linked, until_it_is, world_of
 from tests.support.loop import run
+from tests.support.provisioning import LineStep, provision
 
 from remora.core.links import Liveness
+from remora.flows.link import Link
 
 pytestmark = pytest.mark.sshd
 __all__ = ["folder"]
@@ -63,6 +65,23 @@ def test_clients_come_through_without_a_relay_and_see_the_end_when_the_connectio
 
     with FaultProxy(sshd.port) as proxy:
         run(work(proxy))
+
+
+def test_the_ready_marker_is_read_again_when_somebody_asks(sshd: AccountSshd, folder: Path) -> None:
+    async def work() -> None:
+        async with linked(world_of(SshdResolver(sshd), limits=LIMITS), folder) as link:
+            assert _readiness(link) == "never"
+            await provision(sshd, [LineStep("one")])
+            assert _readiness(link) == "never"
+            await link.refresh()
+            assert _readiness(link) == "ready"
+
+    run(work())
+
+
+def _readiness(link: Link) -> str:
+    marker = link.body().provisioned
+    return "" if marker is None else marker.readiness
 
 
 def test_a_port_is_reached_where_forwarding_is_allowed(folder: Path) -> None:

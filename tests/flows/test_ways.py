@@ -1,4 +1,4 @@
-"""What a host may answer about a folder."""
+"""What a host may answer to a question over a live link."""
 
 import asyncio
 from contextlib import suppress
@@ -8,6 +8,7 @@ import pytest
 from tests.support.loop import run
 
 from remora.core.errors import Code, RemoraError
+from remora.core.markers import Readiness
 from remora.flows.waiting import dismiss
 from remora.flows.ways import RelayWay
 from remora.ports import ByteStream
@@ -43,7 +44,7 @@ def test_an_answer_without_end_is_given_up(piece: bytes) -> None:
 
         talking = asyncio.ensure_future(talk())
         with pytest.raises(RemoraError) as caught:
-            await RelayWay(cast("RelaySession", OneStream(near))).find_folder("~")
+            await RelayWay(cast("RelaySession", OneStream(near)), lambda: "ab").find_folder("~")
         await dismiss(talking)
         assert caught.value.code is Code.RELAY_FAILED
 
@@ -57,7 +58,28 @@ def test_nonsense_is_an_error_and_no_crash(answer: bytes) -> None:
         await far.write(answer)
         await far.write_eof()
         with pytest.raises(RemoraError) as caught:
-            await RelayWay(cast("RelaySession", OneStream(near))).find_folder("~")
+            await RelayWay(cast("RelaySession", OneStream(near)), lambda: "ab").find_folder("~")
         assert caught.value.code is Code.RELAY_FAILED
+
+    run(go())
+
+
+@pytest.mark.parametrize(
+    ("answer", "readiness"),
+    [(b"", None), (b"\n<cd>end=marker\n", None), (b"noise\n<ab>end=marker\n", Readiness.NEVER)],
+    ids=["nothing", "another's", "no marker"],
+)
+def test_a_marker_counts_only_with_its_end(answer: bytes, readiness: Readiness | None) -> None:
+    async def go() -> None:
+        near, far = memory_stream_pair()
+        await far.write(answer)
+        await far.write_eof()
+        asking = RelayWay(cast("RelaySession", OneStream(near)), lambda: "ab").read_marker("/state")
+        if readiness is None:
+            with pytest.raises(RemoraError) as caught:
+                await asking
+            assert caught.value.code is Code.RELAY_FAILED
+        else:
+            assert (await asking).readiness is readiness
 
     run(go())

@@ -66,6 +66,9 @@ class FakeLink:
         self._news = News()
         self._over = asyncio.Event()
 
+    async def refresh(self) -> None:
+        """Nothing changes there unheard."""
+
     async def run(self) -> None:
         await self._over.wait()
         if self.crash is not None:

@@ -477,6 +477,25 @@ def test_a_folder_question_is_answered_like_the_probe_does(tmp_path: Path) -> No
     run(go())
 
 
+def test_a_script_is_run_and_what_it_prints_comes_back(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with relay_bench(tmp_path) as bench:
+            session = bench.session()
+            async with bench.attached(session):
+                stream = session.open("script", transient=True)
+                await stream.write(b"echo one\necho lost >&2\necho two\n")
+                await stream.write_eof()
+                assert await read_all(stream) == b"one\ntwo\n"
+
+                hanging = session.open("script", transient=True)
+                await hanging.write(b"echo $$\nexec sleep 1000\n")
+                pid = int(await hanging.read())
+                await hanging.close()
+                await until(lambda: not Path(f"/proc/{pid}").exists(), what="the script to be gone with its stream")
+
+    run(go())
+
+
 def test_garbage_harms_nobody(tmp_path: Path) -> None:
     async def go() -> None:
         async with relay_bench(tmp_path, echo) as bench:

@@ -86,7 +86,7 @@ async def disconnect_hosts(
 
 
 async def status(*, settings: Settings = DEFAULT_SETTINGS) -> "StatusReport":
-    """All links as they are now. Starts no hub and contacts no host."""
+    """All links as they are now. Starts no hub and dials no host; those with a live link are asked for their marker."""
     from remora.hub.finding import find_hub
     from remora.hub.fleet import status_of
 

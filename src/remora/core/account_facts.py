@@ -9,7 +9,9 @@ from remora.core.answers import Answers
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountFacts:
     """An account on a machine. `path` is the PATH of its login shell; `runtime_folder` is on local disk and is where
-    our locks, sockets and logs of servers go; `None`: nowhere. `noise` is what the shell said besides answering.
+    our locks, sockets and logs of servers go; `None`: nowhere. `state_folder` holds our marker, records and logs, one
+    for each machine even where homes are shared (``~/.local/state/remora/MACHINE``). `noise` is what the shell said
+    besides answering.
     """
 
     os: str
@@ -21,6 +23,7 @@ class AccountFacts:
     path: str
     codex_home: str
     runtime_folder: str | None
+    state_folder: str = ""
     machine_id: str | None = None
     boot_id: str | None = None
     noise: str = ""
@@ -45,6 +48,7 @@ class AccountFacts:
             path=text("path"),
             codex_home=text("codex-home"),
             runtime_folder=text("runtime") or None,
+            state_folder=text("state"),
             machine_id=text("machine-id") or None,
             boot_id=text("boot-id") or None,
             noise=noise,

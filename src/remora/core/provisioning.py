@@ -11,14 +11,11 @@ from remora.core.errors import RemoraError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoxFacts(AccountFacts):
-    """An account as a place for installing. `libc` as in ``glibc 2.36`` or ``musl``.
-
-    `state_folder` holds our marker, records and logs, one for each machine even where homes are shared
-    (``~/.local/state/remora/MACHINE``). `tools` are names of programs that are there, of those we may need.
+    """An account as a place for installing. `libc` as in ``glibc 2.36`` or ``musl``. `tools` are names of programs that
+    are there, of those we may need.
     """
 
     libc: str
-    state_folder: str
     tools: frozenset[str]
 
 
@@ -75,7 +72,6 @@ def read_box(answers: Answers, *, noise: str = "") -> BoxFacts:
         answers,
         noise=noise,
         libc=answers.one("libc") or "",
-        state_folder=answers.one("state") or "",
         tools=frozenset((answers.one("tools") or "").split()),
     )
 

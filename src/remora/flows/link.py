@@ -128,6 +128,13 @@ class Link:
             body.byte_path = supervisor.way.byte_path.value
         return body
 
+    async def refresh(self) -> None:
+        """Learn what changes on the host without a word: its ready marker. Only over a live link.
+
+        What was known stays where the host does not tell. Raises nothing that a host does.
+        """
+        await self._supervisor.read_marker()
+
     async def changed(self, seen: int) -> int:
         """Wait until the link differs from version `seen`; give the version of now. Versions only grow, from 1."""
         return await self._changes.since(seen)

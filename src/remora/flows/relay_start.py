@@ -30,6 +30,7 @@ _MODULES: Final = (
     "remora.remote.relay_spool",
     "remora.remote.relay_folder",
     "remora.remote.relay_ends",
+    "remora.remote.relay_children",
     "remora.remote.relay_loop",
     "remora.remote.relay_targets",
     "remora.remote.relay_session",

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from remora.core.errors import Code, RemoraError, TimeLimit
@@ -120,6 +120,19 @@ class Supervisor:
         self._orders.put_nowait(outcome)
         return await outcome
 
+    async def read_marker(self) -> None:
+        """Learn the ready marker of now. What was known stays where the host does not tell, or is silent already."""
+        way, known = self.way, self.learned
+        if way is None or known is None or not known.facts.state_folder or self.stalled_since is not None:
+            return
+        late = TimeLimit(Code.TIME_LIMIT, "The host did not tell its ready marker.", next_step="None.")
+        asking = way.read_marker(known.facts.state_folder)
+        with suppress(RemoraError):
+            marker = await within(self._world.clock, self._world.limits.probe, asking, error=late)
+            if self.learned is known and marker != known.facts.marker:
+                self.learned = replace(known, facts=replace(known.facts, marker=marker))
+                self._changed()
+
     async def leave(self) -> None:
         """Say farewell to the relay, if it hears us."""
         await self._relay.leave()
@@ -208,7 +221,7 @@ class Supervisor:
             proven = launched or attachment.resumed
             if not proven and not self._known_here:
                 return relay_failed("The relay on the host does not know this link any more.")
-            return await self._attend(host, RelayWay(self._relay), attachment, live, proven=proven)
+            return await self._attend(host, RelayWay(self._relay, self._world.nonce), attachment, live, proven=proven)
 
     async def _attend(
         self, host: RemoteHost, way: Way, attachment: Attachment | None, live: "_Live", *, proven: bool

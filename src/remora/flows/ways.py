@@ -1,20 +1,24 @@
 """How streams to the app server and to ports come about on a live link: through the relay, or each by itself."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
 
 import msgspec
 
+from remora.core.answers import read_answers
 from remora.core.errors import Code, LaunchProblem
 from remora.core.launching import BytePath, LaunchRequest
+from remora.core.markers import Marker, read_marker
 from remora.core.probes import FolderFacts, FolderState
+from remora.core.scripts import script
 from remora.flows.holding import Holder
 from remora.flows.relay import RelaySession
-from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
+from remora.flows.shell import ProbeRequest, RemoteShell, open_shell, shipped
 from remora.flows.tunnel import open_tunnel
 from remora.ports import ByteStream, RemoteHost, World
 
+_MARKER: Final = ("lock", "provision/marker", "provision/marker_wait")
 _ANSWER_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of an answer about a folder: 200 neighbours with the longest names are far below."""
 
@@ -41,14 +45,19 @@ class Way(Protocol):
         """What `folder` is on the host; `None` is the home."""
         ...
 
+    async def read_marker(self, state_folder: str) -> Marker:
+        """The ready marker that lies in `state_folder` now."""
+        ...
+
 
 class RelayWay:
     """Streams of one relay session: they outlive the connection."""
 
     byte_path = BytePath.RELAY
 
-    def __init__(self, relay: RelaySession) -> None:
+    def __init__(self, relay: RelaySession, nonce: Callable[[], str]) -> None:
         self._relay = relay
+        self._nonce = nonce
 
     async def open_server(self, *, transient: bool = False) -> ByteStream:
         """See :class:`Way`."""
@@ -64,20 +73,39 @@ class RelayWay:
 
     async def find_folder(self, folder: str | None) -> FolderFacts:
         """See :class:`Way`. One round trip."""
-        stream = self._relay.open(f"folder:{folder or ''}", transient=True)
+        answer = await self._ask(f"folder:{folder or ''}", b"")
         try:
+            said = msgspec.json.decode(answer, type=_FolderAnswer)
+        except (ValueError, RecursionError) as error:
+            raise _unclear("what the folder is", answer, str(error)) from None
+        return FolderFacts(path=said.path, state=said.state, siblings=tuple(said.siblings))
+
+    async def read_marker(self, state_folder: str) -> Marker:
+        """See :class:`Way`. One round trip."""
+        nonce = self._nonce()
+        variables = {"remora_nonce": nonce, **_marker_variables(state_folder)}
+        text = script(variables, [shipped(name) for name in ("prelude", *_MARKER)])
+        answer = await self._ask("script", text.encode("utf-8", "surrogateescape"))
+        answers = read_answers(answer, nonce)
+        if answers.one("end") is None:
+            raise _unclear("what its ready marker says", answer, "the answer has no end")
+        return read_marker(answers)
+
+    async def _ask(self, target: str, text: bytes) -> bytes:
+        """All that the host says to `text`."""
+        stream = self._relay.open(target, transient=True)
+        try:
+            if text:
+                await stream.write(text)
+            await stream.write_eof()
             answer = bytearray()
             while data := await stream.read():
                 answer += data
                 if len(answer) > _ANSWER_LIMIT:
-                    raise _unclear(answer, "the answer has no end")
+                    raise _unclear("what it was asked", answer, "the answer has no end")
         finally:
             await stream.close()
-        try:
-            said = msgspec.json.decode(bytes(answer), type=_FolderAnswer)
-        except (ValueError, RecursionError) as error:
-            raise _unclear(answer, str(error)) from None
-        return FolderFacts(path=said.path, state=said.state, siblings=tuple(said.siblings))
+        return bytes(answer)
 
 
 class _FolderAnswer(msgspec.Struct):
@@ -86,10 +114,14 @@ class _FolderAnswer(msgspec.Struct):
     siblings: list[str] = []
 
 
-def _unclear(answer: bytes | bytearray, why: str) -> LaunchProblem:
+def _marker_variables(state_folder: str) -> dict[str, str]:
+    return {"remora_state": state_folder, "remora_known": "", "remora_limit": "0"}
+
+
+def _unclear(what: str, answer: bytes | bytearray, why: str) -> LaunchProblem:
     return LaunchProblem(
         Code.RELAY_FAILED,
-        "The relay did not tell what the folder is.",
+        f"The relay did not tell {what}.",
         seen=f"{why}: {bytes(answer[:200])!r}",
         next_step="Try again.",
     )
@@ -134,6 +166,13 @@ class PlainWay:
         """See :class:`Way`."""
         async with self._shell() as shell:
             return (await shell.probe(ProbeRequest(folder=folder, codex=self._request.codex))).folder
+
+    async def read_marker(self, state_folder: str) -> Marker:
+        """See :class:`Way`. The host may refuse one more session (``channel-refused``)."""
+        async with self._shell() as shell:
+            texts = [shipped(name) for name in _MARKER]
+            limit = self._world.limits.probe
+            return read_marker(await shell.enter("marker", _marker_variables(state_folder), texts, limit=limit))
 
     @asynccontextmanager
     async def _proxy(self) -> AsyncIterator[ByteStream]:

@@ -57,6 +57,12 @@ class Registry:
         held = self._links.get(name)
         return None if held is None else self._body(held, name)
 
+    async def refresh(self, patience: float) -> None:
+        """Let live links learn what their hosts do not tell by themselves; whoever takes longer tells the next time."""
+        tasks = [self._keep(asyncio.create_task(held.link.refresh())) for held in set(self._links.values())]
+        if tasks:
+            await asyncio.wait(tasks, timeout=patience)
+
     def has_clients(self) -> bool:
         """Whether anybody is attached to a link, or to one of its ports, here or on the host."""
         return any(

@@ -22,6 +22,10 @@ from remora.wire.reports.links import HubBody
 
 _log: Final = logging.getLogger(__name__)
 _AGENT: Final = "SSH_AUTH_SOCK"
+_PATIENCE: Final = 1.0
+"""Seconds that a status waits for hosts that are asked."""
+_PAUSE: Final = 3.0
+"""Seconds between two questions to hosts while somebody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +114,10 @@ class HubServer:
             case control.Disconnect():
                 await send(await registry.disconnect(request))
             case control.GetStatus():
+                await registry.refresh(_PATIENCE)
                 await send(self._status())
             case control.Watch():
-                await self._watch(caller)
+                await self._watch_closely(caller)
             case control.GetLink():
                 await send(control.OneLink(link=registry.body(LinkName(request.alias, request.ssh_config))))
             case control.FindFolder():
@@ -138,6 +143,19 @@ class HubServer:
         finally:
             if request.hold:
                 await self._registry.unhold(LinkName(request.alias, request.ssh_config))
+
+    async def _watch_closely(self, caller: _Caller) -> None:
+        """As long as somebody watches, hosts are asked what they do not tell by themselves."""
+        asking = asyncio.create_task(self._ask_again())
+        try:
+            await self._watch(caller)
+        finally:
+            await dismiss(asking)
+
+    async def _ask_again(self) -> NoReturn:
+        while True:
+            await self._registry.refresh(_PATIENCE)
+            await asyncio.sleep(_PAUSE)
 
     async def _watch(self, caller: _Caller) -> NoReturn:
         seen = -1

@@ -1,4 +1,4 @@
-"""What streams lead to on the host: the app server's socket, a port, a question about a folder.
+"""What streams lead to on the host: the app server's socket, a port.
 
 Runs on the host: Python 3.8, standard library only.
 """
@@ -8,13 +8,11 @@ from __future__ import annotations
 import errno
 import os
 import selectors
-import signal
 import socket
 import struct
 import sys
 from collections import deque
 
-from remora.remote.relay_folder import describe_folder
 from remora.wire.relay_frames import CLOSE_FOREIGN, CLOSE_LOST, CLOSE_OVERFLOW, CLOSE_REFUSED
 
 TYPE_CHECKING = False
@@ -327,51 +325,3 @@ class PortEnd(End):
             self._try(problem)
         else:
             self._adopt()
-
-
-class FolderEnd(End):
-    """A question about a folder, answered by a child process."""
-
-    def __init__(self, hosted: HostedSession, stream: Stream, *, asked: str) -> None:
-        super().__init__(hosted, stream)
-        self._asked = asked
-        self._child = 0
-
-    def start(self) -> None:
-        """See :class:`End`."""
-        self._loop.reap()
-        near, far = socket.socketpair()
-        self._child = os.fork()
-        if not self._child:
-            _answer(far, self._asked)
-        far.close()
-        near.setblocking(False)
-        self._socket = near
-        self._adopt()
-
-    def deliver(self, data: bytes) -> None:
-        """See :class:`End`. The question was all."""
-
-    def close(self) -> None:
-        """See :class:`End`."""
-        super().close()
-        if self._child:
-            try:
-                if os.waitpid(self._child, os.WNOHANG)[0] == 0:
-                    os.kill(self._child, signal.SIGKILL)
-                    self._loop.reap(self._child)
-            except ChildProcessError:
-                pass
-            self._child = 0
-
-
-def _answer(far: socket.socket, asked: str) -> None:
-    try:
-        keep = far.fileno()
-        os.closerange(3, keep)
-        os.closerange(keep + 1, 65536)
-        for number in (signal.SIGTERM, signal.SIGPIPE):
-            signal.signal(number, signal.SIG_DFL)
-        far.sendall(describe_folder(asked))
-    finally:
-        os._exit(0)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import socket
 
-from remora.remote.relay_ends import End, FolderEnd, PortEnd, ServerEnd
+from remora.remote.relay_children import FolderEnd, ScriptEnd
+from remora.remote.relay_ends import End, PortEnd, ServerEnd
 from remora.wire.relay_frames import CLOSE_UNKNOWN
 
 TYPE_CHECKING = False
@@ -41,6 +42,8 @@ def open_end(hosted: HostedSession, stream: Stream, *, server: str) -> End | Non
         return ServerEnd(hosted, stream, path=server)
     if stream.target == "relay":
         return RelayEnd(hosted, stream)
+    if stream.target == "script":
+        return ScriptEnd(hosted, stream)
     if kind == "port" and rest.isdigit() and len(rest) < 6 and 0 < int(rest) < 65536:
         return PortEnd(hosted, stream, port=int(rest))
     if kind == "folder" and "\0" not in rest:

@@ -23,8 +23,8 @@ def status(
 ) -> int:
     """Show the links that the hub holds.
 
-    How alive each is and since when, what it needs, the app server behind it, and what runs there. Contacts no host
-    and starts nothing. With --watch and --json there is one document for each change.
+    How alive each is and since when, what it needs, the app server behind it, what runs there, and what became of
+    provisioning. Dials no host and starts nothing. With --watch and --json there is one document for each change.
 
     Examples:
 

@@ -54,7 +54,7 @@ class LinkBody(msgspec.Struct, kw_only=True):
     server's control socket speaks; it is there while the link exists, live or not. `stalled_since` is set while the
     host owes an answer on a connection that still stands. `clients` counts who is attached to the socket; `breaks`
     how often the connection was lost and made again. What is only known on a connection is `None` before the first.
-    `provisioned` is the host's ready marker as the last launch found it.
+    `provisioned` is the host's ready marker: of now where the link is live and answers, else as it was last seen.
     """
 
     host: str
