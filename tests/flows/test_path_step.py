@@ -181,6 +181,19 @@ def test_one_marked_line_makes_it_visible_in_every_shell(shell: str, codex: Code
         assert lines[1].endswith("# remora: codex")
 
 
+@pytest.mark.parametrize("table", [PathTable(), LINE])
+def test_installs_that_somebody_removed_are_brought_again(
+    sshd: SystemSshd, codex: CodexTable, table: PathTable
+) -> None:
+    path_is(sshd, *([sshd.home / ".local" / "bin"] if table.how is PathChange.LINK else []))
+    steps = [CodexStep(codex, packages_in(sshd.folder / "kept")), PathStep(codex, table)]
+    assert run(provision(sshd, steps)).outcome == "changed"
+    shutil.rmtree(sshd.home / ".local" / "share")
+    assert run(provision(sshd, steps, dry_run=True)).outcome == "would-change"
+    assert run(provision(sshd, steps)).outcome == "changed"
+    assert run(provision(sshd, steps)).outcome == "unchanged"
+
+
 def test_a_line_in_a_linked_start_up_file_is_written_where_the_link_leads(sshd: SystemSshd, codex: CodexTable) -> None:
     kept = sshd.home / "dotfiles" / "profile"
     kept.parent.mkdir()

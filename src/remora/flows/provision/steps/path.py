@@ -1,9 +1,10 @@
 """codex visible to the login shell that will launch it."""
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
 from remora.core.path_lines import path_line
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import CodexSource, CodexTable, PathChange, PathTable
 
@@ -33,7 +34,7 @@ class PathStep:
         }
         return Script("codex_places codex_found path_read", variables)
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. What counts is the file in the end, whatever leads to it."""
         first, target = answers.one("first"), answers.one("target")
         real = answers.one("target.real")
@@ -52,8 +53,12 @@ class PathStep:
         if self._table.allow_shell_edit and line is not None and line != answers.one("line"):
             detail = f"{answers.one('file')} gets a line: {line}"
             return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
+        if managed and not real and line is not None and line == answers.one("line"):
+            # Somebody removed our installs. What the line does is known when one is there again.
+            detail = f"{answers.one('file')} has its line already; the install that it leads to is missing"
+            return Finding(state=StepState.LATER, detail=detail, answers=answers)
         error = _not_on_path(answers, self._table, facts)
-        return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+        return Finding.blocked(error, answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         """See :class:`~remora.flows.provision.step.Step`. The next reading is that of a new login shell."""
@@ -74,7 +79,7 @@ class PathStep:
         return path_line(answers.one("shell") or "", target.rpartition("/")[0])
 
 
-def _not_on_path(answers: Answers, table: PathTable, facts: BoxFacts) -> RemoraError:
+def _not_on_path(answers: Answers, table: PathTable, facts: AccountFacts) -> RemoraError:
     closed = answers.one("closed")
     if closed and not table.folder:
         return ProvisionProblem(
