@@ -1,19 +1,23 @@
-"""Many hosts on this machine: ports of one sshd, each with a home of its own, each behind a delay of its own."""
+"""Many hosts on this machine: ports of a few sshd, each with a home of its own, each behind a delay of its own."""
 
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import Delay, Fault
 from tests.support.system_sshd import SystemSshd, free_port, public_key
 
+_DOORS: Final = 15
+"""Ports of one sshd besides its own: it listens at 16 sockets and no more."""
+
 
 @dataclass(frozen=True, slots=True)
 class FleetHost:
-    """One host: its own port of sshd, the proxy before that, and its own two folders."""
+    """One host: its own port of an sshd, the proxy before that, and its own two folders."""
 
     alias: str
     door: int
@@ -33,7 +37,9 @@ class FleetHost:
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """Hosts that one identity may log in to; `ssh_config` knows them all."""
+    """Hosts that one identity may log in to, which all have one host key; `ssh_config` knows them all, `sshd` is the
+    first server.
+    """
 
     sshd: SystemSshd
     hosts: Sequence[FleetHost]
@@ -56,7 +62,12 @@ def provision_fleet(folder: Path, count: int, *, round_trip: float = 0.0) -> Ite
     aliases = [f"host{number:02}" for number in range(count)]
     ports = _free_ports(count)
     homes = [folder / "hosts" / alias for alias in aliases]
-    with _ManyDoors(folder, dict(zip(ports, homes, strict=True))) as sshd, ExitStack() as stack:
+    with ExitStack() as stack:
+        servers: list[SystemSshd] = []
+        for first in range(0, count, _DOORS):
+            doors = dict(zip(ports[first : first + _DOORS], homes[first : first + _DOORS], strict=True))
+            servers.append(stack.enter_context(_ManyDoors(folder, doors, like=servers[0] if servers else None)))
+        sshd = servers[0]
         hosts = [
             FleetHost(alias, port, stack.enter_context(FaultProxy(port)), home / "home", home / "run")
             for alias, port, home in zip(aliases, ports, homes, strict=True)
@@ -64,24 +75,28 @@ def provision_fleet(folder: Path, count: int, *, round_trip: float = 0.0) -> Ite
         key = public_key(sshd.host_keys[0])
         sshd.known_hosts.write_text("".join(f"[127.0.0.1]:{host.proxy.port} {key}\n" for host in hosts))
         config = folder / "config"
-        config.write_text(
-            "".join(
-                sshd.ssh_config(host.alias).replace(f"Port {sshd.port}\n", f"Port {host.proxy.port}\n")
-                for host in hosts
-            )
-        )
+        config.write_text("".join(_block(sshd, host) for host in hosts))
         fleet = Fleet(sshd, hosts, config)
         fleet.wipe()
         fleet.strike(Delay(round_trip))
         yield fleet
 
 
-class _ManyDoors(SystemSshd):
-    """An sshd on more ports; who comes through one of `doors` finds the home and runtime folder that belong to it."""
+def _block(sshd: SystemSshd, host: FleetHost) -> str:
+    return sshd.ssh_config(host.alias).replace(f"Port {sshd.port}\n", f"Port {host.proxy.port}\n")
 
-    def __init__(self, folder: Path, doors: dict[int, Path]) -> None:
+
+class _ManyDoors(SystemSshd):
+    """An sshd on more ports; who comes through one of `doors` finds the home and runtime folder that belong to it.
+
+    It has the keys of `like`, and lets the same identity in.
+    """
+
+    def __init__(self, folder: Path, doors: dict[int, Path], *, like: SystemSshd | None) -> None:
         super().__init__(folder, options=["MaxStartups 500", "Subsystem sftp internal-sftp"])
         self._doors = doors
+        if like is not None:
+            self.host_keys, self.authorized_keys = like.host_keys, like.authorized_keys
 
     def _config(self, port: int) -> Iterator[str]:
         lines = list(super()._config(port))

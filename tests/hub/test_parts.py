@@ -18,10 +18,10 @@ import pytest
 from tests.support.loop import run
 
 from remora.adapters.local_sockets import LocalSockets
+from remora.flows.pacing import Pace
 from remora.hub.healing import HealingSockets
 from remora.hub.lock import HubLock, holder_of
 from remora.hub.log import start_log
-from remora.hub.pacing import Pace
 from remora.hub.presence import Presence
 from remora.ports import ByteStream
 from remora.testing.manual_clock import ManualClock

@@ -23,11 +23,11 @@ from remora.core.launching import LaunchRequest
 from remora.core.links import LinkName
 from remora.core.settings import Settings
 from remora.core.text import decode
+from remora.flows.pacing import Pace, PacedDialler
 from remora.hub.healing import HealingSockets
 from remora.hub.held import Link
 from remora.hub.lock import HubLock
 from remora.hub.log import log_faults, start_log
-from remora.hub.pacing import Pace, PacedDialler
 from remora.hub.places import HubPlaces
 from remora.hub.presence import Presence, first_of
 from remora.hub.readiness import READY, TAKEN, tell_failure, tell_starter

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from remora.core.errors import ExitCode
 from remora.core.provisioning import StepOutcome
+from remora.flows.pacing import Pace, PacedDialler
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.host import HostRun, HostWork
 from remora.flows.provision.outcome import HostOutcome
 from remora.flows.waiting import dismiss
-from remora.ports import Clock, Dialogue, Packages, SecretReader, World
+from remora.ports import Dialogue, Packages, SecretReader, World
 from remora.wire.host_spec import HostSpec
 from remora.wire.reports.provision import (
     HostProvision,
@@ -92,13 +94,14 @@ class _Fleet:
         self, world: World, dialogue: Dialogue, *, dry_run: bool, jobs: int, fail_fast: bool, operator: str
     ) -> None:
         self.news: asyncio.Queue[StepStarted | StepMoved | StepDone | HostProvision] = asyncio.Queue()
-        self._world = world
+        pace = Pace(world.clock, burst=world.limits.dial_parallel)
+        dialler = PacedDialler(world.dialler, pace, per_second=world.limits.provision_dials)
+        self._world = replace(world, dialler=dialler)
         self._dialogue = dialogue
         self._dry_run = dry_run
         self._operator = operator
         self._fail_fast = fail_fast
         self._places = asyncio.Semaphore(jobs)
-        self._pace = _Pace(world.clock, rate=world.limits.provision_dials, burst=world.limits.dial_parallel)
         self._failed = False
 
     async def work(self, work: HostWork) -> None:
@@ -108,7 +111,6 @@ class _Fleet:
                 outcome = HostOutcome(work.alias, work.digest, work.steps, self._tell, self._world.clock.monotonic)
                 self.news.put_nowait(outcome.body(None, skipped=True))
                 return
-            await self._pace.wait()
             run = HostRun(
                 work,
                 self._world,
@@ -124,19 +126,3 @@ class _Fleet:
     def _tell(self, progress: StepStarted | StepMoved | StepDone) -> None:
         if not isinstance(progress, StepMoved) or self.news.qsize() < _UNREAD:
             self.news.put_nowait(progress)
-
-
-class _Pace:
-    """New connections: `burst` at once, then no more than `rate` a second."""
-
-    def __init__(self, clock: Clock, *, rate: float, burst: int) -> None:
-        self._clock = clock
-        self._gap = 1 / rate
-        self._ahead = burst * self._gap
-        self._next = clock.monotonic() - self._ahead
-
-    async def wait(self) -> None:
-        now = self._clock.monotonic()
-        self._next = max(self._next, now - self._ahead) + self._gap
-        if self._next > now:
-            await self._clock.sleep(self._next - now)

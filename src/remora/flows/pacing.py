@@ -1,4 +1,4 @@
-"""New connections come one after the other, never more than so many a second, whoever wants them.
+"""New connections begin one after the other, never more than so many a second, whoever wants them.
 
 This is about when a dial begins, a control master's included; how many logins are under way at once is the business
 of the gate that every dialler has (:func:`remora.wiring.dial_gate`).
@@ -12,16 +12,20 @@ from remora.ports import Clock, Dialler, Dialogue, RemoteHost
 
 
 class Pace:
-    """Gives each dial its time. A dial that takes long keeps no other from beginning."""
+    """Gives each dial its time. A dial that takes long keeps no other from beginning.
 
-    def __init__(self, clock: Clock) -> None:
+    After a pause `burst` dials may begin at once.
+    """
+
+    def __init__(self, clock: Clock, *, burst: int = 1) -> None:
         self._clock = clock
-        self._next = 0.0
+        self._unused = burst - 1
+        self._next = float("-inf")
 
     async def turn(self, per_second: float) -> None:
         """Wait until the next connection may begin, in the order asked."""
         now = self._clock.monotonic()
-        mine = max(self._next, now)
+        mine = max(self._next, now - self._unused / per_second)
         self._next = mine + 1 / per_second
         if mine > now:
             await self._clock.sleep(mine - now)
