@@ -39,13 +39,30 @@ def test_what_is_missing_too_large_or_no_text_is_told(tmp_path: Path) -> None:
     assert "UTF-8" in refusal(file).message
 
 
-@pytest.mark.parametrize("value", ["9" * 5000, "[" * 5000 + "]" * 5000], ids=["digits", "nesting"])
-def test_a_value_without_end_is_refused(value: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"a = {'9' * 5000}",
+        f"a = {'[' * 5000}{']' * 5000}",
+        f"a{'.a' * 5000} = 1",
+        "\n".join(["[[a]]", f"[a{'.b' * 500}]"]),
+    ],
+    ids=["digits", "nesting", "keys", "tables"],
+)
+def test_a_value_without_end_is_refused(text: str, tmp_path: Path) -> None:
     file = tmp_path / "box.toml"
-    file.write_text(f"a = {value}\n")
+    file.write_text(f"{text}\n")
     with pytest.raises(ConfigProblem) as caught:
         ManifestFile(str(file), DEFAULT_LIMITS).load()
     assert "it is not TOML" in caught.value.message
+
+
+def test_the_mark_that_some_editors_write_first_is_no_part_of_it(tmp_path: Path) -> None:
+    for name in ("box.toml", "AGENTS.md"):
+        (tmp_path / name).write_text("a = 1\r\n", "utf-8-sig")
+    place = ManifestFile(str(tmp_path / "box.toml"), LIMITS)
+    assert place.load()[0] == {"a": 1}
+    assert place.read("AGENTS.md") == "a = 1\r\n"
 
 
 def test_paths_begin_at_the_manifest_or_at_home(tmp_path: Path) -> None:

@@ -217,6 +217,13 @@ def test_tags_come_from_the_manifest_and_from_the_settings() -> None:
     assert take_inventory(Listing((), (), (), (), ()), settings).tags == {"a": ["gpu"], "b": ["gpu", "ci-1"]}
 
 
+def test_a_tag_of_the_settings_for_a_host_that_is_none_is_told() -> None:
+    with pytest.raises(ConfigProblem) as caught:
+        specs('[[hosts]]\nselect = ["tag:gpus"]\n', tags={"gpus": ["gpu", "gp"]})
+    assert ":2: hosts[0].select[0]: your settings give this tag to a host that is none." in caught.value.message
+    assert "'gp'" in caught.value.message
+
+
 @pytest.mark.parametrize(
     ("text", "place", "words", "hint"),
     [
@@ -258,7 +265,7 @@ def test_tags_come_from_the_manifest_and_from_the_settings() -> None:
         (HOST + "login.secret.file = 'a'\n", ":3: hosts[0].login.secret", "needs a kind", ""),
         (HOST + "login = { kind = 'api-key', secret = {} }\n", "hosts[0].login.secret", "exactly one of", ""),
         (HOST + "login.expires = '2027-01-01'\n", "hosts[0].login.expires", "without quotes", ""),
-        (HOST + "server.memory = '4GB'\n", "hosts[0].server.memory", "KiB, MiB or GiB", ""),
+        (HOST + "server.memory = '4GB'\n", "hosts[0].server.memory", "expected is a number with KiB, MiB or GiB", ""),
         (HOST + 'server.memory = "4GiB\\n"\n', "hosts[0].server.memory", "KiB, MiB or GiB", ""),
         (HOST + f"server.memory = '{'9' * 5000}GiB'\n", "hosts[0].server.memory", "KiB, MiB or GiB", ""),
         (HOST + "server.cpu = true\n", "hosts[0].server.cpu", "a number greater than 0", ""),
@@ -288,6 +295,7 @@ def test_tags_come_from_the_manifest_and_from_the_settings() -> None:
         ("[[hosts]]\nselect = ['web-*']\n", ":2: hosts[0].select[0]", 'no alias of the SSH config fits "web-*"', ""),
         ("[[hosts]]\nselect = []\n", ":2: hosts[0].select", "a list that is not empty", ""),
         ("tags.team = ['gpu']\n[[hosts]]\nselect = ['tag:teem']\n", ":3: hosts[0].select[0]", "no tag", "team"),
+        ("tags.team = []\n[[hosts]]\nselect = ['tag:team']\n", ":1: tags.team", "no host has this tag", ""),
         ("tags.team = ['gp']\n[[hosts]]\nselect = ['tag:team']\n", ":1: tags.team[0]", "No Host line", ""),
     ],
 )

@@ -10,6 +10,8 @@ from remora.core.settings import Limits
 from remora.wire.manifest_problems import Problem, manifest_error
 
 _PLACE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
+_DEEPEST: Final = 100
+"""Tables and lists within one another; nothing that is meant has so many."""
 _HELP: Final = "Name a TOML file; see one with: remora provision --example"
 
 
@@ -30,7 +32,7 @@ class ManifestFile:
             problem = Problem((), f"the manifest cannot be used: {error}.", _HELP)
             raise manifest_error([problem], file=self.name) from None
         try:
-            return tomllib.loads(text), text
+            return _parse(text), text
         except (ValueError, RecursionError) as error:  # numbers and nesting without end, too
             place = _PLACE.search(str(error))
             line = int(place[1]) if place else len(text.splitlines())
@@ -60,6 +62,21 @@ class ManifestFile:
         if len(data) > self._limits.manifest:
             raise ValueError(f"{path} is larger than {self._limits.manifest} bytes (limits.manifest)")
         try:
-            return data.decode("utf-8")
+            return data.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise ValueError(f"{path} is not UTF-8 text") from None
+
+
+def _parse(text: str) -> dict[str, Any]:
+    values = tomllib.loads(text)
+    if _is_deep(values):
+        raise ValueError("tables and lists lie within one another without end")
+    return values
+
+
+def _is_deep(values: dict[str, Any]) -> bool:
+    layer: list[Any] = [values]
+    for _ in range(_DEEPEST):
+        inner = [item.values() if isinstance(item, dict) else item for item in layer]
+        layer = [value for items in inner for value in items if isinstance(value, dict | list)]
+    return bool(layer)

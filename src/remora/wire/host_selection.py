@@ -74,9 +74,17 @@ class Selector:
         if name not in known:
             listed = f"there are: {', '.join(sorted(known))}" if known else "there are none"
             raise ProblemFound(Problem(path, f"{name!r} is no tag; {listed}.", near(name, known)))
-        for number, word in enumerate(self._tags.get(name, ())):
+        own, of_settings = self._tags.get(name, ()), self._inventory.tags.get(name, ())
+        if not own and not of_settings:
+            raise ProblemFound(Problem(("tags", name), "no host has this tag.", "Name one, or select something else."))
+        for number, word in enumerate(own):
             yield from self._names(word, ("tags", name, number))
-        yield from self._inventory.tags.get(name, ())
+        for alias in of_settings:
+            unknown = self._inventory.explain(alias)
+            if unknown is not None:
+                message = f"your settings give this tag to a host that is none. {unknown.message}"
+                raise ProblemFound(Problem(path, message, unknown.next_step))
+            yield alias
 
     def _names(self, word: str, path: Path) -> Sequence[str]:
         if is_pattern(word):

@@ -110,8 +110,8 @@ def _shown(value: object) -> str:
 
 def _expected(kind: inspect.Type) -> str:
     if isinstance(kind, inspect.Metadata):
-        description = (kind.extra_json_schema or {}).get("description", "")
-        return str(description).rstrip(".") or _expected(kind.type)
+        description = str((kind.extra_json_schema or {}).get("description", ""))
+        return f"{description[:1].lower()}{description[1:]}".rstrip(".") or _expected(kind.type)
     if isinstance(kind, inspect.UnionType):
         *most, last = [_expected(choice) for choice in _choices(kind)]
         return f"{', '.join(most)} or {last}" if most else last
