@@ -21,6 +21,7 @@ from remora.wire.reports.links import (
     LinkBody,
     StatusReport,
 )
+from remora.wire.reports.provision import MarkerBody
 
 _PLAIN = {"LANG": "C.UTF-8", "NO_COLOR": "1", "TERM": "xterm"}
 _ERROR = ErrorBody(
@@ -129,12 +130,14 @@ def test_one_link_tells_all_that_is_known() -> None:
         forwards=[ForwardBody(host="devbox", remote_port=3000, local_port=3001)],
         notices=[NoticeBody(code="x", message="Mind the gap.")],
         error=_ERROR,
+        provisioned=MarkerBody(readiness="ready", digest="sha256:abc", since=None),
     )
     show_links(page, _status(link), alias="devbox", verbosity=0)
     shown = "\n".join(_lines(screen))
     for words in (
         "live, stalled for 3 min",
         "me@devbox.example",
+        "  provision ready, manifest abc",
         "box",
         "0.169.0 detached (started by remora)",
         "relay",

@@ -27,8 +27,8 @@ def test_every_state_has_words_of_its_own() -> None:
     assert words == [
         "not provisioned by remora",
         "being provisioned at step 2 of 5 (config) since 2001-09-09 01:46 UTC, by alice@laptop",
-        "provisioning was interrupted at step 2 of 5 (config) since 2001-09-09 01:46 UTC, by alice@laptop",
-        "provisioning failed at step 2 of 5 (config) since 2001-09-09 01:46 UTC, by alice@laptop",
+        "provisioning was interrupted at step 2 of 5 (config) on 2001-09-09 01:46 UTC, by alice@laptop",
+        "provisioning failed at step 2 of 5 (config) on 2001-09-09 01:46 UTC, by alice@laptop",
         "ready since 2001-09-09 01:46 UTC, manifest abababababab, by alice@laptop",
     ]
 

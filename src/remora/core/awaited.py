@@ -75,14 +75,15 @@ def read_awaited(text: str) -> tuple[Awaited, ...]:
 
 def not_ready(alias: str, seen: Seen, awaited: Sequence[Awaited], seconds: float) -> TimeLimit:
     """The limit was reached before all of `awaited` was so."""
-    advice = "Give it more time with --timeout, or look what it does with: remora check"
+    advice = f"Give it more time with --timeout, or see how it is with: remora check {alias}"
     if Awaited.READY not in awaited and seen.liveness is None:
         advice = f"Make a link with: remora connect {alias}"
     elif seen.marker is not None and seen.marker.readiness in (Readiness.NEVER, Readiness.INTERRUPTED):
-        advice = "Nobody provisions it now. Do it with: remora provision"
+        advice = "Nobody provisions it now: do it with remora provision, as your manifest describes it."
     return TimeLimit(
         Code.NOT_READY,
-        f"{alias} is not {' and '.join(awaited)} after {seconds:.0f} seconds: {seen.describe(awaited)}.",
+        f"{alias} is not {' and '.join(awaited)} after {seconds:g} second{'s' * (seconds != 1)}: "
+        f"{seen.describe(awaited).removesuffix('.')}.",
         seen=seen.error.seen if seen.error is not None else "",
         next_step=advice,
         host=alias,

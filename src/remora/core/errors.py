@@ -24,6 +24,7 @@ The code says what happened, the stage where, the verdict what it asks for. All 
 table, so that the same failure is never judged twice.
 """
 
+import re
 from enum import IntEnum, StrEnum
 from typing import ClassVar, Final, NamedTuple
 
@@ -280,6 +281,9 @@ CODES: Final[dict[Code, CodeFacts]] = {
 }
 
 
+_PLACEHOLDER: Final = re.compile(r"\bALIAS\b")
+
+
 class RemoraError(Exception):
     """A failure that a person or script can act on.
 
@@ -309,6 +313,11 @@ class RemoraError(Exception):
         self.host = host
         self.stage = stage or facts.stage
         self.verdict = facts.verdict
+
+    def belongs_to(self, alias: str) -> None:
+        """Take `alias` as the host, unless one is named already. Commands in the next step name it for ``ALIAS``."""
+        self.host = self.host or alias
+        self.next_step = _PLACEHOLDER.sub(lambda _: alias, self.next_step)
 
 
 class UsageProblem(RemoraError):

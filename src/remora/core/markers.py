@@ -89,7 +89,8 @@ def describe_marker(marker: Marker) -> str:
         Readiness.READY: "ready",
     }
     moment = _moment(marker.since)
-    parts = [words[marker.readiness] + (f" since {moment}" if moment else "")]
+    over = marker.readiness in (Readiness.INTERRUPTED, Readiness.FAILED)
+    parts = [words[marker.readiness] + (f" {'on' if over else 'since'} {moment}" if moment else "")]
     if marker.readiness is Readiness.READY and marker.digest:
         parts.append(f"manifest {marker.digest.removeprefix('sha256:')[:_DIGITS]}")
     if marker.operator:

@@ -179,11 +179,11 @@ class _HostProof:
 
     def _record(self, result: StageResult) -> None:
         if result.error is not None:
-            result.error.host = self._alias
+            result.error.belongs_to(self._alias)
         self._tell_stage(self._proof.record(result))
 
     def _fail(self, error: RemoraError) -> None:
-        error.host = error.host or self._alias
+        error.belongs_to(self._alias)
         for result in self._proof.failed(error, during=self._stage, seconds=self._lap()):
             self._tell_stage(result)
 

@@ -27,7 +27,7 @@ async def connect_host(
         async with world.dialler.dial(route, dialogue) as host:
             yield host
     except RemoraError as error:
-        error.host = error.host or alias
+        error.belongs_to(alias)
         raise
 
 

@@ -159,7 +159,7 @@ class _Wait:
     def _result(self, error: RemoraError | None, seconds: float) -> WaitResult:
         seen = self._seen
         if error is not None:
-            error.host = self._alias
+            error.belongs_to(self._alias)
             self.exit_code = error.exit_code
         linked = bool(_LINKED.intersection(self._awaited))
         return WaitResult(

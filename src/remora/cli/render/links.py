@@ -188,7 +188,7 @@ def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
 
 def label_of(label: str) -> Text:
     """What stands before a value."""
-    return Text.assemble((f"  {label:<9}", "dim"))  # a style of its own, which what is appended does not inherit
+    return Text.assemble((f"  {label:<10}", "dim"))  # a style of its own, which what is appended does not inherit
 
 
 def style_of(link: LinkBody) -> str:

@@ -129,7 +129,7 @@ class HostOutcome:
     def body(self, error: RemoraError | None, *, skipped: bool = False) -> HostProvision:
         """The whole. `error` is what stopped it: in the step that was applied, or outside of any."""
         if error is not None:
-            error.host = error.host or self.alias
+            error.belongs_to(self.alias)
             if self._at is not None:
                 self.failed(self._at.index, error)
                 error = None
@@ -170,7 +170,7 @@ class HostOutcome:
         notices: Sequence[str] = (),
     ) -> None:
         if error is not None:
-            error.host = error.host or self.alias
+            error.belongs_to(self.alias)
         step = self.steps[index]
         body = StepBody(
             name=step.name,

@@ -111,7 +111,7 @@ async def _report(
     if proof.proof in (Proof.UNPROVEN, Proof.UNUSED):
         notices.append(NoticeBody(code="login-unproven", message=unsure_notice(proof.proof)))
     if error is not None:
-        error.host = alias
+        error.belongs_to(alias)
     return LoginReport(
         ok=error is None,
         exit_code=int(_exit_code(proof, error, action)),
