@@ -53,9 +53,10 @@ class SecretSources:
         return self._from_file(file) if file is not None else self._from_command(command)
 
     async def _from_environment(self, name: str) -> Secret:
-        value = self._environment.get(name, "")
-        what = f"The environment variable {name}"
-        return self._secret(value.encode("utf-8", "surrogateescape"), what, f"Set it: export {name}=…")
+        what, advice = f"The environment variable {name}", f"Set it: export {name}=…"
+        if name not in self._environment:
+            raise _missing(f"{what} is not set.", advice)
+        return self._secret(self._environment[name].encode("utf-8", "surrogateescape"), what, advice)
 
     async def _from_file(self, name: str) -> Secret:
         what, advice = f"The file {name}", "Put the secret into it, readable by you alone (chmod 600)."
@@ -117,7 +118,9 @@ class SecretSources:
         except UnicodeDecodeError:
             raise _missing(f"{what} gives bytes that are no UTF-8 text.", advice) from None
         if not value.strip():
-            raise _missing(f"{what} is not set or gives nothing.", advice)
+            raise _missing(f"{what} gives nothing.", advice)
+        if "\0" in value:
+            raise _missing(f"{what} gives a null byte, which no secret has.", advice)
         self._hidden.update(part for part in (value, *value.splitlines()) if len(part) >= _SHORTEST_HIDDEN)
         return Secret(value)
 
