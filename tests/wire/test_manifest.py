@@ -174,14 +174,34 @@ def test_a_variable_of_the_command_line_counts_more_than_the_file() -> None:
         text=text,
         place=Beside({}),
         inventory=inventory,
-        variables=read_assignments(["ref=a=b"], text=text),
+        variables=read_assignments(["ref=a=b"]),
     )
     assert spec.tables.config == {"ref": "a=b"}
-    with pytest.raises(UsageProblem) as caught:
-        read_assignments(["rf=main"], text=text)
-    assert caught.value.next_step == "Did you mean ref?"
     with pytest.raises(UsageProblem, match="UTF-8"):
-        read_assignments(["ref=\udcff"], text=text)
+        read_assignments(["ref=\udcff"])
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("rf", "Did you mean ref?"),
+        ("codex", "It has: part, ref, team"),
+        ("alias", "It has: part, ref, team"),
+    ],
+)
+def test_a_variable_of_the_command_line_that_the_manifest_does_not_know_is_refused(name: str, advice: str) -> None:
+    text = HOST + (
+        "variables.ref = 'main'\ncodex.version = '0.163.0'\nconfig.x = '{{ team }} {{ alias }}'\n"
+        "files = [{ path = 'a', source = 'b', template = true }]\n"
+    )
+    given = {"team": "core", "part": "one"}
+    inventory = Inventory(ALIASES, unknown)
+    place = Beside({"b": "{{ part }}"})
+    (spec,) = read_specs(tomllib.loads(text), text=text, place=place, inventory=inventory, variables=given)
+    assert spec.tables.files[0].content == "one"
+    with pytest.raises(UsageProblem) as caught:
+        read_specs(tomllib.loads(text), text=text, place=place, inventory=inventory, variables={**given, name: "x"})
+    assert caught.value.next_step == advice
 
 
 def test_the_digest_is_that_of_the_meaning_without_secrets() -> None:
@@ -318,6 +338,10 @@ def test_all_problems_are_told_at_once_in_the_order_of_the_file_each_once() -> N
     error = refusal(text)
     assert "defaults.codex.keep" in error.message
     assert [line.split(": ")[1] for line in error.seen.splitlines()] == ["defaults.path.hwo", "hosts[0].serve"]
+    values = refusal("[[hosts]]\nselect = ['devbx', 'tag:x', 'devbox']\nconfig = { a = '{{ b }}', c = ['{{ d }}'] }\n")
+    assert "hosts[0].select[0]" in values.message
+    places = ["hosts[0].select[1]", "hosts[0].config.a", "hosts[0].config.c[0]"]
+    assert [line.split(": ")[1] for line in values.seen.splitlines()] == places
     twice = refusal("[defaults]\ncodex.version = 'x'\n[[hosts]]\nselect = ['devbox', 'gpu']\n")
     assert twice.seen == ""
 

@@ -25,7 +25,8 @@ def load_manifest(
     With `hosts`, aliases or globs, of those alone. `assignments` are variables as ``NAME=VALUE``; they count more than
     those of the file. Raises :class:`~remora.core.errors.ConfigProblem`
     (``manifest-invalid``) for what cannot be used in the file, and for hosts that the SSH config does not know;
-    :class:`~remora.core.errors.UsageProblem` for `hosts` that the manifest does not select.
+    :class:`~remora.core.errors.UsageProblem` for `hosts` that the manifest does not select, and for `assignments`
+    that it knows nothing of.
     """
     from remora import wiring
     from remora.wire.host_selection import narrow, take_inventory
@@ -35,7 +36,7 @@ def load_manifest(
     place = wiring.manifest_file(file, limits=settings.limits)
     values, text = place.load()
     inventory = take_inventory(wiring.default_config_reader(ssh_config).read(), settings)
-    variables = read_assignments(assignments, text=text)
+    variables = read_assignments(assignments)
     specs = read_specs(values, text=text, place=place, inventory=inventory, variables=variables)
     chosen = narrow([spec.alias for spec in specs], hosts)
     return tuple(spec for spec in specs if spec.alias in chosen)

@@ -9,7 +9,7 @@ from remora.core.aliases import Listing, explain_unknown
 from remora.core.errors import Code, ConfigProblem, UsageProblem
 from remora.core.patterns import is_pattern, matches
 from remora.core.settings import Settings
-from remora.wire.manifest_problems import Path, Problem, ProblemFound, near
+from remora.wire.manifest_problems import Path, Problem, near
 
 _TAG: Final = "tag:"
 
@@ -50,50 +50,57 @@ def narrow(aliases: Sequence[str], words: Sequence[str]) -> frozenset[str]:
 
 
 class Selector:
-    """Reads `select` lists. `tags` are the manifest's own; those of the inventory count as well."""
+    """Reads `select` lists. `tags` are the manifest's own; those of the inventory count as well.
+
+    A word that means no host is one of `problems`.
+    """
 
     def __init__(self, inventory: Inventory, tags: Mapping[str, Sequence[str]]) -> None:
+        self.problems: list[Problem] = []
         self._inventory = inventory
         self._tags = tags
 
     def select(self, words: Sequence[str], path: Path) -> tuple[str, ...]:
-        """The aliases that `words`, written at `path`, mean, each once in their order.
-
-        Raises :class:`ProblemFound` for a word that means no host.
-        """
+        """The aliases that `words`, written at `path`, mean, each once in their order."""
         found = (alias for number, word in enumerate(words) for alias in self._word(word, (*path, number)))
         return tuple(dict.fromkeys(found))
 
-    def _word(self, word: str, path: Path) -> Sequence[str]:
+    def _word(self, word: str, path: Path) -> Iterator[str]:
         if word.startswith(_TAG):
-            return list(self._tag(word.removeprefix(_TAG), path))
+            return self._tag(word.removeprefix(_TAG), path)
         return self._names(word, path)
 
     def _tag(self, name: str, path: Path) -> Iterator[str]:
         known = {*self._tags, *self._inventory.tags}
         if name not in known:
             listed = f"there are: {', '.join(sorted(known))}" if known else "there are none"
-            raise ProblemFound(Problem(path, f"{name!r} is no tag; {listed}.", near(name, known)))
+            self._refuse(path, f"{name!r} is no tag; {listed}.", near(name, known))
+            return
         own, of_settings = self._tags.get(name, ()), self._inventory.tags.get(name, ())
         if not own and not of_settings:
-            raise ProblemFound(Problem(("tags", name), "no host has this tag.", "Name one, or select something else."))
+            self._refuse(("tags", name), "no host has this tag.", "Name one, or select something else.")
         for number, word in enumerate(own):
             yield from self._names(word, ("tags", name, number))
         for alias in of_settings:
             unknown = self._inventory.explain(alias)
-            if unknown is not None:
+            if unknown is None:
+                yield alias
+            else:
                 message = f"your settings give this tag to a host that is none. {unknown.message}"
-                raise ProblemFound(Problem(path, message, unknown.next_step))
-            yield alias
+                self._refuse(path, message, unknown.next_step)
 
-    def _names(self, word: str, path: Path) -> Sequence[str]:
+    def _names(self, word: str, path: Path) -> Iterator[str]:
         if is_pattern(word):
             found = [alias for alias in self._inventory.aliases if matches(word, alias)]
             if not found:
-                hint = "List the aliases with: remora hosts"
-                raise ProblemFound(Problem(path, f'no alias of the SSH config fits "{word}".', hint))
-            return found
+                self._refuse(path, f'no alias of the SSH config fits "{word}".', "List the aliases with: remora hosts")
+            yield from found
+            return
         unknown = self._inventory.explain(word)
-        if unknown is not None:
-            raise ProblemFound(Problem(path, unknown.message, unknown.next_step))
-        return [word]
+        if unknown is None:
+            yield word
+        else:
+            self._refuse(path, unknown.message, unknown.next_step)
+
+    def _refuse(self, path: Path, message: str, hint: str) -> None:
+        self.problems.append(Problem(path, message, hint))

@@ -1,6 +1,7 @@
 """One host of a manifest with everything filled in: what provisioning works from."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final, Protocol, TypeVar
@@ -22,10 +23,10 @@ from remora.wire.manifest import (
     SecretSource,
 )
 from remora.wire.manifest_merging import Merged
-from remora.wire.manifest_problems import Path, Problem, ProblemFound, manifest_error
+from remora.wire.manifest_problems import Path, Problem, manifest_error, near
 from remora.wire.manifest_rules import BUILT_IN_VARIABLES, find_rule_problems
 from remora.wire.manifest_shape import find_shape_problems
-from remora.wire.variables import Values, fill, fill_text
+from remora.wire.variables import Values, fill, fill_text, used_names
 
 _SELECT: Final = "select"
 _VARIABLES: Final = "variables"
@@ -84,29 +85,48 @@ def read_specs(
     """All hosts of a manifest, each once, in the order of the file. `text` is where `values` were read from.
 
     `variables` count more than those of the file. Raises :class:`~remora.core.errors.ConfigProblem`
-    (``manifest-invalid``) that names every problem with its line.
+    (``manifest-invalid``) that names every problem with its line, and
+    :class:`UsageProblem` for one of `variables` that the manifest knows nothing of.
     """
     problems = list(find_shape_problems(values, inspect.type_info(Manifest)))
     if problems:
         raise manifest_error(problems, file=place.name, text=text)
+    _refuse_unused(variables or {}, values, place)
     selector = Selector(inventory, values.get("tags", {}))
+    selections = [
+        selector.select(block[_SELECT], ("hosts", number, _SELECT)) for number, block in enumerate(values["hosts"])
+    ]
+    problems = selector.problems
     specs: list[HostSpec] = []
-    try:
-        selections = [
-            selector.select(block[_SELECT], ("hosts", number, _SELECT)) for number, block in enumerate(values["hosts"])
-        ]
-        for alias in dict.fromkeys(alias for selection in selections for alias in selection):
-            merged = _merged(values, alias, selections)
-            merged.lay({_VARIABLES: variables or {}}, written=())
-            host = _Host(alias, merged, place)
-            problems += host.problems()
-            if not problems:
-                specs.append(host.spec())
-    except ProblemFound as found:
-        problems.append(found.problem)
+    for alias in dict.fromkeys(alias for selection in selections for alias in selection):
+        merged = _merged(values, alias, selections)
+        merged.lay({_VARIABLES: variables or {}}, written=())
+        spec = _Host(alias, merged, place).read(problems)
+        if spec is not None:
+            specs.append(spec)
     if problems:
         raise manifest_error(problems, file=place.name, text=text)
     return tuple(specs)
+
+
+def _refuse_unused(variables: Mapping[str, str], values: Mapping[str, Any], place: ManifestPlace) -> None:
+    """Refuse one of `variables` that the manifest neither sets nor names anywhere."""
+    blocks = [values.get("defaults", {}), *values.get("hosts", ())]
+    known = {name for block in blocks for name in block.get(_VARIABLES, {})}.union(used_names(values))
+    known.update(name for block in blocks for name in _used_in_templates(block, place))
+    known.difference_update(BUILT_IN_VARIABLES)
+    for name in variables:
+        if name not in known:
+            listed = f"It has: {', '.join(sorted(known))}" if known else "Leave --set out: it has none."
+            next_step = near(name, known) or listed
+            raise UsageProblem(Code.USAGE, f"The manifest has no variable {name!r}.", next_step=next_step)
+
+
+def _used_in_templates(block: Mapping[str, Any], place: ManifestPlace) -> Iterator[str]:
+    for table in [block.get("instructions", {}), *block.get("files", ())]:
+        if table.get("template") and "source" in table:
+            with suppress(ValueError):  # which is told where the file is read for a host
+                yield from used_names(place.read(table["source"]))
 
 
 def simple_specs(aliases: Sequence[str], *, version: str, source: str | None, file: str | None) -> tuple[HostSpec, ...]:
@@ -167,35 +187,32 @@ class _Host:
         self._merged = merged
         self._place = place
         self._variables: Values = {}
-        self._tables = HostTables()
 
-    def problems(self) -> Iterator[Problem]:
-        """What is wrong with its values; after this without any, :meth:`spec` can be had."""
-        try:
-            built_in = dict(zip(BUILT_IN_VARIABLES, (self._alias,), strict=True))
-            own = fill(self._merged.values.get(_VARIABLES, {}), built_in, (_VARIABLES,))
-            self._variables = {**own, **built_in}
-            filled = fill({**self._merged.values, _VARIABLES: own}, self._variables)
-            self._tables = msgspec.convert(filled, HostTables)
-            for problem in find_rule_problems(self._tables):
-                yield self._as_written(problem)
-        except ProblemFound as found:
-            yield self._as_written(found.problem)
+    def read(self, problems: list[Problem]) -> HostSpec | None:
+        """The spec; with anything wrong in its values, which `problems` then gets, there is none."""
+        found: list[Problem] = []
+        built_in = dict(zip(BUILT_IN_VARIABLES, (self._alias,), strict=True))
+        own = fill(self._merged.values.get(_VARIABLES, {}), built_in, (_VARIABLES,), found)
+        self._variables = {**own, **built_in}
+        others = {key: value for key, value in self._merged.values.items() if key != _VARIABLES}
+        filled = {**fill(others, self._variables, (), found), _VARIABLES: own}
+        tables = msgspec.convert(filled, HostTables)
+        if not found:
+            found += find_rule_problems(tables)
+        if not found:
+            tables = self._complete(tables, found)
+        problems += (problem._replace(path=self._merged.origin(problem.path)) for problem in found)
+        return None if found else HostSpec(self._alias, self._with_absolute_paths(tables), digest_of(tables))
 
-    def spec(self) -> HostSpec:
-        """Raises :class:`ProblemFound` for a file that cannot be read."""
-        tables = self._tables
-        try:
-            if tables.instructions is not UNSET:
-                instructions = self._loaded(tables.instructions, ("instructions",))
-                tables = msgspec.structs.replace(tables, instructions=instructions)
-            files = [self._loaded(file, ("files", number)) for number, file in enumerate(tables.files)]
-        except ProblemFound as found:
-            raise ProblemFound(self._as_written(found.problem)) from None
-        tables = msgspec.structs.replace(tables, files=files, path=_visible(tables))
-        return HostSpec(self._alias, self._with_absolute_paths(tables), digest_of(tables))
+    def _complete(self, tables: HostTables, problems: list[Problem]) -> HostTables:
+        """The tables with what lies in files beside the manifest."""
+        if tables.instructions is not UNSET:
+            instructions = self._loaded(tables.instructions, ("instructions",), problems)
+            tables = msgspec.structs.replace(tables, instructions=instructions)
+        files = [self._loaded(file, ("files", number), problems) for number, file in enumerate(tables.files)]
+        return msgspec.structs.replace(tables, files=files, path=_visible(tables))
 
-    def _loaded(self, table: _WithContent, path: Path) -> _WithContent:
+    def _loaded(self, table: _WithContent, path: Path, problems: list[Problem]) -> _WithContent:
         """The table with the content of its source."""
         if table.source is None:
             return table
@@ -203,9 +220,10 @@ class _Host:
         try:
             content = self._place.read(table.source)
         except ValueError as error:
-            raise ProblemFound(Problem(path, f"the file {table.source} cannot be used: {error}.")) from None
+            problems.append(Problem(path, f"the file {table.source} cannot be used: {error}."))
+            return table
         if table.template:
-            content = fill_text(content, self._variables, path)
+            content = fill_text(content, self._variables, path, problems)
         return msgspec.structs.replace(table, content=content, source=None)
 
     def _with_absolute_paths(self, tables: HostTables) -> HostTables:
@@ -227,6 +245,3 @@ class _Host:
         if source.file is None:
             return source
         return msgspec.structs.replace(source, file=self._place.absolute(source.file))
-
-    def _as_written(self, problem: Problem) -> Problem:
-        return problem._replace(path=self._merged.origin(problem.path))

@@ -25,14 +25,6 @@ class Problem(NamedTuple):
     hint: str = ""
 
 
-class ProblemFound(Exception):
-    """Ends the reading of one place; carries its problem."""
-
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.message)
-        self.problem = problem
-
-
 def show_path(path: Path) -> str:
     """``hosts[1].codex.version``."""
     text = ""
