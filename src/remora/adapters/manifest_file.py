@@ -12,7 +12,7 @@ from remora.wire.manifest_problems import Problem, manifest_error
 _PLACE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
 _DEEPEST: Final = 100
 """Tables and lists within one another; nothing that is meant has so many."""
-_HELP: Final = "Name a TOML file; see one with: remora provision --example"
+_HELP: Final = "Name a TOML file, as of remora provision --example; codex alone: remora provision ALIAS --codex latest"
 
 
 class ManifestFile:

@@ -142,6 +142,13 @@ def _read_specs(
             ssh_config=options.ssh_config,
             settings=options.settings,
         )
+    manifest = next((word for word in words if word.endswith(".toml")), None)
+    if manifest is not None:
+        raise UsageProblem(
+            Code.USAGE,
+            f"--codex goes with aliases, and {manifest} is a manifest, which says itself which codex it wants.",
+            next_step=f"Leave --codex out, or name hosts instead of {manifest}.",
+        )
     if not words:
         raise UsageProblem(Code.USAGE, "No host was named.", next_step="List the aliases with: remora hosts")
     return api.codex_specs(
