@@ -220,12 +220,42 @@ def test_a_stream_that_is_closed_from_the_start_is_no_fault_of_ours(config: Path
     assert b"Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("words", ["hosts --json", "hosts", "provision --schema"])
-def test_a_full_disk_behind_standard_output_is_told_without_a_traceback(config: Path, words: str) -> None:
+@pytest.mark.parametrize("words", ["hosts --json", "hosts", "provision --schema", "hosts --help", "check box"])
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_behind_standard_output_is_told_in_one_sentence(config: Path, words: str, unbuffered: str) -> None:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     script = f'exec "$0" -m remora {words} --ssh-config "$1" >/dev/full'
     done = subprocess.run(
-        ["/bin/sh", "-c", script, sys.executable, str(config)], capture_output=True, timeout=LIMIT, check=False
+        ["/bin/sh", "-c", script, sys.executable, str(config)],
+        capture_output=True,
+        timeout=LIMIT,
+        check=False,
+        env=environment,
     )
     assert done.returncode == ExitCode.PROTOCOL
-    assert b"No space left on device" in done.stderr
-    assert b"Traceback" not in done.stderr
+    assert done.stderr.startswith(b"remora: Standard output cannot be written: No space left on device.\n")
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["hosts", "--timeout"],
+        ["provision", "x.toml", "--timeout"],
+        ["wait", "box", "--timeout"],
+        ["score", "box:x", "--limit"],
+    ],
+)
+@pytest.mark.parametrize("typed", ["nan", "inf", "1e400", "1e12", "-1", "0", "soon", ""])
+def test_a_time_limit_that_no_clock_could_keep_is_refused(words: list[str], typed: str) -> None:
+    done = remora(*words[:-1], f"{words[-1]}={typed}", "--json")
+    error = _document(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (ExitCode.USAGE, "usage")
+    assert f"{typed!r} is no time limit" in error["message"]
+
+
+@pytest.mark.parametrize("typed", ["nan", "101", "-1", "much"])
+def test_a_score_beyond_the_scale_is_refused(typed: str) -> None:
+    done = remora("score", "box:x", f"--min={typed}")
+    assert done.returncode == ExitCode.USAGE
+    assert b"is no score" in done.stderr

@@ -44,6 +44,24 @@ def test_a_look_starts_no_hub(place: HubPlace) -> None:
     assert place.pid is None
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["connect", "nosuch"],
+        ["connect", "--foreground", "nosuch"],
+        ["forward", "nosuch", "8080"],
+        ["forward", "--egress", "nosuch", "example.com"],
+        ["bridge", "nosuch"],
+    ],
+    ids=" ".join,
+)
+def test_for_a_host_that_is_none_no_hub_is_started(place: HubPlace, words: list[str]) -> None:
+    done = place.run(*words)
+    assert done.returncode == ExitCode.CONFIG
+    assert b"alias-unknown" in done.stderr
+    assert place.pid is None
+
+
 def test_it_is_started_once_and_ended_once(place: HubPlace) -> None:
     first = place.document("hub", "start")
     again = place.document("hub", "start")

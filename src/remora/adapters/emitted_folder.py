@@ -1,6 +1,8 @@
 """A folder on this machine that emitted files go to."""
 
+import os
 import shutil
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -22,6 +24,23 @@ class Emitted(Protocol):
     def executable(self) -> bool: ...
 
 
+def _write(path: Path, file: Emitted) -> None:
+    """Put it at `path` in one moment. What lies there, or beside it under any name, is never written through."""
+    descriptor, new = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            if file.package is None:
+                target.write(file.content)
+            else:
+                with Path(file.package.file).open("rb") as source:
+                    shutil.copyfileobj(source, target, 1 << 20)
+            os.fchmod(target.fileno(), 0o755 if file.executable else 0o644)
+        Path(new).replace(path)
+    except BaseException:
+        Path(new).unlink(missing_ok=True)
+        raise
+
+
 def write_emitted(folder: str, files: Iterable[Emitted]) -> None:
     """Write all `files` below `folder`, each in one moment. Raises :class:`UsageProblem` where that cannot be."""
     root = Path(folder)
@@ -35,13 +54,7 @@ def write_emitted(folder: str, files: Iterable[Emitted]) -> None:
                 )
             path = root / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
-            new = path.with_name(f".{path.name}.new")
-            if file.package is not None:
-                shutil.copyfile(file.package.file, new)
-            else:
-                new.write_bytes(file.content)
-            new.chmod(0o755 if file.executable else 0o644)
-            new.replace(path)
+            _write(path, file)
     except OSError as error:
         raise UsageProblem(
             Code.USAGE,

@@ -29,11 +29,11 @@ async def connect_hosts(
     `tell` hears each result as it comes; the report has them in the order asked. Without `dialogue` every question
     while connecting is refused. Raises, for all hosts together, what keeps the hub from running.
     """
-    from remora.hub.finding import require_hub
+    from remora.hub.finding import hub_for
     from remora.hub.fleet import Fleet
 
-    client = await require_hub(settings.limits)
-    fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell)
+    client, unknown = await hub_for(aliases, ssh_config, settings.limits)
+    fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell, unknown=unknown)
     return await fleet.connect(aliases)
 
 
@@ -51,11 +51,11 @@ async def hold_hosts(
     Links that nobody else wants are dropped when this is closed, or when this process ends: use it under
     ``contextlib.aclosing``.
     """
-    from remora.hub.finding import require_hub
+    from remora.hub.finding import hub_for
     from remora.hub.fleet import Fleet
 
-    client = await require_hub(settings.limits)
-    fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell)
+    client, unknown = await hub_for(aliases, ssh_config, settings.limits)
+    fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell, unknown=unknown)
     async with aclosing(fleet.hold(aliases)) as states:
         async for state in states:
             yield state
@@ -115,9 +115,11 @@ async def hub_link(
     Without `dialogue` every question while connecting is refused. Raises what stopped it.
     """
     from remora.hub.access import HubLink
-    from remora.hub.finding import require_hub
+    from remora.hub.finding import hub_for
 
-    client = await require_hub(settings.limits)
+    client, unknown = await hub_for([alias], ssh_config, settings.limits)
+    if client is None:
+        raise unknown[alias]
     host = settings.host(alias, codex=codex)
     connected = await client.connect(alias, ssh_config, host=host, dialogue=dialogue)
     return HubLink(client, connected.link)

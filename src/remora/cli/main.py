@@ -15,7 +15,7 @@ import typer
 
 from remora.cli.app import app
 from remora.cli.options import Options, peek
-from remora.cli.output import prepare_streams, show_error
+from remora.cli.output import LostOutput, prepare_streams, show_error
 from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsageProblem, own_failure
 
 _COLLECT_AFTER: Final = 50_000
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             code = error.exit_code
     except BrokenPipeError:
         return _die_of_closed_pipe()
-    except OSError as error:  # where the failure itself was to be told
+    except OSError as error:  # LostOutput, or where the failure itself was to be told
         code = _tell_of_lost_output(error)
     _leave_stuck_threads(code)
     return code
@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: list[str], options: Options) -> int:
     try:
         return _invoke(words)
-    except (RemoraError, BrokenPipeError):
+    except (RemoraError, BrokenPipeError, LostOutput):
         raise
     except typer.TyperException as error:
         message = error.format_message()
@@ -97,7 +97,10 @@ def _tell_of_lost_output(error: OSError) -> int:
     """Nothing more goes to standard output, not even what waits to be written there when the process ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
     with suppress(OSError):
-        sys.stderr.write(f"remora: standard output cannot be written: {error.strerror or error}\n")
+        sys.stderr.write(
+            f"remora: Standard output cannot be written: {error.strerror or error}.\n"
+            "  next:  Make room, or send it elsewhere. What the command does on hosts may have been done.\n"
+        )
     return ExitCode.PROTOCOL
 
 

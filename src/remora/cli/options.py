@@ -5,6 +5,7 @@ They may stand before the command's name or after it; what is said later wins, `
 
 import functools
 import inspect
+import math
 import os
 import sys
 import time
@@ -14,11 +15,13 @@ from typing import Annotated, Any, Final, ParamSpec, TypeVar, cast
 
 import typer
 
+from remora.core.errors import Code, UsageProblem
 from remora.core.settings import Settings
 
 SSH_CONFIG_VARIABLE: Final = "REMORA_SSH_CONFIG"
 
 _META_KEY: Final = "remora.options"
+_LONGEST: Final = 366 * 24 * 3600
 _CONTEXT: Final = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -90,6 +93,21 @@ def current_options(context: typer.Context) -> Options:
     return known if isinstance(known, Options) else Options(ssh_config=os.environ.get(SSH_CONFIG_VARIABLE) or None)
 
 
+def read_seconds(text: str) -> float:
+    """A time limit as typed. Raises :class:`UsageProblem` for what no clock could keep: nothing, less, for ever."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if 0 < seconds <= _LONGEST:
+        return seconds
+    raise UsageProblem(
+        Code.USAGE,
+        f"{text!r} is no time limit: it is a number of seconds, above 0 and up to {_LONGEST} (a year).",
+        next_step="Leave it out where there is to be no limit.",
+    )
+
+
 def peek(arguments: Sequence[str]) -> Options:
     """The form in which a failure is shown, from a command line that may not even parse."""
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
@@ -116,7 +134,8 @@ def _declared(
     config: Annotated[str | None, typer.Option(metavar="FILE", help="remora's own settings file.")] = None,
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; exit 11 where a person is needed.")] = False,
     timeout: Annotated[
-        float | None, typer.Option(metavar="S", min=0.001, help="Seconds for the whole command; then exit 14.")
+        float | None,
+        typer.Option(metavar="S", parser=read_seconds, help="Seconds for the whole command; then exit 14."),
     ] = None,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Tell more.", show_default=False)] = 0,
     quiet: Annotated[int, typer.Option("--quiet", "-q", count=True, help="Tell less.", show_default=False)] = 0,

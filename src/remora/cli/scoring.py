@@ -29,7 +29,7 @@ async def score_and_show(
 ) -> int:
     """Measure, show what came of it, and return the exit code."""
     page = activity_page()
-    shown = not options.json and options.verbosity >= 0
+    shown = options.verbosity > 0 or (page.terminal and not options.json and options.verbosity >= 0)
 
     def tell(line: str) -> None:
         if shown:

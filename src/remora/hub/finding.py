@@ -1,9 +1,13 @@
 """The hub that runs, a new one, and what it holds, for programs that may do without."""
 
+import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from remora.core.errors import RemoraError
+from remora import wiring
+from remora.core.aliases import explain_unknown
+from remora.core.errors import ConfigProblem, RemoraError
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.hub.client import HubClient, own_hub
 from remora.hub.talking import HubEnded
@@ -21,6 +25,21 @@ async def find_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient | None:
     except HubEnded:
         return None
     return client
+
+
+async def hub_for(
+    aliases: Sequence[str], ssh_config: str | None, limits: Limits
+) -> tuple[HubClient | None, dict[str, ConfigProblem]]:
+    """The hub that runs, or a new one, for links to `aliases`; `None` with why each of them is no host of `ssh_config`.
+
+    A hub that runs learns by itself which are none. Raises as :func:`require_hub`.
+    """
+    client = await find_hub(limits)
+    if client is not None:
+        return client, {}
+    listing = await asyncio.to_thread(wiring.default_config_reader(ssh_config).read)
+    unknown = {alias: problem for alias in aliases if (problem := explain_unknown(alias, listing)) is not None}
+    return (None if unknown.keys() >= set(aliases) else await require_hub(limits)), unknown
 
 
 async def require_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient:

@@ -1,9 +1,9 @@
 """Several links at once: each for itself, and one report of all."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 
 from remora.core.checks import combined_exit_code
 from remora.core.errors import ExitCode, RemoraError
@@ -26,15 +26,19 @@ from remora.wire.reports.links import (
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What is wanted of several hosts: how their aliases are read, who answers questions, who hears each result."""
+    """What is wanted of several hosts: how their aliases are read, who answers questions, who hears each result.
 
-    client: HubClient
+    Without a `client` all of them are `unknown`.
+    """
+
+    client: HubClient | None
     ssh_config: str | None
     settings: Settings
     _: KW_ONLY
     codex: str | None = None
     dialogue: Dialogue | None = None
     tell: Callable[[ConnectResult], None] | None = None
+    unknown: Mapping[str, RemoraError] = field(default_factory=dict)
 
     async def connect(self, aliases: Sequence[str]) -> ConnectReport:
         """Have live links, side by side; a failure belongs to its host."""
@@ -46,7 +50,7 @@ class Fleet:
         async with AsyncExitStack() as stack:
             report = await self._connect_all(aliases, stack, hold=True)
             yield report
-            if any(result.ok for result in report.hosts):
+            if self.client is not None and any(result.ok for result in report.hosts):
                 async with aclosing(self.client.watch()) as states:
                     async for state in states:
                         yield StatusReport(hub=state.hub, links=state.links)
@@ -59,11 +63,13 @@ class Fleet:
 
     async def _connect(self, alias: str, stack: AsyncExitStack, *, hold: bool) -> tuple[ConnectResult, ExitCode]:
         host = self.settings.host(alias, codex=self.codex)
-        holding = self.client.hold(alias, self.ssh_config, host=host, dialogue=self.dialogue, hold=hold)
         try:
+            if self.client is None or alias in self.unknown:
+                raise self.unknown[alias]
+            holding = self.client.hold(alias, self.ssh_config, host=host, dialogue=self.dialogue, hold=hold)
             connected, _ = await stack.enter_async_context(holding)
         except RemoraError as error:
-            error.host = error.host or alias
+            error.belongs_to(alias)
             result, code = ConnectResult(host=alias, ok=False, error=error_body(error)), error.exit_code
         else:
             result = ConnectResult(host=alias, ok=True, changed=connected.changed, link=connected.link)
@@ -86,7 +92,7 @@ async def disconnect_all(
             if stop_server and not done.changed:
                 raise link_missing(alias, "does not exist, so its app server, if one runs, was not stopped")
         except RemoraError as error:
-            error.host = error.host or alias
+            error.belongs_to(alias)
             return DisconnectResult(host=alias, ok=False, error=error_body(error)), error.exit_code
         return DisconnectResult(host=alias, ok=True, changed=done.changed, server=done.server), ExitCode.DONE
 

@@ -5,12 +5,25 @@ from typing import Annotated
 import typer
 
 from remora.cli.completion import complete_alias
-from remora.cli.options import Options, common_options
+from remora.cli.options import Options, common_options, read_seconds
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
 from remora.core.errors import Code, UsageProblem
 
 app = make_app()
+
+
+def _read_score(text: str) -> float:
+    """A score as typed."""
+    try:
+        score = float(text)
+    except ValueError:
+        score = -1.0
+    if 0 <= score <= 100:
+        return score
+    raise UsageProblem(
+        Code.USAGE, f"{text!r} is no score: it is a number from 0 to 100.", next_step="For example: --min 80"
+    )
 
 
 @app.command()
@@ -25,7 +38,7 @@ def score(
     ],
     minimum: Annotated[
         float | None,
-        typer.Option("--min", metavar="N", min=0, max=100, help="Exit 1 when the score is below N of 100."),
+        typer.Option("--min", metavar="N", parser=_read_score, help="Exit 1 when the score is below N of 100."),
     ] = None,
     install: Annotated[str | None, typer.Option(metavar="CMD", help="How the project is installed.")] = None,
     build: Annotated[str | None, typer.Option(metavar="CMD", help="How it is built.")] = None,
@@ -34,7 +47,8 @@ def score(
         bool, typer.Option("--no-run", help="Run nothing of the project; those items are then unknown.")
     ] = False,
     limit: Annotated[
-        float | None, typer.Option(metavar="S", min=1, help="Seconds that each of its commands may take. [900]")
+        float | None,
+        typer.Option(metavar="S", parser=read_seconds, help="Seconds that each of its commands may take. [900]"),
     ] = None,
     codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to ask.")] = None,
 ) -> int:

@@ -17,7 +17,7 @@ _PATIENCE: Final = 1.0
 
 
 class AwaitView:
-    """What each host is moves on `activity`; where nothing can be drawn again, each change is a line there once."""
+    """What each host is moves on `activity`. Elsewhere that is said only to who asked for more."""
 
     def __init__(
         self,
@@ -35,6 +35,7 @@ class AwaitView:
         self._awaited = " and ".join(awaited)
         self._json = json
         self._quiet = verbosity < 0
+        self._talks = verbosity > 0
         self._is: dict[str, str] = dict.fromkeys(aliases, "")
         self._width = max(map(len, aliases), default=0)
         self._now = now
@@ -46,7 +47,7 @@ class AwaitView:
             return
         if isinstance(step, WaitMoved):
             self._is[step.host] = step.detail
-            if not (self._activity.live or self._quiet or self._json):
+            if self._talks and not self._activity.live:
                 self._activity.line(remote(f"… {step.host}: {step.detail}", one_line=True))
             return
         self._is.pop(step.host, None)
