@@ -1,19 +1,13 @@
-"""What a host is said to be, who is at work, and reasons of scripts as errors."""
+"""Who is at work, and reasons of scripts as errors."""
 
 from remora.core.answers import Answers
 from remora.core.errors import Code
-from remora.core.provisioning import operator_word, read_box
+from remora.core.provisioning import operator_word
 from remora.core.script_failures import script_problem
 
 
 def test_an_operator_is_one_word_whatever_the_name() -> None:
     assert operator_word("Zoë O'Neil $(x)@lap top") == "Zo_O_Neil_x_@lap_top"
-
-
-def test_what_a_host_does_not_tell_is_absent() -> None:
-    facts = read_box(Answers((("os", "Linux"), ("tools", " git tar"), ("runtime", ""))))
-    assert (facts.os, facts.runtime_folder, facts.machine_id) == ("Linux", None, None)
-    assert facts.tools == {"git", "tar"}
 
 
 def test_answers_without_a_failure_are_none() -> None:

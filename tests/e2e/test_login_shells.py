@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 from tests.support.account_sshd import AccountSshd
 from tests.support.fake_codex import install
-from tests.support.launching import connected, facts_of, launched
+from tests.support.launching import connected, facts_of, launched, nonce
 from tests.support.loop import run
 from tests.support.required import missing
 
+from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code, RemoraError
 from remora.core.launching import LaunchMode
 from remora.core.probes import HostFacts
 from remora.core.settings import Limits
-from remora.flows.shell import ProbeRequest
+from remora.flows.shell import ProbeRequest, open_shell
 
 pytestmark = [pytest.mark.sshd, pytest.mark.shells]
 
@@ -44,10 +45,19 @@ def write(home: Path, name: str, text: str) -> None:
         file.write(text + "\n")
 
 
-def probe(sshd: AccountSshd, request: ProbeRequest | None = None, limits: Limits = LIMITS) -> HostFacts:
-    async def work() -> HostFacts:
-        async with connected(sshd) as host:
-            return await facts_of(host, request, limits=limits)
+def probe(sshd: AccountSshd) -> HostFacts:
+    return noisy_probe(sshd)[0]
+
+
+def noisy_probe(sshd: AccountSshd, limits: Limits = LIMITS) -> tuple[HostFacts, str]:
+    """What a probe says, and all else that the shells said."""
+
+    async def work() -> tuple[HostFacts, str]:
+        async with (
+            connected(sshd) as host,
+            open_shell(host, clock=SystemClock(), limits=limits, nonce=nonce) as shell,
+        ):
+            return await shell.probe(ProbeRequest()), shell.noise
 
     return run(work())
 
@@ -92,13 +102,13 @@ def test_f28_rc_files_that_print_do_not_disturb_the_answers(name: str, noise: st
     command, seen = NOISES[noise]
     with AccountSshd(shell_path(name)) as sshd:
         write(sshd.home, ALWAYS_READ[name], command)
-        facts = probe(sshd)
+        facts, said = noisy_probe(sshd)
         assert facts.os == "Linux"
         assert facts.login_shell == shell_path(name)
         assert facts.home == str(sshd.home)
-        assert len(facts.noise) <= LIMITS.noise
+        assert len(said) <= LIMITS.noise
         if name != "dash":
-            assert seen in facts.noise
+            assert seen in said
         assert gone(sshd)
 
 
@@ -232,9 +242,9 @@ def test_f31_a_slow_shell_has_time_while_it_talks() -> None:
     with AccountSshd(shell_path("bash")) as sshd:
         write(sshd.home, ".bashrc", "for i in 1 2 3 4 5; do sleep 0.4; echo still here; done")
         limits = Limits(shell_silence=1.5, shell_total=20.0)
-        facts = probe(sshd, limits=limits)
+        facts, said = noisy_probe(sshd, limits)
         assert facts.os == "Linux"
-        assert facts.noise.count("still here") >= 5
+        assert said.count("still here") >= 5
 
 
 @pytest.mark.parametrize("shell", ["/bin/false", "/usr/sbin/nologin", "/bin/rbash"])

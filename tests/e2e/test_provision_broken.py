@@ -14,9 +14,10 @@ from tests.support.provisioning import Hook, marker_at, nothing, provision
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.markers import Readiness
-from remora.core.provisioning import BoxFacts, Finding, Script
+from remora.core.provisioning import Finding, Script
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
@@ -59,7 +60,7 @@ class Hooked:
     def reading(self) -> Script:
         return self._step.reading()
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         return await self._step.judge(answers, facts)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:

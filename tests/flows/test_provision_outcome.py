@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import Code, ProvisionProblem, Unreachable
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.outcome import HostOutcome
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.reports.provision import HostProvision, StepDone, StepMoved, StepStarted
@@ -27,7 +28,7 @@ class Named:
     def reading(self) -> Script:
         raise NotImplementedError
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         raise NotImplementedError
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from tests.support.links import SshdResolver, world_of
 from tests.support.system_sshd import SystemSshd
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.markers import Marker
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.connect import connect_host
 from remora.flows.provision.bench import Bench, open_bench
@@ -61,7 +62,7 @@ class LineStep:
         """See the contract."""
         return Script("", self._variables, 'remora_tell has "$(cat "$HOME/$remora_file" 2>/dev/null)"\n')
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See the contract."""
         has = answers.one("has") or ""
         if self._blocked:

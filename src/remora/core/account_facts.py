@@ -10,8 +10,7 @@ from remora.core.answers import Answers
 class AccountFacts:
     """An account on a machine. `path` is the PATH of its login shell; `runtime_folder` is on local disk and is where
     our locks, sockets and logs of servers go; `None`: nowhere. `state_folder` holds our marker, records and logs, one
-    for each machine even where homes are shared (``~/.local/state/remora/MACHINE``). `noise` is what the shell said
-    besides answering.
+    for each machine even where homes are shared (``~/.local/state/remora/MACHINE``).
     """
 
     os: str
@@ -26,11 +25,10 @@ class AccountFacts:
     state_folder: str = ""
     machine_id: str | None = None
     boot_id: str | None = None
-    noise: str = ""
 
     @classmethod
-    def read(cls, answers: Answers, *, noise: str, **more: Any) -> Self:
-        """Facts from the answers of entry.sh and of the script after it; what was not answered counts as absent.
+    def read(cls, answers: Answers, **more: Any) -> Self:
+        """Facts from the answers of entry.sh and account.sh; what was not answered counts as absent.
 
         `more` is what a kind of facts has beyond these.
         """
@@ -51,6 +49,5 @@ class AccountFacts:
             state_folder=text("state"),
             machine_id=text("machine-id") or None,
             boot_id=text("boot-id") or None,
-            noise=noise,
             **more,
         )

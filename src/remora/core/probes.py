@@ -118,11 +118,10 @@ class HostFacts(AccountFacts):
         return next((candidate for candidate in self.candidates if candidate.problem is None), None)
 
 
-def read_facts(answers: Answers, *, noise: str = "") -> HostFacts:
+def read_facts(answers: Answers) -> HostFacts:
     """Facts from the answers of entry.sh and probe.sh; what was not answered counts as absent."""
     return HostFacts.read(
         answers,
-        noise=noise,
         key=answers.one("key") or "",
         candidates=_read_candidates(answers),
         codex_asked=answers.one("codex.asked"),

@@ -1,22 +1,12 @@
-"""What provisioning knows and decides: facts of a host, what a step found and how it ended."""
+"""What provisioning asks, finds and decides about one step."""
 
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Self
 
-from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import RemoraError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoxFacts(AccountFacts):
-    """An account as a place for installing. `libc` as in ``glibc 2.36`` or ``musl``. `tools` are names of programs that
-    are there, of those we may need.
-    """
-
-    libc: str
-    tools: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +45,11 @@ class Finding:
     notices: tuple[str, ...] = ()
     answers: Answers = field(default_factory=lambda: Answers(()))
 
+    @classmethod
+    def blocked(cls, error: RemoraError, answers: Answers) -> Self:
+        """BLOCKED, by what `error` says."""
+        return cls(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+
 
 class StepOutcome(StrEnum):
     """How one step of one host ended. ``would-change`` belongs to a dry run."""
@@ -64,16 +59,6 @@ class StepOutcome(StrEnum):
     WOULD_CHANGE = "would-change"
     FAILED = "failed"
     SKIPPED = "skipped"
-
-
-def read_box(answers: Answers, *, noise: str = "") -> BoxFacts:
-    """Facts from the answers of entry.sh and survey.sh; what was not answered counts as absent."""
-    return BoxFacts.read(
-        answers,
-        noise=noise,
-        libc=answers.one("libc") or "",
-        tools=frozenset((answers.one("tools") or "").split()),
-    )
 
 
 def operator_word(operator: str) -> str:

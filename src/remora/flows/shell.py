@@ -25,6 +25,7 @@ _GRACE: Final = 2.0
 """Seconds that a stuck shell gets to show that the end of its input moves it."""
 _LAST_GRACE: Final = 5.0
 """Seconds that a script gets to end what it runs for a user, once its input has ended."""
+_PROBE: Final = ("places", "account", "lock", "provision/marker", "probe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +75,8 @@ class RemoteShell:
             "remora_relay": "1" if request.relay else "",
             "remora_limit": str(max(math.ceil(self._limits.probe / 4), 1)),
         }
-        texts = [shipped(name) for name in ("places", "lock", "provision/marker", "probe")]
-        answers = await self.enter("probe", variables, texts, limit=self._limits.probe)
-        return read_facts(answers, noise=self.noise)
+        answers = await self.enter("probe", variables, [shipped(name) for name in _PROBE], limit=self._limits.probe)
+        return read_facts(answers)
 
     async def enter(self, name: str, variables: Mapping[str, str], texts: Sequence[str], *, limit: float) -> Answers:
         """Prove the shell, enter the login shell's environment and run `texts` there, in one flight. First, and once.

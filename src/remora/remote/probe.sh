@@ -1,7 +1,6 @@
-# Facts about the host, read in the environment of the login shell. Changes nothing. Needs places.sh, marker.sh, remora_folder,
-# remora_codex (a path given by the user, or nothing), remora_relay (1 when a Python for the relay is wanted) and
-# remora_limit (seconds for one codex --version).
-remora_emit path "$remora_path"
+# Facts about the host, read in the environment of the login shell. Changes nothing. Needs places.sh, account.sh,
+# marker.sh, remora_folder, remora_codex (a path given by the user, or nothing), remora_relay (1 when a Python for the
+# relay is wanted) and remora_limit (seconds for one codex --version).
 
 remora_examine() {
   remora_text=$(remora_bounded "$2" --version)
@@ -92,13 +91,7 @@ sys.version_info < (3, 8) or print("relay:" + sys.executable)' 2>/dev/null)
 }
 [ -z "$remora_relay" ] || remora_find_python &
 
-remora_emit machine-id "$remora_machine"
-remora_emit boot-id "$(remora_boot_id)"
-remora_emit os "$(uname -s)"
-remora_emit architecture "$(uname -m)"
-remora_emit user "$remora_user"
-remora_emit home "$HOME"
-remora_emit codex-home "$remora_home"
+remora_emit_account
 
 # The folder, resolved here and nowhere else.
 remora_asked=$remora_folder
@@ -131,7 +124,6 @@ else
 fi
 remora_emit folder.path "$remora_folder"
 
-remora_emit runtime "$remora_run"
 remora_emit key "$remora_key"
 
 # The control socket. The newest servers bind elsewhere and leave a symbolic link here. A path beyond what a socket

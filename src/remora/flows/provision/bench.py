@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 from remora.core import scripts
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers, without_escapes
 from remora.core.errors import Code, TimeLimit, own_failure
 from remora.core.markers import Marker, read_marker
-from remora.core.provisioning import BoxFacts, Script, read_box
+from remora.core.provisioning import Script
 from remora.core.script_failures import script_problem
 from remora.core.secrets import Secret
 from remora.core.text import decode
@@ -49,7 +50,7 @@ class Bench:
         self._limits = world.limits
         self._shells = AsyncExitStack()
         self._shell: RemoteShell | None = None
-        self._facts: BoxFacts | None = None
+        self._facts: AccountFacts | None = None
         self._what = "the survey"
         self._log_name = "run"
         self._tell: Tell = lambda sent, total, line: None
@@ -61,7 +62,7 @@ class Bench:
     # -- for steps
 
     @property
-    def facts(self) -> BoxFacts:
+    def facts(self) -> AccountFacts:
         """See :class:`~remora.flows.provision.step.Workbench`; there after the first :meth:`survey`."""
         if self._facts is None:
             raise RuntimeError("the bench was used before its first survey")
@@ -189,15 +190,14 @@ class Bench:
         opening = open_shell(self._host, clock=world.clock, limits=world.limits, nonce=world.nonce)
         shell = await self._shells.enter_async_context(opening)
         self.generation += 1
-        scripts_of_all = [shipped(part) for part in ("places", *texts.FUNCTIONS, "provision/survey")]
+        first = [shipped(part) for part in ("places", "account", *texts.FUNCTIONS, "provision/agent")]
         try:
-            answers = await shell.enter(
-                name, {}, [*scripts_of_all, self._with_ahead(text), texts.end(name)], limit=limit
-            )
+            all_texts = [*first, "remora_emit_account\n", self._with_ahead(text), texts.end(name)]
+            answers = await shell.enter(name, {}, all_texts, limit=limit)
         except BaseException:
             await self._drop(shell)
             raise
-        self._facts = read_box(answers, noise=shell.noise)
+        self._facts = AccountFacts.read(answers)
         self._shell = shell
         return answers
 

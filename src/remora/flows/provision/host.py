@@ -200,7 +200,7 @@ class _Visit:
                 raise problem
             finding = await step.judge(answers, self._bench.facts)
         except RemoraError as error:
-            finding = Finding(state=StepState.BLOCKED, detail=error.message, error=error)
+            finding = Finding.blocked(error, answers)
         self._outcome.found(index, finding)
         return finding
 

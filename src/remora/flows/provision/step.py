@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
-from remora.core.provisioning import BoxFacts, Finding, Script
+from remora.core.provisioning import Finding, Script
 from remora.core.secrets import Secret
 from remora.ports import RemoteHost, World
 
@@ -20,7 +21,7 @@ class Workbench(Protocol):
     """
 
     @property
-    def facts(self) -> BoxFacts: ...
+    def facts(self) -> AccountFacts: ...
 
     @property
     def world(self) -> World: ...
@@ -74,7 +75,7 @@ class Step(Protocol):
         """What to ask the host; changes nothing there."""
         ...
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """Compare. `answers` are those of :meth:`reading` alone, without the step's prefix.
 
         Asks this machine at most (which version is the latest, how large a package is), never the host.

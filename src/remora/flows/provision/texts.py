@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Final
 
-from remora.core.provisioning import BoxFacts, Script
+from remora.core.account_facts import AccountFacts
+from remora.core.provisioning import Script
 from remora.flows.shell import shipped
 
 FUNCTIONS: Final = ("lock", "provision/marker", "provision/common")
@@ -38,7 +39,7 @@ def end(name: str) -> str:
     return f"remora_emit end {shlex.quote(name or 'script')}\n"
 
 
-def alone(prefix: str, script: Script, facts: BoxFacts, nonce: str) -> str:
+def alone(prefix: str, script: Script, facts: AccountFacts, nonce: str) -> str:
     """`script` as a text for a shell of its own, with what the others find in that of the bench."""
     values = {
         "remora_nonce": nonce,

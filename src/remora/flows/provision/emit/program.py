@@ -72,8 +72,9 @@ def program(
         + _alone("answers")
         + '[ -z "${remora_inner-}" ] || PATH=$remora_path\n'
         + f'if [ -z "${{remora_inner-}}" ]; then\n{shipped("entry")}fi\n'
-        + "".join(shipped(name) for name in ("places", "lock", "provision/marker", "provision/common"))
+        + "".join(shipped(name) for name in ("places", "account", "lock", "provision/marker", "provision/common"))
         + "".join(_function(script) for script in combined)
+        + shipped("provision/agent")
         + _alone("child")
         + kind_texts
         + needs_python

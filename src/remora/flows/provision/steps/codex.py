@@ -2,10 +2,11 @@
 
 from typing import Final
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers, whole_number
 from remora.core.errors import AppServerProblem, Code, RemoraError
 from remora.core.platforms import codex_build
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.codex_install import Install, install_name
 from remora.ports import Package, Packages, Platform
@@ -46,7 +47,7 @@ class CodexStep:
             return Script("codex_found codex_version", {"remora_limit": _VERSION_LIMIT})
         return Script("codex_places codex_read", {"remora_location": self._table.location})
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. Fetches the package unless the host has that version."""
         if self._is_found:
             return self._judge_found(answers)
@@ -57,7 +58,7 @@ class CodexStep:
                 return _same(answers)
             package = await self._fetch(version, facts)
         except RemoraError as error:
-            return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+            return Finding.blocked(error, answers)
         if answers.one("state") == "intact" and answers.one("content") == package.content:
             return _same(answers)
         return _different(answers, package)
@@ -80,13 +81,13 @@ class CodexStep:
         }
         await Install(package, self._packages, variables).make(bench)
 
-    async def _version(self, facts: BoxFacts) -> str:
+    async def _version(self, facts: AccountFacts) -> str:
         table = self._table
         if table.source is CodexSource.FILE:
             return table.version  # the file says itself what it is
         return await self._packages.find_version(table.source.value, table.version, _platform(facts))
 
-    async def _fetch(self, version: str, facts: BoxFacts) -> Package:
+    async def _fetch(self, version: str, facts: AccountFacts) -> Package:
         table = self._table
         return await self._packages.fetch(
             table.source.value, version, _platform(facts), file=table.file, digest=table.digest
@@ -104,10 +105,10 @@ class CodexStep:
             detail = f"the host's own installer runs; {_found(answers)}"
             return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
         error = _nothing_usable(answers)
-        return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+        return Finding.blocked(error, answers)
 
 
-def _platform(facts: BoxFacts) -> Platform:
+def _platform(facts: AccountFacts) -> Platform:
     return Platform(os=facts.os, architecture=facts.architecture)
 
 
@@ -148,7 +149,7 @@ def _different(answers: Answers, package: Package) -> Finding:
         if name.startswith(package.digest[:12]):
             arrived = min(whole_number(size) or 0, package.size)
     is_kept = state != "damaged" and install_name(package) in answers.all("install")
-    sends = 0 if is_kept else package.size - arrived
+    sends = 0 if is_kept else package.packed * (package.size - arrived) // package.size
     if arrived and not is_kept:
         detail += f"; {arrived} of {package.size} bytes have arrived before"
     return Finding(state=StepState.DIFFERENT, detail=detail, sends=sends, answers=answers)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.config_merge import changed_keys, merge_config
 
@@ -29,7 +30,7 @@ class ConfigStep:
         """See :class:`~remora.flows.provision.step.Step`."""
         return Script("config_read", {"remora_cap": str(CAP)})
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. A file that is no valid TOML blocks, and stays as it is."""
         place = answers.one("file") or "config.toml"
         try:
@@ -37,7 +38,7 @@ class ConfigStep:
             merged = merge_config(before or b"", self._keys)
             changes = changed_keys(before or b"", self._keys)
         except ProvisionProblem as error:
-            return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
+            return Finding.blocked(error, answers)
         if merged == before or (before is None and not changes):
             return Finding(state=StepState.SAME, detail=f"{place} says so already", answers=answers)
         shown = ", ".join(changes[:_SHOWN]) + (f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else "")

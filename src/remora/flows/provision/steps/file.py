@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Final
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
 
 _IN_SCRIPT: Final = 32 * 1024
@@ -34,7 +35,7 @@ class FileStep:
         """See :class:`~remora.flows.provision.step.Step`."""
         return Script("file_read", {"remora_path_wished": self._path})
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. Nothing travels when the digests are equal."""
         kind, mode = answers.one("kind"), answers.one("mode") or ""
         place = answers.one("file") or self._path

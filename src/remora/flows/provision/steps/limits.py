@@ -1,7 +1,8 @@
 """What the app server and all that it runs may use, from its next start on."""
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.core.server_limits import enforcement_notices, make_limits, read_limits
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import ServerTable
@@ -25,7 +26,7 @@ class LimitsStep:
         """See :class:`~remora.flows.provision.step.Step`."""
         return Script("server_find limits_enforced limits_read")
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`."""
         there = read_limits(answers.one("file") or "")
         if there != self._wish:

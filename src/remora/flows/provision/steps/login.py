@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Final
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers, without_escapes
 from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
 from remora.core.logins import LoginProof, LoginRecord, Proof, digest_secret, expiry_notice, read_record
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.core.secrets import MASK, Secret
 from remora.flows.provision.step import Tell, Workbench
 from remora.ports import SecretReader
@@ -42,7 +43,7 @@ class LoginStep:
         """See :class:`~remora.flows.provision.step.Step`."""
         return Script("codex_program login_read")
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. Reads the secret on this machine."""
         secret = await self._secret()
         notices = self._expiry(answers)

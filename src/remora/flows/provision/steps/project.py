@@ -8,9 +8,10 @@ from typing import Final
 
 import msgspec
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import Code, ConfigProblem
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.core.secrets import Secret
 from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.repository import git_variables
@@ -37,7 +38,7 @@ class _ScriptStep:
         """See :class:`~remora.flows.provision.step.Step`."""
         return Script("git project_read", {**git_variables(self._project), "remora_record": self.record})
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. Before there is a folder nobody can tell."""
         commit = answers.one("commit")
         if not commit:

@@ -3,9 +3,10 @@
 import re
 from typing import Final
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import ProjectTable
 
@@ -31,11 +32,11 @@ class RepositoryStep:
         """See :class:`~remora.flows.provision.step.Step`. Only a branch needs a word with the origin."""
         return Script("git repository_read", git_variables(self._project, patience=_PATIENCE))
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`."""
         problem = self.unusable() or self._impossible(answers)
         if problem is not None:
-            return _blocked(problem, answers)
+            return Finding.blocked(problem, answers)
         project, state = self._project, answers.one("state")
         if state in ("absent", "empty"):
             detail = f"clone {project.repository} at {project.ref} into {answers.one('folder')}"
@@ -100,7 +101,7 @@ class RepositoryStep:
         folder, ref = answers.one("folder") or self._project.folder, self._project.ref
         target, head = answers.one("target"), answers.one("head") or ""
         if target is None:
-            return _blocked(_unanswered(self.title, answers.one("unanswered") or ""), answers)
+            return Finding.blocked(_unanswered(self.title, answers.one("unanswered") or ""), answers)
         branch = answers.one("target-branch") if answers.one("wish") == "branch" else None
         on_branch = branch is None or answers.one("branch") == branch
         if on_branch and head == target:
@@ -111,11 +112,11 @@ class RepositoryStep:
             notices = (f"{folder} has commits that its origin does not have yet.",)
             return _same(f"{folder} is ahead of {ref}, at {_short(head)}", answers, notices)
         if answers.one("changed"):
-            return _blocked(_would_lose(folder, "has changes", answers.one("changed") or ""), answers)
+            return Finding.blocked(_would_lose(folder, "has changes", answers.one("changed") or ""), answers)
         if answers.one("stray") is not None:
-            return _blocked(_would_lose(folder, "is at a commit that no branch holds", _short(head)), answers)
+            return Finding.blocked(_would_lose(folder, "is at a commit that no branch holds", _short(head)), answers)
         if branch is not None and on_branch and relation == "apart":
-            return _blocked(_would_lose(folder, f"has a {branch} of its own", _short(head)), answers)
+            return Finding.blocked(_would_lose(folder, f"has a {branch} of its own", _short(head)), answers)
         detail = f"{folder}: {ref}, {_short(head) or 'nothing'} becomes {_short(target)}"
         return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
 
@@ -133,10 +134,6 @@ def git_variables(project: ProjectTable, *, patience: int | None = None) -> dict
 
 def _same(detail: str, answers: Answers, notices: tuple[str, ...]) -> Finding:
     return Finding(state=StepState.SAME, detail=detail, notices=notices, answers=answers)
-
-
-def _blocked(error: ProvisionProblem, answers: Answers) -> Finding:
-    return Finding(state=StepState.BLOCKED, detail=error.message, error=error, answers=answers)
 
 
 def _short(commit: str) -> str:

@@ -4,10 +4,11 @@ import math
 import re
 from typing import Final
 
+from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import Code, RemoraError
 from remora.core.launching import LaunchRequest
-from remora.core.provisioning import BoxFacts, Finding, Script, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.core.server_limits import enforcement_notices, read_limits
 from remora.flows.launch import open_app_server
 from remora.flows.provision.step import Tell, Workbench
@@ -37,7 +38,7 @@ class ServerStep:
         variables = {"remora_survive": "1" if self._survive else "", "remora_limit": str(math.ceil(_ASKING))}
         return Script(_READING, variables)
 
-    async def judge(self, answers: Answers, facts: BoxFacts) -> Finding:
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`."""
         pid = answers.one("pid")
         if not answers.one("codex") and pid is None:
@@ -62,7 +63,7 @@ class ServerStep:
         if self._start and answers.one("pid") is None:
             await _start(bench)
 
-    def _boot_notices(self, answers: Answers, facts: BoxFacts) -> tuple[str, ...]:
+    def _boot_notices(self, answers: Answers, facts: AccountFacts) -> tuple[str, ...]:
         notice = ""
         if not self._survive:
             return ()

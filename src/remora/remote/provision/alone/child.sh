@@ -1,9 +1,6 @@
 # The part of a program that stands alone which works in the environment of the login shell. Needs common.sh and what
 # remora_select sets; each kind of step has remora_read_KIND, remora_judge_KIND and remora_apply_KIND.
 remora_step=it
-if [ -n "$remora_lent_agent" ] && [ "$(readlink -f -- "${SSH_AUTH_SOCK-}")" = "$(readlink -f -- "$remora_lent_agent")" ]; then
-  unset SSH_AUTH_SOCK # it is for git alone
-fi
 
 remora_same() { remora_found=same remora_detail=${1-}; }
 remora_different() { remora_found=different remora_detail=${1-}; }

@@ -1,12 +1,7 @@
 # An install of codex of ours. Needs remora_location, remora_source, remora_keep, remora_limit, remora_pin and
 # remora_package, which sets what one platform needs, and fails for one that nothing was brought along for.
 remora_platform() {
-  remora_architecture=$(uname -m)
-  if [ "$(getconf LONG_BIT 2>/dev/null)" = 32 ]; then
-    case $remora_architecture in x86_64) remora_architecture=i686 ;; aarch64 | arm64) remora_architecture=armv7l ;; esac
-  fi
-  case $remora_architecture in arm64) remora_architecture=aarch64 ;; amd64) remora_architecture=x86_64 ;; esac
-  printf '%s-%s\n' "$(uname -s)" "$remora_architecture"
+  printf '%s-%s\n' "$(uname -s)" "$(remora_architecture | sed 's/^arm64$/aarch64/; s/^amd64$/x86_64/')"
 }
 remora_read_codex() { remora_script_codex_places_codex_read </dev/null; }
 remora_judge_codex() {
