@@ -3,15 +3,19 @@
 # remora_architecture: print what programs have to be built for.
 remora_architecture() {
   if [ "$(getconf LONG_BIT 2>/dev/null)" = 32 ]; then # a 32-bit user space runs no 64-bit program, whatever the kernel
-    uname -m | sed 's/^x86_64$/i686/; s/^aarch64$/armv7l/; s/^arm64$/armv7l/'
+    case $remora_processor in
+      x86_64) echo i686 ;;
+      aarch64 | arm64) echo armv7l ;;
+      *) echo "$remora_processor" ;;
+    esac
   else
-    uname -m
+    echo "$remora_processor"
   fi
 }
 
 remora_emit_account() {
   remora_emit path "$remora_path"
-  remora_emit os "$(uname -s)"
+  remora_emit os "$remora_os"
   remora_emit architecture "$(remora_architecture)"
   remora_emit user "$remora_user"
   remora_emit home "$HOME"

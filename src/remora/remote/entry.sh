@@ -1,7 +1,8 @@
 # The first thing that runs: prove that this is the shell we asked for, then take over the environment of the
 # account's login shell, started as login and interactive shell. $1 is the nonce; nobody else passes it.
 remora_account=${LOGNAME:-${USER:-}}
-[ -n "$remora_account" ] && [ "$(id -u "$remora_account" 2>/dev/null)" = "$(id -u)" ] || remora_account=$(id -un)
+remora_user=$(id -u)
+[ -n "$remora_account" ] && [ "$(id -u "$remora_account" 2>/dev/null)" = "$remora_user" ] || remora_account=$(id -un)
 remora_entry=$(getent passwd "$remora_account" 2>/dev/null || grep "^$remora_account:" /etc/passwd 2>/dev/null)
 remora_shell=${remora_entry##*:}
 [ -n "$remora_shell" ] || remora_shell=$(dscl . -read "/Users/$remora_account" UserShell 2>/dev/null | sed 's/.* //')
@@ -59,7 +60,9 @@ if [ "${remora_shell##*/}" = bash ] && [ -r "$HOME/.bashrc" ]; then
   remora_bashrc=$HOME/.bashrc
   for remora_file in "$HOME/.bash_profile" "$HOME/.bash_login" "$HOME/.profile"; do
     [ -r "$remora_file" ] || continue
-    ! grep -q bashrc "$remora_file" || remora_bashrc=
+    while read -r remora_line || [ -n "$remora_line" ]; do
+      case $remora_line in *bashrc*) remora_bashrc= ;; esac
+    done <"$remora_file"
     break
   done
 fi
@@ -107,7 +110,17 @@ remora_capture() (
   wait "$remora_watch" 2>/dev/null
   remora_emit env.status "$remora_status" >&7
 )
-remora_only="/^${remora_mark}env\$/,/^${remora_mark}vne\$/p;/^${remora_mark}vne\$/q"
+# Between the marks, without what is the shell's own.
+remora_only="/^${remora_mark}env\$/,/^${remora_mark}vne\$/{
+/^export SHELLOPTS=/d
+/^export BASHOPTS=/d
+/^export PPID=/d
+/^export UID=/d
+/^export EUID=/d
+/^export _=/d
+p
+}
+/^${remora_mark}vne\$/q"
 
 remora_emit entry.ready 1
 case ${remora_shell##*/} in
@@ -121,8 +134,8 @@ esac
 exec 7>&- 9<&-
 case $remora_env in
   *"${remora_mark}vne")
-    eval "$(printf '%s\n' "$remora_env" | sed -e '1d' -e '$d' -e '/^export SHELLOPTS=/d' -e '/^export BASHOPTS=/d' \
-      -e '/^export PPID=/d' -e '/^export UID=/d' -e '/^export EUID=/d' -e '/^export _=/d')"
+    remora_env=${remora_env#"${remora_mark}env"}
+    eval "${remora_env%"${remora_mark}vne"}"
     unset remora_env remora_dump remora_to remora_bashrc remora_mark
     remora_mark="<$remora_nonce>"
     remora_emit env 1

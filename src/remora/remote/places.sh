@@ -1,5 +1,5 @@
 # Where things are on this machine, in the environment of the login shell: remora_path (its PATH), remora_home (codex's
-# home), remora_user, remora_machine, remora_run (our log, lock and records: on local disk), remora_key, remora_state
+# home), remora_user, remora_os and remora_processor (the kernel's), remora_machine, remora_run (our log, lock and records: on local disk), remora_key, remora_state
 # (our marker, records and logs, one for each machine even where homes are shared). Makes and changes nothing.
 remora_path=$PATH
 [ -n "$remora_path" ] || remora_path=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin
@@ -10,7 +10,10 @@ if [ -z "${HOME-}" ]; then
   export HOME
 fi
 remora_home=${CODEX_HOME:-$HOME/.codex}
-remora_user=$(id -u)
+remora_user=${remora_user:-$(id -u)}
+remora_os=$(uname -sm)
+remora_processor=${remora_os#* }
+remora_os=${remora_os%% *}
 
 remora_machine=
 for remora_place in /etc/machine-id /var/lib/dbus/machine-id; do
@@ -21,7 +24,7 @@ done
 # remora_may_have FOLDER: it is a folder of ours, or could be made; a link that others may have laid is neither.
 remora_may_have() {
   if [ -e "$1" ] || [ -L "$1" ]; then
-    [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ] && [ "$(remora_owner "$1")" = "$remora_user" ]
+    [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ] && remora_owns "$1"
   else
     remora_parent=${1%/*}
     while [ ! -e "$remora_parent" ] && [ -n "$remora_parent" ]; do remora_parent=${remora_parent%/*}; done
@@ -30,10 +33,15 @@ remora_may_have() {
 }
 
 # One name for each machine that may share a home. Short enough for a socket.
-remora_here=$(printf %s "${remora_machine:-$(uname -n)}" | tr -c 'A-Za-z0-9.-' _)
-remora_key=$(printf %s "$remora_home" | cksum | cut -d ' ' -f 1)
-for remora_run in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/remora}" "${TMPDIR:-/tmp}/remora-$remora_user" \
-  "${XDG_STATE_HOME:-$HOME/.local/state}/remora/run-$(printf %s "$remora_here" | cksum | cut -d ' ' -f 1)" ''; do
+remora_here=${remora_machine:-$(uname -n)}
+case $remora_here in *[!A-Za-z0-9.-]*) remora_here=$(printf %s "$remora_here" | tr -c 'A-Za-z0-9.-' _) ;; esac
+remora_key=$(printf %s "$remora_home" | cksum)
+remora_key=${remora_key%% *}
+for remora_run in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/remora}" "${TMPDIR:-/tmp}/remora-$remora_user" here ''; do
+  if [ "$remora_run" = here ]; then
+    remora_run=$(printf %s "$remora_here" | cksum)
+    remora_run=${XDG_STATE_HOME:-$HOME/.local/state}/remora/run-${remora_run%% *}
+  fi
   [ -n "$remora_run" ] && [ "${#remora_run}" -le 85 ] || continue
   ! remora_may_have "$remora_run" || break
 done
@@ -49,7 +57,7 @@ remora_wished() { sed -n "s/^$1=\([0-9][0-9]*\)\$/\1/p" "$remora_state/limits" 2
 
 # remora_try_sandbox SAY: whether the agent's commands can be confined, said as SAY KEY VALUE.
 remora_try_sandbox() {
-  if [ "$(uname -s)" = Linux ]; then
+  if [ "$remora_os" = Linux ]; then
     if ! command -v unshare >/dev/null 2>&1; then
       "$1" sandbox unknown
     elif remora_text=$(unshare -Ur true 2>&1); then

@@ -60,18 +60,32 @@ remora_suspects() {
 # remora_start_time PID: when that process started, in whatever unit; nothing when it is gone or only not waited for.
 remora_start_time() {
   if [ -r /proc/self/stat ]; then
-    sed -e 's/.*) //' -e '/^[ZX]/d' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20
+    remora_stat=
+    { while read -r remora_line; do remora_stat="$remora_stat $remora_line"; done <"/proc/$1/stat"; } 2>/dev/null
+    # shellcheck disable=SC2086
+    set -- ${remora_stat##*') '}
+    case ${1-} in '' | [ZX]) return ;; esac
+    [ "$#" -lt 20 ] || echo "${20}"
   else
     ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '_'
   fi
 }
 
 remora_boot_id() {
-  cat /proc/sys/kernel/random/boot_id 2>/dev/null || sysctl -n kern.bootsessionuuid 2>/dev/null
+  if { read -r remora_line </proc/sys/kernel/random/boot_id; } 2>/dev/null; then
+    echo "$remora_line"
+  else
+    sysctl -n kern.bootsessionuuid 2>/dev/null
+  fi
 }
 
 remora_owner() {
   stat -L -c %u -- "$1" 2>/dev/null || stat -L -f %u -- "$1" 2>/dev/null
+}
+
+# remora_owns PATH: it is there and ours. The shell knows that by itself, unless it is a very plain one.
+remora_owns() {
+  [ -O "$1" ] 2>/dev/null || { [ -e "$1" ] && [ "$(remora_owner "$1")" = "$(id -u)" ]; }
 }
 
 # remora_listener PATH: the inode of the socket that listens there; fails when none does or nobody can tell.
@@ -90,7 +104,7 @@ remora_listener() {
 
 # remora_is_own_folder FOLDER: it is a real folder, ours, and closed to others.
 remora_is_own_folder() {
-  [ -d "$1" ] && [ ! -L "$1" ] && [ "$(remora_owner "$1")" = "$(id -u)" ] && chmod 700 "$1" 2>/dev/null
+  [ -d "$1" ] && [ ! -L "$1" ] && remora_owns "$1" && chmod 700 "$1" 2>/dev/null
 }
 
 # remora_bounded PROGRAM WORD...: ask a program of the user's, a codex above all, within remora_limit seconds. Without a

@@ -77,7 +77,7 @@ remora_find_python() {
       case $remora_place:$remora_known in [!/]* | *":$remora_place/$remora_name:"*) continue ;; esac
       remora_known=$remora_known$remora_place/$remora_name:
       [ -x "$remora_place/$remora_name" ] && [ ! -d "$remora_place/$remora_name" ] || continue
-      if [ "$remora_place" = /usr/bin ] && [ "$(uname -s)" = Darwin ]; then xcode-select -p >/dev/null 2>&1 || continue; fi
+      if [ "$remora_place" = /usr/bin ] && [ "$remora_os" = Darwin ]; then xcode-select -p >/dev/null 2>&1 || continue; fi
       remora_text=$(remora_bounded "$remora_place/$remora_name" -ISBc 'import sys, zlib, fcntl, json, selectors, socket
 sys.version_info < (3, 8) or print("relay:" + sys.executable)' 2>/dev/null)
       case $remora_text in

@@ -2,9 +2,16 @@
 # with .remora-files (mode, digest and path of each file), .remora-stamps and .remora-record (what it is, as KEY VALUE).
 remora_root=$(remora_expand "$remora_location")
 case $remora_root in /*) ;; *) remora_root=$HOME/$remora_root ;; esac
-remora_kind=$(uname -s)-$(uname -m)
+remora_kind=$remora_os-$remora_processor
 remora_current=$remora_root/current-$remora_kind
-remora_owned=$(printf %s "$remora_here" | cut -c 1-12) # homes may be shared: what is not finished belongs to a machine
+remora_owned=$(printf %.12s "$remora_here") # homes may be shared: what is not finished belongs to a machine
+
+# remora_recorded KEY FOLDER: what the record of that install says.
+remora_recorded() {
+  while read -r remora_key remora_value; do
+    [ "$remora_key" != "$1" ] || printf '%s\n' "$remora_value"
+  done <"$2/.remora-record"
+} 2>/dev/null
 
 # remora_stamps FOLDER: a line for each file of an install, which differs when the file may.
 remora_stamps() (

@@ -1,4 +1,4 @@
-# Which install of ours is the current one, and what is left of others. Needs codex_places.sh.
+# Which install of ours is the current one, what is left of others, and which of them are in use. Needs codex_places.sh.
 remora_tell root "$remora_root"
 remora_tell current "$remora_current"
 remora_tell kind "$remora_kind"
@@ -18,10 +18,13 @@ if [ -n "$remora_name" ] && [ -r "$remora_folder/.remora-record" ]; then
 else
   remora_tell state absent
 fi
+remora_others=
 for remora_name in "$remora_root"/*-"$remora_kind"-*; do
-  [ ! -f "$remora_name/.remora-record" ] || remora_tell install "${remora_name##*/}"
+  [ -f "$remora_name/.remora-record" ] || continue
+  remora_tell install "${remora_name##*/}"
+  [ "$remora_name" = "$remora_folder" ] || remora_others=1
 done
-for remora_name in $(remora_used); do remora_tell used "$remora_name"; done
+[ -z "$remora_others" ] || for remora_name in $(remora_used); do remora_tell used "$remora_name"; done
 for remora_part in "$remora_root"/.part-*-"$remora_owned"; do
   [ ! -f "$remora_part" ] || remora_tell part "${remora_part##*/.part-} $(remora_stamp "$remora_part" | cut -d ' ' -f 1)"
 done

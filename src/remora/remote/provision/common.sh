@@ -25,12 +25,13 @@ remora_expand() {
 remora_digest() {
   [ -f "$1" ] && [ -r "$1" ] || return 1
   if command -v sha256sum >/dev/null 2>&1; then
-    sha256sum <"$1"
+    remora_in_seen=$(sha256sum <"$1")
   elif command -v shasum >/dev/null 2>&1; then
-    shasum -a 256 <"$1"
+    remora_in_seen=$(shasum -a 256 <"$1")
   else
-    openssl dgst -sha256 -r <"$1"
-  fi 2>/dev/null | cut -d ' ' -f 1
+    remora_in_seen=$(openssl dgst -sha256 -r <"$1")
+  fi 2>/dev/null
+  printf '%s\n' "${remora_in_seen%% *}"
 }
 
 # remora_stamp FILE: print "size mtime ctime inode" without spaces within; it differs when the content may.

@@ -1,7 +1,7 @@
 # How codex is or could become visible: what is to be found, where a link may go, which start-up file would have a line.
 # Needs codex_places.sh, codex_found.sh, remora_managed (1 for an install of ours) and remora_wished (a folder, or nothing).
 if [ -n "$remora_managed" ]; then
-  remora_program=$(sed -n 's/^program //p' "$remora_current/.remora-record" 2>/dev/null)
+  remora_program=$(remora_recorded program "$remora_current")
   remora_target=$remora_current/${remora_program:-bin/codex}
 else
   remora_target=
@@ -30,7 +30,7 @@ remora_takes_link() {
     *) [ "$1" = "${remora_wished%/}" ] || return 1 ;;
   esac
   if [ -d "$1" ]; then
-    [ -w "$1" ] && [ "$(remora_owner "$1")" = "$remora_user" ] || return 1
+    [ -w "$1" ] && remora_owns "$1" || return 1
   else
     case $1 in "$HOME"/*) remora_may_have "$1" || return 1 ;; *) return 1 ;; esac
   fi
@@ -113,4 +113,7 @@ case ${remora_shell##*/} in
   *) remora_file=$HOME/.profile ;;
 esac
 remora_tell file "$remora_file"
-remora_tell line "$(grep -F '# remora: codex' "$remora_file" 2>/dev/null | tail -n 1)"
+remora_newline='
+'
+remora_line=$(grep -F '# remora: codex' "$remora_file" 2>/dev/null)
+remora_tell line "${remora_line##*"$remora_newline"}"

@@ -1,7 +1,7 @@
 # An install of codex of ours. Needs remora_location, remora_source, remora_keep, remora_limit, remora_pin and
 # remora_package, which sets what one platform needs, and fails for one that nothing was brought along for.
 remora_platform() {
-  printf '%s-%s\n' "$(uname -s)" "$(remora_architecture | sed 's/^arm64$/aarch64/; s/^amd64$/x86_64/')"
+  printf '%s-%s\n' "$remora_os" "$(remora_architecture | sed 's/^arm64$/aarch64/; s/^amd64$/x86_64/')"
 }
 remora_read_codex() { remora_script_codex_places_codex_read </dev/null; }
 remora_judge_codex() {
