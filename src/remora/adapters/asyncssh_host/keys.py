@@ -41,6 +41,8 @@ class _FileKeyPair(asyncssh.SSHKeyPair):
         public: asyncssh.SSHKey,
         certificate: asyncssh.SSHCertificate | None,
         unlock: Callable[[], Awaitable[asyncssh.SSHKey]],
+        *,
+        signs_alone: bool,
     ) -> None:
         super().__init__(
             public.algorithm,
@@ -52,9 +54,11 @@ class _FileKeyPair(asyncssh.SSHKeyPair):
             certificate,
         )
         self._unlock = unlock
+        self.signs_alone = signs_alone
+        """Whether nobody will be asked for a passphrase."""
 
     async def sign_async(self, data: bytes) -> bytes:
-        """Sign; asyncssh calls this only after the host said that it would take the key."""
+        """Sign; a key that needs a passphrase only after the host said that it would take it."""
         key = await self._unlock()
         return await asyncio.get_running_loop().run_in_executor(None, key.sign, data, self.sig_algorithm)
 
@@ -168,7 +172,7 @@ class Identities:
         async def unlock() -> asyncssh.SSHKey:
             return file.private or await self._unlock(file.path)
 
-        return _FileKeyPair(file.public, certificate, unlock)
+        return _FileKeyPair(file.public, certificate, unlock, signs_alone=file.private is not None)
 
     async def _unlock(self, path: str) -> asyncssh.SSHKey:
         """Ask for the passphrase. A plain ValueError makes asyncssh go on to the next key."""

@@ -17,6 +17,8 @@ from asyncssh.encryption import ChachaEncryption, GCMEncryption
 from asyncssh.misc import ProtocolError
 from asyncssh.packet import PacketDecodeError, SSHPacket
 
+from remora.adapters.asyncssh_host.early_login import EarlyLogin
+
 _BLOCK: Final = 16
 _TAG: Final = 16
 _SHORTEST_PADDING: Final = 4
@@ -28,7 +30,7 @@ _NUMBERS: Final = 0xFFFFFFFF
 _RANDOM: Final = 4096
 
 
-class LeanConnection(asyncssh.SSHClientConnection):
+class LeanConnection(EarlyLogin):
     """A connection that becomes one of these before it has begun; see :meth:`adopt`."""
 
     _random: bytes = b""
@@ -36,7 +38,7 @@ class LeanConnection(asyncssh.SSHClientConnection):
 
     @classmethod
     def adopt(cls, session: object) -> None:
-        """Make `session`, which asyncssh has just made for a new connection, one of these."""
+        """Make `session`, a connection of asyncssh that has sent nothing yet, one of these."""
         if type(session) is asyncssh.SSHClientConnection:
             session.__class__ = cls
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import asyncssh
 
 from remora.adapters.asyncssh_host.keys import Identities
+from remora.adapters.asyncssh_host.lean_connection import LeanConnection
 from remora.core.hosts import Host
 from remora.core.known_hosts import KeyJudgement, KnownKeys
 from remora.ports import Dialogue, SecretQuestion
@@ -48,6 +49,10 @@ class Login(asyncssh.SSHClient):
     def attempted(self) -> bool:
         """Whether the host saw a key or an answer, so that another try counts against the user."""
         return self.identities.offered > 0 or self.answered
+
+    def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
+        """Nothing has been sent yet."""
+        LeanConnection.adopt(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End of the connection."""

@@ -5,8 +5,6 @@ import socket
 from collections.abc import Callable
 from typing import Final, cast
 
-from remora.adapters.asyncssh_host.lean_connection import LeanConnection
-
 _PASSES: Final = 10
 """asyncssh handles some packets in tasks: one pass of the loop runs the task, the next collects its error."""
 _PIECE: Final = 132 * 1024
@@ -24,7 +22,6 @@ class SocketTunnel:
     ) -> tuple[asyncio.BaseTransport, asyncio.Protocol]:
         """Called by asyncssh."""
         session = session_factory()
-        LeanConnection.adopt(session)
         transport, _ = await asyncio.get_running_loop().create_connection(
             lambda: _Patient(session), sock=self._connected
         )
