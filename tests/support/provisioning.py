@@ -13,7 +13,7 @@ from remora.core.errors import Code, ProvisionProblem
 from remora.core.markers import Marker
 from remora.core.provisioning import Finding, Script, StepState
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.connect import connect_host
+from remora.flows.dial import connect_host
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.host import HostRun, HostWork
 from remora.flows.provision.step import Step, Tell, Workbench

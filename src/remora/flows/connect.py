@@ -1,34 +1,13 @@
-"""From an alias to a connected app server: resolve, dial once, launch or adopt."""
+"""From a host to its app server: dial once, launch or adopt."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from remora.core.errors import RemoraError
-from remora.core.hosts import with_agent
 from remora.core.launching import LaunchPlan, LaunchRequest, plan_launch
-from remora.flows.dial import find_route
+from remora.flows.dial import connect_host
 from remora.flows.launch import Ahead, AppServer, nothing_ahead, open_app_server
 from remora.flows.shell import ProbeRequest, open_shell
-from remora.ports import Dialogue, RemoteHost, World
-
-
-@asynccontextmanager
-async def connect_host(
-    alias: str, world: World, dialogue: Dialogue, *, lend_agent: bool | None = None
-) -> AsyncIterator[RemoteHost]:
-    """Resolve `alias` now and make the one SSH connection to it. Errors that leave here name the alias.
-
-    `lend_agent` says whether sessions get the agent of this machine; `None` leaves that to the SSH configuration.
-    """
-    try:
-        route = await find_route(alias, world.resolver, world.config)
-        if lend_agent is not None:
-            route = with_agent(route, lent=lend_agent)
-        async with world.dialler.dial(route, dialogue) as host:
-            yield host
-    except RemoraError as error:
-        error.belongs_to(alias)
-        raise
+from remora.ports import Dialogue, World
 
 
 @asynccontextmanager

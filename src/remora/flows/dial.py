@@ -1,12 +1,33 @@
-"""The way to a host: what its name and the names of its jumps mean."""
+"""The way to a host: what its name and the names of its jumps mean, and the one connection over it."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from remora.core.aliases import explain_unknown
-from remora.core.errors import Code, ConfigProblem
-from remora.core.hosts import Host, Route
-from remora.ports import ConfigReader, HostResolver
+from remora.core.errors import Code, ConfigProblem, RemoraError
+from remora.core.hosts import Host, Route, with_agent
+from remora.ports import ConfigReader, Dialogue, HostResolver, RemoteHost, World
+
+
+@asynccontextmanager
+async def connect_host(
+    alias: str, world: World, dialogue: Dialogue, *, lend_agent: bool | None = None
+) -> AsyncIterator[RemoteHost]:
+    """Resolve `alias` now and make the one SSH connection to it. Errors that leave here name the alias.
+
+    `lend_agent` says whether sessions get the agent of this machine; `None` leaves that to the SSH configuration.
+    """
+    try:
+        route = await find_route(alias, world.resolver, world.config)
+        if lend_agent is not None:
+            route = with_agent(route, lent=lend_agent)
+        async with world.dialler.dial(route, dialogue) as host:
+            yield host
+    except RemoraError as error:
+        error.belongs_to(alias)
+        raise
 
 
 async def find_route(alias: str, resolver: HostResolver, config: ConfigReader | None = None) -> Route:

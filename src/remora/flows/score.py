@@ -30,7 +30,7 @@ from remora.core.project_commands import (
 )
 from remora.core.provisioning import Script
 from remora.core.scoring import Item, Result, percent, unknown
-from remora.flows.connect import connect_host
+from remora.flows.dial import connect_host
 from remora.flows.launch import AppServer, open_app_server
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.score_server import ScoredFolder, measure_server, not_measured

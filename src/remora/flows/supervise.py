@@ -14,7 +14,7 @@ from remora.core.link_faults import link_missing
 from remora.core.relay_faults import relay_failed
 from remora.core.session import Effect
 from remora.flows.attending import Attendance
-from remora.flows.connect import connect_host
+from remora.flows.dial import connect_host
 from remora.flows.host_ports import HostPorts
 from remora.flows.launch import open_app_server
 from remora.flows.learned import Learned, learn

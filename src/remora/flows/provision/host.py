@@ -11,7 +11,7 @@ from remora.core.markers import Marker, Readiness, marker_text
 from remora.core.provisioning import Finding, Script, StepState
 from remora.core.script_failures import script_problem
 from remora.core.text import neutralise
-from remora.flows.connect import connect_host
+from remora.flows.dial import connect_host
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.lock import HostLock
 from remora.flows.provision.outcome import HostOutcome, Progress

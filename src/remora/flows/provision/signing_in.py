@@ -10,7 +10,7 @@ from remora.core.logins import LoginProof, Proof, expiry_notice, read_record
 from remora.core.provisioning import Script
 from remora.core.secrets import Secret
 from remora.core.text import neutralise
-from remora.flows.connect import connect_host
+from remora.flows.dial import connect_host
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.lock import HostLock
 from remora.flows.provision.steps.login import keep_login, login_refused, prove_login, sign_in, unsure_notice
