@@ -208,13 +208,6 @@ def test_what_is_not_there_cannot_be_cloned_and_leaves_nothing(sshd: SystemSshd,
     assert not list(tree(sshd).parent.iterdir())
 
 
-def test_a_password_in_an_address_never_leaves_here(sshd: SystemSshd) -> None:
-    table = project(Path("x"), repository="https://me:hunter2@example.com/app.git")
-    host = provisioned(sshd, table)
-    failed = failed_step(host, Code.REPOSITORY_FAILED)
-    assert "hunter2" not in str(failed)
-
-
 def test_f47_a_clone_that_was_killed_is_begun_again(sshd: SystemSshd, origin: Path) -> None:
     host = provisioned(sshd, project(origin))
     left = tree(sshd).rename(tree(sshd).parent / next_name(sshd))

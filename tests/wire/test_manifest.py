@@ -328,6 +328,41 @@ def test_what_cannot_be_used_is_named_with_its_line_and_what_was_expected(
     assert hint in error.next_step
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://canary@example.com/app",
+        "https://me:canary@example.com/app",
+        "https://{{ key }}@example.com/app",
+        "http://canary@example.com",
+        "ssh://git:canary@example.com/app",
+        "-https://canary@example.com/app",
+    ],
+)
+def test_an_address_that_holds_a_secret_is_refused_and_not_repeated(address: str) -> None:
+    text = f"""
+[[hosts]]
+select = ["devbox"]
+variables = {{ key = "canary" }}
+[[hosts.projects]]
+repository = "{address}"
+folder = "~/app"
+"""
+    with pytest.raises(ConfigProblem) as caught:
+        specs(text)
+    assert (
+        "repository: what stands before the @ is a password or may be a token"
+        in f"{caught.value.message}{caught.value.seen}"
+    )
+    assert "canary" not in f"{caught.value.message}{caught.value.seen}{caught.value.next_step}"
+
+
+@pytest.mark.parametrize("address", ["git@example.com:app", "ssh://git@example.com:22/app", "https://example.com/a@b"])
+def test_a_name_before_the_host_is_no_secret_where_a_key_is_what_counts(address: str) -> None:
+    text = f'[[hosts]]\nselect = ["devbox"]\n[[hosts.projects]]\nrepository = "{address}"\nfolder = "~/app"\n'
+    assert specs(text)["devbox"].tables.projects[0].repository == address
+
+
 def test_a_value_of_the_defaults_is_named_where_it_was_written() -> None:
     text = "[defaults]\npath.how = 'line'\n" + HOST + "[[hosts]]\nselect = ['gpu']\npath.allow_shell_edit = true\n"
     assert refusal(text).message.startswith("box.toml:2: defaults.path.how:")

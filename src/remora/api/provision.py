@@ -90,6 +90,7 @@ async def provision(
     ``contextlib.aclosing`` to let go early: the next run goes on where this one stopped.
     """
     from remora import wiring
+    from remora.core.secrets import hide_in_addresses
     from remora.flows.provision.fleet import provision_hosts
     from remora.flows.provision.hiding import without_secrets
     from remora.flows.provision.recording import recorded
@@ -106,7 +107,7 @@ async def provision(
         dry_run=dry_run,
         jobs=jobs or settings.limits.provision_parallel,
         fail_fast=fail_fast,
-        operator=wiring.operator_name(),
+        operator=wiring.operator(),
     )
     logs = None if dry_run else wiring.provision_logs(world.clock, limits=settings.limits)
 
@@ -118,7 +119,7 @@ async def provision(
             if file in secrets.exposed
         ]
 
-    told = without_secrets(progress, secrets.hide)
+    told = without_secrets(progress, lambda text: hide_in_addresses(secrets.hide(text)))
     async with aclosing(recorded(told, logs, world.clock, remarks=remarks)) as steps:
         async for step in steps:
             yield step

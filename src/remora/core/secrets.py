@@ -1,8 +1,12 @@
 """A value that must never be seen."""
 
+import re
 from typing import Final
 
 MASK: Final = "••••••"
+_ACCESS: Final = re.compile(
+    r"\b((?:https?|ftps?)://)[^/@\s'\"]+@|\b([A-Za-z][A-Za-z0-9+.-]*://[^/@:\s'\"]*:)[^/@\s'\"]+@"
+)
 
 
 class Secret:
@@ -30,3 +34,8 @@ class Secret:
 
     def __reduce__(self) -> str:
         raise TypeError("a secret is not written anywhere")
+
+
+def hide_in_addresses(text: str) -> str:
+    """`text` with a mask for what gives access in addresses: passwords, and on the web all before the ``@``."""
+    return _ACCESS.sub(lambda found: f"{found[1] or found[2]}{MASK}@", text)

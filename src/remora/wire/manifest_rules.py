@@ -6,7 +6,10 @@ from typing import Final
 
 from msgspec import UNSET
 
+from remora.core.secrets import hide_in_addresses
 from remora.wire.manifest import (
+    INSTALLED,
+    LATEST,
     CodexSource,
     CodexTable,
     FileTable,
@@ -24,7 +27,7 @@ from remora.wire.variables import VARIABLE_NAME
 
 BUILT_IN_VARIABLES: Final = ("alias",)
 _VERSION: Final = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+(?:[-+.][0-9A-Za-z.+-]+)?")
-_VERSION_WORDS: Final = ("latest", "installed")
+_VERSION_WORDS: Final = (LATEST, INSTALLED)
 
 
 def find_rule_problems(tables: HostTables) -> Iterator[Problem]:
@@ -49,7 +52,7 @@ def _codex(table: CodexTable, path: Path) -> Iterator[Problem]:
         message = f'"{table.version}" is no version; expected is a number such as 0.163.0, latest or installed.'
         yield Problem((*path, "version"), message, near(table.version, _VERSION_WORDS))
     for source, value in ((CodexSource.FILE, table.file), (CodexSource.COMMAND, table.command)):
-        if table.source is source and value is None and table.version != "installed":
+        if table.source is source and value is None and table.version != INSTALLED:
             yield Problem((*path, "source"), f'source = "{source}" needs {source}, which is missing.')
     yield from _host_folder(table.location, (*path, "location"))
 
@@ -88,7 +91,13 @@ def _project(table: ProjectTable, path: Path) -> Iterator[Problem]:
     yield from _host_folder(table.folder, (*path, "folder"))
     for key, text in (("repository", table.repository), ("ref", table.ref)):
         if text.startswith("-") or not text or _has_control(text):
-            yield Problem((*path, key), f'"{text}" cannot be given to git.')
+            yield Problem((*path, key), f'"{hide_in_addresses(text)}" cannot be given to git.')
+    if hide_in_addresses(table.repository) != table.repository:
+        yield Problem(
+            (*path, "repository"),
+            "what stands before the @ is a password or may be a token, and would lie open on the host and in its logs.",
+            "Take it out; use an SSH address with forward_agent = true, or give git on the host a credential helper.",
+        )
     yield from _names(table.environment, (*path, "environment"))
     yield from _names(table.secrets, (*path, "secrets"), taken=table.environment)
     for name, secret in table.secrets.items():

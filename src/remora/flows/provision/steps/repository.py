@@ -13,7 +13,6 @@ from remora.wire.manifest import ProjectTable
 _PATIENCE: Final = 20
 """Seconds for asking the origin where a branch is."""
 _SAFE_REF: Final = re.compile(r"(?!-)(?!.*\.\.)(?!.*@\{)[^\x00-\x20\x7f~^:?*\[\\]+")
-_PASSWORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/@]*:[^/@]*@")
 
 
 class RepositoryStep:
@@ -61,12 +60,6 @@ class RepositoryStep:
     def unusable(self) -> ProvisionProblem | None:
         """Why no host can make it true; `None` when one may."""
         project = self._project
-        if _PASSWORD.match(project.repository):
-            return ProvisionProblem(
-                Code.REPOSITORY_FAILED,
-                f"The repository address for {project.folder} holds a password, which would lie open on the host.",
-                next_step="Take it out of the address; give the host a credential helper, or set forward_agent = true.",
-            )
         if project.repository.startswith("-") or not _SAFE_REF.fullmatch(project.ref):
             return ProvisionProblem(
                 Code.REPOSITORY_FAILED,
