@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 from tests.support.golden import assert_golden
 from tests.support.pseudo_terminal import PseudoTerminal
@@ -169,6 +170,19 @@ def test_a_plan_shows_what_is_there_what_changes_and_what_is_sent(width: int) ->
 def test_one_host_that_fails_shows_where_why_what_to_do_and_the_log() -> None:
     assert_golden("provision_failed_80.txt", shown(progress(FAILED), width=80))
     assert_golden("provision_unreached_80.txt", shown(progress(UNREACHED), width=80))
+
+
+def test_the_same_advice_for_many_hosts_is_said_once() -> None:
+    away = msgspec.structs.replace(AWAY, next="Check that sshd runs there.")
+    hosts = [msgspec.structs.replace(UNREACHED, alias=f"ci-{number}", error=away) for number in range(9)]
+    lines = shown(progress(FAILED, *hosts), width=80).splitlines()
+    assert lines[-3:] == [
+        "  ci-2  next: Free some room there, or name another place with codex.location.",
+        "  ci-0, ci-1, ci-2, ci-3, ci-4 and 4 more",
+        "    next: Check that sshd runs there.",
+    ]
+    lines = shown(progress(*hosts[:2]), width=80).splitlines()
+    assert lines[-2:] == ["  ci-0, ci-1", "    next: Check that sshd runs there."]
 
 
 def test_in_a_pipe_lines_stay_whole() -> None:

@@ -30,6 +30,8 @@ _MARKS: Final = {
     "skipped": ("·", "dim"),
 }
 _WORDS: Final = {"would-change": "would change"}
+_NAMED: Final = 5
+"""So many hosts with the same advice are named."""
 
 
 class ProvisionView:
@@ -173,10 +175,13 @@ class ProvisionView:
         ]
         style = "bold green" if report.ok else "bold red"
         self._page.line(Text(f"{len(outcomes)} hosts: {', '.join(counts)}", style=style))
-        for host in report.hosts:
-            error = _error(host)
-            if error is not None and error.next:
-                self._page.line(remote(error.next, one_line=True), prefix=f"  {host.alias:<{self._width}}  next: ")
+        for advice, (first, *others) in _advice(report).items():
+            named = f"  {first:<{self._width}}  next: "
+            if others:
+                more = f" and {len(others) - _NAMED + 1} more" if len(others) >= _NAMED else ""
+                self._page.line(remote(f"{', '.join([first, *others][:_NAMED])}{more}", one_line=True), prefix="  ")
+                named = "    next: "
+            self._page.line(remote(advice, one_line=True), prefix=named)
 
 
 class _AtWork:
@@ -208,6 +213,16 @@ class _AtWork:
             return [row]
         last = Text("  │ ", style="dim", no_wrap=True, overflow="ellipsis")
         return [row, last.append_text(remote(self._line, "dim", one_line=True))]
+
+
+def _advice(report: ProvisionReport) -> dict[str, list[str]]:
+    """What is to be done, and at which hosts."""
+    hosts: dict[str, list[str]] = {}
+    for host in report.hosts:
+        error = _error(host)
+        if error is not None and error.next:
+            hosts.setdefault(error.next, []).append(host.alias)
+    return hosts
 
 
 def _error(host: HostProvision) -> ErrorBody | None:

@@ -6,7 +6,7 @@ from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraE
 from remora.core.path_lines import path_line
 from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
-from remora.wire.manifest import CodexSource, CodexTable, PathChange, PathTable
+from remora.wire.manifest import CodexTable, PathChange, PathTable
 
 
 class PathStep:
@@ -23,13 +23,9 @@ class PathStep:
 
     def reading(self) -> Script:
         """See :class:`~remora.flows.provision.step.Step`."""
-        managed = self._codex.version != "installed" and self._codex.source not in (
-            CodexSource.COMMAND,
-            CodexSource.NONE,
-        )
         variables = {
             "remora_location": self._codex.location,
-            "remora_managed": "1" if managed else "",
+            "remora_managed": "1" if self._codex.is_ours else "",
             "remora_wished": self._table.folder or "",
         }
         return Script("codex_places codex_found path_read", variables)
@@ -38,7 +34,7 @@ class PathStep:
         """See :class:`~remora.flows.provision.step.Step`. What counts is the file in the end, whatever leads to it."""
         first, target = answers.one("first"), answers.one("target")
         real = answers.one("target.real")
-        managed = self.reading().variables["remora_managed"] == "1"
+        managed = self._codex.is_ours
         if first and (not managed or (real and answers.one("first.real") == real)):
             others = answers.all("found")[1:]
             behind = f"; behind it: {', '.join(others)}" if others else ""
@@ -89,7 +85,7 @@ def _not_on_path(answers: Answers, table: PathTable, facts: AccountFacts) -> Rem
             next_step='Make it writable; or name another codex.location, say how = "none" in [path], and use --codex.',
         )
     shadow, foreign, elsewhere = answers.one("shadow"), answers.one("foreign"), answers.one("elsewhere")
-    edit = 'write how = "line" and allow_shell_edit = true in [path]'
+    edit = 'write how = "line" and allow_shell_edit = true into [path] of a manifest'
     if foreign:
         message = f"{foreign} is there already, and it is not a link of ours."
         next_step = f"Move it away, name another folder in [path], or {edit}."
