@@ -1,11 +1,12 @@
 """The only place where ports meet adapters. An adapter is imported when it is asked for."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from remora.core.settings import DEFAULT_LIMITS, DEFAULT_SETTINGS, Limits, Settings, Transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from remora.adapters.emitted_folder import Emitted
     from remora.adapters.manifest_file import ManifestFile
     from remora.adapters.secret_sources import SecretSources
+    from remora.flows.provision.operators import Operator
     from remora.ports import (
         ByteStream,
         Clock,
@@ -197,3 +199,19 @@ def operator_name() -> str:
     from remora.adapters.operator import operator_name
 
     return operator_name()
+
+
+@contextmanager
+def operator() -> "Iterator[Operator]":
+    """Who provisions: this user, in a run that ends with the block."""
+    from secrets import token_hex
+
+    from remora.adapters.own_key import own_key
+    from remora.adapters.own_runs import OwnRuns
+    from remora.flows.provision.operators import Operator
+
+    runs = OwnRuns(own_key)
+    try:
+        yield Operator(operator_name(), run=runs.begin(token_hex(8)), is_over=runs.is_over)
+    finally:
+        runs.end()

@@ -27,6 +27,7 @@ from remora.adapters.codex_packages import CodexPackages
 from remora.core.errors import Code, RemoraError
 from remora.core.provisioning import Finding, StepState
 from remora.core.settings import Limits
+from remora.flows.provision.operators import Operator
 from remora.flows.provision.steps.codex import CodexStep
 from remora.ports import Package, Platform
 from remora.wire.manifest import CodexSource, CodexTable
@@ -353,7 +354,7 @@ def test_killed_in_the_middle_the_next_run_comes_to_the_same_end(
 def test_two_at_once_install_once(tmp_path: Path, sshd: SystemSshd, packages: CodexPackages) -> None:
     async def work() -> Sequence[HostProvision]:
         step = CodexStep(table(tmp_path, size=SIZE), packages)
-        return await asyncio.gather(*(provision(sshd, [step], operator=name) for name in ("alice", "bob")))
+        return await asyncio.gather(*(provision(sshd, [step], operator=Operator(name)) for name in ("alice", "bob")))
 
     hosts = run(work())
     assert all(host.ok for host in hosts)

@@ -18,6 +18,7 @@ from remora.core.errors import Code
 from remora.core.markers import Readiness
 from remora.core.provisioning import Script
 from remora.core.settings import Limits
+from remora.flows.provision.operators import Operator
 from remora.wire.reports.provision import HostProvision, ProvisionProgress, StepMoved
 
 NAMES = ("one", "two", "three")
@@ -161,9 +162,9 @@ def test_f39_of_two_operators_at_once_one_waits_and_finds_all_done(sshd: SystemS
             at_work.set()
             await waited.wait()
 
-        one = asyncio.ensure_future(provision(sshd, steps(hold, at="one"), operator="alice@laptop"))
+        one = asyncio.ensure_future(provision(sshd, steps(hold, at="one")))
         await at_work.wait()
-        two = asyncio.ensure_future(provision(sshd, steps(), operator="bob@desk", progress=heard))
+        two = asyncio.ensure_future(provision(sshd, steps(), operator=Operator("bob@desk"), progress=heard))
         await until(lambda: heard, what="the second to wait")
         waited.set()
         return await one, await two
@@ -184,9 +185,9 @@ def test_f39_who_waits_too_long_is_told_for_whom(sshd: SystemSshd) -> None:
             at_work.set()
             await waited.wait()
 
-        one = asyncio.ensure_future(provision(sshd, steps(hold, at="one"), operator="alice@laptop"))
+        one = asyncio.ensure_future(provision(sshd, steps(hold, at="one")))
         await at_work.wait()
-        two = await provision(sshd, steps(), operator="bob@desk", limits=Limits(provision_lock=1.0))
+        two = await provision(sshd, steps(), operator=Operator("bob@desk"), limits=Limits(provision_lock=1.0))
         waited.set()
         await one
         return two

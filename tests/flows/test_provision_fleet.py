@@ -22,6 +22,7 @@ from remora.core.markers import Readiness
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.provision.fleet import carry_out
 from remora.flows.provision.host import HostWork
+from remora.flows.provision.operators import Operator
 from remora.flows.unattended import UnattendedDialogue
 from remora.ports import Dialogue, RemoteHost, RemoteProcess, World
 from remora.wire.reports.provision import HostProvision, ProvisionProgress, ProvisionReport, StepStarted
@@ -51,7 +52,7 @@ async def report_of(
     works: Sequence[HostWork], world: World, *, jobs: int = 8, fail_fast: bool = False
 ) -> tuple[ProvisionReport, list[ProvisionProgress]]:
     running = carry_out(
-        works, world, UnattendedDialogue(), dry_run=False, jobs=jobs, fail_fast=fail_fast, operator="alice"
+        works, world, UnattendedDialogue(), dry_run=False, jobs=jobs, fail_fast=fail_fast, operator=Operator("alice")
     )
     heard = [progress async for progress in running]
     report = heard.pop()
@@ -119,7 +120,7 @@ def test_closing_leaves_nothing_running_and_the_marker_says_so(sshd: SystemSshd)
             dry_run=False,
             jobs=4,
             fail_fast=False,
-            operator="alice",
+            operator=Operator("alice"),
         )
         async with aclosing(running):
             async for item in running:

@@ -14,6 +14,7 @@ from tests.support.system_sshd import SystemSshd
 from remora.core.errors import Code
 from remora.flows.provision.fleet import carry_out
 from remora.flows.provision.host import HostWork
+from remora.flows.provision.operators import Operator
 from remora.flows.provision.step import Step
 from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.login import LoginStep
@@ -45,7 +46,7 @@ def provisioned(sshd: SystemSshd, *, until_done: str | None = None) -> HostProvi
             dry_run=False,
             jobs=1,
             fail_fast=False,
-            operator="me",
+            operator=Operator("me"),
         )
         async with aclosing(running) as progress:
             async for step in progress:

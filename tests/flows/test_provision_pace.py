@@ -7,7 +7,7 @@ import pytest
 from tests.flows.test_link_dials import Network, dead, refused
 from tests.flows.test_wait import world_over
 from tests.support.loop import run
-from tests.support.provisioning import DIGEST, LineStep
+from tests.support.provisioning import ALICE, DIGEST, LineStep
 
 from remora.core.errors import RemoraError
 from remora.core.settings import DEFAULT_LIMITS
@@ -32,7 +32,7 @@ def provision_all(network: Network, *, jobs: int) -> ProvisionReport:
                 dry_run=False,
                 jobs=jobs,
                 fail_fast=False,
-                operator="alice",
+                operator=ALICE,
             )
             return [progress async for progress in running][-1]
 

@@ -16,6 +16,7 @@ from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.dial import connect_host
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.host import HostRun, HostWork
+from remora.flows.provision.operators import Operator
 from remora.flows.provision.step import Step, Tell, Workbench
 from remora.flows.shell import ProbeRequest, open_shell
 from remora.flows.unattended import UnattendedDialogue
@@ -85,6 +86,7 @@ class LineStep:
 
 
 DIGEST = "sha256:" + "1" * 64
+ALICE = Operator("alice@laptop")
 
 
 async def provision(
@@ -93,7 +95,7 @@ async def provision(
     *,
     limits: Limits = DEFAULT_LIMITS,
     world: World | None = None,
-    operator: str = "alice@laptop",
+    operator: Operator = ALICE,
     dry_run: bool = False,
     digest: str = DIGEST,
     progress: list[ProvisionProgress] | None = None,

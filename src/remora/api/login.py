@@ -35,14 +35,15 @@ async def login(
     from remora.flows.provision.signing_in import LoginWay, sign_in_host
     from remora.flows.unattended import UnattendedDialogue
 
-    return await sign_in_host(
-        alias,
-        LoginWay(kind=kind, secret=secret, expires=expires),
-        wiring.default_world(ssh_config, settings=settings),
-        dialogue or UnattendedDialogue(),
-        operator=wiring.operator_name(),
-        tell=lambda line: tell(neutralise(line, one_line=True)),
-    )
+    with wiring.operator() as operator:
+        return await sign_in_host(
+            alias,
+            LoginWay(kind=kind, secret=secret, expires=expires),
+            wiring.default_world(ssh_config, settings=settings),
+            dialogue or UnattendedDialogue(),
+            operator=operator,
+            tell=lambda line: tell(neutralise(line, one_line=True)),
+        )
 
 
 async def login_status(

@@ -98,17 +98,6 @@ async def provision(
 
     world = wiring.default_world(ssh_config, settings=settings)
     secrets = wiring.secret_sources(limits=settings.limits)
-    progress = provision_hosts(
-        specs,
-        world,
-        dialogue or UnattendedDialogue(),
-        packages=wiring.packages(world.clock, limits=settings.limits, tell=tell),
-        secrets=secrets,
-        dry_run=dry_run,
-        jobs=jobs or settings.limits.provision_parallel,
-        fail_fast=fail_fast,
-        operator=wiring.operator(),
-    )
     logs = None if dry_run else wiring.provision_logs(world.clock, limits=settings.limits)
 
     def remarks(alias: str) -> list[str]:
@@ -119,10 +108,22 @@ async def provision(
             if file in secrets.exposed
         ]
 
-    told = without_secrets(progress, lambda text: hide_in_addresses(secrets.hide(text)))
-    async with aclosing(recorded(told, logs, world.clock, remarks=remarks)) as steps:
-        async for step in steps:
-            yield step
+    with wiring.operator() as operator:
+        progress = provision_hosts(
+            specs,
+            world,
+            dialogue or UnattendedDialogue(),
+            packages=wiring.packages(world.clock, limits=settings.limits, tell=tell),
+            secrets=secrets,
+            dry_run=dry_run,
+            jobs=jobs or settings.limits.provision_parallel,
+            fail_fast=fail_fast,
+            operator=operator,
+        )
+        told = without_secrets(progress, lambda text: hide_in_addresses(secrets.hide(text)))
+        async with aclosing(recorded(told, logs, world.clock, remarks=remarks)) as steps:
+            async for step in steps:
+                yield step
 
 
 async def emit_provisioning(

@@ -10,6 +10,7 @@ from remora.core.provisioning import StepOutcome
 from remora.flows.pacing import Pace, PacedDialler
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.host import HostRun, HostWork
+from remora.flows.provision.operators import Operator
 from remora.flows.provision.outcome import HostOutcome
 from remora.flows.waiting import dismiss
 from remora.ports import Dialogue, Packages, SecretReader, World
@@ -37,7 +38,7 @@ async def provision_hosts(
     dry_run: bool,
     jobs: int,
     fail_fast: bool,
-    operator: str,
+    operator: Operator,
 ) -> AsyncGenerator[ProvisionProgress, None]:
     """Bring every host of `specs` to its state, `jobs` at once; see :func:`carry_out`."""
     works = [
@@ -65,7 +66,7 @@ async def carry_out(
     dry_run: bool,
     jobs: int,
     fail_fast: bool,
-    operator: str,
+    operator: Operator,
 ) -> AsyncGenerator[ProvisionProgress, None]:
     """Do `works`, `jobs` at once: steps as they begin, move and end, hosts as they are done, the report at the end.
 
@@ -91,7 +92,7 @@ async def carry_out(
 
 class _Fleet:
     def __init__(
-        self, world: World, dialogue: Dialogue, *, dry_run: bool, jobs: int, fail_fast: bool, operator: str
+        self, world: World, dialogue: Dialogue, *, dry_run: bool, jobs: int, fail_fast: bool, operator: Operator
     ) -> None:
         self.news: asyncio.Queue[StepStarted | StepMoved | StepDone | HostProvision] = asyncio.Queue()
         pace = Pace(world.clock, burst=world.limits.dial_parallel)

@@ -14,6 +14,7 @@ from remora.core.text import neutralise
 from remora.flows.dial import connect_host
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.lock import HostLock
+from remora.flows.provision.operators import Operator
 from remora.flows.provision.outcome import HostOutcome, Progress
 from remora.flows.provision.step import Step
 from remora.ports import Dialogue, World
@@ -48,14 +49,14 @@ class HostRun:
     """One run at one host. Whatever happens becomes part of its document; only cancelling gets out of it."""
 
     def __init__(
-        self, work: HostWork, world: World, dialogue: Dialogue, *, dry_run: bool, operator: str, progress: Progress
+        self, work: HostWork, world: World, dialogue: Dialogue, *, dry_run: bool, operator: Operator, progress: Progress
     ) -> None:
         self._work = work
         self._world = world
         self._limits = world.limits
         self._dialogue = dialogue
         self._dry_run = dry_run
-        self._operator = operator
+        self._operator = operator.visiting(world.nonce())
         self._outcome = HostOutcome(work.alias, work.digest, work.steps, progress, world.clock.monotonic)
         self._last = False
         """Whether no further connection will be made."""
@@ -105,7 +106,7 @@ class _Visit:
         work: HostWork,
         bench: Bench,
         outcome: HostOutcome,
-        operator: str,
+        operator: Operator,
         *,
         is_final: Callable[[RemoraError], bool],
     ) -> None:
@@ -161,7 +162,7 @@ class _Visit:
         if self._holds(findings):
             await self._lock.leave()
         else:
-            await self._mark(Marker(readiness=Readiness.READY, digest=self._work.digest, operator=self._operator))
+            await self._mark(Marker(readiness=Readiness.READY, digest=self._work.digest, operator=self._operator.name))
 
     async def _apply(self, index: int, finding: Finding, findings: list[Finding]) -> None:
         step = self._steps[index]
@@ -214,7 +215,7 @@ class _Visit:
             steps=len(self._steps),
             step_title=self._steps[index].title,
             detail=detail,
-            operator=self._operator,
+            operator=self._operator.name,
         )
 
     def _marker_script(self, marker: Marker) -> Script:

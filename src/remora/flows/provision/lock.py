@@ -5,19 +5,22 @@ from typing import Final
 
 from remora.core.answers import Answers
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import Script, operator_word
+from remora.core.provisioning import Script
 from remora.core.text import neutralise
 from remora.flows.provision.bench import Bench
+from remora.flows.provision.operators import Operator
 
 LEAVE: Final = Script("lock_leave")
+_ENDING: Final = 10
+"""Seconds within which what an earlier connection left behind has ended."""
 
 
 class HostLock:
     """The lock at one bench. A shell that the bench had to replace has lost it; :meth:`held` tells."""
 
-    def __init__(self, bench: Bench, *, operator: str, wait: float) -> None:
+    def __init__(self, bench: Bench, *, operator: Operator, wait: float) -> None:
         self._bench = bench
-        self._operator = operator_word(operator)
+        self._operator = operator
         self._wait = wait
         self._generation = 0
 
@@ -32,6 +35,9 @@ class HostLock:
         Raises ``provision-busy`` when that takes longer than the limit, ``place-unusable`` where a lock cannot stand.
         """
         said, *answers = await self._try(readings, wait=0)
+        if said.one("lock") == "busy" and self._is_left_over(said):
+            waits("ends what a broken connection has left there")
+            said, *answers = await self._try(readings, wait=_ENDING, over=said.one("holder") or "")
         if said.one("lock") == "busy":
             waits(f"waits for {_who(said)}")
             said, *answers = await self._try(readings, wait=self._wait)
@@ -50,6 +56,8 @@ class HostLock:
         """Take it again after it was lost, unless somebody else has it now."""
         if not self.held:
             (said,) = await self._try((), wait=0)
+            if said.one("lock") == "busy" and self._is_left_over(said):
+                (said,) = await self._try((), wait=_ENDING, over=said.one("holder") or "")
             if said.one("lock") == "taken":
                 self._generation = self._bench.generation
         return self.held
@@ -60,8 +68,13 @@ class HostLock:
         self._generation = 0
         return answers[:-1]
 
-    async def _try(self, readings: Sequence[Script], *, wait: float) -> tuple[Answers, ...]:
-        variables = {"remora_operator": self._operator, "remora_wait": str(int(wait))}
+    def _is_left_over(self, said: Answers) -> bool:
+        """Whether a connection of ours that is gone holds it: the host may believe in it for hours."""
+        _, _, _, _, word, *_ = *(said.one("holder") or "").split(" "), "", "", "", "", ""
+        return self._operator.has_left(word)
+
+    async def _try(self, readings: Sequence[Script], *, wait: float, over: str = "") -> tuple[Answers, ...]:
+        variables = {"remora_operator": self._operator.words(), "remora_wait": str(int(wait)), "remora_over": over}
         return await self._bench.survey(readings, first=(Script("lock_take", variables),), wait=wait)
 
 

@@ -13,6 +13,7 @@ from remora.core.text import neutralise
 from remora.flows.dial import connect_host
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.lock import HostLock
+from remora.flows.provision.operators import Operator
 from remora.flows.provision.steps.login import keep_login, login_refused, prove_login, sign_in, unsure_notice
 from remora.flows.provision.steps.server import ServerStep
 from remora.ports import Dialogue, World
@@ -35,7 +36,7 @@ class LoginWay:
 
 
 async def sign_in_host(
-    alias: str, way: LoginWay, world: World, dialogue: Dialogue, *, operator: str, tell: Callable[[str], None]
+    alias: str, way: LoginWay, world: World, dialogue: Dialogue, *, operator: Operator, tell: Callable[[str], None]
 ) -> LoginReport:
     """Sign in codex on `alias`; `tell` hears what a person has to see, as codex says it (remote text, raw).
 
@@ -44,7 +45,7 @@ async def sign_in_host(
     """
     async with connect_host(alias, world, dialogue) as host, open_bench(host, world) as bench:
         bench.attend("the login of codex", "login", lambda sent, total, line: tell(line) if line else None)
-        lock = HostLock(bench, operator=operator, wait=world.limits.provision_lock)
+        lock = HostLock(bench, operator=operator.visiting(world.nonce()), wait=world.limits.provision_lock)
         await lock.take((), waits=tell)
         try:
             if way.secret is not None and way.kind is not None:
