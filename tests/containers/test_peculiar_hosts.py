@@ -1,10 +1,7 @@
-"""Hosts that lack something or share something: no Python, no internet, no sandbox, no place to write, one home."""
-
-import json
+"""Hosts that lack something: no Python, no internet, no sandbox, no place to write."""
 
 import pytest
 from tests.containers.test_ordinary_hosts import STEPS, run_prompt
-from tests.support.container_host import Account
 from tests.support.container_model import furnish, model_reached
 from tests.support.containers import ContainerHosts
 from tests.support.hubs import hub_place
@@ -68,46 +65,3 @@ def test_f37_a_read_only_home_is_named_when_the_server_cannot_start(container_ho
         assert connected["error"]["stage"] == "launch"
         assert "Read-only file system" in connected["error"]["seen"]
         assert not account.processes()
-
-
-old = pytest.param(
-    "0.133.0",
-    marks=pytest.mark.xfail(
-        strict=False, reason="older servers have their socket in the home itself: who comes later may take its place"
-    ),
-)
-
-
-@pytest.mark.parametrize("version", [old, "0.163.0", "0.169.0"])
-def test_f61_two_machines_with_one_home_each_have_their_own_server(
-    container_hosts: ContainerHosts, version: str
-) -> None:
-    def servers(account: Account) -> int:
-        return sum("app-server" in line for line in account.processes())
-
-    with (
-        container_hosts.visit_all(["twin-a", "twin-b"]) as (first, second),
-        ScriptedModel(STEPS) as model,
-        model_reached(first, model),
-        model_reached(second, model),
-        hub_place(REMORA_SSH_CONFIG=str(first.ssh_config)) as place,
-    ):
-        first.install_codex(version)
-        assert run_prompt(place, first)["outcome"] == "completed"
-        assert (servers(first), servers(second)) == (1, 0)
-        dead = [name for name in second.files() if name.endswith(".sock")]
-        assert dead, "the other machine's socket is to be seen here"
-        connected = place.document("connect", first.alias, second.alias, "--no-input")
-        assert connected["ok"], connected
-        owners = [json.dumps(host["link"]["server_owner"]) for host in connected["hosts"]]
-        assert [host["link"]["launch_mode"] for host in connected["hosts"]] == ["adopted", "detached"], owners
-        assert (servers(first), servers(second)) == (1, 1)
-        for account in (first, second, first):
-            assert run_prompt(place, account)["outcome"] == "completed"
-            assert model.requests[-1].tool_outputs[0].count(account.host.name) == 1
-        with hub_place(REMORA_SSH_CONFIG=str(first.ssh_config)) as other:
-            for account in (first, second):
-                (again,) = other.document("connect", account.alias, "--no-input")["hosts"]
-                assert again["ok"], again
-        assert (servers(first), servers(second)) == (1, 1)
-        assert not [name for name in first.files() if "relay" in name or "remora" in name]

@@ -34,9 +34,10 @@ def test_only_a_record_in_a_folder_of_ours_names_what_is_stopped(own: bool, tmp_
     with subprocess.Popen(["sleep", "300"]) as process:
         try:
             words = f"""{script("prelude")}
-remora_run={real if own else linked} remora_key=1 remora_socket={tmp_path}/none remora_limit=5
+remora_run={real if own else linked} remora_key=1 remora_home={tmp_path} remora_socket={tmp_path}/none remora_limit=5
+XDG_CONFIG_HOME={tmp_path}
 printf '%s %s %s\\n' {process.pid} "$(remora_start_time {process.pid})" "$(remora_boot_id)" >"$remora_run/server-1"
-{script("lock")}{script("stop")}"""
+{script("lock")}{script("sockets")}{script("service")}{script("stop")}"""
             done = subprocess.run(
                 ["/bin/sh"], input=f"remora_nonce=n\n{words}", stdout=subprocess.PIPE, text=True, check=True, timeout=30
             )

@@ -11,6 +11,8 @@ _PROCESS: Final = re.compile(r"[1-9][0-9]{0,9}")
 STARTED: Final = "started"
 ADOPT: Final = "adopt"
 NO_FOLDER: Final = "refused"
+MOVED: Final = "moved"
+"""Another machine has the place of the control socket: a new look finds another place."""
 _KILLED: Final = 128
 _SERVER_MEMORY: Final = "about 100 MB, and 460 MB of addresses"
 """What an app server of codex 0.163 takes before it has a thread."""
@@ -56,6 +58,13 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
                 f"Another launch on the host did not come to an end within {seconds:g} seconds.",
                 seen=f"It is process {(answers.one('holder') or '?').partition(' ')[0]}.",
                 next_step="Wait for it, or look at that process.",
+            )
+        case "moved":
+            return LaunchProblem(
+                Code.LAUNCH_REFUSED,
+                "Another machine that sees the same home has the place of the app server's socket.",
+                seen=seen,
+                next_step="Set XDG_RUNTIME_DIR on the host to a folder of this machine, for the socket.",
             )
         case outcome:
             return LaunchProblem(

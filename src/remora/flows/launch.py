@@ -9,7 +9,7 @@ from typing import Final
 
 from remora.core.errors import Code, RemoraError
 from remora.core.hosts import Notice
-from remora.core.launch_outcomes import ADOPT, NO_FOLDER, STARTED, launch_problem, mute_server
+from remora.core.launch_outcomes import ADOPT, MOVED, NO_FOLDER, STARTED, launch_problem, mute_server
 from remora.core.launching import (
     BytePath,
     LaunchMode,
@@ -97,6 +97,14 @@ class _Died(Exception):
     """The server that we started ended together with the shell that started it."""
 
 
+class _Moved(Exception):
+    """The control socket has to be elsewhere than the look at the host said; another look knows where."""
+
+    def __init__(self, problem: RemoraError) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+
 class _Launch:
     """One way from a connection to a server; each shell and stream that it opens is closed with `stack`."""
 
@@ -126,6 +134,16 @@ class _Launch:
 
     async def run(self) -> AppServer:
         await self._stack.enter_async_context(self._shells)
+        try:
+            return await self._come()
+        except _Moved:
+            pass
+        try:
+            return await self._come()
+        except _Moved as moved:
+            raise moved.problem from None
+
+    async def _come(self) -> AppServer:
         await self._probe()
         plan = plan_launch(self._facts, handshake_seconds=self._limits.handshake)
         if plan.adopt is not None:
@@ -182,19 +200,18 @@ class _Launch:
                 "remora_codex": step.codex,
                 "remora_socket": step.socket,
                 "remora_listen": step.listen,
-                "remora_run": self._facts.runtime_folder or "",
-                "remora_key": self._facts.key,
                 "remora_limit": str(max(math.ceil(self._limits.launch), 1)),
                 "remora_sees_agent": "1" if self._request.sees_agent else "",
             },
             limit=self._limits.launch + _MARGIN,
-            uses=("lock", "confine"),
+            uses=("confine",),
         )
         outcome = answers.one("outcome")
         if outcome == NO_FOLDER:
             return None
         if outcome not in {STARTED, ADOPT}:
-            raise launch_problem(answers, codex=step.codex, seconds=self._limits.launch)
+            problem = launch_problem(answers, codex=step.codex, seconds=self._limits.launch)
+            raise _Moved(problem) if outcome == MOVED else problem
         foreign = foreign_place(answers.all("socket.owner"), self._facts.user_id)
         if foreign is not None:
             raise foreign_socket(foreign)

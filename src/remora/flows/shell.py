@@ -25,7 +25,7 @@ _GRACE: Final = 2.0
 """Seconds that a stuck shell gets to show that the end of its input moves it."""
 _LAST_GRACE: Final = 5.0
 """Seconds that a script gets to end what it runs for a user, once its input has ended."""
-_PROBE: Final = ("places", "account", "lock", "provision/marker", "probe")
+_PROBE: Final = ("places", "account", "lock", "sockets", "service", "provision/marker", "probe")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

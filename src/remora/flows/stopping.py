@@ -39,12 +39,10 @@ async def end_server(host: RemoteHost, request: LaunchRequest, world: World) -> 
     async with open_shell(host, clock=world.clock, limits=limits, nonce=world.nonce) as shell:
         facts = await shell.probe(ProbeRequest(codex=request.codex))
         variables = {
-            "remora_run": facts.runtime_folder or "",
-            "remora_key": facts.key,
             "remora_socket": facts.socket.path,
             "remora_limit": str(max(math.ceil(limits.stop), 1)),
         }
-        answers = await shell.ask("stop", variables, limit=2 * limits.stop + _MARGIN, uses=("lock",))
+        answers = await shell.ask("stop", variables, limit=2 * limits.stop + _MARGIN)
     outcome = answers.one("outcome")
     if outcome in {"stopped", "absent"}:
         return outcome

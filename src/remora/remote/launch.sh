@@ -1,21 +1,17 @@
 # Start the app server so that it outlives this session, or find that one is there. Runs in the shell that probed,
-# with its functions and environment. Needs lock.sh, confine.sh, remora_codex, remora_socket, remora_listen, remora_run,
-# remora_key, remora_limit (seconds) and remora_sees_agent (1: also an agent that this session was lent).
-# Ends with outcome: started, adopt, exited, timeout, blocked, busy or refused.
+# with its functions and environment. Needs lock.sh, sockets.sh, service.sh, confine.sh, remora_codex, remora_socket,
+# remora_listen, remora_limit (seconds) and remora_sees_agent (1: also an agent that this session was lent).
+# Ends with outcome: started, adopt, exited, timeout, blocked, busy, refused, or moved when its socket has to be elsewhere.
 remora_lock=$remora_run/launch-$remora_key
 remora_log=$remora_run/server-$remora_key.log
-remora_record=$remora_run/server-$remora_key
 remora_deadline=$(($(date +%s) + remora_limit))
 remora_before=$(ls -di -- "$remora_socket" 2>/dev/null)
 
-remora_listens() {
-  [ -S "$remora_socket" ] || return 1
-  remora_listener "$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")" >/dev/null
-}
+remora_is_served() { remora_listens "$remora_socket"; }
 
 # Where nobody can tell who listens, a socket that was not there before is the sign.
 remora_ready() {
-  remora_listens
+  remora_is_served
   case $? in
     0) return 0 ;;
     2) [ "$(ls -di -- "$remora_socket")" != "$remora_before" ] ;;
@@ -37,8 +33,9 @@ remora_stop_ours() {
 remora_start() {
   [ ! -S "$remora_socket" ] || remora_emit healed socket
   # What lies there may be a link that somebody laid while the folder was open to others.
-  (umask 077 && rm -f -- "$remora_log" "$remora_record" && : >"$remora_log") || { remora_outcome=refused; return; }
+  (umask 077 && rm -f -- "$remora_log" "$remora_server_note" && : >"$remora_log") || { remora_outcome=refused; return; }
   [ -n "${CODEX_HOME-}" ] || mkdir -p -- "$HOME/.codex" # below /tmp codex does not make it, and misses it
+  remora_claim_place || { remora_outcome=moved; return; }
   remora_detach=$(command -v setsid)
   {
     (
@@ -60,11 +57,16 @@ remora_start() {
       wait "$remora_pid"
       remora_emit status "$?"
       remora_outcome=exited
-      ! remora_listens || remora_outcome=adopt
+      if remora_is_served; then
+        remora_outcome=adopt
+      elif [ "$remora_listen" = unix:// ] && [ -S "$remora_socket" ] && grep -q 'socket is already in use' "$remora_log"; then
+        # Nobody listens there on this machine, and codex was answered: the home is another machine's, too.
+        ! remora_leave_place || remora_outcome=moved
+      fi
       return
     elif remora_ready; then
       remora_first=$(remora_start_time "$remora_pid")
-      (umask 077 && printf '%s %s %s\n' "$remora_pid" "$remora_first" "$remora_boot" >"$remora_record")
+      (umask 077 && printf '%s %s %s\n' "$remora_pid" "$remora_first" "$remora_boot" >"$remora_server_note")
       remora_emit server.pid "$remora_pid"
       remora_emit server.start "$remora_first"
       remora_outcome=started
@@ -83,10 +85,10 @@ remora_start() {
 
 remora_outcome=refused
 if remora_make_run_folder; then
-  remora_take_lock '' remora_listens
+  remora_take_lock '' remora_is_served
   case $? in
     0)
-      if remora_listens; then remora_outcome=adopt; else remora_start; fi
+      if remora_is_served; then remora_outcome=adopt; else remora_start; fi
       rm -f -- "$remora_lock"
       ;;
     1) remora_outcome=adopt ;;

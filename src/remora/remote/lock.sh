@@ -10,6 +10,14 @@ remora_lives() {
   [ -n "$2" ] && [ "$3" = "$remora_boot" ] && kill -0 "$1" 2>/dev/null && [ "$(remora_start_time "$1")" = "$2" ]
 }
 
+# remora_clear_link LINK TEXT: remove a symbolic link that says TEXT; one that has taken its place meanwhile is put back.
+remora_clear_link() {
+  mv -- "$1" "$1.$$" 2>/dev/null || return 1
+  remora_moved=$(readlink -- "$1.$$")
+  [ "$remora_moved" = "$2" ] || ln -s "$remora_moved" "$1" 2>/dev/null
+  rm -f -- "$1.$$"
+}
+
 # remora_take_lock [WORDS [COMMAND]]: 0 when it is ours, 2 when remora_holder still had it at the deadline, 1 when
 # COMMAND says that it is not needed any more. WORDS are for people who meet it.
 remora_take_lock() {
@@ -18,10 +26,7 @@ remora_take_lock() {
     case $remora_holder in "$remora_me" | "$remora_me "*) return 0 ;; esac
     # shellcheck disable=SC2086
     if [ -n "$remora_holder" ] && ! remora_lives $remora_holder; then
-      if mv -- "$remora_lock" "$remora_lock.$$" 2>/dev/null; then
-        remora_moved=$(readlink -- "$remora_lock.$$")
-        [ "$remora_moved" = "$remora_holder" ] || ln -s "$remora_moved" "$remora_lock" 2>/dev/null
-        rm -f -- "$remora_lock.$$"
+      if remora_clear_link "$remora_lock" "$remora_holder"; then
         remora_emit healed lock
         continue
       fi

@@ -1,6 +1,6 @@
 # Facts about the host, read in the environment of the login shell. Changes nothing. Needs places.sh, account.sh,
-# marker.sh, remora_folder, remora_codex (a path given by the user, or nothing), remora_relay (1 when a Python for the
-# relay is wanted) and remora_limit (seconds for one codex --version).
+# sockets.sh, service.sh, marker.sh, remora_folder, remora_codex (a path given by the user, or nothing), remora_relay (1
+# when a Python for the relay is wanted) and remora_limit (seconds for one codex --version).
 
 remora_examine() {
   remora_text=$(remora_bounded "$2" --version)
@@ -126,17 +126,8 @@ remora_emit folder.path "$remora_folder"
 
 remora_emit key "$remora_key"
 
-# The control socket. The newest servers bind elsewhere and leave a symbolic link here. A path beyond what a socket
-# address holds is replaced by a short one, unless somebody listens there all the same.
-remora_socket=$remora_home/app-server-control/app-server-control.sock
-remora_listen=unix://
+remora_choose_socket
 remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
-remora_bytes=$(printf %s "$remora_socket" | wc -c | tr -d ' ')
-if [ "$remora_bytes" -gt 103 ] && ! remora_listener "$remora_real" >/dev/null; then
-  remora_socket=$remora_run/$remora_key.sock
-  remora_listen=unix://$remora_socket
-  remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
-fi
 remora_emit socket.path "$remora_socket"
 remora_emit socket.listen "$remora_listen"
 remora_emit socket.real "$remora_real"
@@ -154,19 +145,16 @@ for remora_place in "$remora_socket" "${remora_socket%/*}" "${remora_real%/*}"; 
   [ ! -e "$remora_place" ] || remora_emit socket.owner "$(remora_owner "$remora_place") $remora_place"
 done
 if [ -S "$remora_socket" ]; then
-  remora_listener "$remora_real" >/dev/null
+  remora_listens "$remora_socket"
   case $? in
     0) remora_emit socket.listening yes ;;
     1) remora_emit socket.listening no ;;
   esac
 fi
 
-remora_record=$remora_run/server-$remora_key
-if [ -n "$remora_run" ] && [ -r "$remora_record" ] && read -r remora_pid remora_start remora_boot <"$remora_record"; then
-  if [ "$remora_boot" = "$(remora_boot_id)" ] && [ "$(remora_start_time "$remora_pid")" = "$remora_start" ]; then
-    remora_emit server.pid "$remora_pid"
-    remora_emit server.start "$remora_start"
-  fi
+if remora_find_ours; then
+  remora_emit server.pid "$remora_pid"
+  remora_emit server.start "$remora_start"
 fi
 
 # Signed in? The server itself is asked later; this only tells what is there.

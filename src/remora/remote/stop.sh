@@ -1,8 +1,6 @@
-# End the app server that we started, and what it runs; any other is left alone. Runs in the shell that probed. Needs
-# lock.sh, remora_run, remora_key, remora_socket and remora_limit (seconds until it is forced).
+# End the app server that we started, and what it runs; any other is left alone. Runs in the shell that probed, with its
+# functions. Needs lock.sh, sockets.sh, service.sh, remora_socket and remora_limit (seconds until it is forced).
 # Ends with outcome: stopped, absent, foreign or stays.
-remora_record=$remora_run/server-$remora_key
-
 remora_parents() {
   if [ -r /proc/self/stat ]; then
     cat /proc/[0-9]*/stat 2>/dev/null | sed -n 's/^\([0-9]*\) (.*) [A-Za-z] \([0-9]*\) .*/\1 \2/p'
@@ -31,15 +29,20 @@ remora_wait() {
   done
 }
 
-remora_pid= remora_start= remora_on=
+# remora_end_server SIGNAL: what the manager has it ends itself, and does not bring back.
+remora_end_server() {
+  [ -z "$remora_managed" ] || remora_ask_manager stop --no-block "$remora_unit"
+  [ -n "$remora_managed" ] && [ "$1" = TERM ] || kill "-$1" "$remora_pid" 2>/dev/null
+}
+
 # A record in a folder that was open to others may name any process.
-! remora_is_own_folder "$remora_run" || [ ! -r "$remora_record" ] || read -r remora_pid remora_start remora_on <"$remora_record"
-if [ -n "$remora_pid" ] && remora_lives "$remora_pid" "$remora_start" "$remora_on"; then
+remora_is_own_folder "$remora_run" || remora_server_note=/dev/null
+if remora_find_ours; then
   remora_left=$(remora_family "$remora_pid")
-  kill "$remora_pid" 2>/dev/null
+  remora_end_server TERM
   if ! remora_wait "$remora_limit"; then
     remora_left=$(remora_family "$remora_pid")
-    kill -9 "$remora_pid" 2>/dev/null
+    remora_end_server KILL
     remora_wait "$remora_limit"
   fi
   for remora_signal in TERM KILL; do
@@ -52,16 +55,14 @@ if [ -n "$remora_pid" ] && remora_lives "$remora_pid" "$remora_start" "$remora_o
     remora_emit server.pid "$remora_pid"
     remora_outcome=stays
   else
-    rm -f -- "$remora_record"
+    [ -n "$remora_managed" ] || rm -f -- "$remora_server_note"
     remora_outcome=stopped
   fi
 else
-  remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
-  remora_listener "$remora_real" >/dev/null
+  remora_listens "$remora_socket"
   case $? in
     1) remora_outcome=absent ;;
-    0) remora_outcome=foreign ;;
-    *) if [ -S "$remora_socket" ]; then remora_outcome=foreign; else remora_outcome=absent; fi ;;
+    *) remora_outcome=foreign ;;
   esac
 fi
 remora_emit outcome "$remora_outcome"

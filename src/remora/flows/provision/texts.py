@@ -8,7 +8,7 @@ from remora.core.account_facts import AccountFacts
 from remora.core.provisioning import Script
 from remora.flows.shell import shipped
 
-FUNCTIONS: Final = ("lock", "provision/marker", "provision/common")
+FUNCTIONS: Final = ("lock", "sockets", "service", "provision/marker", "provision/common")
 """What every script finds, behind ``places``."""
 
 _TELL_APART: Final = 'trap - 0\nremora_tell() { remora_emit "$remora_step.$1" "$2" >&5; }\n'

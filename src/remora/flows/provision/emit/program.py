@@ -9,6 +9,7 @@ from remora.core.errors import Code, ConfigProblem
 from remora.core.markers import Marker, Readiness, marker_text
 from remora.core.provisioning import operator_word
 from remora.flows.provision.emit.wishes import AloneStep
+from remora.flows.provision.texts import FUNCTIONS
 from remora.flows.shell import shipped
 
 BOOTSTRAP: Final = (
@@ -72,7 +73,7 @@ def program(
         + _alone("answers")
         + '[ -z "${remora_inner-}" ] || PATH=$remora_path\n'
         + f'if [ -z "${{remora_inner-}}" ]; then\n{shipped("entry")}fi\n'
-        + "".join(shipped(name) for name in ("places", "account", "lock", "provision/marker", "provision/common"))
+        + "".join(shipped(name) for name in ("places", "account", *FUNCTIONS))
         + "".join(_function(script) for script in combined)
         + shipped("provision/agent")
         + _alone("child")

@@ -22,14 +22,12 @@ remora_apply_server() {
   [ -n "$remora_start_it" ] && ! remora_said pid || return 0
   (
     remora_codex=$(remora_one codex)
-    remora_socket=$remora_home/app-server-control/app-server-control.sock
-    remora_listen=unix://
-    if [ "$(printf %s "$remora_socket" | wc -c | tr -d ' ')" -gt 103 ]; then
-      remora_socket=$remora_run/$remora_key.sock
-      remora_listen=unix://$remora_socket
-    fi
     remora_limit=60
-    remora_script_launch </dev/null
+    for remora_try in 1 2; do # another machine may take the socket's place meanwhile
+      remora_choose_socket
+      remora_script_launch </dev/null
+      [ "$(cat "$remora_work/answers/outcome" 2>/dev/null)" = moved ] && rm -f "$remora_work/answers/outcome" || break
+    done
   )
   case $(cat "$remora_work/answers/outcome" 2>/dev/null) in
     started | adopt) ;;
