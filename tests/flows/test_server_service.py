@@ -24,6 +24,7 @@ echo "$@" >>~/systemctl.log
 case $2 in
   is-enabled) cat ~/enabled 2>/dev/null || { echo disabled; exit 1; } ;;
   enable) echo enabled >~/enabled ;;
+  show) echo /nowhere ;;
 esac
 """
 LOGINCTL = """#!/bin/sh
@@ -93,6 +94,32 @@ def test_other_limits_change_the_service(tmp_path: Path) -> None:
         assert (first.state, last.state) == (StepState.DIFFERENT, StepState.SAME)
         assert "MemoryMax=2147483648" in unit_of(sshd)
         assert "TasksMax" not in unit_of(sshd)
+
+
+def test_what_the_manager_does_not_keep_the_service_limits_for_each_process(tmp_path: Path) -> None:
+    """As a launch does; here no controller is given into the hands of users."""
+    with host(tmp_path) as sshd:
+        brought(sshd, TABLE)
+        assert {"LimitAS=1073741824", "LimitNPROC=300", "OOMPolicy=continue"} <= set(unit_of(sshd).splitlines())
+
+
+def test_a_service_that_is_not_wished_any_more_is_taken_away(tmp_path: Path) -> None:
+    with host(tmp_path) as sshd:
+        brought(sshd, TABLE)
+        first, last = brought(sshd, ServerTable(memory="1GiB"))
+        assert (first.state, last.state) == (StepState.DIFFERENT, StepState.SAME)
+        assert "taken away" in first.detail
+        assert not (sshd.home / ".config/systemd/user/remora-codex.service").exists()
+
+
+def test_a_service_of_that_name_that_is_not_ours_stays(tmp_path: Path) -> None:
+    with host(tmp_path) as sshd:
+        unit = sshd.home / ".config/systemd/user/remora-codex.service"
+        unit.parent.mkdir(parents=True)
+        unit.write_text("[Service]\nExecStart=/bin/true\n")
+        first, _ = brought(sshd, ServerTable(memory="1GiB"))
+        assert first.state is StepState.SAME
+        assert unit.exists()
 
 
 def test_an_account_that_may_not_linger_is_told_what_that_means(tmp_path: Path) -> None:

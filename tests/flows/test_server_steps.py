@@ -122,7 +122,7 @@ def test_a_later_launch_by_anybody_keeps_the_limits(tmp_path: Path) -> None:
                 assert server.mode is LaunchMode.DETACHED
 
         run(launch())
-        (found,) = brought(sshd, LimitsStep(table))
+        _, found = brought(sshd, *steps_of(table))
         kept = found.answers.all("limit.memory") + found.answers.all("each.memory")
         assert str(700 * MEBIBYTE) in kept
         brought(sshd, LimitsStep(ServerTable()))
@@ -144,7 +144,7 @@ def test_without_groups_a_limit_of_each_process_holds_and_what_does_not_is_told(
         _, server = brought(sshd, *steps_of(table))
         notices = "\n".join(server.notices)
         assert "memory is limited for each process by itself" in notices
-        assert "no limit of cpu" in notices
+        assert "no such limit of cpu" in notices
         assert "limit-unenforced" in notices
         assert server.answers.one("each.memory") == str(2048 * MEBIBYTE)
         hungry = run_in_server(sshd, ["python3", "-c", "b = bytearray(3 * 1024**3)"])
@@ -157,7 +157,21 @@ def test_a_server_that_runs_without_the_limits_is_told_of_and_left_alone(tmp_pat
         limits, after = brought(sshd, *steps_of(ServerTable(start=True, memory="700MiB", cpu=1)))
         assert pid_of(before) == pid_of(after)
         assert any("limit-unenforced" in notice and "memory" in notice for notice in after.notices)
-        assert limits.notices == (), "said once, by the step that starts the server"
+        assert "started with (no limits) and not those of now (700 MiB of memory, 1 core)" in after.notices[-1]
+        assert limits.notices == (), "said once, by the step of the server"
+
+
+def test_a_server_that_runs_within_limits_of_before_is_told_of(tmp_path: Path) -> None:
+    """Wider ones and none at all do not come to it either."""
+    with host_with(NEW, tmp_path) as sshd:
+        _, before = brought(sshd, *steps_of(ServerTable(start=True, memory="700MiB")))
+        for table in (ServerTable(start=True, memory="2GiB"), ServerTable(start=True)):
+            _, after = brought(sshd, *steps_of(table))
+            assert pid_of(before) == pid_of(after)
+            (notice,) = after.notices
+            assert "started with (700 MiB of memory)" in notice
+        _, again = brought(sshd, *steps_of(ServerTable(start=True, memory="700MiB")))
+        assert again.notices == before.notices
 
 
 def test_f56_a_server_of_an_older_codex_is_told_of_and_never_restarted(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the app server may use: the wish, what the kernel enforces, and how the two differ."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,6 +10,13 @@ from remora.core.errors import Code
 _UNITS: Final = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _PAGE: Final = 65536
 """The kernel rounds memory to pages; none is larger."""
+_OUTDATED: Final = "it was started with others"
+_HELPLESS: Final = "this host has no means for it"
+_UNKNOWN: Final = "it was started by other means, or this host has none for it"
+START_ANEW: Final = (
+    "when it is idle: remora connect ALIAS, remora disconnect ALIAS --stop-server; the next connect or run starts it."
+)
+"""How a running server gets what holds from its next start on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,28 +54,40 @@ def read_limits(text: str) -> ServerLimits:
 
 
 def enforcement_notices(wish: ServerLimits, answers: Answers) -> tuple[str, ...]:
-    """What of `wish` the running server does not really keep, or keeps in a weaker way, by the kernel's own word."""
-    notices = []
+    """What of `wish` the running server does not really keep, or keeps in a weaker way, by the kernel's own word.
+
+    ``then`` are the limits it was started with, where it tells: whoever wishes others has to start it anew.
+    """
+    then = answers.one("then")
+    outdated = then is not None and _read_words(then) != wish
+    reason = _OUTDATED if outdated else (_HELPLESS if then is not None else _UNKNOWN)
+    notices = [f"{Code.LIMIT_UNENFORCED.value}: {notice}" for notice in _differences(wish, answers, reason)]
+    if outdated:
+        notices.append(
+            f"The running app server keeps the limits that it was started with ({_read_words(then or '').describe()}) "
+            f"and not those of now ({wish.describe()}). It was not restarted, because that ends turns; {START_ANEW}"
+        )
+    return tuple(notices)
+
+
+def _differences(wish: ServerLimits, answers: Answers, reason: str) -> Iterator[str]:
     memory, cpu, processes = (_least(answers, f"limit.{name}") for name in ("memory", "cpu", "processes"))
     if wish.memory is not None and not _keeps(memory, wish.memory + _PAGE):
-        each = _least(answers, "each.memory")
-        if _keeps(each, wish.memory + _PAGE):
-            notices.append("memory is limited for each process by itself, not for all that the server runs together")
+        if _keeps(_least(answers, "each.memory"), wish.memory + _PAGE):
+            yield "memory is limited for each process by itself, not for all that the server runs together"
         else:
-            notices.append(_unenforced("memory"))
+            yield f"the running app server has no such limit of memory ({reason})"
     if wish.cpu is not None and not _keeps(cpu, wish.cpu):
-        notices.append(_unenforced("cpu"))
+        yield f"the running app server has no such limit of cpu ({reason})"
     if wish.processes is not None and not _keeps(processes, wish.processes):
-        account = _least(answers, "account.processes")
-        if _keeps(account, wish.processes) and answers.one("root") != "1":
-            notices.append("processes are counted over the whole account, not for the app server alone")
+        if _keeps(_least(answers, "account.processes"), wish.processes) and answers.one("root") != "1":
+            yield "processes are counted over the whole account, not for the app server alone"
         else:
-            notices.append(_unenforced("processes"))
-    return tuple(f"{Code.LIMIT_UNENFORCED.value}: {notice}" for notice in notices)
+            yield f"the running app server has no such limit of processes ({reason})"
 
 
-def _unenforced(name: str) -> str:
-    return f"the running app server has no limit of {name} (it was started before, or this host has no means for it)"
+def _read_words(words: str) -> ServerLimits:
+    return read_limits(words.replace(" ", "\n"))
 
 
 def _keeps(value: int | None, most: int) -> bool:

@@ -204,7 +204,7 @@ class _Launch:
                 "remora_sees_agent": "1" if self._request.sees_agent else "",
             },
             limit=self._limits.launch + _MARGIN,
-            uses=("confine",),
+            uses=("provision/manager", "confine"),
         )
         outcome = answers.one("outcome")
         if outcome == NO_FOLDER:

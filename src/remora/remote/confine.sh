@@ -1,15 +1,16 @@
 # Limits of the app server and of all that it runs together, as the file limits in remora_state wishes them: lines
-# "memory=BYTES", "cpu=HUNDREDTHS OF A CORE", "processes=NUMBER". Needs places.sh.
+# "memory=BYTES", "cpu=HUNDREDTHS OF A CORE", "processes=NUMBER". Needs places.sh, service.sh and provision/manager.sh.
 
 # remora_confine: from here on this process, and what it becomes, keeps the limits, each by the strongest means there is:
 # a scope of the user's service manager, a control group that we may make, limits of single processes. remora_scope
-# becomes the words to put before the program. What came of it is to be read back from the kernel.
+# becomes the words to put before the program. What came of it is to be read back from the kernel. REMORA_LIMITS goes to
+# the server itself: so anybody can tell later which limits it was started with.
 remora_confine() {
-  remora_scope=
-  [ -n "$remora_state" ] && [ -r "$remora_state/limits" ] || return 0
-  remora_memory=$(remora_wished memory)
-  remora_cpu=$(remora_wished cpu)
-  remora_processes=$(remora_wished processes)
+  remora_scope= REMORA_LIMITS=
+  [ -z "$remora_state" ] || REMORA_LIMITS=$(remora_wishes)
+  export REMORA_LIMITS
+  [ -n "$REMORA_LIMITS" ] || return 0
+  remora_take_wishes
   remora_enter_scope || remora_enter_group
   if [ -n "$remora_processes" ]; then # counts all processes of the account; root may have any number
     # shellcheck disable=SC3045
@@ -19,20 +20,22 @@ remora_confine() {
   [ -z "$remora_memory" ] || ulimit -v $((remora_memory / 1024)) 2>/dev/null # for each process by itself
 }
 
-# Each limit that holds is forgotten, so that no weaker means is taken for it.
+# Without lingering the manager ends when the account has logged out, and with it all of its scopes.
 remora_enter_scope() {
-  command -v systemd-run >/dev/null 2>&1 || return 1
-  set -- systemd-run --user --scope --quiet --collect ${remora_memory:+-p "MemoryMax=$remora_memory" -p MemorySwapMax=0} \
-    ${remora_cpu:+-p "CPUQuota=$remora_cpu%"} ${remora_processes:+-p "TasksMax=$remora_processes"}
-  # shellcheck disable=SC2016
-  remora_seen=$("$@" -- /bin/sh -c 'cd "/sys/fs/cgroup$(sed -n "s/^0:://p" /proc/self/cgroup)" && tail -n 2 memory.max pids.max cpu.max; :' 2>/dev/null </dev/null) || return 1
-  remora_scope="$* --"
-  case $remora_seen in *"memory.max <==
-$remora_memory"*) remora_memory= ;; esac
-  case $remora_seen in *"pids.max <==
-$remora_processes"*) remora_processes= ;; esac
-  case $remora_seen in *"cpu.max <==
-"[1-9]*) remora_cpu= ;; esac
+  command -v systemd-run >/dev/null 2>&1 && remora_find_manager && remora_lingers || return 1
+  [ -n "${XDG_RUNTIME_DIR-}" ] || export XDG_RUNTIME_DIR="/run/user/$remora_user"
+  # An older systemd knows no policy for scopes, a newer one ends the whole scope when one of its processes is too large.
+  for remora_policy in '-p OOMPolicy=continue' ''; do
+    remora_scope="systemd-run --user --scope --quiet --collect $remora_policy${remora_memory:+ -p MemoryMax=$remora_memory -p MemorySwapMax=0}"
+    remora_scope="$remora_scope${remora_cpu:+ -p CPUQuota=$remora_cpu%}${remora_processes:+ -p TasksMax=$remora_processes} --"
+    # shellcheck disable=SC2086
+    if $remora_scope true >/dev/null 2>&1 </dev/null; then
+      remora_take_kept && return
+      break
+    fi
+  done
+  remora_scope=
+  return 1
 }
 
 # remora_group CONTROLLER: make and print a control group of ours for it, below the one that we are in, so that what

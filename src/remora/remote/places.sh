@@ -52,9 +52,6 @@ for remora_state in "${XDG_STATE_HOME:-$HOME/.local/state}/remora/$remora_here" 
   ! remora_may_have "$remora_state" || break
 done
 
-# remora_wished NAME: a limit of the app server, as provisioning wrote it down; nothing when there is none.
-remora_wished() { sed -n "s/^$1=\([0-9][0-9]*\)\$/\1/p" "$remora_state/limits" 2>/dev/null; }
-
 # remora_try_sandbox SAY: whether the agent's commands can be confined, said as SAY KEY VALUE.
 remora_try_sandbox() {
   if [ "$remora_os" = Linux ]; then

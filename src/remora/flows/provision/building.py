@@ -55,9 +55,8 @@ def _account(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
     if tables.login is not UNSET and tables.login.kind is not LoginKind.NONE:
         steps.append(LoginStep(tables.login, secrets))
     if tables.server is not UNSET:
-        steps.append(LimitsStep(tables.server))  # without any it takes back those of an earlier manifest
-        if tables.server.start or tables.server.survive_reboot:
-            steps.append(ServerStep(tables.server))
+        # Both take back what an earlier manifest wished and this one does not.
+        steps += [LimitsStep(tables.server), ServerStep(tables.server)]
     return tuple(steps)
 
 

@@ -1,5 +1,5 @@
 # The app server as it runs, and what would bring it back after a reboot. Needs codex_program.sh, server_find.sh,
-# limits_enforced.sh, server_unit.sh and remora_limit (seconds for one codex --version).
+# limits_enforced.sh, manager.sh, server_unit.sh and remora_limit (seconds for one codex --version).
 remora_ask_version() {
   if command -v timeout >/dev/null 2>&1; then
     remora_as_user env CODEX_HOME=/dev/null timeout -s KILL "$remora_limit" "$1" --version
@@ -26,13 +26,15 @@ if [ -n "$remora_pid" ]; then
     [ $(($(date +%s) - remora_login)) -ge $((remora_age - 1)) ] || remora_tell login newer
   fi
   [ ! -r "$remora_state/limits" ] || remora_tell wish "$(head -c 1000 -- "$remora_state/limits")"
+  remora_then=$(tr '\0' '\n' <"/proc/$remora_pid/environ" 2>/dev/null | grep '^REMORA_LIMITS=') &&
+    remora_tell then "${remora_then#*=}"
   remora_tell_enforced "$remora_pid"
 fi
-if [ "$remora_survive" = 1 ]; then
-  remora_tell manager "$remora_manager"
-  if [ -n "$remora_manager" ]; then
-    if [ "$(cat -- "$remora_units/$remora_unit" 2>/dev/null)" = "$(remora_unit_text)" ]; then remora_tell unit same; else remora_tell unit other; fi
-    remora_tell enabled "$(systemctl --user is-enabled "$remora_unit" 2>/dev/null </dev/null)"
-    if remora_lingers; then remora_tell linger yes; else remora_tell linger no; fi
-  fi
+if [ "$remora_survive" != 1 ]; then
+  ! remora_has_unit || remora_tell unit unwanted
+elif remora_find_manager; then
+  remora_tell manager 1
+  if [ "$(cat -- "$remora_units/$remora_unit" 2>/dev/null)" = "$(remora_unit_text)" ]; then remora_tell unit same; else remora_tell unit other; fi
+  remora_tell enabled "$(remora_ask_manager is-enabled "$remora_unit")"
+  if remora_lingers; then remora_tell linger yes; else remora_tell linger no; fi
 fi

@@ -1,11 +1,5 @@
-# The service of the user that brings the app server back after a reboot. Needs service.sh and codex_program.sh.
-# remora_manager: 1 when this account has a service manager that answers.
-remora_manager=
-if command -v systemctl >/dev/null 2>&1; then
-  [ -n "${XDG_RUNTIME_DIR-}" ] || [ ! -d "/run/user/$remora_user" ] || export XDG_RUNTIME_DIR="/run/user/$remora_user"
-  ! systemctl --user show-environment >/dev/null 2>&1 </dev/null || remora_manager=1
-fi
-
+# The service of the user that brings the app server back after a reboot, with the limits that a launch takes care of in
+# confine.sh. Needs service.sh, manager.sh and codex_program.sh.
 # remora_quote TEXT: as a word in a unit.
 remora_quote() { printf '"%s"' "$(printf %s "$1" | sed -e 's/[\\"]/\\&/g' -e 's/%/%%/g')"; }
 
@@ -20,10 +14,19 @@ remora_unit_listen() {
   if remora_is_common; then echo "unix://%t/remora/$remora_key.sock"; else echo unix://; fi
 }
 
+# What the manager does not keep holds for each process, as far as that goes. A child that takes too much is killed, and
+# not the server.
+remora_unit_limits() {
+  remora_take_wishes
+  [ -z "$remora_memory" ] || printf '%s\n' "MemoryMax=$remora_memory" MemorySwapMax=0 OOMPolicy=continue
+  [ -z "$remora_cpu" ] || echo "CPUQuota=$remora_cpu%"
+  [ -z "$remora_processes" ] || echo "TasksMax=$remora_processes"
+  remora_take_kept
+  [ -z "$remora_memory" ] || echo "LimitAS=$remora_memory"
+  [ -z "$remora_processes" ] || echo "LimitNPROC=$remora_processes"
+}
+
 remora_unit_text() {
-  remora_memory=$(remora_wished memory)
-  remora_cpu=$(remora_wished cpu)
-  remora_processes=$(remora_wished processes)
   cat <<END
 # Written by remora provision.
 [Unit]
@@ -32,19 +35,12 @@ Description=The app server of codex
 [Service]
 Environment=$(remora_quote "PATH=$remora_path")
 Environment=$(remora_quote "CODEX_HOME=$remora_home")
+Environment=$(remora_quote "REMORA_LIMITS=$(remora_wishes)")
 WorkingDirectory=~
 ExecStart=$(remora_quote "$remora_program") app-server --listen $(remora_unit_listen)
-${remora_memory:+MemoryMax=$remora_memory
-MemorySwapMax=0
-}${remora_cpu:+CPUQuota=$remora_cpu%
-}${remora_processes:+TasksMax=$remora_processes
-}
+$(remora_unit_limits)
+
 [Install]
 WantedBy=default.target
 END
-}
-
-remora_lingers() {
-  [ -e "/var/lib/systemd/linger/$remora_account" ] ||
-    [ "$(loginctl show-user "$remora_account" --property=Linger --value 2>/dev/null </dev/null)" = yes ]
 }

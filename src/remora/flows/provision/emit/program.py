@@ -28,7 +28,7 @@ _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
             "codex_read",
             "codex_transfer codex_prepare",
             "codex_transfer alone/part",
-            "codex_transfer codex_install",
+            "codex_transfer codex_take codex_install",
             "codex_transfer codex_switch",
         )
     ),
@@ -37,10 +37,10 @@ _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
     "config": ("config_read", "config_apply"),
     "file": ("file_read", "file_apply"),
     "login": ("codex_program login_read", "codex_program login_functions login_apply"),
-    "limits": ("server_find limits_enforced limits_read", "limits_apply"),
+    "limits": ("manager limits_read", "manager limits_apply"),
     "server": (
-        "codex_program server_find limits_enforced server_unit server_read",
-        "codex_program server_unit server_unit_apply",
+        "codex_program server_find limits_enforced manager server_unit server_read",
+        "codex_program manager server_unit server_unit_apply",
         "launch",
     ),
     "repository": ("git repository_read", "git repository_apply", _LONG),
@@ -126,7 +126,7 @@ def _case(number: int, step: AloneStep, count: int, digest: str, operator: str) 
 def _function(scripts: str) -> str:
     """The scripts as one function, which is a shell of its own."""
     if scripts == "launch":
-        body = shipped("confine") + shipped("launch")
+        body = shipped("provision/manager") + shipped("confine") + shipped("launch")
     else:
         body = "".join(shipped(f"provision/{name}") for name in scripts.split())
     name = re.sub(r"[^a-z]+", "_", scripts.replace("alone/", ""))

@@ -3,7 +3,7 @@
 from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.provisioning import Finding, Script, StepState
-from remora.core.server_limits import enforcement_notices, make_limits, read_limits
+from remora.core.server_limits import make_limits, read_limits
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import ServerTable
 
@@ -11,8 +11,7 @@ from remora.wire.manifest import ServerTable
 class LimitsStep:
     """The limits of `table` stand where every launch finds them: ours, a later ``connect`` or ``run``, the service.
 
-    What really holds is the kernel's word about the server that runs; :class:`~.server.ServerStep` says it when it
-    starts one.
+    What really holds is the kernel's word about the server that runs; :class:`~.server.ServerStep` says it.
     """
 
     name = "limits"
@@ -20,11 +19,10 @@ class LimitsStep:
 
     def __init__(self, table: ServerTable) -> None:
         self._wish = make_limits(table.memory, table.cpu, table.processes)
-        self._told_later = table.start
 
     def reading(self) -> Script:
         """See :class:`~remora.flows.provision.step.Step`."""
-        return Script("server_find limits_enforced limits_read")
+        return Script("manager limits_read")
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`."""
@@ -32,11 +30,18 @@ class LimitsStep:
         if there != self._wish:
             detail = f"{there.describe()} becomes {self._wish.describe()}"
             return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
-        running = answers.one("pid") is not None and not self._told_later
-        notices = enforcement_notices(self._wish, answers) if running else ()
+        notices = (_confined_to_login(facts),) if answers.one("linger") == "no" else ()
         return Finding(state=StepState.SAME, detail=self._wish.describe(), notices=notices, answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         """See :class:`~remora.flows.provision.step.Step`."""
-        script = Script("limits_apply", {"remora_wish": self._wish.text()})
+        script = Script("manager limits_apply", {"remora_wish": self._wish.text()})
         await bench.ask(script, limit=bench.world.limits.provision_step)
+
+
+def _confined_to_login(facts: AccountFacts) -> str:
+    return (
+        "The service manager of this account would keep the limits, but it ends when the account logs out, and may not "
+        "linger: so each process has its own limit, where there is one. An administrator allows it with: "
+        f"loginctl enable-linger {facts.account}"
+    )

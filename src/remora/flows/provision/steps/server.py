@@ -1,4 +1,4 @@
-"""The app server: started, and brought back after a reboot."""
+"""The app server: started, and brought back after a reboot or not."""
 
 import math
 import re
@@ -9,21 +9,22 @@ from remora.core.answers import Answers
 from remora.core.errors import Code, RemoraError
 from remora.core.launching import LaunchRequest
 from remora.core.provisioning import Finding, Script, StepState
-from remora.core.server_limits import enforcement_notices, read_limits
+from remora.core.server_limits import START_ANEW, enforcement_notices, read_limits
 from remora.flows.launch import open_app_server
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import ServerTable
 
-_READING: Final = "codex_program server_find limits_enforced server_unit server_read"
+_READING: Final = "codex_program server_find limits_enforced manager server_unit server_read"
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+\S*")
 _ASKING: Final = 5
 """Seconds for one ``codex --version``."""
 
 
 class ServerStep:
-    """An app server runs, whoever started it; where `table` says so the user's service manager starts it at boot.
+    """An app server runs, whoever started it; the user's service manager starts it at boot where `table` says so.
 
-    What runs is never ended or replaced: a server of an older codex, or with an earlier login, is only told of.
+    Where it does not, a service that an earlier manifest has set up is taken away. What runs is never ended or
+    replaced: a server of an older codex, with an earlier login or other limits is only told of.
     """
 
     name = "server"
@@ -31,7 +32,8 @@ class ServerStep:
     def __init__(self, table: ServerTable) -> None:
         self._start = table.start
         self._survive = table.survive_reboot
-        self.title = "the app server runs" if table.start else "the app server starts at boot"
+        at_boot = "starts at boot" if table.survive_reboot else "does not start at boot"
+        self.title = "the app server runs" if table.start else f"the app server {at_boot}"
 
     def reading(self) -> Script:
         """See :class:`~remora.flows.provision.step.Step`."""
@@ -41,11 +43,11 @@ class ServerStep:
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`."""
         pid = answers.one("pid")
-        if not answers.one("codex") and pid is None:
+        if not answers.one("codex") and pid is None and (self._start or self._survive):
             return Finding(state=StepState.LATER, detail="codex has to be there first", answers=answers)
         changes = ["it is started"] if self._start and pid is None else []
-        if self._survive and answers.one("manager") == "1" and not _has_service(answers):
-            changes.append("the service that starts it at boot is set up")
+        if self._service_differs(answers):
+            changes.append(f"the service that starts it at boot is {'set up' if self._survive else 'taken away'}")
         notices = (*self._boot_notices(answers, facts), *_server_notices(answers), *_sandbox_notices(answers))
         if changes:
             detail = "; ".join(changes)
@@ -57,11 +59,17 @@ class ServerStep:
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         """See :class:`~remora.flows.provision.step.Step`. A start is proven by a handshake."""
         answers = finding.answers
-        if self._survive and answers.one("manager") == "1" and not _has_service(answers):
-            script = Script("codex_program server_unit server_unit_apply")
+        if self._service_differs(answers):
+            variables = {"remora_survive": "1" if self._survive else ""}
+            script = Script("codex_program manager server_unit server_unit_apply", variables)
             await bench.ask(script, limit=bench.world.limits.provision_step)
         if self._start and answers.one("pid") is None:
             await _start(bench)
+
+    def _service_differs(self, answers: Answers) -> bool:
+        if not self._survive:
+            return answers.one("unit") == "unwanted"
+        return answers.one("manager") == "1" and not _has_service(answers)
 
     def _boot_notices(self, answers: Answers, facts: AccountFacts) -> tuple[str, ...]:
         notice = ""
@@ -93,7 +101,7 @@ def _server_notices(answers: Answers) -> tuple[str, ...]:
     if old and new and old[0] != new[0]:
         notices.append(
             f"The running app server is codex {old[0]}, and {new[0]} is installed. It was not restarted, because that "
-            "ends turns; when it is idle: remora disconnect ALIAS --stop-server, then remora connect ALIAS."
+            f"ends turns; {START_ANEW}"
         )
     if answers.one("login") == "newer":
         notices.append(

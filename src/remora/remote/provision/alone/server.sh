@@ -1,22 +1,26 @@
 # The app server. Needs remora_start_it, remora_survive (1 or nothing) and remora_limit.
-remora_read_server() { remora_script_codex_program_server_find_limits_enforced_server_unit_server_read </dev/null; }
-remora_lacks_service() {
-  [ "$remora_survive" = 1 ] && [ "$(remora_one manager)" = 1 ] && { [ "$(remora_one unit)" != same ] || [ "$(remora_one enabled)" != enabled ]; }
+remora_read_server() { remora_script_codex_program_server_find_limits_enforced_manager_server_unit_server_read </dev/null; }
+remora_differs_service() {
+  if [ "$remora_survive" != 1 ]; then
+    [ "$(remora_one unit)" = unwanted ]
+    return
+  fi
+  [ "$(remora_one manager)" = 1 ] && { [ "$(remora_one unit)" != same ] || [ "$(remora_one enabled)" != enabled ]; }
 }
 remora_judge_server() {
   remora_changes=
-  if [ -z "$(remora_one codex)" ] && ! remora_said pid; then
+  if [ -z "$(remora_one codex)" ] && ! remora_said pid && [ -n "$remora_start_it$remora_survive" ]; then
     remora_later 'codex has to be there first'
     return
   fi
   [ -z "$remora_start_it" ] || remora_said pid || remora_changes='it is started'
-  ! remora_lacks_service || remora_changes="${remora_changes:+$remora_changes; }the service that starts it at boot is set up"
+  ! remora_differs_service || remora_changes="${remora_changes:+$remora_changes; }the service that starts it at boot is changed"
   if [ -n "$remora_changes" ]; then remora_different "$remora_changes"; else remora_same "process $(remora_one pid)"; fi
 }
 remora_apply_server() {
-  remora_lacking=$(remora_lacks_service && echo 1)
-  if [ -n "$remora_lacking" ]; then
-    remora_script_codex_program_server_unit_server_unit_apply </dev/null
+  remora_other_service=$(remora_differs_service && echo 1)
+  if [ -n "$remora_other_service" ]; then
+    remora_script_codex_program_manager_server_unit_server_unit_apply </dev/null
     ! remora_said failed || return
   fi
   [ -n "$remora_start_it" ] && ! remora_said pid || return 0
