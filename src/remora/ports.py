@@ -299,6 +299,11 @@ class Platform:
     os: str
     architecture: str
 
+    @property
+    def name(self) -> str:
+        """Both as one word."""
+        return f"{self.os}-{self.architecture}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackagePiece:

@@ -15,7 +15,6 @@ from tests.support.system_sshd import SystemSshd
 
 from remora.core.errors import Code, RemoraError
 from remora.core.provisioning import Finding, StepState
-from remora.flows.provision.step import Step
 from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.path import PathStep
 from remora.wire.manifest import CodexSource, CodexTable, PathChange, PathTable
@@ -187,7 +186,7 @@ def test_installs_that_somebody_removed_are_brought_again(
     sshd: SystemSshd, codex: CodexTable, table: PathTable
 ) -> None:
     path_is(sshd, *([sshd.home / ".local" / "bin"] if table.how is PathChange.LINK else []))
-    steps: list[Step] = [CodexStep(codex, packages_in(sshd.folder / "kept")), PathStep(codex, table)]
+    steps = (CodexStep(codex, packages_in(sshd.folder / "kept")), PathStep(codex, table))
     assert run(provision(sshd, steps)).outcome == "changed"
     shutil.rmtree(sshd.home / ".local" / "share")
     assert run(provision(sshd, steps, dry_run=True)).outcome == "would-change"

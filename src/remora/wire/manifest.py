@@ -7,7 +7,7 @@ else is replaced. Text may hold ``{{ name }}`` for a variable. Paths on the host
 
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -17,6 +17,10 @@ _Seconds = Annotated[float, Meta(gt=0, le=7 * 24 * 3600)]
 _Mode = Annotated[str, Meta(pattern="^0[0-7]{3}$", description="Octal, as in 0644.")]
 _Bytes = Annotated[str, Meta(pattern="^[1-9][0-9]{0,8}(KiB|MiB|GiB)$", description="A number with KiB, MiB or GiB.")]
 _Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$")]
+
+
+LATEST: Final = "latest"
+INSTALLED: Final = "installed"
 
 
 class CodexSource(StrEnum):
@@ -64,13 +68,28 @@ class CodexTable(_Table, kw_only=True, frozen=True):
     ``source = "command"``. Versions lie side by side below `location`; `keep` of them stay. `digest` pins the archive.
     """
 
-    version: _Text = "latest"
+    version: _Text = LATEST
     source: CodexSource = CodexSource.WHEEL
     file: _Text | None = None
     command: _Text | None = None
     digest: _Digest | None = None
     location: _Text = "~/.local/share/remora/codex"
     keep: Annotated[int, Meta(ge=1, le=1000)] = 2
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is an install of ours, brought from this machine; else it is what the login shell finds."""
+        return self.version != INSTALLED and self.source not in (CodexSource.COMMAND, CodexSource.NONE)
+
+    @property
+    def number(self) -> str:
+        """The version that is asked for by its number; nothing where any other will do."""
+        return "" if self.version in (LATEST, INSTALLED) else self.version
+
+    @property
+    def installer(self) -> str:
+        """What installs it on the host; nothing where nothing there does."""
+        return self.command or "" if self.source is CodexSource.COMMAND and self.version != INSTALLED else ""
 
 
 class PathTable(_Table, kw_only=True, frozen=True):

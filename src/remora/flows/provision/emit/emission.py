@@ -21,3 +21,8 @@ class Emission:
 
     files: tuple[EmittedFile, ...]
     notices: tuple[str, ...] = ()
+
+
+def archive_name(package: Package) -> str:
+    """What the archive of `package` is called among the files."""
+    return f"codex-{package.platform.name}.gz"

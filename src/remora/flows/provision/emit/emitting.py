@@ -9,14 +9,15 @@ from msgspec import UNSET
 
 from remora.core.errors import Code, UsageProblem
 from remora.core.platforms import codex_build
+from remora.core.secrets import hide_in_addresses
 from remora.core.settings import Limits
 from remora.flows.provision.emit.cloud_init import cloud_init_files
-from remora.flows.provision.emit.emission import Emission, EmittedFile
+from remora.flows.provision.emit.emission import Emission, EmittedFile, archive_name
 from remora.flows.provision.emit.playbook import Group, playbook_files
 from remora.flows.provision.emit.wishes import AloneStep, alone_steps
 from remora.ports import Package, Packages, Platform, SecretReader
 from remora.wire.host_spec import HostSpec
-from remora.wire.manifest import CodexSource, SecretSource
+from remora.wire.manifest import CodexSource, CodexTable, SecretSource
 
 DEFAULT_PLATFORMS: Final = ("Linux-x86_64", "Linux-aarch64")
 
@@ -70,7 +71,7 @@ class _Emitter:
         for number, some in enumerate(alike.values(), 1):
             shipments = await self._shipments(some[0])
             for package in shipments:
-                key = f"{package.platform.os}-{package.platform.architecture}"
+                key = package.platform.name
                 if shipped.setdefault(key, package).digest != package.digest:
                     raise UsageProblem(
                         Code.USAGE,
@@ -108,7 +109,7 @@ class _Emitter:
             notices.extend(said)
             if shipments and _source(spec) is CodexSource.FILE:
                 for package in shipments:
-                    name = f"codex-{package.platform.os}-{package.platform.architecture}.tar.gz"
+                    name = archive_name(package)
                     if all(file.path != name for file in files):
                         files.append(EmittedFile(name, package=package))
                 notices.append(f"{spec.alias}: it fetches codex from {request.codex_url}; put the archive there.")
@@ -142,13 +143,19 @@ class _Emitter:
                     f"{spec.alias} gets codex from a file of this machine, which a new machine cannot reach.",
                     next_step="Say with --codex-url where it will find the archive that is emitted beside user-data.",
                 )
+            if hide_in_addresses(url) != url:
+                raise UsageProblem(
+                    Code.USAGE,
+                    "What stands before the @ in --codex-url may be a secret, and others can read user-data.",
+                    next_step="Put the archive where the machine needs none; its digest is checked there.",
+                )
             return url
 
         return fetched
 
     async def _shipments(self, spec: HostSpec) -> tuple[Package, ...]:
         table = spec.tables.codex
-        if table is UNSET or table.version == "installed" or _source(spec) in (CodexSource.COMMAND, CodexSource.NONE):
+        if table is UNSET or not table.is_ours:
             return ()
         names = self._request.platforms
         if not names:
@@ -160,8 +167,13 @@ class _Emitter:
             version = table.version
             if table.source is not CodexSource.FILE:
                 version = await self._packages.find_version(source, table.version, platform)
-            packages.append(await self._packages.fetch(source, version, platform, file=table.file, digest=table.digest))
+            package = await self._packages.fetch(source, version, platform, file=table.file, digest=table.digest)
+            packages.append(await self._packages.archive(package) if self._carries(table) else package)
         return tuple(packages)
+
+    def _carries(self, table: CodexTable) -> bool:
+        """Whether the archive itself is emitted; a new machine fetches what an index has."""
+        return self._request.engine is Engine.ANSIBLE or table.source is CodexSource.FILE
 
 
 def _platform(name: str) -> Platform:

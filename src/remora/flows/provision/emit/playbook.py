@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from remora.core.errors import Code, ConfigProblem
-from remora.flows.provision.emit.emission import EmittedFile
+from remora.flows.provision.emit.emission import EmittedFile, archive_name
 from remora.flows.provision.emit.program import START, marker_step, program
 from remora.flows.provision.emit.wishes import AloneStep
 from remora.flows.provision.emit.yaml_text import Block, Unsafe, yaml_text
@@ -52,7 +52,7 @@ def playbook_files(
         play = _Play(group, operator)
         plays.append(play.play())
         emitted.extend(play.files)
-    emitted.extend(EmittedFile(f"files/{_archive_name(package)}", package=package) for package in shipments)
+    emitted.extend(EmittedFile(f"files/{archive_name(package)}", package=package) for package in shipments)
     head = _HEAD.format(version=version, manifest=manifest.replace("\n", " "))
     return (
         EmittedFile("playbook.yml", (head + yaml_text(plays)).encode()),
@@ -178,7 +178,7 @@ class _Play:
         copy = {
             "name": _task_name(f"{step.title}: the archive"),
             "ansible.builtin.copy": {
-                "src": f"{{{{ playbook_dir }}}}/files/codex-{{{{ {said}.split(' ')[2] }}}}.tar.gz",
+                "src": f"{{{{ playbook_dir }}}}/files/codex-{{{{ {said}.split(' ')[2] }}}}.gz",
                 "dest": f"{{{{ {said} | regex_replace('^remora: ready: [^ ]+ ', '') }}}}",
                 "mode": "0600",
             },
@@ -231,10 +231,6 @@ class _Play:
 
 def _is_absolute(path: str) -> bool:
     return path.startswith(("/", "~/"))
-
-
-def _archive_name(package: Package) -> str:
-    return f"codex-{package.platform.os}-{package.platform.architecture}.tar.gz"
 
 
 def _task_name(title: str) -> str:

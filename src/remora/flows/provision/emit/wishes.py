@@ -15,7 +15,7 @@ from remora.core.server_limits import make_limits
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.step import Step
-from remora.flows.provision.steps.codex_install import install_name
+from remora.flows.provision.steps.codex_install import package_variables
 from remora.flows.provision.steps.config import CAP
 from remora.flows.provision.steps.login import OPTIONS
 from remora.flows.provision.steps.project import SetupStep, SmokeStep, assignments
@@ -100,11 +100,10 @@ class _Maker:
     def _codex(self, step: Step) -> AloneStep:
         table = self._tables.codex
         assert table is not UNSET  # noqa: S101 - or there would be no such step
-        if table.version == "installed" or table.source in (CodexSource.COMMAND, CodexSource.NONE):
-            wished = "" if table.version in ("latest", "installed") else table.version
+        if not table.is_ours:
             variables = {
-                "remora_wished_version": wished,
-                "remora_command": table.command or "" if table.version != "installed" else "",
+                "remora_wished_version": table.number,
+                "remora_command": table.installer,
                 "remora_left_alone": "1" if table.source is CodexSource.NONE else "",
                 "remora_limit": _VERSION_LIMIT,
                 "remora_long": self._long,
@@ -212,21 +211,9 @@ def _file(step: Step, table: FileTable) -> AloneStep:
 
 
 def _package_case(package: Package, fetched: str) -> str:
-    pieces = "\n".join(f"{piece.start} {piece.size} {piece.offset} {piece.path or '-'}" for piece in package.pieces)
-    values = {
-        "remora_name": install_name(package),
-        "remora_version": package.version,
-        "remora_archive": package.digest,
-        "remora_archive_size": str(package.size),
-        "remora_content": package.content,
-        "remora_unpacked": str(package.unpacked),
-        "remora_files": str(package.files),
-        "remora_program": package.program,
-        "remora_fetch": fetched,
-        "remora_pieces": pieces,
-    }
+    values = {**package_variables(package), "remora_fetch": fetched}
     lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
-    return f"{package.platform.os}-{package.platform.architecture})\n{lines};;\n"
+    return f"{package.platform.name})\n{lines};;\n"
 
 
 @cache

@@ -10,12 +10,10 @@ from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.codex_install import Install, install_name
 from remora.ports import Package, Packages, Platform
-from remora.wire.manifest import CodexSource, CodexTable
+from remora.wire.manifest import INSTALLED, CodexSource, CodexTable
 
 _VERSION_LIMIT: Final = "20"
 """Seconds for one ``codex --version``: the first one reads the whole program, perhaps from a slow disk."""
-_LATEST: Final = "latest"
-_INSTALLED: Final = "installed"
 
 
 class CodexStep:
@@ -34,22 +32,17 @@ class CodexStep:
         """See :class:`~remora.flows.provision.step.Step`."""
         if self._table.source is CodexSource.NONE:
             return "codex as it is"
-        return "codex that is there" if self._table.version == _INSTALLED else f"codex {self._table.version}"
-
-    @property
-    def _is_found(self) -> bool:
-        """Whether codex is what the login shell finds, not an install of ours."""
-        return self._table.version == _INSTALLED or self._table.source in (CodexSource.COMMAND, CodexSource.NONE)
+        return "codex that is there" if self._table.version == INSTALLED else f"codex {self._table.version}"
 
     def reading(self) -> Script:
         """See :class:`~remora.flows.provision.step.Step`."""
-        if self._is_found:
+        if not self._table.is_ours:
             return Script("codex_found codex_version", {"remora_limit": _VERSION_LIMIT})
         return Script("codex_places codex_read", {"remora_location": self._table.location})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. Fetches the package unless the host has that version."""
-        if self._is_found:
+        if not self._table.is_ours:
             return self._judge_found(answers)
         try:
             codex_build(facts.os, facts.architecture)
@@ -66,8 +59,8 @@ class CodexStep:
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         """See :class:`~remora.flows.provision.step.Step`."""
         table = self._table
-        if table.source is CodexSource.COMMAND:
-            script = Script("codex_command", {"remora_command": table.command or ""})
+        if table.installer:
+            script = Script("codex_command", {"remora_command": table.installer})
             await bench.run(script, limit=bench.world.limits.setup)
             await bench.release()  # what the installer did to the PATH shows in the next login shell
             return
@@ -98,10 +91,9 @@ class CodexStep:
         first, said = answers.one("first"), answers.one("first.version") or ""
         if table.source is CodexSource.NONE:
             return Finding(state=StepState.SAME, detail=f"left alone; {_found(answers)}", answers=answers)
-        wished = table.version if table.version not in (_LATEST, _INSTALLED) else ""
-        if first and answers.one("first.status") == "0" and (not wished or wished in said.split()):
+        if first and answers.one("first.status") == "0" and (not table.number or table.number in said.split()):
             return Finding(state=StepState.SAME, detail=_found(answers), answers=answers)
-        if table.source is CodexSource.COMMAND and table.version != _INSTALLED:
+        if table.installer:
             detail = f"the host's own installer runs; {_found(answers)}"
             return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
         error = _nothing_usable(answers)
@@ -149,7 +141,7 @@ def _different(answers: Answers, package: Package) -> Finding:
         if name.startswith(package.digest[:12]):
             arrived = min(whole_number(size) or 0, package.size)
     is_kept = state != "damaged" and install_name(package) in answers.all("install")
-    sends = 0 if is_kept else package.packed * (package.size - arrived) // package.size
+    sends = 0 if is_kept else package.size - arrived
     if arrived and not is_kept:
         detail += f"; {arrived} of {package.size} bytes have arrived before"
     return Finding(state=StepState.DIFFERENT, detail=detail, sends=sends, answers=answers)
