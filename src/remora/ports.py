@@ -7,7 +7,7 @@ person who answers by script. Every host, the twin too, passes one contract suit
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 from random import Random
 from typing import Protocol, runtime_checkable
 
@@ -305,40 +305,60 @@ class Platform:
         return f"{self.os}-{self.architecture}"
 
 
+class PackageForm(StrEnum):
+    """How a package travels: whichever of these the host can unpack, and the link is best served with."""
+
+    ZSTD = "zstd"
+    GZIP = "gzip"
+    PLAIN = "plain"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PackagePiece:
-    """A part of a package that can be unpacked by itself: `size` bytes from `start` are a gzip file of their own.
+class PackagePart:
+    """One file of a package: its path there, and its bytes."""
 
-    With a `path` it holds data of that file from `offset` on; without, it is a tar archive of whole files.
-    """
-
-    start: int
+    path: str
     size: int
-    path: str | None = None
-    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Package:
-    """A codex for one platform, ready to be sent: a gzip-compressed tar archive on this machine, in `pieces`.
+    """A codex for one platform, ready to be sent: all its files one after another, as `parts` says. The program is the
+    first, and a list of all with modes and digests the last. That is the payload; `size` are its bytes and `digest` is
+    its SHA-256, in whatever form it travels.
 
-    `digest` is the SHA-256 of `file`, `size` its bytes, `unpacked` what its `files` take on the host. `content` is a
-    digest over their names, modes and bytes, the same however they were compressed. `program` is the path of
-    codex inside, `program_digest` its SHA-256 and `program_size` its bytes. The same request gives the same digests.
+    `file` holds it on this machine, compressed in `frames` of so many bytes each, which can be unpacked one by one.
+    `content` is the digest of the list: the same files give the same one. `files` counts all, links too.
     """
 
     version: str
     platform: Platform
     file: str
+    frames: tuple[int, ...]
     digest: str
     size: int
-    unpacked: int
     content: str
     files: int
-    pieces: tuple[PackagePiece, ...]
-    program: str
-    program_digest: str
-    program_size: int
+    parts: tuple[PackagePart, ...]
+
+    @property
+    def program(self) -> str:
+        """The path of codex itself."""
+        return self.parts[0].path
+
+    @property
+    def packed(self) -> int:
+        """The bytes of `file`, which are about what travels."""
+        return sum(self.frames)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parcel:
+    """A part of a payload in some form: `size` bytes, `data`, which belong behind the first `start` of the payload."""
+
+    start: int
+    size: int
+    data: AsyncIterator[bytes]
 
 
 class Packages(Protocol):
@@ -361,8 +381,15 @@ class Packages(Protocol):
         """
         ...
 
-    def read(self, package: Package, start: int) -> AsyncIterator[bytes]:
-        """The bytes of a package's file from `start` on."""
+    async def send(self, package: Package, form: PackageForm, start: int, *, stop: int | None = None) -> Parcel:
+        """What a host wants that has `start` bytes of the payload; it may have to begin a little before that.
+
+        All that is missing, or, of the plain form, what comes before `stop`.
+        """
+        ...
+
+    async def archive(self, package: Package) -> Package:
+        """The same with its `file` as ``gzip`` has it, which every host can unpack. Made on first need."""
         ...
 
 

@@ -3,9 +3,11 @@
 import asyncio
 import gzip
 import os
+import shutil
+import subprocess
 import sys
 import tarfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,13 @@ import pytest
 from tests.support.codex import codex_binary
 from tests.support.loop import run
 from tests.support.packages import FAR_HEADER, HERE, fake_program, make_archive, make_package, make_wheel, packages_in
+from tests.support.required import missing
 
+from remora.adapters.codex_packages import CodexPackages
+from remora.adapters.codex_packages.frames import FRAME
 from remora.core.errors import AppServerProblem, Code
 from remora.core.settings import Limits
-from remora.ports import Package, Platform
+from remora.ports import Package, PackageForm, Platform
 
 ELSEWHERE = Platform(os="Linux", architecture="aarch64" if HERE.architecture == "x86_64" else "x86_64")
 
@@ -33,9 +38,40 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def names_in(package: Package) -> dict[str, int]:
-    with tarfile.open(package.file) as archive:
-        return {item.name: item.mode for item in archive}
+def sent(
+    packages: CodexPackages, package: Package, form: PackageForm, start: int = 0, stop: int | None = None
+) -> bytes:
+    """What a host that has `start` bytes has in the end."""
+
+    async def work() -> bytes:
+        parcel = await packages.send(package, form, start, stop=stop)
+        data = b"".join([block async for block in parcel.data])
+        assert (len(data), parcel.start <= start) == (parcel.size, True)
+        return payload[: parcel.start] + UNPACK[form](data)
+
+    payload = b"" if not start else sent(packages, package, PackageForm.PLAIN)
+    return run(work())
+
+
+def unpacked_by_zstd(data: bytes) -> bytes:
+    program = shutil.which("zstd") or missing("zstd is not installed")
+    return subprocess.run([program, "-dcq"], input=data, stdout=subprocess.PIPE, check=True).stdout
+
+
+UNPACK: Mapping[PackageForm, Callable[[bytes], bytes]] = {
+    PackageForm.PLAIN: bytes,
+    PackageForm.GZIP: gzip.decompress,
+    PackageForm.ZSTD: unpacked_by_zstd,
+}
+
+
+def names_in(packages: CodexPackages, package: Package) -> dict[str, str]:
+    """Path and mode of each file, as a host learns them."""
+    listing = sent(packages, package, PackageForm.PLAIN)[-package.parts[-1].size :]
+    assert sha256(listing).hexdigest() == package.content
+    modes = {line.split(" ", 2)[2]: line.split(" ", 2)[0] for line in listing.decode().splitlines()}
+    assert modes.keys() | {".remora-files"} == {part.path for part in package.parts}
+    return modes
 
 
 def refusal(work: Coroutine[Any, Any, Package]) -> AppServerProblem:
@@ -55,14 +91,8 @@ def test_the_newest_wheel_becomes_a_package(index: Path, tmp_path: Path) -> None
 
     package = run(work())
     assert package.version == "0.10.0"
-    assert names_in(package) == {
-        ".remora-files": 0o644,
-        "bin/codex": 0o755,
-        "codex-package.json": 0o644,
-        "codex-path/rg": 0o755,
-    }
-    data = Path(package.file).read_bytes()
-    assert (len(data), sha256(data).hexdigest()) == (package.size, package.digest)
+    assert names_in(packages, package) == {"bin/codex": "755", "codex-package.json": "644", "codex-path/rg": "755"}
+    assert package.program == "bin/codex"
     assert not list((tmp_path / "kept").glob(".new-*"))
 
 
@@ -131,6 +161,36 @@ def test_a_damaged_or_half_kept_package_does_not_count(index: Path, tmp_path: Pa
     assert run(packages_in(tmp_path / "kept").fetch("wheel", "0.10.0", HERE)) == first
 
 
+@pytest.mark.parametrize("form", PackageForm)
+@pytest.mark.parametrize("start", [0, 1, FRAME, FRAME + 1, 2 * FRAME + 7])
+def test_what_is_sent_is_the_same_in_every_form_and_from_anywhere(
+    form: PackageForm, start: int, tmp_path: Path
+) -> None:
+    program = make_package(tmp_path / "one", "0.10.0", size=2 * FRAME + 1000)
+    packages = packages_in(tmp_path / "kept")
+    package = run(packages.fetch("file", "latest", HERE, file=str(program)))
+    payload = sent(packages, package, form, start)
+    assert (len(payload), sha256(payload).hexdigest()) == (package.size, package.digest)
+    assert payload.startswith(program.read_bytes())
+
+
+def test_a_part_of_the_plain_form_ends_where_it_is_to(tmp_path: Path) -> None:
+    packages = packages_in(tmp_path / "kept")
+    program = make_package(tmp_path / "one", "0.10.0", size=2 * FRAME)
+    package = run(packages.fetch("file", "latest", HERE, file=str(program)))
+    assert sent(packages, package, PackageForm.PLAIN, 10, FRAME + 5) == program.read_bytes()[: FRAME + 5]
+
+
+def test_the_form_for_hosts_without_zstd_is_made_once_and_again_when_damaged(tmp_path: Path) -> None:
+    packages = packages_in(tmp_path / "kept")
+    package = run(packages.fetch("file", "latest", HERE, file=str(make_package(tmp_path / "one", "0.10.0"))))
+    file = Path(run(packages.archive(package)).file)
+    made, data = file.stat().st_mtime_ns, file.read_bytes()
+    assert Path(run(packages.archive(package)).file).stat().st_mtime_ns == made
+    file.write_bytes(data[:100])
+    assert Path(run(packages.archive(package)).file).read_bytes() == data
+
+
 def test_a_digest_pins_the_archive_of_the_index(index: Path, tmp_path: Path) -> None:
     wheel = make_wheel(index, "0.10.0", tmp_path)
     right = f"sha256:{sha256(wheel.read_bytes()).hexdigest()}"
@@ -178,9 +238,10 @@ def test_a_file_is_a_program_with_or_without_its_package(tmp_path: Path) -> None
     packages = packages_in(tmp_path / "kept")
     around = make_package(tmp_path / "one", "0.10.0")
     alone = fake_program(tmp_path / "alone", size=100)
-    assert set(names_in(run(packages.fetch("file", "latest", HERE, file=str(around))))) > {"bin/codex", "codex-path/rg"}
+    package = run(packages.fetch("file", "latest", HERE, file=str(around)))
+    assert names_in(packages, package).keys() > {"bin/codex", "codex-path/rg"}
     package = run(packages.fetch("file", "0.11.0", HERE, file=str(alone)))
-    assert (set(names_in(package)), package.version) == ({".remora-files", "bin/codex"}, "0.11.0")
+    assert (set(names_in(packages, package)), package.version) == ({"bin/codex"}, "0.11.0")
 
 
 def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -255,6 +316,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.codex
 def test_the_real_codex_says_its_version(tmp_path: Path) -> None:
-    package = run(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=str(codex_binary("0.133.0"))))
+    packages = packages_in(tmp_path / "kept")
+    package = run(packages.fetch("file", "latest", HERE, file=str(codex_binary("0.133.0"))))
     assert package.version == "0.133.0"
-    assert {"bin/codex", "codex-path/rg", "codex-resources/bwrap"} <= set(names_in(package))
+    assert {"bin/codex", "codex-path/rg", "codex-resources/bwrap"} <= names_in(packages, package).keys()

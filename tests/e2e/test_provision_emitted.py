@@ -234,7 +234,7 @@ def test_a_new_machine_brings_itself_to_the_same_state(laptop: Laptop) -> None:
     with laptop.host() as sshd:
         laptop.remora(str(manifest))
         wished = snapshot(sshd.home)
-    archive = laptop.folder / "cloud-init" / f"codex-{PLATFORM}.tar.gz"
+    archive = laptop.folder / "cloud-init" / f"codex-{PLATFORM}.gz"
     folder = laptop.emit(manifest, "cloud-init", "--user", "debian", "--codex-url", archive.as_uri())
     with laptop.host() as sshd:
         said = alone(folder, sshd)

@@ -29,7 +29,7 @@ from remora.core.provisioning import Finding, StepState
 from remora.core.settings import Limits
 from remora.flows.provision.operators import Operator
 from remora.flows.provision.steps.codex import CodexStep
-from remora.ports import Package, Platform
+from remora.ports import Package, PackageForm, Parcel, Platform
 from remora.wire.manifest import CodexSource, CodexTable
 from remora.wire.reports.provision import HostProvision
 
@@ -232,8 +232,8 @@ def test_f38_a_small_disk_is_seen_before_anything_is_sent(
     assert list(place.iterdir()) == []
 
 
-class Understating:
-    """Packages that take more room than they say, as when somebody else fills the disk meanwhile."""
+class Kept:
+    """Packages of another, for a test that does something else with their bytes."""
 
     def __init__(self, packages: CodexPackages) -> None:
         self.packages = packages
@@ -244,20 +244,40 @@ class Understating:
     async def fetch(
         self, source: str, version: str, platform: Platform, *, file: str | None = None, digest: str | None = None
     ) -> Package:
-        package = await self.packages.fetch(source, version, platform, file=file, digest=digest)
-        return replace(package, unpacked=-package.size)
+        return await self.packages.fetch(source, version, platform, file=file, digest=digest)
 
-    def read(self, package: Package, start: int) -> AsyncIterator[bytes]:
-        return self.packages.read(package, start)
+    async def send(self, package: Package, form: PackageForm, start: int, *, stop: int | None = None) -> Parcel:
+        parcel = await self.packages.send(package, form, start, stop=stop)
+        return replace(parcel, data=self.changed(package, parcel.data))
+
+    async def archive(self, package: Package) -> Package:
+        return await self.packages.archive(package)
+
+    def changed(self, package: Package, data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        raise NotImplementedError
 
 
-@pytest.mark.parametrize("place", ["size=10m"], indirect=True)
+class Crowding(Kept):
+    """Somebody else fills the disk of the host before the first byte leaves."""
+
+    def __init__(self, packages: CodexPackages, place: Path) -> None:
+        super().__init__(packages)
+        self.place = place
+
+    async def changed(self, package: Package, data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        (self.place / "of-somebody-else").write_bytes(bytes(SIZE // 2))
+        async for block in data:
+            yield block
+
+
+@pytest.mark.parametrize("place", ["size=30m"], indirect=True)
 def test_f38_a_disk_that_fills_in_the_middle_keeps_the_old_version(
     place: Path, tmp_path: Path, sshd: SystemSshd, packages: CodexPackages
 ) -> None:
     at(sshd, CodexStep(table(tmp_path, "0.9.0"), packages))
-    error = refusal(sshd, CodexStep(table(tmp_path, "0.10.0", size=SIZE), Understating(packages)))
+    error = refusal(sshd, CodexStep(table(tmp_path, "0.10.0", size=SIZE), Crowding(packages, place)))
     assert error.code is Code.DISK_FULL
+    (place / "of-somebody-else").unlink()
     assert (current(sshd), installs(sshd)) == ("0.9.0", ["0.9.0"])
 
 
@@ -304,29 +324,21 @@ def test_what_arrives_otherwise_than_it_was_sent_is_not_installed(
     assert current(sshd) == "0.10.0"
 
 
-class Pausing:
+class Pausing(Kept):
     """Packages that come to a stop in the middle and wait there."""
 
     def __init__(self, packages: CodexPackages) -> None:
-        self.packages = packages
+        super().__init__(packages)
         self.reached = asyncio.Event()
 
-    async def find_version(self, source: str, version: str, platform: Platform) -> str:
-        return version
-
-    async def fetch(
-        self, source: str, version: str, platform: Platform, *, file: str | None = None, digest: str | None = None
-    ) -> Package:
-        return await self.packages.fetch(source, version, platform, file=file, digest=digest)
-
-    async def read(self, package: Package, start: int) -> AsyncIterator[bytes]:
+    async def changed(self, package: Package, data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         sent = 0
-        async for data in self.packages.read(package, start):
-            if sent > package.size // 2:
+        async for block in data:
+            if sent > package.packed // 2:
                 self.reached.set()
                 await asyncio.Event().wait()
-            yield data
-            sent += len(data)
+            yield block
+            sent += len(block)
 
 
 def test_killed_in_the_middle_the_next_run_comes_to_the_same_end(

@@ -5,7 +5,7 @@ import platform
 import shutil
 import tarfile
 import zipfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from zlib import crc32
@@ -16,7 +16,7 @@ from remora.adapters.codex_packages import CodexPackages, TellFetch
 from remora.adapters.system_clock import SystemClock
 from remora.core.platforms import codex_build
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.ports import Package, Platform
+from remora.ports import Package, PackageForm, Parcel, Platform
 
 HERE = Platform(os=platform.system(), architecture=platform.machine())
 FAR_HEADER = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00"
@@ -84,5 +84,8 @@ class NoPackages:
     ) -> Package:
         raise AssertionError("a package was fetched")
 
-    def read(self, package: Package, start: int) -> AsyncIterator[bytes]:
-        raise AssertionError("a package was read")
+    async def send(self, package: Package, form: PackageForm, start: int, *, stop: int | None = None) -> Parcel:
+        raise AssertionError("a package was sent")
+
+    async def archive(self, package: Package) -> Package:
+        raise AssertionError("an archive was asked for")

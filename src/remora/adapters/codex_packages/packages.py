@@ -2,27 +2,27 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import Final, TypeVar
 
 from platformdirs import user_cache_path
 
 from remora.adapters.codex_packages.contents import ArchiveUnusable, Contents, digest_of, open_contents
+from remora.adapters.codex_packages.frames import FRAME, from_zstd, read_frames
 from remora.adapters.codex_packages.indexes import Index, NpmIndex, WheelIndex
 from remora.adapters.codex_packages.origins import Origins
-from remora.adapters.codex_packages.packing import Stopped, pack
+from remora.adapters.codex_packages.packing import Stopped, pack, repack
 from remora.adapters.codex_packages.programs import ProgramFailed
 from remora.adapters.codex_packages.shelf import Kept, Shelf
 from remora.core.errors import AppServerProblem, Code, RemoraError
 from remora.core.platforms import codex_build
 from remora.core.settings import Limits
-from remora.ports import Clock, Package, Platform
+from remora.ports import Clock, Package, PackageForm, Parcel, Platform
 
 _T = TypeVar("_T")
 _LATEST: Final = "latest"
-_BLOCK: Final = 1024 * 1024
 _BEAT: Final = 0.1
 """How often a lock that another process has is tried again."""
 
@@ -89,15 +89,32 @@ class CodexPackages:
                         raise _disk_problem(error) from None
             return self._packages[key]
 
-    async def read(self, package: Package, start: int) -> AsyncIterator[bytes]:
+    async def send(self, package: Package, form: PackageForm, start: int, *, stop: int | None = None) -> Parcel:
         """See :class:`remora.ports.Packages`."""
-        try:
-            file = await asyncio.to_thread(_open_at, package.file, start)
-            with file:
-                while data := await asyncio.to_thread(file.read, _BLOCK):
-                    yield data
-        except OSError as error:
-            raise _disk_problem(error) from None
+        first = start // FRAME
+        if form is PackageForm.PLAIN:
+            size = min(stop or package.size, package.size) - start
+            return Parcel(start=start, size=size, data=_read_on(_plain(package, first), start - first * FRAME, size))
+        sent = await self.archive(package) if form is PackageForm.GZIP else package
+        size = sum(sent.frames[first:])
+        data = read_frames(Path(sent.file), sent.frames, first)
+        return Parcel(start=first * FRAME, size=size, data=_read_on(data, 0, size))
+
+    async def archive(self, package: Package) -> Package:
+        """See :class:`remora.ports.Packages`."""
+
+        def make(file: Path) -> tuple[int, ...]:
+            phrase = f"packing codex {package.version} for hosts without zstd"
+            loop.call_soon_threadsafe(self._tell, phrase, 0, 0)
+            return repack(Path(package.file), package.frames, file)
+
+        loop = asyncio.get_running_loop()
+        name = f"gzip-{package.digest[:12]}"
+        async with self._turn(name), self._alone(name):
+            try:
+                return await asyncio.to_thread(self._shelf.archive, package, make)
+            except OSError as error:
+                raise _disk_problem(error) from None
 
     async def _find_or_make(
         self, name: str, source: str, version: str, platform: Platform, file: str | None, digest: str | None
@@ -126,7 +143,7 @@ class CodexPackages:
     async def _kept(self, source: str, platform: Platform, version: str | None, archive: str | None) -> Package | None:
         for kept in await asyncio.to_thread(self._shelf.find, source, platform, version=version):
             if archive is None or kept.archive == archive:
-                if await asyncio.to_thread(self._shelf.is_whole, kept.package):
+                if await asyncio.to_thread(self._shelf.is_whole, kept):
                     return kept.package
                 await asyncio.to_thread(self._shelf.drop, kept.package)
         return None
@@ -185,17 +202,14 @@ class CodexPackages:
             version=number,
             platform=platform,
             file=str(target),
+            frames=packed.frames,
             digest=packed.digest,
             size=packed.size,
-            unpacked=packed.unpacked,
             content=packed.content,
             files=packed.files,
-            pieces=packed.pieces,
-            program=contents.program,
-            program_digest=packed.program_digest,
-            program_size=packed.program_size,
+            parts=packed.parts,
         )
-        return self._shelf.keep(source, Kept(archive=found, package=package))
+        return self._shelf.keep(source, Kept(archive=found, package=package, file=digest_of(target)))
 
     def _turn(self, name: str) -> asyncio.Lock:
         return self._turns.setdefault(name, asyncio.Lock())
@@ -225,10 +239,19 @@ async def _asked_of(digest: Callable[[Path], str], archive: Path) -> str:
         ) from None
 
 
-def _open_at(path: str, start: int) -> BinaryIO:
-    file = Path(path).open("rb")  # noqa: SIM115 - whoever reads closes it
-    file.seek(start)
-    return file
+def _plain(package: Package, first: int) -> Iterator[bytes]:
+    return map(from_zstd, read_frames(Path(package.file), package.frames, first))
+
+
+async def _read_on(blocks: Iterator[bytes], skip: int, size: int) -> AsyncIterator[bytes]:
+    """So many bytes of `blocks` behind the first ones; whatever it takes to have them happens beside the loop."""
+    try:
+        while size > 0 and (block := await asyncio.to_thread(next, blocks, b"")):
+            data = block[skip : skip + size]
+            skip, size = 0, size - len(data)
+            yield data
+    except OSError as error:
+        raise _disk_problem(error) from None
 
 
 async def _in_thread(work: Callable[[threading.Event], _T]) -> _T:
@@ -277,7 +300,8 @@ def _unavailable(source: str, version: str, platform: Platform, seen: str) -> Re
         Code.PACKAGE_UNAVAILABLE,
         f"{what} for {platform.os} {platform.architecture} cannot be had from {source}, and none is kept here.",
         seen=seen,
-        next_step='Look at the network and the index of this machine, or name a file: source = "file".',
+        next_step="Look whether that version exists, and whether this machine reaches its package index; or take "
+        "another source: npm, which has the newest versions, or a file.",
     )
 
 

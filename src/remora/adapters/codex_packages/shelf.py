@@ -5,7 +5,8 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import file_digest
 from pathlib import Path
@@ -16,15 +17,22 @@ import msgspec
 from remora.ports import Package, Platform
 
 _RECORD: Final = "package.json"
-_ARCHIVE: Final = "package.tar.gz"
+_PACKED: Final = "package.zst"
+_GZIP: Final = "package.gz"
+_GZIP_FRAMES: Final = "package.gz.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """One kept package and the SHA-256 of the archive that it was made from."""
+    """One kept package and the SHA-256 of the archive that it was made from.
+
+    `file` is the SHA-256 of what was packed, and `stamp` differs when that may have changed since.
+    """
 
     archive: str
     package: Package
+    file: str
+    stamp: str = ""
 
 
 class Shelf:
@@ -39,29 +47,46 @@ class Shelf:
         found = [kept for place in self._folder.glob(name) if (kept := _read(place))]
         return sorted(found, key=lambda kept: version_key(kept.package.version), reverse=True)
 
-    def is_whole(self, package: Package) -> bool:
-        """Whether the archive of a kept package still is what was kept."""
+    def is_whole(self, kept: Kept) -> bool:
+        """Whether the file of a kept package still is what was kept. It is read only when it may have changed."""
+        file = Path(kept.package.file)
         try:
-            with Path(package.file).open("rb") as file:
-                return file_digest(file, "sha256").hexdigest() == package.digest
+            if _stamp(file) == kept.stamp:
+                return True
+            with file.open("rb") as opened:
+                return file_digest(opened, "sha256").hexdigest() == kept.file
         except OSError:
             return False
 
     def keep(self, source: str, made: Kept) -> Package:
-        """Move the package in, whose archive lies in a :meth:`scratch` folder, and give it as it is kept."""
+        """Move the package in, whose file lies in a :meth:`scratch` folder, and give it as it is kept."""
         package, origin = made.package, Path(made.package.file).parent
         place = self._folder / _name(source, package.version, package.platform, made.archive[:12])
-        kept = replace(package, file=str(place / _ARCHIVE))
+        kept = replace(package, file=str(place / _PACKED))
         ready = origin / "ready"
         ready.mkdir()
-        Path(package.file).rename(ready / _ARCHIVE)
-        with (ready / _RECORD).open("xb") as file:
-            file.write(msgspec.json.encode(Kept(archive=made.archive, package=kept)))
-            file.flush()
-            os.fsync(file.fileno())
+        packed = Path(package.file).rename(ready / _PACKED)
+        _write_whole(ready / _RECORD, msgspec.json.encode(replace(made, package=kept, stamp=_stamp(packed))))
         shutil.rmtree(place, ignore_errors=True)
         ready.rename(place)
         return kept
+
+    def archive(self, package: Package, make: Callable[[Path], tuple[int, ...]]) -> Package:
+        """The same package as gzip has it, from beside the kept one; `make` writes it when it is not there yet.
+
+        Whoever asks is alone with the package.
+        """
+        place = Path(package.file).parent
+        file, record = place / _GZIP, place / _GZIP_FRAMES
+        with suppress(OSError, msgspec.DecodeError):
+            stamp, frames = msgspec.json.decode(record.read_bytes(), type=tuple[str, tuple[int, ...]])
+            if _stamp(file) == stamp:
+                return replace(package, file=str(file), frames=frames)
+        record.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+        frames = make(file)
+        _write_whole(record, msgspec.json.encode((_stamp(file), frames)))
+        return replace(package, file=str(file), frames=frames)
 
     def drop(self, package: Package) -> None:
         """Forget a package that has turned out damaged."""
@@ -113,10 +138,22 @@ def _safe(key: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]", "_", key)
 
 
+def _stamp(file: Path) -> str:
+    seen = file.stat()
+    return f"{seen.st_size} {seen.st_mtime_ns} {seen.st_ctime_ns} {seen.st_ino}"
+
+
+def _write_whole(file: Path, data: bytes) -> None:
+    with file.open("xb") as opened:
+        opened.write(data)
+        opened.flush()
+        os.fsync(opened.fileno())
+
+
 def _read(place: Path) -> Kept | None:
     try:
         kept = msgspec.json.decode((place / _RECORD).read_bytes(), type=Kept)
-        whole = (place / _ARCHIVE).stat().st_size == kept.package.size
+        whole = (place / _PACKED).stat().st_size == kept.package.packed
     except (OSError, msgspec.DecodeError):
         return None
-    return replace(kept, package=replace(kept.package, file=str(place / _ARCHIVE))) if whole else None
+    return replace(kept, package=replace(kept.package, file=str(place / _PACKED))) if whole else None

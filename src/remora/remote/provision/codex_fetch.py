@@ -7,8 +7,8 @@ what it holds is proven by CONTENT, the SHA-256 over mode, digest and path of ev
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-import io
 import os
 import shutil
 import subprocess
@@ -22,7 +22,6 @@ from typing import IO
 _PROGRAMS = ("bin/codex", "codex/codex")
 _PARTS = ("bin", "codex-path", "codex-resources", "codex", "path")
 _DESCRIPTION = "codex-package.json"
-_TIME = 1_577_836_800
 _MAGIC = (b"\x7fELF", b"\xcf\xfa\xed\xfe")
 
 
@@ -100,7 +99,7 @@ def _package(root: str) -> dict[str, str]:
 
 
 def pack(files: dict[str, str], program: str, result: str, content: str) -> None:
-    """The archive at `result`; nothing else than `content` is packed."""
+    """The archive at `result`: all files one after another, codex first, their list last; nothing but `content`."""
     lines = []
     for name in sorted(files):
         digest = hashlib.sha256()
@@ -115,22 +114,17 @@ def pack(files: dict[str, str], program: str, result: str, content: str) -> None
     listing = "".join(lines).encode("utf-8", "surrogateescape")
     if hashlib.sha256(listing).hexdigest() != content:
         raise SystemExit("what was fetched is not the codex that the manifest meant: its digest is another one")
-    with tarfile.open(result, "w:gz", format=tarfile.GNU_FORMAT, compresslevel=1) as archive:
-        item = tarfile.TarInfo(".remora-files")
-        item.size, item.mode, item.mtime = len(listing), 0o644, _TIME
-        archive.addfile(item, io.BytesIO(listing))
-        for name in sorted(files):
-            item = tarfile.TarInfo(name)
-            item.size = os.stat(files[name]).st_size
-            item.mode = 0o755 if name == program or os.stat(files[name]).st_mode & 0o100 else 0o644
-            item.mtime = _TIME
-            with open(files[name], "rb") as opened:
-                archive.addfile(item, opened)
+    with gzip.open(result, "wb", compresslevel=1) as archive:
+        for name in [program, *sorted(files.keys() - {program})]:
+            with open(files[name], "rb") as file:
+                shutil.copyfileobj(file, archive, 1024 * 1024)
+        archive.write(listing)
 
 
 def main(arguments: list[str]) -> None:
     """The program."""
-    source, result, content = arguments
+    source, place, content = arguments
+    result = place + ".new"  # at its place it is whole
     if source.startswith(("wheel:", "npm:")):
         # beside the result: a temporary folder may be small
         folder = tempfile.mkdtemp(prefix=".fetch-", dir=os.path.dirname(result))
@@ -150,6 +144,7 @@ def main(arguments: list[str]) -> None:
                 shutil.copyfileobj(answer, file, 1024 * 1024)
         except (OSError, ValueError) as error:
             raise SystemExit(f"{source} could not be fetched: {error}") from None
+    os.replace(result, place)
 
 
 if __name__ == "__main__":

@@ -1,120 +1,43 @@
-# Take what is still missing of the archive, unpack its pieces while the rest is on its way, prove the whole and put it
-# beside what is there. Needs codex_transfer.sh, remora_pieces (lines START SIZE OFFSET PATH; PATH - for a tar archive),
-# remora_program, remora_version, remora_source, remora_pin, remora_limit; remora_size when bytes are to come.
-umask 022
-rm -rf -- "$remora_stage" "$remora_stage".*
-remora_said=$({ LC_ALL=C mkdir -- "$remora_stage" && : >>"$remora_part"; } 2>&1) || remora_blame "$remora_stage" "$remora_said"
-
-# remora_abort REASON DETAIL: leave nothing half made. What has arrived stays only when nothing else is wrong.
-remora_abort() {
-  wait
-  rm -rf -- "$remora_stage" "$remora_stage".*
-  [ "$1" = provision-failed ] || rm -f -- "$remora_part"
-  remora_fail "$@"
-}
-
-# zstd reads gzip, too, where it was built so: in half the time.
-remora_unzip='gzip -dc'
-if command -v zstd >/dev/null 2>&1 && [ "$(echo remora | gzip -c | zstd -dcq 2>/dev/null)" = remora ]; then
-  remora_unzip='zstd -dcq'
-fi
-remora_lanes=$(getconf _NPROCESSORS_ONLN 2>/dev/null)
-case $remora_lanes in [1-4]) ;; [0-9]*) remora_lanes=4 ;; *) remora_lanes=1 ;; esac
-
-remora_append() {
-  LC_ALL=C /bin/sh -c 'echo $$ >"$1" && exec cat' sh "$remora_stage.pid" >>"$remora_part" 2>"$remora_stage.said"
-  remora_status=$?
-  [ "$remora_status" = 0 ] || : >"$remora_stage.failed"
-  : >"$remora_stage.ended"
-  return "$remora_status"
-}
-
-# remora_cut_out START SIZE: that part of the archive. Not every dd can; not every head is quick.
-if dd if=/dev/null of=/dev/null bs=1 count=1 skip=0 iflag=skip_bytes 2>/dev/null; then
-  remora_cut_out() { dd if="$remora_part" bs="$2" count=1 skip="$1" iflag=skip_bytes 2>/dev/null; }
-else
-  remora_cut_out() { tail -c "+$(($1 + 1))" -- "$remora_part" | head -c "$2"; }
-fi
-
-remora_unpack() {
-  if [ "$4" = - ]; then
-    set -- "$1" "$2" tar -xf - -C "$remora_stage"
-  else
-    set -- "$1" "$2" dd of="$remora_stage/$4" bs=1048576 seek="$(($3 / 1048576))" conv=notrunc
-  fi
-  remora_cut_out "$1" "$2" 2>/dev/null | {
-    shift 2
-    { $remora_unzip || : >"$remora_stage.unreadable"; } | "$@"
-  } 2>>"$remora_stage.said" || : >"$remora_stage.failed"
-  [ ! -e "$remora_stage.unreadable" ] || : >"$remora_stage.failed"
-}
-
+# Prove what has arrived and put it beside what is there. Needs codex_take.sh before it, remora_parts (lines SIZE PATH,
+# the last file first), remora_program, remora_version, remora_source, remora_pin, remora_limit.
 # openssl is several times as fast where the processor knows SHA-256.
-remora_quick_digest() {
-  remora_seen=$(openssl dgst -sha256 -r <"$remora_part" 2>/dev/null | cut -d ' ' -f 1)
-  [ "${#remora_seen}" = 64 ] && echo "$remora_seen" || remora_digest "$remora_part"
+remora_sum=$(openssl dgst -sha256 -r <"$remora_part" 2>/dev/null | cut -d ' ' -f 1)
+[ "${#remora_sum}" = 64 ] || remora_sum=$(remora_digest "$remora_part")
+[ "$remora_sum" = "$remora_archive" ] || remora_abort digest-mismatch "$remora_sum instead of $remora_archive"
+rm -rf -- "$remora_stage"
+remora_said=$(LC_ALL=C mkdir -- "$remora_stage" 2>&1) || remora_blame "$remora_stage" "$remora_said"
+
+# From its end on, what has arrived becomes files; what is left of it stays right, and in the end is the program.
+remora_take_apart() (
+  LC_ALL=C
+  export LC_ALL
+  remora_left=$remora_archive_size
+  while read -r remora_length remora_file; do
+    mkdir -p -- "$(dirname -- "$remora_stage/$remora_file")" || exit 1
+    remora_left=$((remora_left - remora_length))
+    if [ "$remora_file" = "$remora_program" ]; then
+      mv -- "$remora_part" "$remora_stage/$remora_file" || exit 1
+    else
+      tail -c "$remora_length" -- "$remora_part" >"$remora_stage/$remora_file" && remora_shorten "$remora_left" || exit 1
+    fi
+  done <<END
+$remora_parts
+END
+  cd -- "$remora_stage" || exit 1
+  set --
+  while read -r remora_wished remora_sum remora_file; do
+    case $remora_wished in
+      755) set -- "$@" "$remora_file" ;;
+      link) mkdir -p -- "$(dirname -- "$remora_file")" && ln -s -- "$remora_sum" "$remora_file" || exit 1 ;;
+    esac
+  done <.remora-files
+  chmod 755 -- "$@"
+)
+remora_said=$(remora_take_apart 2>&1) || {
+  remora_blame_writing "$remora_said"
+  remora_abort place-unusable "$remora_root: $remora_said"
 }
 
-if [ "${remora_size:-0}" -gt 0 ]; then
-  remora_receive remora_append &
-else
-  : >"$remora_stage.ended"
-fi
-remora_running=
-remora_count=0
-remora_short=
-remora_folders=:
-while read -r remora_start remora_length remora_offset remora_file; do
-  while [ "$(remora_part_size)" -lt $((remora_start + remora_length)) ]; do
-    # What was written before the end is looked at once more after it.
-    if [ -n "$remora_short" ] || [ -e "$remora_stage.failed" ]; then break 2; fi
-    if [ -e "$remora_stage.ended" ]; then remora_short=1; else remora_pause; fi
-  done
-  remora_short=
-  if [ "$remora_count" -ge "$remora_lanes" ]; then
-    wait "${remora_running%% *}"
-    remora_running=${remora_running#* }
-    remora_count=$((remora_count - 1))
-  fi
-  case $remora_file in
-    */*)
-      case $remora_folders in
-        *":${remora_file%/*}:"*) ;;
-        *)
-          mkdir -p -- "$remora_stage/${remora_file%/*}" 2>>"$remora_stage.said" || : >"$remora_stage.failed"
-          remora_folders=$remora_folders${remora_file%/*}:
-          ;;
-      esac
-      ;;
-  esac
-  remora_unpack "$remora_start" "$remora_length" "$remora_offset" "$remora_file" </dev/null 8<&- &
-  remora_running=$remora_running$!' '
-  remora_count=$((remora_count + 1))
-done <<END
-$remora_pieces
-END
-while [ ! -e "$remora_stage.ended" ]; do
-  [ ! -e "$remora_stage.failed" ] || kill "$(cat "$remora_stage.pid")" 2>/dev/null
-  remora_pause
-done
-[ -n "$remora_short" ] || [ -e "$remora_stage.failed" ] || remora_sum=$(remora_quick_digest)
-wait
-if [ -e "$remora_stage.failed" ]; then
-  remora_said=$(tail -c 1000 "$remora_stage.said")
-  # On a full disk there is no room for what the programs say of it either.
-  [ "$(remora_free_kb "$remora_root")" -ge 256 ] 2>/dev/null || remora_abort disk-full "$remora_root: $remora_said"
-  case $remora_said in *[Nn]'o space left'* | *[Qq]'uota exceeded'*) remora_abort disk-full "$remora_root: $remora_said" ;; esac
-  [ ! -e "$remora_stage.unreadable" ] || remora_abort digest-mismatch "What has arrived cannot be unpacked: $remora_said"
-  remora_abort place-unusable "$remora_root: $remora_said"
-fi
-[ -z "$remora_short" ] || remora_abort provision-failed "The transfer was cut; it goes on where it stopped."
-[ "$remora_sum" = "$remora_archive" ] || remora_abort digest-mismatch "$remora_sum instead of $remora_archive"
-
-set --
-while read -r remora_wished remora_sum remora_file; do
-  [ "$remora_wished" != 755 ] || set -- "$@" "$remora_stage/$remora_file"
-done <"$remora_stage/.remora-files"
-chmod 755 -- "$@"
 remora_said=$(remora_bounded "$remora_stage/$remora_program" --version)
 remora_status=$?
 case $remora_status:$remora_said in
@@ -130,6 +53,17 @@ esac
   [ -z "$remora_pin" ] || printf 'pin %s\n' "$remora_pin"
 } >"$remora_stage/.remora-record" 2>/dev/null && remora_stamps "$remora_stage" >"$remora_stage/.remora-stamps" ||
   remora_abort disk-full "$remora_root"
-[ ! -e "$remora_final" ] || mv -- "$remora_final" "$remora_stage.old"
-remora_said=$(mv -- "$remora_stage" "$remora_final" 2>&1) || remora_abort place-unusable "$remora_root: $remora_said"
-rm -rf -- "$remora_stage".* "$remora_part"
+
+# remora_move: give the stage its name, never inside of a folder that has it already: another machine of the same home
+# may have been quicker, and an mv without -T may learn that only afterwards.
+remora_move() {
+  ! mv -T -- "$remora_stage" "$remora_final" 2>/dev/null || return 0
+  [ ! -e "$remora_final" ] && mv -- "$remora_stage" "$remora_final" || return
+  [ -d "$remora_final/${remora_stage##*/}" ] || return 0
+  rm -rf -- "$remora_final/${remora_stage##*/}"
+  return 1
+}
+remora_is_there() { remora_is_intact "$remora_final" && [ "$(remora_digest "$remora_final/.remora-files")" = "$remora_content" ]; }
+[ ! -e "$remora_final" ] || remora_is_there || mv -- "$remora_final" "$remora_stage.old"
+remora_said=$(LC_ALL=C remora_move 2>&1) || remora_is_there || remora_abort place-unusable "$remora_root: $remora_said"
+rm -rf -- "$remora_stage" "$remora_stage".* "$remora_part"

@@ -1,6 +1,6 @@
 # Make an install the current one in one moment, then remove the oldest. Needs codex_transfer.sh and remora_keep.
 touch -- "$remora_final"
-remora_link=$remora_root/.link-$$
+remora_link=$remora_root/.link-$remora_owned-$$
 remora_said=$(ln -s "$remora_name" "$remora_link" 2>&1) || remora_blame "$remora_root" "$remora_said"
 # A plain mv would move it into the folder that the old link leads to; what prevents that is called T or h.
 remora_said=$({ mv -fT -- "$remora_link" "$remora_current" || mv -fh -- "$remora_link" "$remora_current"; } 2>&1) || {
@@ -31,4 +31,5 @@ $remora_old
   fi
 done
 IFS=$remora_ifs
-rm -rf -- "$remora_root"/.part-*-"$remora_owned" "$remora_root"/.new-*-"$remora_owned"*
+rm -rf -- "$remora_root"/.part-*-"$remora_owned"*
+remora_sweep

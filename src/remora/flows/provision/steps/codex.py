@@ -141,7 +141,7 @@ def _different(answers: Answers, package: Package) -> Finding:
         if name.startswith(package.digest[:12]):
             arrived = min(whole_number(size) or 0, package.size)
     is_kept = state != "damaged" and install_name(package) in answers.all("install")
-    sends = 0 if is_kept else package.size - arrived
+    sends = 0 if is_kept else package.packed * (package.size - arrived) // package.size
     if arrived and not is_kept:
         detail += f"; {arrived} of {package.size} bytes have arrived before"
     return Finding(state=StepState.DIFFERENT, detail=detail, sends=sends, answers=answers)

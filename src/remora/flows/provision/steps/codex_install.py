@@ -1,10 +1,16 @@
 """Bringing one package of codex to a host, beside what is there."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from remora.core.provisioning import Script
 from remora.flows.provision.step import Workbench
-from remora.ports import Package, Packages
+from remora.ports import Package, PackageForm, Packages
+
+_TASTE: Final = 8 * 1024 * 1024
+"""Bytes that show how fast a link is: with less the way there and back counts for more."""
+_QUICK: Final = 160e6
+"""Bytes a second from which on ``gzip`` on the host, which gives about as many, would be slower than the link."""
 
 
 def install_name(package: Package) -> str:
@@ -13,26 +19,29 @@ def install_name(package: Package) -> str:
     return f"{package.version}-{platform.os}-{platform.architecture}-{package.content[:12]}"
 
 
+def package_variables(package: Package) -> dict[str, str]:
+    """What the scripts on the host know of a package."""
+    return {
+        "remora_name": install_name(package),
+        "remora_version": package.version,
+        "remora_archive": package.digest,
+        "remora_archive_size": str(package.size),
+        "remora_content": package.content,
+        "remora_files": str(package.files),
+        "remora_program": package.program,
+        "remora_parts": "\n".join(f"{part.size} {part.path}" for part in reversed(package.parts)),
+        # What has arrived becomes the program; the others are copied out of it.
+        "remora_beside": str(package.size - package.parts[0].size),
+    }
+
+
 class Install:
     """One package on its way to a host. What has arrived is kept there when the way breaks."""
 
     def __init__(self, package: Package, packages: Packages, variables: Mapping[str, str]) -> None:
         self._package = package
         self._packages = packages
-        self._variables = {
-            **variables,
-            "remora_name": install_name(package),
-            "remora_archive": package.digest,
-            "remora_archive_size": str(package.size),
-            "remora_content": package.content,
-            "remora_unpacked": str(package.unpacked),
-            "remora_files": str(package.files),
-            "remora_program": package.program,
-            "remora_version": package.version,
-            "remora_pieces": "\n".join(
-                f"{piece.start} {piece.size} {piece.offset} {piece.path or '-'}" for piece in package.pieces
-            ),
-        }
+        self._variables = {**variables, **package_variables(package)}
 
     async def make(self, bench: Workbench) -> None:
         """Look what is there, send what is missing, then switch: an install that is there already travels no more."""
@@ -40,12 +49,33 @@ class Install:
         answers = await bench.ask(self._script("codex_prepare"), limit=limit)
         if answers.one("ready") is None:
             have = answers.number("have") or 0
-            script = self._script("codex_install")
+            form = PackageForm.ZSTD
+            if answers.one("zstd") is None:
+                form, have = await self._taste(bench, have)
             if have < self._package.size:
-                await bench.send(script, self._packages.read(self._package, have), size=self._package.size - have)
+                await self._send(bench, "codex_take codex_install", form, have)
             else:
-                await bench.ask(script, limit=limit)
+                await bench.ask(self._script("codex_take codex_install"), limit=limit)
         await bench.ask(self._script("codex_switch"), limit=limit)
 
-    def _script(self, name: str) -> Script:
-        return Script(f"codex_places codex_transfer {name}", self._variables)
+    async def _taste(self, bench: Workbench, have: int) -> tuple[PackageForm, int]:
+        """Which form is the best for a host without ``zstd``, and how much it has after we know."""
+        stop = have + _TASTE
+        if stop >= self._package.size:
+            return PackageForm.PLAIN, have
+        clock = bench.world.clock
+        began = clock.monotonic()
+        await self._send(bench, "codex_take", PackageForm.PLAIN, have, stop=stop)
+        is_quick = clock.monotonic() - began <= _TASTE / _QUICK
+        return PackageForm.PLAIN if is_quick else PackageForm.GZIP, stop
+
+    async def _send(
+        self, bench: Workbench, name: str, form: PackageForm, have: int, *, stop: int | None = None
+    ) -> None:
+        parcel = await self._packages.send(self._package, form, have, stop=stop)
+        upto = stop or self._package.size
+        variables = {"remora_form": form.value, "remora_start": str(parcel.start), "remora_upto": str(upto)}
+        await bench.send(self._script(name, variables), parcel.data, size=parcel.size)
+
+    def _script(self, name: str, variables: Mapping[str, str] | None = None) -> Script:
+        return Script(f"codex_places codex_transfer {name}", {**self._variables, **(variables or {})})

@@ -17,6 +17,7 @@ remora_judge_codex() {
 # What the next ones change stays in this shell; a script that fails says so in an answer.
 remora_prepare() {
   remora_package "$(remora_platform)"
+  remora_beside=$((remora_beside + remora_archive_size / 2)) # the archive lies there, too
   remora_script_codex_places_codex_transfer_codex_prepare </dev/null
 }
 remora_prepare_codex() {
@@ -33,34 +34,23 @@ remora_apply_codex() {
   remora_prepare
   ! remora_said failed || return
   if ! remora_said ready; then
+    remora_brought=
     if [ "$(remora_one have)" != "$remora_archive_size" ]; then
       remora_script_codex_places_codex_transfer_part </dev/null
-      remora_bring "$(remora_one place)"
+      remora_brought=$(remora_one place)
+      [ -f "$remora_brought" ] || remora_bring "$remora_brought"
       ! remora_said failed || return
-      remora_rename
+      remora_form=gzip
+      remora_start=0
     fi
-    remora_size=0
-    remora_script_codex_places_codex_transfer_codex_install </dev/null
+    remora_script_codex_places_codex_transfer_codex_take_codex_install </dev/null
+    [ -z "$remora_brought" ] || rm -f -- "$remora_brought"
     ! remora_said failed || return
   fi
   remora_script_codex_places_codex_transfer_codex_switch </dev/null
 }
 
-# remora_rename: what this machine has packed itself is proven by what it holds, and has a digest of its own.
-remora_rename() {
-  case $remora_fetch in
-    wheel:* | npm:*)
-      remora_brought=$(remora_one place)
-      remora_archive=$(remora_digest "$remora_brought")
-      remora_archive_size=$(wc -c <"$remora_brought" | tr -d ' ')
-      remora_pieces="0 $remora_archive_size 0 -"
-      remora_script_codex_places_codex_transfer_part </dev/null
-      mv -- "$remora_brought" "$(tail -n 1 "$remora_work/answers/it.place")"
-      ;;
-  esac
-}
-
-# remora_bring PLACE: have the archive at PLACE.
+# remora_bring PLACE: have the whole archive at PLACE.
 remora_bring() (
   case $remora_fetch in
     '') remora_fail provision-failed 'the archive of codex has not been brought here' ;;
