@@ -129,6 +129,7 @@ class Code(StrEnum):
     LAUNCH_EXITED = "launch-exited"
     LAUNCH_TIMEOUT = "launch-timeout"
     LAUNCH_REFUSED = "launch-refused"
+    LOCKS_UNUSABLE = "locks-unusable"
     SERVER_MUTE = "server-mute"
     SOCKET_FOREIGN = "socket-foreign"
     RELAY_FAILED = "relay-failed"
@@ -229,6 +230,7 @@ CODES: Final[dict[Code, CodeFacts]] = {
     Code.LAUNCH_EXITED: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
     Code.LAUNCH_TIMEOUT: CodeFacts(_S.LAUNCH, _V.RETRY),
     Code.LAUNCH_REFUSED: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
+    Code.LOCKS_UNUSABLE: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
     Code.SERVER_MUTE: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
     Code.SOCKET_FOREIGN: CodeFacts(_S.LAUNCH, _V.NEEDS_HUMAN),
     Code.RELAY_FAILED: CodeFacts(_S.LINK, _V.RETRY),

@@ -14,6 +14,7 @@ NO_FOLDER: Final = "refused"
 MOVED: Final = "moved"
 """Another machine has the place of the control socket: a new look finds another place."""
 _KILLED: Final = 128
+_NO_LOCKS: Final = "No locks available"
 _SERVER_MEMORY: Final = "about 100 MB, and 460 MB of addresses"
 """What an app server of codex 0.163 takes before it has a thread."""
 
@@ -23,6 +24,9 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
     log = answers.one("log")
     seen = without_escapes(answers.one("log.tail") or "")
     look = f"Read the whole log on the host: {log}" if log else "Try again."
+    locks = answers.one("locks.problem") or (_NO_LOCKS if _NO_LOCKS in seen else None)
+    if locks is not None:
+        return _no_locks(answers, without_escapes(locks), seen)
     match answers.one("outcome"):
         case "exited" if answers.one("status") == "0":
             return AppServerProblem(
@@ -73,6 +77,19 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
                 seen=seen,
                 next_step="Set XDG_RUNTIME_DIR on the host to a folder of your own.",
             )
+
+
+def _no_locks(answers: Answers, problem: str, log: str) -> RemoraError:
+    place = answers.one("locks.place")
+    return LaunchProblem(
+        Code.LOCKS_UNUSABLE,
+        f"Files in codex's home on the host cannot be locked{f' (file system: {place})' if place else ''}, and the app "
+        "server's databases need that: it cannot start.",
+        seen="\n".join(dict.fromkeys(text.strip() for text in (problem, log) if text.strip())),
+        next_step="Set CODEX_HOME in the login shell's start-up file to a folder on a disk of the host itself, or have "
+        "the locks of that file system repaired (NFS: its lock service; or the mount option local_lock=all for a home "
+        "that one machine uses).",
+    )
 
 
 def _quota(answers: Answers) -> str:

@@ -204,7 +204,7 @@ class Supervisor:
                     raise
                 if not launched:
                     return error
-                self._do_without_relay(error.message)
+                self._do_without_relay(" ".join((error.message, *error.seen.splitlines()[-1:])))
                 await self._break_streams()
             else:
                 return await self._serve_relayed(host, stream, live, launched=launched)

@@ -19,6 +19,30 @@ remora_ready() {
   esac
 }
 
+# remora_try_locks: fails when files in codex's home cannot be locked, which its databases need. Says then locks.problem
+# and locks.place, the kind of file system. A lock that never comes is not waited for: not even a kill may end that.
+remora_try_locks() {
+  remora_file=$remora_home/.remora-lock-$$
+  command -v flock >/dev/null 2>&1 && { : >"$remora_file"; } 2>/dev/null || return 0
+  LC_ALL=C flock -x "$remora_file" true >"$remora_run/locks-$$" 2>&1 </dev/null &
+  remora_one=$!
+  remora_tries=0
+  while kill -0 "$remora_one" 2>/dev/null && [ "$remora_tries" -lt 60 ]; do
+    remora_tries=$((remora_tries + 1))
+    remora_pause
+  done
+  if kill -9 "$remora_one" 2>/dev/null; then
+    remora_problem='a lock does not come'
+  else
+    wait "$remora_one" && remora_problem= || remora_problem=$(cat "$remora_run/locks-$$")
+  fi
+  rm -f -- "$remora_file" "$remora_run/locks-$$"
+  [ -n "$remora_problem" ] || return 0
+  remora_emit locks.problem "$remora_problem"
+  remora_emit locks.place "$(stat -f -c %T -- "$remora_home" 2>/dev/null)"
+  return 1
+}
+
 remora_stop_ours() {
   kill -TERM "-$remora_pid" 2>/dev/null || kill "$remora_pid" 2>/dev/null
   remora_tries=0
@@ -52,6 +76,7 @@ remora_start() {
   }
   remora_pid=$!
   remora_emit log "$remora_log"
+  remora_doubt=$(($(date +%s) + 3)) # an ordinary server listens by then
   while :; do
     if ! kill -0 "$remora_pid" 2>/dev/null; then
       wait "$remora_pid"
@@ -62,6 +87,8 @@ remora_start() {
       elif [ "$remora_listen" = unix:// ] && [ -S "$remora_socket" ] && grep -q 'socket is already in use' "$remora_log"; then
         # Nobody listens there on this machine, and codex was answered: the home is another machine's, too.
         ! remora_leave_place || remora_outcome=moved
+      else
+        remora_try_locks
       fi
       return
     elif remora_ready; then
@@ -74,9 +101,12 @@ remora_start() {
     elif [ -e "$remora_socket" ] && [ ! -S "$remora_socket" ]; then
       remora_outcome=blocked
       break
-    elif [ "$(date +%s)" -ge "$remora_deadline" ]; then
-      remora_outcome=timeout
-      break
+    elif [ "$(date +%s)" -ge "$remora_doubt" ]; then
+      remora_doubt=$remora_deadline
+      if [ "$(date +%s)" -ge "$remora_deadline" ] || ! remora_try_locks; then
+        remora_outcome=timeout
+        break
+      fi
     fi
     remora_pause
   done
