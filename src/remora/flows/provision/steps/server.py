@@ -10,7 +10,6 @@ from remora.core.errors import Code, RemoraError
 from remora.core.launching import LaunchRequest
 from remora.core.provisioning import Finding, Script, StepState
 from remora.core.server_limits import START_ANEW, enforcement_notices, read_limits
-from remora.flows.launch import open_app_server
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import ServerTable
 
@@ -133,6 +132,8 @@ async def _start(bench: Workbench) -> None:
 async def _launch(bench: Workbench) -> None:
     world = bench.world
     request = LaunchRequest(sees_agent=False)  # what was lent is for git alone, and ends with this connection
+    from remora.flows.launch import open_app_server  # what it needs takes long to load, and few hosts need it
+
     opening = open_app_server(
         bench.host, request, clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True
     )
