@@ -14,7 +14,7 @@ import pytest
 from tests.support.account_sshd import AccountSshd
 from tests.support.codex import codex_binary
 from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import CutNow
+from tests.support.faults import CutNow, Narrow
 from tests.support.links import SshdResolver, world_of
 from tests.support.loop import run
 from tests.support.packages import HERE, NoPackages, fake_program, make_package, packages_in
@@ -58,6 +58,13 @@ def table(tmp_path: Path, version: str = "0.10.0", *, like: str = "true", size: 
     folder = tmp_path / f"codex-{version}"
     program = folder / "bin" / "codex" if folder.exists() else make_package(folder, version, like=like, size=size)
     return CodexTable(source=CodexSource.FILE, file=str(program), **more)  # type: ignore[arg-type]
+
+
+def machine_here() -> str:
+    """What stands for this machine in names of what is half made."""
+    record = Path("/etc/machine-id")
+    machine = record.read_text().strip() if record.exists() else ""
+    return (machine or os.uname().nodename)[:12]
 
 
 def installs(sshd: SystemSshd) -> list[str]:
@@ -315,8 +322,7 @@ def test_what_arrives_otherwise_than_it_was_sent_is_not_installed(
     step = CodexStep(wish, packages)
     at(sshd, CodexStep(table(tmp_path, "0.9.0"), packages))
     package = run(packages.fetch("file", "latest", HERE, file=wish.file))
-    machine = Path("/etc/machine-id").read_text().strip()[:12] if Path("/etc/machine-id").exists() else ""
-    part = sshd.home / LOCATION / f".part-{package.digest[:12]}-{machine or os.uname().nodename[:12]}"
+    part = sshd.home / LOCATION / f".part-{package.digest[:12]}-{machine_here()}"
     part.write_bytes(bytes(SIZE // 2))
     assert refusal(sshd, step).code is Code.DIGEST_MISMATCH
     assert (current(sshd), installs(sshd)) == ("0.9.0", ["0.9.0"])
@@ -361,6 +367,65 @@ def test_killed_in_the_middle_the_next_run_comes_to_the_same_end(
     second = run(provision(sshd, [CodexStep(wish, packages)]))
     assert (second.outcome, installs(sshd), current(sshd)) == ("changed", ["0.10.0"], "0.10.0")
     assert second.bytes < SIZE * 0.7
+
+
+@pytest.mark.parametrize("rate", [10e6, 0.0], ids=["slow", "fast"])
+def test_a_host_without_zstd_gets_it_in_another_form(rate: float, tmp_path: Path, packages: CodexPackages) -> None:
+    zstd = shutil.which("zstd")
+    wish = table(tmp_path)
+    program = Path(str(wish.file))
+    program.write_bytes(program.read_bytes() + bytes(SIZE))
+    with (
+        AccountSshd("/bin/bash", hidden=[os.path.realpath(zstd)] if zstd else []) as sshd,
+        FaultProxy(sshd.port) as proxy,
+    ):
+        proxy.strike(Narrow(rate))
+        host = run(provision(sshd, [CodexStep(wish, packages)], world=world_of(SshdResolver(sshd, proxy.port))))
+        assert (host.outcome, host.error) == ("changed", None)
+        assert (sshd.home / CURRENT / "bin" / "codex").read_bytes() == program.read_bytes()
+        if rate:
+            assert proxy.carried < SIZE * 0.6
+
+
+class Overtaken(Kept):
+    """Another machine that has the same home puts `install` there before the first byte leaves."""
+
+    def __init__(self, packages: CodexPackages, install: Path, place: Path) -> None:
+        super().__init__(packages)
+        self.install, self.place = install, place
+
+    async def changed(self, package: Package, data: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        shutil.copytree(self.install, self.place)
+        async for block in data:
+            yield block
+
+
+def test_of_two_machines_with_one_home_the_quicker_one_has_installed_it(
+    tmp_path: Path, sshd: SystemSshd, packages: CodexPackages
+) -> None:
+    wish = table(tmp_path)
+    at(sshd, CodexStep(wish, packages))
+    place = (sshd.home / CURRENT).resolve()
+    theirs = place.rename(tmp_path / "theirs")
+    (sshd.home / CURRENT).unlink()
+    host = run(provision(sshd, [CodexStep(wish, Overtaken(packages, theirs, place))]))
+    assert (host.outcome, installs(sshd)) == ("changed", ["0.10.0"])
+    assert {path.name for path in place.iterdir()} == {path.name for path in theirs.iterdir()}
+
+
+def test_what_another_machine_or_process_has_half_made_stays(
+    tmp_path: Path, sshd: SystemSshd, packages: CodexPackages
+) -> None:
+    at(sshd, CodexStep(table(tmp_path, "0.9.0"), packages))
+    root = sshd.home / LOCATION
+    gone = subprocess.Popen(["/bin/true"])
+    gone.wait()
+    here = machine_here()
+    names = [f".new-0-elsewhere-{gone.pid}", f".new-0-{here}-{os.getpid()}", f".new-0-{here}-{gone.pid}"]
+    for name in names:
+        (root / name).mkdir()
+    at(sshd, CodexStep(table(tmp_path, "0.10.0"), packages))
+    assert sorted(path.name for path in root.glob(".new-*")) == sorted(names[:2])
 
 
 def test_two_at_once_install_once(tmp_path: Path, sshd: SystemSshd, packages: CodexPackages) -> None:
