@@ -8,12 +8,10 @@ import pytest
 from tests.support.fake_app_server import FakeAppServer, Peer
 from tests.support.fake_thread import FakeThread
 from tests.support.loop import run
-from tests.support.runs import Unattended, report_of, run_to_end
+from tests.support.runs import PROMPT, Unattended, report_of, run_to_end
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError
-from remora.flows.run_request import RunRequest
 
-PROMPT = RunRequest(prompt="please", message_id="message-1")
 COMMAND = "item/commandExecution/requestApproval"
 DEEP = "[" * 5_000 + "]" * 5_000
 LIMIT = 20.0

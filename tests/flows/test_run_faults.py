@@ -1,28 +1,23 @@
-"""A run under faults that the real server cannot be made to show."""
+"""A run whose connection breaks, and servers that are older, newer or busier than ours."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 from tests.support.fake_app_server import FakeAppServer, Peer
-from tests.support.fake_thread import THREAD, FakeThread
+from tests.support.fake_thread import FakeThread, say_and_end
 from tests.support.local_app_server import LocalServer
 from tests.support.loop import run
-from tests.support.runs import Person, Unattended, of, report_of, run_to_end
+from tests.support.runs import PROMPT, of, report_of, run_to_end
 from tests.support.streams import link_lost
 
-from remora.core.approvals import ApprovalRequest, Choice, Decision
 from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead
-from remora.flows.run_request import RunRequest
 from remora.testing.manual_clock import ManualClock
 from remora.wire.reports.run import (
-    ApprovalRequested,
-    ApprovalResolved,
     CommandCompleted,
     CommandOutput,
     CommandStarted,
@@ -36,241 +31,6 @@ from remora.wire.reports.run import (
     ThreadReady,
     Warned,
 )
-
-PROMPT = RunRequest(prompt="please", message_id="message-1")
-COMMAND = "item/commandExecution/requestApproval"
-
-
-async def say_and_end(thread: FakeThread, peer: Peer) -> None:
-    await thread.say(peer, "a", "hello")
-    await thread.end(peer)
-
-
-# -- requests of the server
-
-
-def test_f82_an_approval_answered_elsewhere_is_withdrawn_here() -> None:
-    async def play(thread: FakeThread, peer: Peer) -> None:
-        await thread.ask(peer, 5, COMMAND, itemId="c", command="ls")
-        await peer.notify("serverRequest/resolved", threadId=THREAD, requestId=5)
-        await say_and_end(thread, peer)
-
-    async def go() -> None:
-        async with FakeThread(play).serve() as server:
-            person = Person()
-            events = await run_to_end(server.connect, PROMPT, approvals=person)
-            (resolved,) = of(ApprovalResolved, events)
-            assert (resolved.decided_by, resolved.request_id) == ("elsewhere", 5)
-            assert 5 not in server.peers[0].answers
-            assert report_of(events).exit_code == 0
-
-    run(go())
-
-
-@pytest.mark.parametrize(
-    ("method", "params", "answer"),
-    [
-        (COMMAND, {"command": "ls", "availableDecisions": ["accept", "cancel"]}, {"decision": "decline"}),
-        ("item/fileChange/requestApproval", {}, {"decision": "decline"}),
-        (
-            "item/permissions/requestApproval",
-            {"permissions": {"network": {"enabled": True}}},
-            {"permissions": {}, "scope": "turn"},
-        ),
-        ("item/tool/requestUserInput", {"questions": [{"id": "q", "question": "?"}]}, {"answers": {}}),
-        (
-            "mcpServer/elicitation/request",
-            {"serverName": "s", "mode": "form", "message": "m", "requestedSchema": {}},
-            {"action": "decline", "content": None},
-        ),
-    ],
-)
-def test_f82_nobody_there_means_no_for_every_kind(method: str, params: dict[str, Any], answer: Any) -> None:
-    got: list[Any] = []
-
-    async def play(thread: FakeThread, peer: Peer) -> None:
-        await thread.ask(peer, 0, method, itemId="i", **params)
-
-        async def go_on() -> None:
-            got.append(await peer.answer_to(0))
-            await say_and_end(thread, peer)
-
-        background.append(asyncio.create_task(go_on()))
-
-    background: list[asyncio.Task[None]] = []
-
-    async def go() -> None:
-        async with FakeThread(play).serve() as server:
-            events = await run_to_end(server.connect, PROMPT, approvals=Unattended())
-            await asyncio.gather(*background)
-            assert got[0]["result"] == answer
-            assert (report_of(events).outcome, report_of(events).exit_code) == ("completed", 11)
-
-    run(go())
-
-
-class Misbehaving:
-    """An approval handler that goes wrong in one way."""
-
-    def __init__(self, way: str) -> None:
-        self._way = way
-
-    async def decide(self, request: ApprovalRequest) -> Decision:
-        match self._way:
-            case "raises":
-                raise ValueError("broken prompt")
-            case "cancels itself":
-                raise asyncio.CancelledError
-            case "invents":
-                return Decision(Choice("accept", "Yes", {"accept": "all"}, grants=True), "person")
-        return None  # type: ignore[return-value]
-
-
-@pytest.mark.parametrize("way", ["raises", "cancels itself", "invents", "gives nothing"])
-def test_f82_a_handler_that_goes_wrong_declines(way: str) -> None:
-    got: list[Any] = []
-    background: list[asyncio.Task[None]] = []
-
-    async def play(thread: FakeThread, peer: Peer) -> None:
-        await thread.ask(peer, 0, COMMAND, itemId="c", command="rm -rf /")
-
-        async def go_on() -> None:
-            got.append(await peer.answer_to(0))
-            await thread.end(peer)
-
-        background.append(asyncio.create_task(go_on()))
-
-    async def go() -> None:
-        async with FakeThread(play).serve() as server:
-            events = await run_to_end(server.connect, PROMPT, approvals=Misbehaving(way))
-            await asyncio.gather(*background)
-            assert got[0]["result"] == {"decision": "decline"}
-            assert of(Warned, events)
-            assert report_of(events).exit_code == 11
-
-    run(go())
-
-
-def test_the_same_id_after_a_restart_of_the_server_is_another_request() -> None:
-    async def play(thread: FakeThread, peer: Peer) -> None:
-        thread.waiting = True
-        await thread.ask(peer, 0, COMMAND, itemId="first", command="one")
-
-    async def replay(thread: FakeThread, peer: Peer) -> None:
-        await thread.ask(peer, 0, COMMAND, itemId="second", command="two")
-
-    async def go() -> None:
-        thread = FakeThread(play, replay)
-        async with thread.serve() as server:
-
-            async def look(event: RunEvent) -> None:
-                if isinstance(event, ApprovalRequested) and len(server.links) == 1:
-                    server.cut()
-                elif isinstance(event, ApprovalRequested):
-                    await thread.end(server.peers[-1])
-
-            events = await run_to_end(server.connect, PROMPT, approvals=Person(None, None), on_event=look)
-            assert [each.again for each in of(ApprovalRequested, events)] == [False, False]
-            assert {each.decided_by for each in of(ApprovalResolved, events)} == {"elsewhere"}
-
-    run(go())
-
-
-# -- before the prompt is taken, failures are raised
-
-
-@pytest.mark.parametrize(
-    ("method", "message", "expected"),
-    [
-        ("thread/start", "no such model", Code.REQUEST_REFUSED),
-        ("turn/start", "Input exceeds the maximum length", Code.REQUEST_REFUSED),
-    ],
-)
-def test_what_the_server_refuses_is_raised_as_it_is(method: str, message: str, expected: Code) -> None:
-    async def refuse(peer: Peer, request: dict[str, Any]) -> None:
-        await peer.refuse(request, -32602, message)
-
-    async def go() -> None:
-        async with FakeThread(say_and_end).serve(**{method: refuse}) as server:
-            with pytest.raises(RemoraError) as caught:
-                await run_to_end(server.connect, PROMPT)
-            assert caught.value.code is expected
-            assert message in caught.value.seen
-
-    run(go())
-
-
-def test_a_thread_that_works_already_is_not_joined_by_accident() -> None:
-    async def go() -> None:
-        async with FakeThread(say_and_end, busy_before=True).serve() as server:
-            request = RunRequest(prompt="more", message_id="m", thread=THREAD)
-            with pytest.raises(RemoraError) as caught:
-                await run_to_end(server.connect, request)
-            assert caught.value.code is Code.THREAD_BUSY
-            assert "turn/start" not in [each["method"] for each in server.requests]
-
-    run(go())
-
-
-def test_a_thread_that_is_not_there_is_named() -> None:
-    async def missing(peer: Peer, request: dict[str, Any]) -> None:
-        await peer.refuse(request, -32600, "no rollout found for thread id x")
-
-    async def go() -> None:
-        async with FakeThread(say_and_end).serve(**{"thread/resume": missing}) as server:
-            with pytest.raises(RemoraError) as caught:
-                await run_to_end(server.connect, RunRequest(prompt="more", message_id="m", thread=THREAD))
-            assert caught.value.code is Code.THREAD_MISSING
-
-    run(go())
-
-
-def test_a_turn_that_has_not_begun_yet_is_interrupted_when_it_has() -> None:
-    async def play(thread: FakeThread, peer: Peer) -> None:
-        await thread.say(peer, "a", "hello")
-
-    thread, asked = FakeThread(play), list[int]()
-
-    async def too_early(peer: Peer, request: dict[str, Any]) -> None:
-        asked.append(1)
-        if len(asked) < 3:
-            await peer.refuse(request, -32600, "no active turn to interrupt")
-            return
-        await peer.result(request, {})
-        await thread.end(peer, "interrupted")
-
-    async def go() -> None:
-        switch = InterruptSwitch()
-
-        async def look(event: RunEvent) -> None:
-            if isinstance(event, Message):
-                switch.interrupt()
-
-        async with thread.serve(**{"turn/interrupt": too_early}) as server:
-            report = report_of(await run_to_end(server.connect, PROMPT, interrupt=switch, on_event=look))
-        assert (report.outcome, report.exit_code, len(asked)) == ("interrupted", 130, 3)
-
-    run(go())
-
-
-def test_stopping_before_the_prompt_is_out_leaves_nothing_behind() -> None:
-    async def go() -> None:
-        switch = InterruptSwitch()
-
-        @asynccontextmanager
-        async def never(ahead: Ahead) -> AsyncIterator[LocalServer]:
-            switch.interrupt()
-            await asyncio.Event().wait()
-            yield  # type: ignore[misc]
-
-        events = await run_to_end(never, PROMPT, interrupt=switch)
-        report = report_of(events)
-        assert (report.outcome, report.exit_code, report.goes_on) == ("interrupted", 130, False)
-
-    run(go())
-
-
-# -- breaks
 
 
 class Failing:

@@ -100,6 +100,12 @@ class FakeThread:
         await peer.result(request, {"data": page, "nextCursor": more})
 
 
+async def say_and_end(thread: FakeThread, peer: Peer) -> None:
+    """A turn with one message."""
+    await thread.say(peer, "a", "hello")
+    await thread.end(peer)
+
+
 def peer_turns(thread: FakeThread) -> list[dict[str, Any]]:
     """The turns as history has them."""
     if not thread.items:

@@ -21,6 +21,7 @@ from remora.flows.relay_attachment import Attachment
 from remora.flows.relay_start import RelayPlace, reach_relay, relay_name
 from remora.ports import ByteStream
 
+MEBI = 1024 * 1024
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

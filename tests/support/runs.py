@@ -19,6 +19,7 @@ from remora.ports import ApprovalHandler, Clock
 from remora.wire.reports.run import RunEvent, RunReport
 
 T = TypeVar("T")
+PROMPT = RunRequest(prompt="please", message_id="message-1")
 
 
 class Unattended(UnattendedApprovals):

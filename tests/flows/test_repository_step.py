@@ -1,0 +1,144 @@
+"""Repositories on a real sshd: they are brought, they follow, and no work in them is lost."""
+
+from pathlib import Path
+
+import pytest
+from tests.support.gits import commit, git, new_repository
+from tests.support.projects import failed_step, head, origin, outcomes, project, provisioned, sshd, tree
+from tests.support.system_sshd import SystemSshd
+
+from remora.core.errors import Code
+
+pytestmark = pytest.mark.sshd
+__all__ = ["origin", "sshd"]
+
+
+@pytest.mark.parametrize("ref", ["main", "HEAD", "v1", "commit"])
+def test_a_ref_is_cloned_once(sshd: SystemSshd, origin: Path, ref: str) -> None:
+    first = git(origin, "rev-parse", "HEAD")
+    git(origin, "tag", "-a", "-m", "one", "v1")
+    table = project(origin, ref=first if ref == "commit" else ref)
+    assert outcomes(provisioned(sshd, table)) == ["changed"]
+    assert head(sshd) == first
+    assert [path.name for path in tree(sshd).parent.iterdir()] == ["app"]
+    if ref in ("main", "HEAD"):
+        assert git(tree(sshd), "symbolic-ref", "--short", "HEAD") == "main"
+    again = provisioned(sshd, table)
+    assert outcomes(again) == ["unchanged"], again
+    assert again.bytes == 0
+
+
+@pytest.mark.parametrize("ref", ["commit", "v1"])
+def test_commits_and_tags_need_no_word_with_the_origin(sshd: SystemSshd, origin: Path, ref: str) -> None:
+    git(origin, "tag", "v1")
+    table = project(origin, ref=git(origin, "rev-parse", "HEAD") if ref == "commit" else ref)
+    provisioned(sshd, table)
+    origin.rename(origin.with_name("away"))
+    assert outcomes(provisioned(sshd, table)) == ["unchanged"]
+
+
+def test_a_branch_that_moved_is_followed(sshd: SystemSshd, origin: Path) -> None:
+    provisioned(sshd, project(origin))
+    second = commit(origin, "README", "second")
+    (tree(sshd) / "notes").write_text("nobody tracks me")
+    plan = provisioned(sshd, project(origin), dry_run=True)
+    assert outcomes(plan) == ["would-change"]
+    assert outcomes(provisioned(sshd, project(origin))) == ["changed"]
+    assert head(sshd) == second
+    assert (tree(sshd) / "notes").read_text() == "nobody tracks me"
+
+
+def test_a_ref_named_in_full_such_as_a_pull_request_is_followed(sshd: SystemSshd, origin: Path) -> None:
+    ref = "refs/pull/42/head"
+    git(origin, "update-ref", ref, git(origin, "rev-parse", "HEAD"))
+    assert outcomes(provisioned(sshd, project(origin, ref=ref))) == ["changed"]
+    assert outcomes(provisioned(sshd, project(origin, ref=ref))) == ["unchanged"]
+    pushed = commit(origin, "README", "pushed to the pull request")
+    git(origin, "update-ref", ref, pushed)
+    git(origin, "reset", "--quiet", "--hard", "HEAD~1")
+    assert outcomes(provisioned(sshd, project(origin, ref=ref))) == ["changed"]
+    assert head(sshd) == pushed
+
+
+def test_another_branch_is_switched_to_and_the_old_one_stays(sshd: SystemSshd, origin: Path) -> None:
+    provisioned(sshd, project(origin))
+    own = commit(tree(sshd), "work", "of an agent")
+    git(origin, "checkout", "--quiet", "-b", "topic")
+    there = commit(origin, "README", "topic")
+    assert outcomes(provisioned(sshd, project(origin, ref="topic"))) == ["changed"]
+    assert head(sshd) == there
+    assert git(tree(sshd), "rev-parse", "main") == own
+
+
+def test_a_branch_that_is_ahead_holds_all_that_is_wished(sshd: SystemSshd, origin: Path) -> None:
+    provisioned(sshd, project(origin))
+    own = commit(tree(sshd), "work", "of an agent")
+    host = provisioned(sshd, project(origin))
+    assert outcomes(host) == ["unchanged"]
+    assert "origin does not have" in host.steps[0].notices[0]
+    assert head(sshd) == own
+
+
+@pytest.mark.parametrize("work", ["changed", "staged", "apart", "stray", "in the way"])
+def test_work_on_the_host_is_never_lost(sshd: SystemSshd, origin: Path, work: str) -> None:
+    provisioned(sshd, project(origin))
+    here = tree(sshd)
+    if work in ("changed", "staged"):
+        (here / "README").write_text("by an agent")
+        if work == "staged":
+            git(here, "add", "README")
+    elif work == "apart":
+        commit(here, "work", "of an agent")
+    elif work == "stray":
+        git(here, "checkout", "--quiet", "--detach")
+        commit(here, "work", "of an agent")
+    else:
+        (here / "new").write_text("by an agent")
+    before = head(sshd), git(here, "status", "--porcelain")
+    commit(origin, "new" if work == "in the way" else "README", "moved on")
+    host = provisioned(sshd, project(origin))
+    failed_step(host, Code.REPOSITORY_CHANGED)
+    assert (head(sshd), git(here, "status", "--porcelain")) == before
+
+
+@pytest.mark.parametrize("kind", ["files", "another repository", "a file", "inside another"])
+def test_a_folder_that_is_something_else_is_left_alone(
+    sshd: SystemSshd, origin: Path, tmp_path: Path, kind: str
+) -> None:
+    here = tree(sshd)
+    here.parent.mkdir(parents=True)
+    if kind == "a file":
+        here.write_text("mine")
+    elif kind == "another repository":
+        git(here.parent, "clone", "--quiet", str(new_repository(tmp_path / "other")), "app")
+    else:
+        if kind == "inside another":
+            git(here.parent, "init", "--quiet")
+        here.mkdir()
+        (here / "mine").write_text("mine")
+    before = sorted(here.parent.rglob("*"))
+    failed_step(provisioned(sshd, project(origin)), Code.REPOSITORY_CHANGED)
+    assert sorted(here.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("what", ["origin", "ref"])
+def test_what_is_not_there_cannot_be_cloned_and_leaves_nothing(sshd: SystemSshd, origin: Path, what: str) -> None:
+    table = project(origin, ref="nowhere") if what == "ref" else project(origin.with_name("missing"))
+    failed = failed_step(provisioned(sshd, table), Code.REPOSITORY_FAILED)
+    assert failed.error is not None
+    assert ("nowhere" if what == "ref" else "missing") in failed.error.seen
+    assert not list(tree(sshd).parent.iterdir())
+
+
+def test_f47_a_clone_that_was_killed_is_begun_again(sshd: SystemSshd, origin: Path) -> None:
+    host = provisioned(sshd, project(origin))
+    left = tree(sshd).rename(tree(sshd).parent / next_name(sshd))
+    (left / ".git/HEAD").write_text("half")
+    host = provisioned(sshd, project(origin))
+    assert outcomes(host) == ["changed"]
+    assert [path.name for path in tree(sshd).parent.iterdir()] == ["app"]
+
+
+def next_name(sshd: SystemSshd) -> str:
+    """What a clone under way is called on this machine."""
+    return f".app.remora-{Path('/etc/machine-id').read_text().strip() or 'machine'}"

@@ -1,0 +1,147 @@
+"""What the server asks of a run, under faults that the real one cannot be made to show."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from tests.support.fake_app_server import Peer
+from tests.support.fake_thread import THREAD, FakeThread, say_and_end
+from tests.support.loop import run
+from tests.support.runs import PROMPT, Person, Unattended, of, report_of, run_to_end
+
+from remora.core.approvals import ApprovalRequest, Choice, Decision
+from remora.wire.reports.run import (
+    ApprovalRequested,
+    ApprovalResolved,
+    RunEvent,
+    Warned,
+)
+
+COMMAND = "item/commandExecution/requestApproval"
+
+
+def test_f82_an_approval_answered_elsewhere_is_withdrawn_here() -> None:
+    async def play(thread: FakeThread, peer: Peer) -> None:
+        await thread.ask(peer, 5, COMMAND, itemId="c", command="ls")
+        await peer.notify("serverRequest/resolved", threadId=THREAD, requestId=5)
+        await say_and_end(thread, peer)
+
+    async def go() -> None:
+        async with FakeThread(play).serve() as server:
+            person = Person()
+            events = await run_to_end(server.connect, PROMPT, approvals=person)
+            (resolved,) = of(ApprovalResolved, events)
+            assert (resolved.decided_by, resolved.request_id) == ("elsewhere", 5)
+            assert 5 not in server.peers[0].answers
+            assert report_of(events).exit_code == 0
+
+    run(go())
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "answer"),
+    [
+        (COMMAND, {"command": "ls", "availableDecisions": ["accept", "cancel"]}, {"decision": "decline"}),
+        ("item/fileChange/requestApproval", {}, {"decision": "decline"}),
+        (
+            "item/permissions/requestApproval",
+            {"permissions": {"network": {"enabled": True}}},
+            {"permissions": {}, "scope": "turn"},
+        ),
+        ("item/tool/requestUserInput", {"questions": [{"id": "q", "question": "?"}]}, {"answers": {}}),
+        (
+            "mcpServer/elicitation/request",
+            {"serverName": "s", "mode": "form", "message": "m", "requestedSchema": {}},
+            {"action": "decline", "content": None},
+        ),
+    ],
+)
+def test_f82_nobody_there_means_no_for_every_kind(method: str, params: dict[str, Any], answer: Any) -> None:
+    got: list[Any] = []
+
+    async def play(thread: FakeThread, peer: Peer) -> None:
+        await thread.ask(peer, 0, method, itemId="i", **params)
+
+        async def go_on() -> None:
+            got.append(await peer.answer_to(0))
+            await say_and_end(thread, peer)
+
+        background.append(asyncio.create_task(go_on()))
+
+    background: list[asyncio.Task[None]] = []
+
+    async def go() -> None:
+        async with FakeThread(play).serve() as server:
+            events = await run_to_end(server.connect, PROMPT, approvals=Unattended())
+            await asyncio.gather(*background)
+            assert got[0]["result"] == answer
+            assert (report_of(events).outcome, report_of(events).exit_code) == ("completed", 11)
+
+    run(go())
+
+
+class Misbehaving:
+    """An approval handler that goes wrong in one way."""
+
+    def __init__(self, way: str) -> None:
+        self._way = way
+
+    async def decide(self, request: ApprovalRequest) -> Decision:
+        match self._way:
+            case "raises":
+                raise ValueError("broken prompt")
+            case "cancels itself":
+                raise asyncio.CancelledError
+            case "invents":
+                return Decision(Choice("accept", "Yes", {"accept": "all"}, grants=True), "person")
+        return None  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("way", ["raises", "cancels itself", "invents", "gives nothing"])
+def test_f82_a_handler_that_goes_wrong_declines(way: str) -> None:
+    got: list[Any] = []
+    background: list[asyncio.Task[None]] = []
+
+    async def play(thread: FakeThread, peer: Peer) -> None:
+        await thread.ask(peer, 0, COMMAND, itemId="c", command="rm -rf /")
+
+        async def go_on() -> None:
+            got.append(await peer.answer_to(0))
+            await thread.end(peer)
+
+        background.append(asyncio.create_task(go_on()))
+
+    async def go() -> None:
+        async with FakeThread(play).serve() as server:
+            events = await run_to_end(server.connect, PROMPT, approvals=Misbehaving(way))
+            await asyncio.gather(*background)
+            assert got[0]["result"] == {"decision": "decline"}
+            assert of(Warned, events)
+            assert report_of(events).exit_code == 11
+
+    run(go())
+
+
+def test_the_same_id_after_a_restart_of_the_server_is_another_request() -> None:
+    async def play(thread: FakeThread, peer: Peer) -> None:
+        thread.waiting = True
+        await thread.ask(peer, 0, COMMAND, itemId="first", command="one")
+
+    async def replay(thread: FakeThread, peer: Peer) -> None:
+        await thread.ask(peer, 0, COMMAND, itemId="second", command="two")
+
+    async def go() -> None:
+        thread = FakeThread(play, replay)
+        async with thread.serve() as server:
+
+            async def look(event: RunEvent) -> None:
+                if isinstance(event, ApprovalRequested) and len(server.links) == 1:
+                    server.cut()
+                elif isinstance(event, ApprovalRequested):
+                    await thread.end(server.peers[-1])
+
+            events = await run_to_end(server.connect, PROMPT, approvals=Person(None, None), on_event=look)
+            assert [each.again for each in of(ApprovalRequested, events)] == [False, False]
+            assert {each.decided_by for each in of(ApprovalResolved, events)} == {"elsewhere"}
+
+    run(go())

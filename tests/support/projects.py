@@ -1,0 +1,84 @@
+"""Projects for a host: a repository, a table that names it, and what provisioning makes of it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from tests.support.gits import git, new_repository
+from tests.support.loop import run
+from tests.support.provisioning import provision
+from tests.support.system_sshd import SystemSshd
+
+from remora.core.errors import Code
+from remora.core.secrets import Secret
+from remora.core.settings import Limits
+from remora.flows.provision.step import Step
+from remora.flows.provision.steps.project import SetupStep, SmokeStep
+from remora.flows.provision.steps.repository import RepositoryStep
+from remora.wire.manifest import ProjectTable
+from remora.wire.reports.provision import HostProvision, ProvisionProgress, StepBody
+
+CANARY = 'canary-7f3a \' "$HOME"\nsecond line'
+QUICK = Limits(provision_retries=1)
+
+
+class Secrets:
+    """A :class:`remora.ports.SecretReader` that knows one secret."""
+
+    def __init__(self) -> None:
+        self.read_times = 0
+
+    async def read(self, *, environment: str | None, file: str | None, command: Sequence[str] | None) -> Secret:
+        self.read_times += 1
+        return Secret(CANARY)
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
+    state = {"XDG_RUNTIME_DIR": str(tmp_path), "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C.UTF-8"}
+    with SystemSshd(tmp_path, options=["MaxSessions 1"], environment=state) as server:
+        yield server
+
+
+@pytest.fixture
+def origin(tmp_path: Path) -> Path:
+    return new_repository(tmp_path / "origin")
+
+
+def project(origin: Path, **changes: object) -> ProjectTable:
+    fields: dict[str, object] = {"repository": str(origin), "folder": "~/src/app", "ref": "main", **changes}
+    return ProjectTable(**fields)  # type: ignore[arg-type]
+
+
+def steps_of(table: ProjectTable, secrets: Secrets | None = None) -> list[Step]:
+    steps: list[Step] = [RepositoryStep(table)]
+    if table.setup is not None:
+        steps.append(SetupStep(table, secrets or Secrets()))
+    if table.smoke is not None:
+        steps.append(SmokeStep(table))
+    return steps
+
+
+def provisioned(
+    sshd: SystemSshd, table: ProjectTable, *, progress: list[ProvisionProgress] | None = None, dry_run: bool = False
+) -> HostProvision:
+    return run(provision(sshd, steps_of(table), limits=QUICK, progress=progress, dry_run=dry_run))
+
+
+def outcomes(host: HostProvision) -> list[str]:
+    return [step.outcome for step in host.steps]
+
+
+def failed_step(host: HostProvision, code: Code) -> StepBody:
+    failed = next(step for step in host.steps if step.outcome == "failed")
+    assert failed.error is not None
+    assert failed.error.code == code, failed.error
+    return failed
+
+
+def tree(sshd: SystemSshd) -> Path:
+    return sshd.home / "src/app"
+
+
+def head(sshd: SystemSshd) -> str:
+    return git(tree(sshd), "rev-parse", "HEAD")
