@@ -14,9 +14,11 @@ from tests.support.provisioning import DIGEST, Hook, LineStep, bench_at, marker_
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
-from remora.core.errors import Code
+from remora.core.account_facts import AccountFacts
+from remora.core.answers import Answers
+from remora.core.errors import Code, ConfigProblem
 from remora.core.markers import Readiness
-from remora.core.provisioning import Script
+from remora.core.provisioning import Finding, Script
 from remora.core.settings import Limits
 from remora.flows.provision.operators import Operator
 from remora.wire.reports.provision import HostProvision, ProvisionProgress, StepMoved
@@ -265,6 +267,24 @@ def test_a_plan_that_cannot_be_carried_out_is_not_begun(sshd: SystemSshd) -> Non
     assert written(sshd) == []
     marker = run(marker_at(sshd))
     assert (marker.readiness, marker.step) == (Readiness.FAILED, 2)
+
+
+class SecretStep(LineStep):
+    """A line that this machine lacks the secret for."""
+
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
+        """See the contract."""
+        raise ConfigProblem(Code.SECRET_MISSING, "There is no key.", next_step="Set it.")
+
+
+def test_what_this_machine_lacks_does_not_make_a_ready_host_a_failed_one(sshd: SystemSshd) -> None:
+    lacking = [LineStep("one", "other"), SecretStep("two")]
+    assert run(provision(sshd, lacking)).outcome == "failed"
+    assert run(marker_at(sshd)).readiness is Readiness.FAILED
+    assert run(provision(sshd, steps())).outcome == "changed"
+    assert run(provision(sshd, lacking, digest="sha256:" + "2" * 64)).outcome == "failed"
+    assert_is_ready(sshd)
+    assert run(provision(sshd, steps())).outcome == "unchanged"
 
 
 # -- homes that cannot be used

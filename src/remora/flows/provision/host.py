@@ -23,6 +23,8 @@ from remora.wire.reports.provision import HostProvision
 
 _WAITED: Final = frozenset({Code.PROVISION_BUSY, Code.NOT_READY})
 """A longer wait is behind these already."""
+_OF_THIS_MACHINE: Final = frozenset({Code.SECRET_MISSING, Code.PACKAGE_UNAVAILABLE})
+"""These say nothing about the host."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +41,11 @@ class HostWork:
 
 
 class _StepStops(Exception):
-    def __init__(self, index: int, error: RemoraError) -> None:
+    def __init__(self, index: int, error: RemoraError, *, begun: bool = True) -> None:
         super().__init__(error.message)
         self.index = index
         self.error = error
+        self.begun = begun
 
 
 class HostRun:
@@ -141,9 +144,11 @@ class _Visit:
 
     def _holds(self, findings: Sequence[Finding]) -> bool:
         """Whether nothing is to be done, nor to be written down."""
+        return self._is_ready(self._work.digest) and all(finding.state is StepState.SAME for finding in findings)
+
+    def _is_ready(self, digest: str | None = None) -> bool:
         marker = self._bench.marker
-        marked = marker is not None and marker.readiness is Readiness.READY and marker.digest == self._work.digest
-        return marked and all(finding.state is StepState.SAME for finding in findings)
+        return marker is not None and marker.readiness is Readiness.READY and digest in (None, marker.digest)
 
     def _all_same(self) -> None:
         for index in range(len(self._steps)):
@@ -153,7 +158,7 @@ class _Visit:
         """Under the lock: make every step true that is not, in order. A plan that cannot be kept is not begun."""
         for index, finding in enumerate(findings):
             if finding.state is StepState.BLOCKED:
-                raise _StepStops(index, _blocked(finding, self._steps[index]))
+                raise _StepStops(index, _blocked(finding, self._steps[index]), begun=False)
         for index in range(len(self._steps)):
             finding = findings[index]
             if finding.state is not StepState.SAME:
@@ -230,8 +235,12 @@ class _Visit:
             self._outcome.notices.append(NoticeBody(code="marker-unwritable", message=message))
 
     async def _mark_failed(self, stop: _StepStops) -> None:
+        """A host that is ready stays so when nothing was begun there, and what is missing is missing here."""
+        stays = not stop.begun and stop.error.code in _OF_THIS_MACHINE and self._is_ready()
         try:
-            if await self._lock.retake():
+            if stays:
+                await self._lock.leave()
+            elif await self._lock.retake():
                 await self._mark(self._marker(Readiness.FAILED, stop.index, stop.error.message))
         except RemoraError:
             pass  # the failure itself is what counts; the marker then says that provisioning was interrupted
