@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -244,6 +245,29 @@ def test_a_new_machine_brings_itself_to_the_same_state(laptop: Laptop) -> None:
         assert (outcomes(report), report["hosts"][0]["bytes"]) == ({"unchanged"}, 0)
 
 
+def test_hosts_that_differ_in_values_alone_share_a_play_and_go_side_by_side(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path)
+    manifest = tmp_path / "fleet.toml"
+    files = 'files = [{ path = "~/name", content = "{{ alias }}" }, { path = "own", content = "{{ alias }}" }]'
+    manifest.write_text(
+        f'[defaults]\n{files}\nconfig.model = "{{{{ alias }}}}"\n[[hosts]]\nselect = ["one", "two"]\n'
+        '[[hosts]]\nselect = ["other"]\ninstructions.content = "x"\n'
+    )
+    with SystemSshd(tmp_path) as one, SystemSshd(tmp_path) as two, SystemSshd(tmp_path) as other:
+        hosts = {"one": one, "two": two, "other": other}
+        (tmp_path / "ssh_config").write_text("".join(sshd.ssh_config(alias) for alias, sshd in hosts.items()))
+        folder = laptop.emit(manifest, "ansible")
+        assert re.findall(r"(?m)^  hosts: (\S+)$", (folder / "playbook.yml").read_text()) == ["play_1", "play_2"]
+        laptop.play(folder)
+        for alias, sshd in hosts.items():
+            assert (sshd.home / "name").read_text() == alias
+            assert (sshd.home / ".codex/own").read_text() == alias
+            assert f'model = "{alias}"' in (sshd.home / ".codex/config.toml").read_text()
+        _, second = laptop.play(folder)
+        assert second["changed"] == 0
+        assert outcomes(laptop.remora(str(manifest))) == {"unchanged"}
+
+
 ACCOUNT = """
 [[hosts]]
 select = ["devbox"]
@@ -271,7 +295,7 @@ def test_a_playbook_signs_in_and_starts_the_server(tmp_path: Path) -> None:
         (sshd.home / ".bashrc").write_text('PATH="$HOME/.local/bin:$PATH"\n')
         endpoint.configure(sshd.home / ".codex")
         folder = laptop.emit(manifest, "ansible")
-        assert "REMORA_KEY" in (folder / "playbook.yml").read_text()
+        assert "REMORA_KEY" in (folder / "inventory.yml").read_text()
 
         laptop.play(folder, status=2)  # nobody gave the secret
         endpoint.refuses = True
@@ -348,8 +372,52 @@ def test_a_new_machine_fetches_the_wheel_by_itself_and_proves_it(tmp_path: Path)
         assert outcomes(laptop.remora(str(manifest), more=found)) == {"unchanged"}
 
 
-def alone(folder: Path, sshd: SystemSshd, *, status: int = 0, more: Mapping[str, str] | None = None) -> str:
-    """The emitted program, run as cloud-init does it."""
+def test_a_program_that_is_too_large_for_user_data_is_fetched_and_proven(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path)
+    manifest = tmp_path / "small.toml"
+    manifest.write_text('[[hosts]]\nselect = ["devbox"]\nconfig.model = "gpt-5"\n')
+    machines = tmp_path / "cloud-init"
+    (tmp_path / "ssh_config").write_text("Host devbox\n  HostName 127.0.0.1\n")
+    folder = laptop.emit(manifest, "cloud-init", "--user", "debian", "--program-url", machines.as_uri())
+    data = (folder / "devbox/user-data").read_bytes()
+    assert len(data) < 2048
+    (written,) = yaml.safe_load(data)["write_files"]
+    fetcher = tmp_path / "fetcher"
+    fetcher.write_text(written["content"])
+    program = folder / "devbox/provision.sh"
+    with SystemSshd(tmp_path) as sshd:
+        (tmp_path / "ssh_config").write_text(sshd.ssh_config("devbox"))
+        genuine = program.read_bytes()
+        program.write_bytes(genuine.replace(b"gpt-5", b"gpt-6"))
+        assert "gives another program" in alone(folder, sshd, status=1, program=fetcher)
+        assert not (sshd.home / ".codex").exists()
+        program.write_bytes(genuine)
+        assert "remora: changed: codex config.toml" in alone(folder, sshd, program=fetcher)
+        assert outcomes(laptop.remora(str(manifest))) == {"unchanged"}
+
+
+def test_user_data_that_some_clouds_do_not_take_comes_compressed_too(laptop: Laptop) -> None:
+    url = "https://example.com/codex.tar.gz"
+    (laptop.folder / "ssh_config").write_text("Host devbox\n  HostName 127.0.0.1\n")
+    folder = laptop.emit(laptop.manifest(secrets=False), "cloud-init", "--user", "debian", "--codex-url", url)
+    plain, small = (folder / "devbox/user-data").read_bytes(), (folder / "devbox/user-data.gz").read_bytes()
+    document = yaml.safe_load(gzip.decompress(small))
+    assert document["write_files"][0]["content"].encode() == (folder / "devbox/provision.sh").read_bytes()
+    assert document["runcmd"] == yaml.safe_load(plain)["runcmd"]
+    assert len(small) < 0.8 * len(plain)
+    again = laptop.emit(laptop.manifest(secrets=False), "cloud-init", "--user", "debian", "--codex-url", url)
+    assert (again / "devbox/user-data.gz").read_bytes() == small
+
+
+def alone(
+    folder: Path,
+    sshd: SystemSshd,
+    *,
+    status: int = 0,
+    more: Mapping[str, str] | None = None,
+    program: Path | None = None,
+) -> str:
+    """The emitted program, or another one, run as cloud-init does it."""
     environment = {
         "HOME": str(sshd.home),
         "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -357,7 +425,7 @@ def alone(folder: Path, sshd: SystemSshd, *, status: int = 0, more: Mapping[str,
         "USER": sshd.user,
     }
     done = subprocess.run(
-        ["/bin/sh", str(folder / "devbox" / "provision.sh")],
+        ["/bin/sh", str(program or folder / "devbox" / "provision.sh")],
         env={**environment, **(more or {})},
         cwd="/",
         stdin=subprocess.DEVNULL,

@@ -135,6 +135,7 @@ async def emit_provisioning(
     platforms: Sequence[str] = (),
     user: str | None = None,
     codex_url: str | None = None,
+    program_url: str | None = None,
     tell: Callable[[str, int, int], None] | None = None,
     ssh_config: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
@@ -143,7 +144,8 @@ async def emit_provisioning(
 
     Gives the paths of the files, relative to `folder`, and notices. Contacts no host and reads no secret.
     `platforms` (``Linux-x86_64``) are those that codex is brought along for; `user` is the account on a new machine,
-    which finds an archive of codex from a file at `codex_url`. Raises :class:`~remora.core.errors.UsageProblem` and
+    which finds an archive of codex from a file at `codex_url`, and its program below `program_url` instead of in its
+    user-data. Raises :class:`~remora.core.errors.UsageProblem` and
     :class:`~remora.core.errors.ConfigProblem` for what cannot be the same there.
     """
     from importlib.metadata import version
@@ -157,6 +159,7 @@ async def emit_provisioning(
         platforms=tuple(platforms),
         user=user,
         codex_url=codex_url,
+        program_url=program_url,
         manifest=manifest.rpartition("/")[2],
         operator=wiring.operator_name(),
         version=version("remora"),

@@ -54,6 +54,7 @@ async def emit_and_show(
     platforms: "Sequence[str]",
     user: str | None,
     codex_url: str | None,
+    program_url: str | None,
 ) -> int:
     """Write what another engine carries out, and say which files there are and what is to be known of them."""
     files, notices = await api.emit_provisioning(
@@ -64,6 +65,7 @@ async def emit_and_show(
         platforms=platforms,
         user=user,
         codex_url=codex_url,
+        program_url=program_url,
         ssh_config=options.ssh_config,
         settings=options.settings,
     )

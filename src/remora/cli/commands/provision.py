@@ -68,6 +68,10 @@ def provision(
     codex_url: Annotated[
         str | None, typer.Option(metavar="URL", help="--emit cloud-init: where codex from a file will be found.")
     ] = None,
+    program_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="--emit cloud-init: where the new machine will find what is emitted."),
+    ] = None,
     example: Annotated[bool, typer.Option("--example", help="Print a whole manifest with comments.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of manifests.")] = False,
 ) -> int:
@@ -99,7 +103,13 @@ def provision(
             of_manifest={"--host": host or [], "--set": assignments or []},
             of_codex={"--source": source, "--file": file},
         )
-    of_emit = {"--output": output, "--platform": platform, "--user": user, "--codex-url": codex_url}
+    of_emit = {
+        "--output": output,
+        "--platform": platform,
+        "--user": user,
+        "--codex-url": codex_url,
+        "--program-url": program_url,
+    }
     if emit is not None:
         for name, given in {"--dry-run": dry_run, "--jobs": jobs, "--fail-fast": fail_fast}.items():
             _refuse(name, given, partner="a run at hosts, not with --emit")
@@ -113,6 +123,7 @@ def provision(
             platforms=platform or (),
             user=user,
             codex_url=codex_url,
+            program_url=program_url,
         )
         return run_async(showing, options)
     for name, value in of_emit.items():

@@ -1,16 +1,22 @@
 """What a machine that does not exist yet does by itself at first boot: user-data for cloud-init, and its program."""
 
 import re
+import shlex
 from base64 import b64encode
 from collections.abc import Sequence
 from gzip import compress
+from hashlib import sha256
 from typing import Any, Final
+from urllib.parse import quote
 
 from remora.core.errors import Code, ConfigProblem, UsageProblem
+from remora.core.secrets import hide_in_addresses
+from remora.flows.provision.emit.compact import compact_shell
 from remora.flows.provision.emit.emission import EmittedFile
 from remora.flows.provision.emit.program import BOOTSTRAP, marker_step, program
 from remora.flows.provision.emit.wishes import AloneStep
 from remora.flows.provision.emit.yaml_text import yaml_text
+from remora.flows.shell import shipped
 from remora.wire.host_spec import HostSpec
 
 SIZE: Final = 16 * 1024
@@ -27,9 +33,21 @@ _LEFT_OUT: Final = "sign-in is left out: user-data holds no secrets; run remora 
 
 
 def cloud_init_files(
-    spec: HostSpec, steps: Sequence[AloneStep], *, user: str | None, operator: str, manifest: str, version: str
+    spec: HostSpec,
+    steps: Sequence[AloneStep],
+    *,
+    user: str | None,
+    program_url: str | None,
+    operator: str,
+    manifest: str,
+    version: str,
 ) -> tuple[tuple[EmittedFile, ...], tuple[str, ...]]:
-    """``ALIAS/user-data`` and ``ALIAS/provision.sh`` with notices; raises for what no machine can do by itself."""
+    """``ALIAS/user-data`` and ``ALIAS/provision.sh`` with notices; raises for what no machine can do by itself.
+
+    With `program_url` user-data has the digest of the program, and the machine fetches it below that address, as
+    ``ALIAS/provision.sh``. Where user-data is larger than every cloud takes, ``ALIAS/user-data.gz`` is the smallest
+    form that cloud-init reads.
+    """
     if user is None or _USER.fullmatch(user) is None:
         raise UsageProblem(
             Code.USAGE,
@@ -42,25 +60,31 @@ def cloud_init_files(
     last = marker_step(steps, left_out=_LEFT_OUT if has_login else None)
     numbered = [(at, step) for at, (_, step) in enumerate(carried, 1)]
     numbered.append((len(numbered) + 1, last))
-    text = _BEGIN + program(numbered, count=len(steps), digest=spec.digest, operator=operator, last=len(numbered))
-    data = _user_data(spec.alias, steps, text, user=user, manifest=manifest, version=version, has_login=has_login)
+    text = _BEGIN + program(
+        numbered, count=len(steps), digest=spec.digest, operator=operator, last=len(numbered), text_of=_brief
+    )
+    head = _HEAD.format(version=version, manifest=manifest.replace("\n", " "), alias=spec.alias, user=user)
+    head += _NO_LOGIN.format(alias=spec.alias) if has_login else ""
+    folder = spec.alias.replace("/", "_")
+    if program_url is None:
+        written = {"encoding": "gz+b64", "content": b64encode(_compressed(text.encode())).decode()}
+        data = head.encode() + _document(steps, user, **written)
+    else:
+        address = f"{program_url.rstrip('/')}/{quote(folder)}/provision.sh"
+        data = head.encode() + _document(steps, user, content=_fetcher(address, sha256(text.encode()).hexdigest()))
     notices = []
     if has_login:
         notices.append(
             f"{spec.alias}: login is left out, for others can read user-data; run: remora login {spec.alias}"
         )
-    if len(data) > SIZE:
-        notices.append(
-            f"{spec.alias}: user-data has {len(data)} bytes, and some clouds take {SIZE} only: compressed it has "
-            f"{len(compress(data, 9, mtime=0))} (user-data.gz), or give the cloud an #include of its address."
-        )
-    folder = spec.alias.replace("/", "_")
     files = [
         EmittedFile(f"{folder}/user-data", data),
         EmittedFile(f"{folder}/provision.sh", text.encode(), executable=True),
     ]
     if len(data) > SIZE:
-        files.append(EmittedFile(f"{folder}/user-data.gz", compress(data, 9, mtime=0)))
+        small = _compressed(head.encode() + _document(steps, user, content=text))  # compressed once is less than twice
+        files.append(EmittedFile(f"{folder}/user-data.gz", small))
+        notices.append(f"{spec.alias}: {_advice(len(data), len(small))}")
     return tuple(files), tuple(notices)
 
 
@@ -78,6 +102,15 @@ def _refuse(spec: HostSpec) -> None:
             raise _impossible(f"{project.folder} needs the SSH agent of this machine", "Use a repository it can reach")
 
 
+def secret_in_address(option: str) -> UsageProblem:
+    """What `option` says would be read by others."""
+    return UsageProblem(
+        Code.USAGE,
+        f"What stands before the @ in {option} may be a secret, and others can read user-data.",
+        next_step="Put it where the machine needs none: what it finds there is proven by a digest.",
+    )
+
+
 def _impossible(what: str, next_step: str) -> ConfigProblem:
     return ConfigProblem(
         Code.MANIFEST_INVALID,
@@ -86,23 +119,55 @@ def _impossible(what: str, next_step: str) -> ConfigProblem:
     )
 
 
-def _user_data(
-    alias: str, steps: Sequence[AloneStep], text: str, *, user: str, manifest: str, version: str, has_login: bool
-) -> bytes:
-    kinds = {step.kind for step in steps}
-    packages = ["git"] if "repository" in kinds else []
+_FETCHER: Final = """\
+#!/bin/sh
+# Fetches the program, and runs it when it is the one that was emitted.
+new=$(mktemp) && trap 'rm -f -- "$new"' 0 || exit 1
+python3 -c '
+import hashlib, subprocess, sys, urllib.request
+address, digest, place = sys.argv[1:]
+with urllib.request.urlopen(address, timeout=60) as answer:
+    text = answer.read()
+if hashlib.sha256(text).hexdigest() != digest:
+    sys.exit(address + " gives another program than the one that was emitted.")
+with open(place, "wb") as file:
+    file.write(text)
+sys.exit(subprocess.run(["/bin/sh", place]).returncode)
+' {address} {digest} "$new"
+"""
+
+
+def _fetcher(address: str, digest: str) -> str:
+    if hide_in_addresses(address) != address:
+        raise secret_in_address("--program-url")
+    return _FETCHER.replace("{address}", shlex.quote(address)).replace("{digest}", digest)
+
+
+def _brief(name: str) -> str:
+    return compact_shell(shipped(name))
+
+
+def _compressed(data: bytes) -> bytes:
+    return compress(data, 9, mtime=0)
+
+
+def _advice(plain: int, small: int) -> str:
+    if small <= SIZE:
+        return f"user-data has {plain} bytes, and some clouds take {SIZE} only: give those user-data.gz, {small} bytes."
+    return (
+        f"user-data has {plain} bytes, user-data.gz {small}, and some clouds take {SIZE} only: for those put what was "
+        "emitted where the machine can read it, and emit again with --program-url and that address."
+    )
+
+
+def _document(steps: Sequence[AloneStep], user: str, **written: str) -> bytes:
+    """What cloud-init is to do; `written` is how it is told the program."""
+    packages = ["git"] if any(step.kind == "repository" for step in steps) else []
     if any("remora_fetch=wheel:" in step.setting for step in steps):
         packages.append("python3-pip")
     if any("remora_fetch=npm:" in step.setting or "remora_fetch='npm:" in step.setting for step in steps):
         packages.append("npm")
-    written = {
-        "path": _PLACE,
-        "permissions": "0755",
-        "encoding": "gz+b64",
-        "content": b64encode(compress(text.encode(), 9, mtime=0)).decode(),
-    }
     document: dict[str, Any] = {"packages": packages} if packages else {}
-    document["write_files"] = [written]
+    document["write_files"] = [{"path": _PLACE, "permissions": "0755", **written}]
     document["runcmd"] = [["su", "-", user, "-c", f"/bin/sh {_PLACE}"]]
-    head = _HEAD.format(version=version, manifest=manifest.replace("\n", " "), alias=alias, user=user)
-    return (head + (_NO_LOGIN.format(alias=alias) if has_login else "") + yaml_text(document)).encode()
+    return yaml_text(document).encode()

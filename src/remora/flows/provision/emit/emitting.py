@@ -11,7 +11,7 @@ from remora.core.errors import Code, UsageProblem
 from remora.core.platforms import codex_build
 from remora.core.secrets import hide_in_addresses
 from remora.core.settings import Limits
-from remora.flows.provision.emit.cloud_init import cloud_init_files
+from remora.flows.provision.emit.cloud_init import cloud_init_files, secret_in_address
 from remora.flows.provision.emit.emission import Emission, EmittedFile, archive_name
 from remora.flows.provision.emit.playbook import Group, playbook_files
 from remora.flows.provision.emit.wishes import AloneStep, alone_steps
@@ -31,14 +31,16 @@ class Engine(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmitRequest:
-    """`user` and `codex_url` are for machines on their own; the latter is where they find the archive of a codex that
-    comes from a file. `ssh_config` is the file that aliases are found in, where it is not the usual one.
+    """`user`, `codex_url` and `program_url` are for machines on their own: where they find the archive of a codex that
+    comes from a file, and the folder of programs that are too large for user-data. `ssh_config` is the file that
+    aliases are found in, where it is not the usual one.
     """
 
     engine: Engine
     platforms: tuple[str, ...] = ()
     user: str | None = None
     codex_url: str | None = None
+    program_url: str | None = None
     manifest: str
     operator: str
     version: str
@@ -101,6 +103,7 @@ class _Emitter:
                 spec,
                 steps,
                 user=request.user,
+                program_url=request.program_url,
                 operator=request.operator,
                 manifest=request.manifest,
                 version=request.version,
@@ -144,11 +147,7 @@ class _Emitter:
                     next_step="Say with --codex-url where it will find the archive that is emitted beside user-data.",
                 )
             if hide_in_addresses(url) != url:
-                raise UsageProblem(
-                    Code.USAGE,
-                    "What stands before the @ in --codex-url may be a secret, and others can read user-data.",
-                    next_step="Put the archive where the machine needs none; its digest is checked there.",
-                )
+                raise secret_in_address("--codex-url")
             return url
 
         return fetched

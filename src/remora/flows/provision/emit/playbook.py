@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -46,65 +46,83 @@ def playbook_files(
     ssh_config: str | None,
 ) -> tuple[EmittedFile, ...]:
     """``playbook.yml``, ``inventory.yml`` and ``files/``."""
-    plays: list[Any] = []
+    alike: dict[str, list[_Work]] = {}
     emitted: list[EmittedFile] = []
     for group in groups:
-        play = _Play(group, operator)
-        plays.append(play.play())
-        emitted.extend(play.files)
+        work = _Work(group, operator)
+        alike.setdefault(repr(work.tasks), []).append(work)
+        emitted.extend(work.files)
+    shared = {f"play_{number}": works for number, works in enumerate(alike.values(), 1)}
+    plays = [_play(name, works[0].tasks) for name, works in shared.items()]
     emitted.extend(EmittedFile(f"files/{archive_name(package)}", package=package) for package in shipments)
     head = _HEAD.format(version=version, manifest=manifest.replace("\n", " "))
     return (
         EmittedFile("playbook.yml", (head + yaml_text(plays)).encode()),
-        EmittedFile("inventory.yml", yaml_text(_inventory(groups, ssh_config)).encode()),
+        EmittedFile("inventory.yml", yaml_text(_inventory(shared, ssh_config)).encode()),
         *emitted,
     )
 
 
-def _inventory(groups: Sequence[Group], ssh_config: str | None) -> dict[str, Any]:
-    children: dict[str, Any] = {}
-    for group in groups:
-        options = [f"-F {shlex.quote(ssh_config)}"] if ssh_config else []
-        if any(project.forward_agent for project in group.specs[0].tables.projects):
-            options.append("-o ForwardAgent=yes")
-        for spec in group.specs:
-            if _ALIAS.fullmatch(spec.alias) is None:
-                raise ConfigProblem(
-                    Code.MANIFEST_INVALID,
-                    f"The alias {spec.alias!r} cannot be the name of a host in an Ansible inventory.",
-                    next_step="Give the host an alias of letters, digits, dots, dashes and underscores.",
-                )
-        children[group.name] = {"hosts": {spec.alias: {} for spec in group.specs}}
-        if options:
-            children[group.name]["vars"] = {"ansible_ssh_common_args": Unsafe(" ".join(options))}
-    return {"all": {"children": children}}
+def _play(name: str, tasks: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One play for all hosts whose tasks are the same; what is different stands in the variables of their groups."""
+    return {
+        "name": "Devboxes as described",
+        "hosts": name,
+        "gather_facts": False,
+        "vars": {"ansible_pipelining": True, "remora_start": Block(START)},
+        "tasks": tasks,
+    }
 
 
-class _Play:
+def _inventory(shared: "Mapping[str, Sequence[_Work]]", ssh_config: str | None) -> dict[str, Any]:
+    plays = {
+        name: {"children": {work.group.name: _hosts(work, ssh_config) for work in works}}
+        for name, works in shared.items()
+    }
+    return {"all": {"children": plays}}
+
+
+def _hosts(work: "_Work", ssh_config: str | None) -> dict[str, Any]:
+    """The hosts of one group, and what is theirs alone."""
+    specs = work.group.specs
+    for spec in specs:
+        if _ALIAS.fullmatch(spec.alias) is None:
+            raise ConfigProblem(
+                Code.MANIFEST_INVALID,
+                f"The alias {spec.alias!r} cannot be the name of a host in an Ansible inventory.",
+                next_step="Give the host an alias of letters, digits, dots, dashes and underscores.",
+            )
+    options = [f"-F {shlex.quote(ssh_config)}"] if ssh_config else []
+    if any(project.forward_agent for project in specs[0].tables.projects):
+        options.append("-o ForwardAgent=yes")
+    values = dict(work.variables)
+    if options:
+        values["ansible_ssh_common_args"] = Unsafe(" ".join(options))
+    return {"hosts": {spec.alias: {} for spec in specs}, "vars": values}
+
+
+class _Work:
+    """What is done at the hosts of one group, and what it needs beside the playbook."""
+
     def __init__(self, group: Group, operator: str) -> None:
-        self._group = group
+        self.group = group
         self._digest = group.specs[0].digest
         self._operator = operator
         self._count = len(group.steps)
-        self._variables: dict[str, Any] = {}
+        self.variables: dict[str, Any] = {"remora_files": group.name}
+        """What is different for hosts that share a play."""
         self.files: list[EmittedFile] = []
+        self.tasks = self._all_tasks()
 
-    def play(self) -> dict[str, Any]:
+    def _all_tasks(self) -> list[dict[str, Any]]:
         tasks: list[dict[str, Any]] = []
-        steps = self._group.steps
+        steps = self.group.steps
         if any(step.file is not None and not _is_absolute(step.file.path) for step in steps):
             tasks.append(self._places())
         for number, step in enumerate(steps, 1):
             tasks.extend(self._tasks(number, step))
         tasks.extend(self._command(self._count + 1, marker_step(steps)))
-        variables = {"ansible_pipelining": True, "remora_start": Block(START), **self._variables}
-        return {
-            "name": f"Devboxes as described ({self._group.name})",
-            "hosts": self._group.name,
-            "gather_facts": False,
-            "vars": variables,
-            "tasks": tasks,
-        }
+        return tasks
 
     def _tasks(self, number: int, step: AloneStep) -> list[dict[str, Any]]:
         if step.file is not None:
@@ -114,10 +132,11 @@ class _Play:
         return self._command(number, step)
 
     def _script(self, number: int, step: AloneStep) -> str:
-        name = f"{self._group.name}/{number:02}-{re.sub(r'[^A-Za-z0-9.-]+', '-', step.name).strip('-.')[:60]}.sh"
+        name = f"{number:02}-{step.kind}.sh"
         text = program([(number, step)], count=self._count, digest=self._digest, operator=self._operator, last=number)
-        if all(file.path != f"files/{name}" for file in self.files):
-            self.files.append(EmittedFile(f"files/{name}", text.encode()))
+        path = f"files/{self.group.name}/{name}"
+        if all(file.path != path for file in self.files):
+            self.files.append(EmittedFile(path, text.encode()))
         return name
 
     def _command(self, number: int, step: AloneStep, *, how: str | None = None) -> list[dict[str, Any]]:
@@ -153,19 +172,19 @@ class _Play:
         """Where the secret is found on the machine that runs the playbook; a missing one stops the task."""
         variable = f"remora_secret_{number}_{index}"
         if source.environment is not None:
-            self._variables[variable] = Unsafe(source.environment)
+            self.variables[variable] = Unsafe(source.environment)
             return f"lookup('ansible.builtin.env', {variable}, default=undef())"
         if source.file is not None:
-            self._variables[variable] = Unsafe(source.file)
+            self.variables[variable] = Unsafe(source.file)
             return f"lookup('ansible.builtin.file', {variable})"
-        self._variables[variable] = Unsafe(shlex.join(source.command or ()))
+        self.variables[variable] = Unsafe(shlex.join(source.command or ()))
         return f"lookup('ansible.builtin.pipe', {variable})"
 
     def _places(self) -> dict[str, Any]:
         step = AloneStep(_PLACES, _PLACES, "Find the home of codex", {})
         (task,) = self._command(0, step, how="check")
         task["register"] = "remora_places"
-        self._variables["remora_codex_home"] = (
+        self.variables["remora_codex_home"] = (
             "{{ remora_places.stdout_lines | last | regex_replace('^remora: ready: ', '') }}"
         )
         return task
@@ -187,10 +206,10 @@ class _Play:
         return [look, copy, *self._command(number, step)]
 
     def _copy(self, number: int, step: AloneStep, table: FileTable) -> list[dict[str, Any]]:
-        name = f"{self._group.name}/content-{number:02}"
-        self.files.append(EmittedFile(f"files/{name}", (table.content or "").encode()))
+        name = f"content-{number:02}"
+        self.files.append(EmittedFile(f"files/{self.group.name}/{name}", (table.content or "").encode()))
         variable = f"remora_path_{number}"
-        self._variables[variable] = Unsafe(table.path)
+        self.variables[variable] = Unsafe(table.path)
         dest = f"{{{{ {variable} }}}}"
         if not _is_absolute(table.path):
             dest = f"{{{{ remora_codex_home }}}}/{dest}"
@@ -220,7 +239,7 @@ class _Play:
             {
                 "name": _task_name(step.title),
                 "ansible.builtin.copy": {
-                    "src": f"{{{{ playbook_dir }}}}/files/{name}",
+                    "src": f"{{{{ playbook_dir }}}}/files/{{{{ remora_files }}}}/{name}",
                     "dest": dest,
                     "mode": table.mode,
                     "follow": True,
@@ -238,4 +257,4 @@ def _task_name(title: str) -> str:
 
 
 def _file_lookup(name: str) -> str:
-    return f"lookup('ansible.builtin.file', playbook_dir ~ '/files/{name}', rstrip=False)"
+    return f"lookup('ansible.builtin.file', playbook_dir ~ '/files/' ~ remora_files ~ '/{name}', rstrip=False)"

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from remora.core.errors import Code, ConfigProblem
@@ -21,6 +21,7 @@ START: Final = f'unset remora_role\nexec 3<&0 </dev/null\n{BOOTSTRAP}eval "$remo
 
 _EVERY: Final = ("lock_take", "lock_leave", "marker_write")
 _LONG: Final = "run"
+_LAUNCH: Final = ("provision/manager", "confine", "launch")
 _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
     "codex": tuple(
         f"codex_places {rest}"
@@ -51,17 +52,32 @@ _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
 """The scripts that steps of each kind use, together as they are run."""
 
 
+Texts = Callable[[str], str]
+"""Gives one of our scripts, as :func:`remora.flows.shell.shipped` does."""
+
+
 def program(
-    steps: Sequence[tuple[int, AloneStep]], *, count: int, digest: str, operator: str, last: int | None = None
+    steps: Sequence[tuple[int, AloneStep]],
+    *,
+    count: int,
+    digest: str,
+    operator: str,
+    last: int | None = None,
+    text_of: Texts = shipped,
 ) -> str:
     """The program for `steps`, each with its number of `count` in all. Asked for all it does those from 1 to `last`.
 
-    Raises ``manifest-invalid`` for what no shell can hold.
+    Our scripts are what `text_of` gives. Raises ``manifest-invalid`` for what no shell can hold.
     """
+
+    def alone(name: str) -> str:
+        return text_of(f"provision/alone/{name}")
+
     kinds = list(dict.fromkeys(step.kind for _, step in steps))
     combined = dict.fromkeys((*_EVERY, *(script for kind in kinds for script in _SCRIPTS[kind])))
-    kind_texts = "".join(_alone(kind) for kind in kinds if kind != "places")
-    needs_python = "" if "config" in kinds or "codex" not in kinds else _alone("config")
+    parts = dict.fromkeys(part for scripts in combined for part in _parts(scripts))
+    kind_texts = "".join(alone(kind) for kind in kinds if kind != "places")
+    needs_python = "" if "config" in kinds or "codex" not in kinds else alone("config")
     cases = "".join(_case(number, step, count, digest, operator) for number, step in steps)
     titles = "".join(f"{number}) printf '%s\\n' {shlex.quote(step.title)} ;;\n" for number, step in steps)
     text = (
@@ -69,20 +85,21 @@ def program(
         f"remora_operator={shlex.quote(operator_word(operator))}\n"
         f"remora_title_of() {{\ncase $1 in\n{titles}esac\n}}\n"
         'if [ "${remora_role-}" = child ]; then\n'
-        + shipped("prelude")
-        + _alone("answers")
+        + text_of("prelude")
+        + alone("answers")
         + '[ -z "${remora_inner-}" ] || PATH=$remora_path\n'
-        + f'if [ -z "${{remora_inner-}}" ]; then\n{shipped("entry")}fi\n'
-        + "".join(shipped(name) for name in ("places", "account", *FUNCTIONS))
-        + "".join(_function(script) for script in combined)
-        + shipped("provision/agent")
-        + _alone("child")
+        + f'if [ -z "${{remora_inner-}}" ]; then\n{text_of("entry")}fi\n'
+        + "".join(text_of(name) for name in ("places", "account", *FUNCTIONS))
+        + "".join(f"{_name('text', part)}() {{\n{text_of(part)}}}\n" for part in parts)
+        + "".join(_function(scripts) for scripts in combined)
+        + text_of("provision/agent")
+        + alone("child")
         + kind_texts
         + needs_python
         + f"remora_select() {{\ncase $1 in\n{cases}esac\n}}\n"
         + 'if [ -n "${remora_inner-}" ]; then "$remora_inner"; else remora_work_on; fi\n'
         + "else\n"
-        + _alone("outer")
+        + alone("outer")
         + "fi\n"
     )
     if "\0" in text:
@@ -123,15 +140,16 @@ def _case(number: int, step: AloneStep, count: int, digest: str, operator: str) 
     return f"{number})\n{lines}{step.setting};;\n"
 
 
+def _parts(scripts: str) -> tuple[str, ...]:
+    """What is run together, by the names of our files."""
+    return _LAUNCH if scripts == "launch" else tuple(f"provision/{name}" for name in scripts.split())
+
+
 def _function(scripts: str) -> str:
-    """The scripts as one function, which is a shell of its own."""
-    if scripts == "launch":
-        body = shipped("provision/manager") + shipped("confine") + shipped("launch")
-    else:
-        body = "".join(shipped(f"provision/{name}") for name in scripts.split())
-    name = re.sub(r"[^a-z]+", "_", scripts.replace("alone/", ""))
-    return f"remora_script_{name}() (\n{body})\n"
+    """Scripts that are run together as one function, which is a shell of its own."""
+    calls = "".join(f"{_name('text', part)}\n" for part in _parts(scripts))
+    return f"{_name('script', scripts)}() (\n{calls})\n"
 
 
-def _alone(name: str) -> str:
-    return shipped(f"provision/alone/{name}")
+def _name(kind: str, scripts: str) -> str:
+    return f"remora_{kind}_" + re.sub(r"[^a-z]+", "_", scripts.replace("provision/", "").replace("alone/", ""))

@@ -14,6 +14,7 @@ from msgspec import UNSET
 from remora.core.server_limits import make_limits
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
+from remora.flows.provision.emit.compact import compact_python
 from remora.flows.provision.step import Step
 from remora.flows.provision.steps.codex_install import package_variables
 from remora.flows.provision.steps.config import CAP
@@ -218,4 +219,4 @@ def _package_case(package: Package, fetched: str) -> str:
 
 @cache
 def _program_text(name: str) -> str:
-    return files("remora.remote.provision").joinpath(f"{name}.py").read_text("utf-8")
+    return compact_python(files("remora.remote.provision").joinpath(f"{name}.py").read_text("utf-8"))
