@@ -1,0 +1,45 @@
+"""The seams: what remora needs from the world, and nothing about who provides it.
+
+:mod:`remora.testing` has in-memory twins of the clock, the resolver, the dialler, the host and its streams, and a
+person who answers by script. Every host, the twin too, passes one contract suite (:mod:`remora.testing.contracts`).
+"""
+
+from remora.ports.hosts import ConfigReader, ConnectionFacts, Dialler, HostResolver, RemoteHost
+from remora.ports.machine import Clock, EventSpool, LocalNetwork, LocalSockets, Onward, RunLog, RunLogs, SecretReader
+from remora.ports.packages import Package, PackageForm, PackagePart, Packages, Parcel, Platform
+from remora.ports.people import ApprovalHandler, Dialogue, HostKeyAnswer, HostKeyQuestion, SecretQuestion
+from remora.ports.streams import ByteStream, ExitStatus, PromptStream, RemoteProcess, Visitor
+from remora.ports.world import World
+
+__all__ = [
+    "ApprovalHandler",
+    "ByteStream",
+    "Clock",
+    "ConfigReader",
+    "ConnectionFacts",
+    "Dialler",
+    "Dialogue",
+    "EventSpool",
+    "ExitStatus",
+    "HostKeyAnswer",
+    "HostKeyQuestion",
+    "HostResolver",
+    "LocalNetwork",
+    "LocalSockets",
+    "Onward",
+    "Package",
+    "PackageForm",
+    "PackagePart",
+    "Packages",
+    "Parcel",
+    "Platform",
+    "PromptStream",
+    "RemoteHost",
+    "RemoteProcess",
+    "RunLog",
+    "RunLogs",
+    "SecretQuestion",
+    "SecretReader",
+    "Visitor",
+    "World",
+]
