@@ -1,6 +1,8 @@
 """Hosts without a network: what they reach through this machine, and what they do not."""
 
 import asyncio
+import os
+import signal
 import socket
 import ssl
 import subprocess
@@ -17,7 +19,7 @@ from tests.support.attached import ROOT, AttachedHost, attached_host
 from tests.support.documents import commands, section
 from tests.support.loop import run
 from tests.support.system_sshd import free_port
-from tests.support.until import until
+from tests.support.until import until, wait_until
 
 import remora
 from remora.demo.scripted_model import Gate, Say, Step, Wait
@@ -199,6 +201,36 @@ def test_only_what_was_named_is_reached_and_only_with_the_password(tmp_path: Pat
         assert curl(host, bare).returncode == 7
         assert url not in host.hub.log.read_text()
         assert urlsplit(url).password not in host.hub.log.read_text()
+
+
+def test_the_systems_own_ssh_carries_the_way_out_as_well(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.toml"
+    settings.write_text('[hosts.devbox]\ntransport = "openssh"\n')
+    with attached_host([Say("Done.")], tmp_path, network=False) as host:
+        egress = opened(host, place_of(host), "--config", str(settings))
+        models = f"{host.model.base_url}/models"
+        assert curl(host, "-x", egress["url"], models).stdout.startswith("{")
+        assert curl(host, "-p", "-x", egress["url"], models).stdout.startswith("{")
+        assert "403" in curl(host, "-i", "-x", egress["url"], "http://127.0.0.1:1/").stdout
+        bare = egress["url"].replace(f"{urlsplit(egress['url']).username}:{urlsplit(egress['url']).password}@", "")
+        assert "407" in curl(host, "-i", "-x", bare, models).stdout
+        host.cut()
+        wait_until(lambda: curl(host, "-x", egress["url"], models).stdout.startswith("{"))
+        assert listed(host)[0]["port"] == egress["port"]
+
+
+def test_a_killed_hub_takes_the_way_out_along_and_the_same_command_brings_it_back(tmp_path: Path) -> None:
+    with attached_host([Say("Done.")], tmp_path, network=False) as host:
+        egress = opened(host, place_of(host))
+        assert host.hub.pid is not None
+        os.kill(host.hub.pid, signal.SIGKILL)
+        wait_until(lambda: host.hub.pid is None)
+        wait_until(lambda: not host.sshd.connection_processes())
+        told = host.hub.run("forward", "list")
+        assert b"the hub does not run" in told.stderr
+        again = opened(host, place_of(host), "--port", str(egress["port"]))
+        assert again["url"] == egress["url"]
+        assert curl(host, "-x", again["url"], f"{host.model.base_url}/models").stdout.startswith("{")
 
 
 def test_a_host_that_lets_nobody_listen_is_told_with_what_to_change(tmp_path: Path) -> None:

@@ -105,7 +105,8 @@ def list_(options: Options) -> int:
     report = run_async(api.list_forwards(settings=options.settings), options)
     _show(report, options)
     if not (report.forwards or report.egresses) and not options.json and options.verbosity >= 0:
-        tell("remora: no port is forwarded.")
+        running = run_async(api.hub_status(settings=options.settings), options).hub.running
+        tell(f"remora: no port is forwarded{'' if running else '; the hub does not run, and would hold them'}.")
     return 0
 
 

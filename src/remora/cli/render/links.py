@@ -63,16 +63,22 @@ def egress_line(body: EgressBody) -> str:
 
 
 def egress_advice(body: EgressBody) -> list[str]:
-    """What to set on the host, as lines to copy."""
+    """What to set on the host, as lines to copy, who may use it, and how long it lasts."""
+    lasting = (
+        f"It lasts as long as the link and the hub. The same command with --port {body.port} brings it back as it was."
+    )
     if body.shape == "direct":
         return [
             f"On the host it is 127.0.0.1:{body.port}; for codex, in a [model_providers.NAME] of its config.toml:",
             f'  base_url = "http://127.0.0.1:{body.port}/v1"',
+            "Every account of the host can use it: a direct port can ask for no password.",
+            lasting,
         ]
     return [
         "On the host, for codex in ~/.codex/.env (read when its app server starts), for others in their environment:",
         f"  HTTPS_PROXY={body.url}",
         f"  HTTP_PROXY={body.url}",
+        lasting,
     ]
 
 
