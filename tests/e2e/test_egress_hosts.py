@@ -220,7 +220,7 @@ def test_the_systems_own_ssh_carries_the_way_out_as_well(tmp_path: Path) -> None
 
 
 def test_a_killed_hub_takes_the_way_out_along_and_the_same_command_brings_it_back(tmp_path: Path) -> None:
-    with attached_host([Say("Done.")], tmp_path, network=False) as host:
+    with attached_host([Say("Done.")], tmp_path) as host:
         egress = opened(host, place_of(host))
         assert host.hub.pid is not None
         os.kill(host.hub.pid, signal.SIGKILL)
