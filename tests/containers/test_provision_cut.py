@@ -17,7 +17,7 @@ from tests.support.faults import Narrow
 from tests.support.packages import make_package
 from tests.support.until import wait_until
 
-pytestmark = [pytest.mark.containers]
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 MIB = 2**20
 SIZE = 24 * MIB
 RATE = 6 * MIB

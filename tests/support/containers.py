@@ -35,6 +35,7 @@ NAMES: Final = (
     "bastion",
     "inner",
     "strict",
+    "newborn",
     "booted",
 )
 _BEHIND: Final = frozenset({"inner"})
