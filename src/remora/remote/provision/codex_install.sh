@@ -1,11 +1,6 @@
 # Prove what has arrived and put it beside what is there. Needs codex_take.sh before it, remora_parts (lines SIZE PATH,
 # the last file first), remora_program, remora_version, remora_source, remora_pin, remora_limit.
-# openssl is several times as fast where the processor knows SHA-256.
-remora_sum=$(openssl dgst -sha256 -r <"$remora_part" 2>/dev/null | cut -d ' ' -f 1)
-[ "${#remora_sum}" = 64 ] || remora_sum=$(remora_digest "$remora_part")
 [ "$remora_sum" = "$remora_archive" ] || remora_abort digest-mismatch "$remora_sum instead of $remora_archive"
-rm -rf -- "$remora_stage"
-remora_said=$(LC_ALL=C mkdir -- "$remora_stage" 2>&1) || remora_blame "$remora_stage" "$remora_said"
 
 # From its end on, what has arrived becomes files; what is left of it stays right, and in the end is the program.
 remora_take_apart() (

@@ -41,7 +41,6 @@ remora_apply_codex() {
       [ -f "$remora_brought" ] || remora_bring "$remora_brought"
       ! remora_said failed || return
       remora_form=gzip
-      remora_start=0
     fi
     remora_script_codex_places_codex_transfer_codex_take_codex_install </dev/null
     [ -z "$remora_brought" ] || rm -f -- "$remora_brought"
