@@ -27,6 +27,9 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
     locks = answers.one("locks.problem") or (_NO_LOCKS if _NO_LOCKS in seen else None)
     if locks is not None:
         return _no_locks(answers, without_escapes(locks), seen)
+    home = answers.one("home.problem")
+    if home is not None:
+        return _no_home(answers, without_escapes(home), seen)
     match answers.one("outcome"):
         case "exited" if answers.one("status") == "0":
             return AppServerProblem(
@@ -77,6 +80,16 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
                 seen=seen,
                 next_step="Set XDG_RUNTIME_DIR on the host to a folder of your own.",
             )
+
+
+def _no_home(answers: Answers, problem: str, log: str) -> RemoraError:
+    return LaunchProblem(
+        Code.LAUNCH_EXITED,
+        f"The app server cannot start: codex's home {answers.one('home.path') or ''} cannot be written ({problem}).",
+        seen=log,
+        next_step="Make it a folder that the account may write to, or set CODEX_HOME to one in the login shell's "
+        "start-up file.",
+    )
 
 
 def _no_locks(answers: Answers, problem: str, log: str) -> RemoraError:

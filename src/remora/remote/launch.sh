@@ -19,11 +19,21 @@ remora_ready() {
   esac
 }
 
-# remora_try_locks: fails when files in codex's home cannot be locked, which its databases need. Says then locks.problem
-# and locks.place, the kind of file system. A lock that never comes is not waited for: not even a kill may end that.
-remora_try_locks() {
+# remora_try_home: fails when codex's home is no place for its databases. Says then home.problem, or locks.problem and
+# locks.place, the kind of file system. A lock that never comes is not waited for: not even a kill may end that.
+remora_try_home() {
   remora_file=$remora_home/.remora-lock-$$
-  command -v flock >/dev/null 2>&1 && { : >"$remora_file"; } 2>/dev/null || return 0
+  if ! remora_problem=$( (LC_ALL=C; : >"$remora_file") 2>&1); then
+    if [ ! -e "$remora_home" ]; then
+      remora_problem='it does not exist'
+    elif [ ! -d "$remora_home" ]; then
+      remora_problem='it is no folder'
+    fi
+    remora_emit home.problem "${remora_problem##*"$remora_file": }"
+    remora_emit home.path "$remora_home"
+    return 1
+  fi
+  command -v flock >/dev/null 2>&1 || { rm -f -- "$remora_file"; return 0; }
   LC_ALL=C flock -x "$remora_file" true >"$remora_run/locks-$$" 2>&1 </dev/null &
   remora_one=$!
   remora_tries=0
@@ -88,7 +98,7 @@ remora_start() {
         # Nobody listens there on this machine, and codex was answered: the home is another machine's, too.
         ! remora_leave_place || remora_outcome=moved
       else
-        remora_try_locks
+        remora_try_home
       fi
       return
     elif remora_ready; then
@@ -103,7 +113,7 @@ remora_start() {
       break
     elif [ "$(date +%s)" -ge "$remora_doubt" ]; then
       remora_doubt=$remora_deadline
-      if [ "$(date +%s)" -ge "$remora_deadline" ] || ! remora_try_locks; then
+      if [ "$(date +%s)" -ge "$remora_deadline" ] || ! remora_try_home; then
         remora_outcome=timeout
         break
       fi

@@ -1,6 +1,5 @@
 # Who listens on remora_socket, for an error that must name it; and what our log of it says last.
-remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
-remora_inode=$(remora_listener "$remora_real")
+remora_inode=$(remora_listener "$remora_socket")
 case $? in
   0) remora_emit socket.listening yes ;;
   1) remora_emit socket.listening no ;;

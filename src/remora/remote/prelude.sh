@@ -88,12 +88,16 @@ remora_owns() {
   [ -O "$1" ] 2>/dev/null || { [ -e "$1" ] && [ "$(remora_owner "$1")" = "$(id -u)" ]; }
 }
 
-# remora_listener PATH: the inode of the socket that listens there; fails when none does or nobody can tell.
+# remora_listener PATH: the inode of the socket that listens there, by whatever name it was bound, since a home may be a
+# link; fails with 1 when none does, with 2 when nobody can tell.
 remora_listener() {
   [ -r /proc/net/unix ] || return 2
-  grep -F -- " $1" /proc/net/unix | {
+  remora_true=$(readlink -f -- "$1" 2>/dev/null || printf %s "$1")
+  remora_last=${remora_true##*/}
+  grep -F -- "/$remora_last" /proc/net/unix | {
     while read -r _ _ _ remora_flags _ _ remora_inode remora_bound; do
-      if [ "$remora_flags" = 00010000 ] && [ "$remora_bound" = "$1" ]; then
+      [ "$remora_flags" = 00010000 ] && [ "${remora_bound##*/}" = "$remora_last" ] || continue
+      if [ "$remora_bound" = "$remora_true" ] || [ "$(readlink -f -- "$remora_bound" 2>/dev/null)" = "$remora_true" ]; then
         echo "$remora_inode"
         exit 0
       fi

@@ -11,7 +11,7 @@ remora_whose() { printf '%s %s' "$remora_here" "$(uname -n | tr -c 'A-Za-z0-9.-'
 # remora_listens PATH: 0 when somebody listens there, 1 when nobody on this machine does, 2 when nobody can tell.
 remora_listens() {
   [ -S "$1" ] || return 1
-  remora_listener "$(readlink -f -- "$1" 2>/dev/null || printf %s "$1")" >/dev/null
+  remora_listener "$1" >/dev/null
 }
 
 # remora_is_others: the usual place belongs to another machine. Without a socket there it is soon free again.

@@ -2,7 +2,7 @@
 # remora_ours: 1 when remora started it. Needs sockets.sh and service.sh.
 remora_ours=
 remora_choose_socket
-if remora_inode=$(remora_listener "$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")"); then
+if remora_inode=$(remora_listener "$remora_socket"); then
   if remora_find_ours; then
     remora_ours=1
   else
