@@ -136,12 +136,19 @@ class Dumb(io.StringIO):
         return True
 
 
-def shown(steps: Sequence[ProvisionProgress], *, width: int, verbosity: int = 0, out: io.StringIO | None = None) -> str:
+def shown(
+    steps: Sequence[ProvisionProgress],
+    *,
+    width: int,
+    verbosity: int = 0,
+    plans: bool = False,
+    out: io.StringIO | None = None,
+) -> str:
     report = steps[-1]
     assert isinstance(report, ProvisionReport)
     out = out or Dumb()
     aliases = [host.alias for host in report.hosts]
-    view = ProvisionView(Page(out, ENVIRONMENT, width=width), aliases, verbosity=verbosity)
+    view = ProvisionView(Page(out, ENVIRONMENT, width=width), aliases, verbosity=verbosity, plans=plans)
     for step in steps:
         view.show(step)
         view.redraw()
@@ -165,6 +172,22 @@ def test_several_hosts_show_a_line_each_what_failed_and_what_to_do(width: int) -
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_a_plan_shows_what_is_there_what_changes_and_what_is_sent(width: int) -> None:
     assert_golden(f"provision_plan_{width}.txt", shown(progress(PLANNED, dry_run=True), width=width))
+
+
+def test_hosts_whose_plans_are_the_same_are_told_together() -> None:
+    def host(number: int, like: HostProvision) -> HostProvision:
+        return msgspec.structs.replace(like, alias=f"ci-{number}")
+
+    hosts = [host(number, PLANNED if number % 15 == 0 else UNCHANGED) for number in range(1, 201)]
+    failed = msgspec.structs.replace(FAILED, alias="ci-201")
+    text = shown(progress(*hosts, failed, dry_run=True), plans=True, width=100)
+    assert "13 hosts: would change  ci-15, ci-30, ci-45, ci-60, ci-75 and 8 more  sends 560.3 MB in all" in text
+    assert "187 hosts: nothing to do  ci-1, ci-2, ci-3, ci-4, ci-5 and 182 more" in text
+    assert text.count("codex 0.163.0: nothing is installed") == 1
+    assert "✗ ci-201" in text
+    assert len(text.splitlines()) < 20
+    every = shown(progress(*hosts, failed, dry_run=True), plans=True, verbosity=1, width=100)
+    assert len(every.splitlines()) > 200
 
 
 def test_one_host_that_fails_shows_where_why_what_to_do_and_the_log() -> None:

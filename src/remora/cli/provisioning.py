@@ -27,7 +27,7 @@ async def provision_and_show(
 ) -> int:
     """Provision hosts, show what comes, and return the exit code."""
     page, aliases = Page(sys.stdout, os.environ), [spec.alias for spec in specs]
-    view = None if options.json else ProvisionView(page, aliases, verbosity=options.verbosity)
+    view = None if options.json else ProvisionView(page, aliases, verbosity=options.verbosity, plans=dry_run)
 
     def begin(dialogue: "Dialogue | None") -> "AsyncGenerator[ProvisionProgress, None]":
         return api.provision(

@@ -8,6 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from remora.cli.output import short_path
+from remora.cli.render.alike import alike, named
 from remora.cli.render.failure import show_advice
 from remora.cli.render.measures import duration, size
 from remora.cli.render.page import Page, remote
@@ -30,25 +31,31 @@ _MARKS: Final = {
     "skipped": ("·", "dim"),
 }
 _WORDS: Final = {"would-change": "would change"}
-_NAMED: Final = 5
-"""So many hosts with the same advice are named."""
 
 
 class ProvisionView:
     """Shows progress as it comes. One host shows its steps; of several, each shows its result when it is done.
 
     With a `verbosity` above zero several hosts show their steps too, and what scripts write is shown; below zero each
-    host shows its result and what failed, nothing else. `now` is a clock in seconds, for rates.
+    host shows its result and what failed, nothing else. With `plans`, of several hosts those that would have the same
+    done to them are told together, at the end. `now` is a clock in seconds, for rates.
     """
 
     def __init__(
-        self, page: Page, aliases: Sequence[str], *, verbosity: int = 0, now: Callable[[], float] = time.monotonic
+        self,
+        page: Page,
+        aliases: Sequence[str],
+        *,
+        verbosity: int = 0,
+        plans: bool = False,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._page = page
         self._quiet = verbosity < 0
         self._details = verbosity > 0
         self._single = len(aliases) == 1 and not self._quiet
         self._width = max((len(alias) for alias in aliases), default=0)
+        self._together = plans and verbosity == 0 and not self._single
         self._now = now
         self._waiting = dict.fromkeys(aliases)
         self._at_work: dict[str, _AtWork] = {}
@@ -64,7 +71,8 @@ class ProvisionView:
         self._waiting.pop(progress.alias, None)
         if isinstance(progress, HostProvision):
             self._at_work.pop(progress.alias, None)
-            self._host(progress)
+            if not (self._together and progress.ok):
+                self._host(progress)
         elif isinstance(progress, StepStarted):
             self._at_work[progress.alias] = _AtWork(progress, self._now())
         elif isinstance(progress, StepMoved):
@@ -160,7 +168,28 @@ class ProvisionView:
         text.append(f"  {_travelled(host)}{duration(host.seconds)}", style="dim")
         self._page.line(text, prefix=Text.assemble((mark, style), f" {host.alias:<{self._width}}  "))
 
+    def _alike(self, hosts: Sequence[HostProvision]) -> None:
+        """What would be done, once for all hosts that are alike; of what is there, the first host is the example."""
+        mark, style = _MARKS.get(hosts[0].outcome, ("?", ""))
+        what = "nothing to do" if hosts[0].outcome == "unchanged" else "would change"
+        names = remote(named([host.alias for host in hosts]), one_line=True)
+        text = names if len(hosts) == 1 else Text(f"{len(hosts)} hosts", "bold")
+        text.append(f": {what}")
+        if len(hosts) > 1:
+            text.append("  ").append_text(names)
+        if count := sum(host.bytes for host in hosts):
+            text.append(f"  sends {size(count)}{' in all' if len(hosts) > 1 else ''}", style="dim")
+        self._page.line(text, prefix=Text.assemble((mark, style), " "))
+        for step in hosts[0].steps:
+            if step.outcome == "would-change":
+                self._step(step, indent="  ")
+        for host in hosts:
+            for notice in host.notices:
+                self._page.line(remote(f"{host.alias}: {notice.message}", "yellow"), prefix=Text("! ", style="yellow"))
+
     def _report(self, report: ProvisionReport) -> None:
+        for hosts in alike(report.hosts) if self._together else ():
+            self._alike(hosts)
         if self._single and report.hosts:
             self._page.line(_verdict(report.hosts[0]))
         else:
@@ -176,12 +205,11 @@ class ProvisionView:
         style = "bold green" if report.ok else "bold red"
         self._page.line(Text(f"{len(outcomes)} hosts: {', '.join(counts)}", style=style))
         for advice, (first, *others) in _advice(report).items():
-            named = f"  {first:<{self._width}}  next: "
+            prefix = f"  {first:<{self._width}}  next: "
             if others:
-                more = f" and {len(others) - _NAMED + 1} more" if len(others) >= _NAMED else ""
-                self._page.line(remote(f"{', '.join([first, *others][:_NAMED])}{more}", one_line=True), prefix="  ")
-                named = "    next: "
-            self._page.line(remote(advice, one_line=True), prefix=named)
+                self._page.line(remote(named([first, *others]), one_line=True), prefix="  ")
+                prefix = "    next: "
+            self._page.line(remote(advice, one_line=True), prefix=prefix)
 
 
 class _AtWork:
