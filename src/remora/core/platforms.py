@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from remora.core.errors import AppServerProblem, Code
 
 _ARCHITECTURES: Final = {"amd64": "x86_64", "x64": "x86_64", "arm64": "aarch64"}
+_NARROW: Final = frozenset({"i386", "i486", "i586", "i686", "armv6l", "armv7l", "armv8l"})
+"""What a machine with a 32-bit system calls itself, and what ours call one whose kernel alone is 64-bit."""
 _SYSTEMS: Final = {"Linux": "Linux", "Darwin": "macOS"}
 
 
@@ -37,11 +39,18 @@ def codex_build(os: str, architecture: str) -> CodexBuild:
     """The build for a host, by what its ``uname -s`` and ``uname -m`` say. Raises ``platform-unsupported``."""
     build = _BUILDS.get((os, _ARCHITECTURES.get(architecture, architecture)))
     if build is None:
+        where = f"{_SYSTEMS.get(os, os or 'an unknown system')} {architecture or 'unknown'}"
+        if architecture in _NARROW:
+            raise AppServerProblem(
+                Code.PLATFORM_UNSUPPORTED,
+                f"The programs of this host are 32-bit ones ({where}), whatever its kernel is, and codex is built for "
+                f"64-bit systems only.",
+                next_step="Install a 64-bit system there, or use another host.",
+            )
         raise AppServerProblem(
             Code.PLATFORM_UNSUPPORTED,
-            f"codex does not run on {_SYSTEMS.get(os, os or 'an unknown system')} {architecture or 'unknown'}: "
-            f"it is built for Linux and macOS on x86_64 and aarch64.",
-            next_step="Use another host. One that is 64-bit but runs a 32-bit system needs a 64-bit system.",
+            f"codex does not run on {where}: it is built for Linux and macOS on x86_64 and aarch64.",
+            next_step="Use another host.",
         )
     return build
 
