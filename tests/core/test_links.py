@@ -41,6 +41,15 @@ def test_cloned_machines_with_one_key_are_told_apart_by_their_id() -> None:
     assert _HERE.is_same_place(replace(_HERE, machine_id=None))
 
 
+def test_clones_that_kept_key_and_id_are_told_apart_by_their_name_or_by_running_at_once() -> None:
+    named = replace(_HERE, node="one")
+    assert not named.is_same_place(replace(named, node="two"))
+    assert named.is_same_place(_HERE)
+    assert named.runs_beside(replace(named, boot_id="b2"))
+    assert not named.runs_beside(named)
+    assert not named.runs_beside(replace(named, boot_id=None))
+
+
 _NAMES = [
     LinkName("devbox"),
     LinkName("DevBox"),

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -177,6 +177,21 @@ def test_two_names_of_one_machine_share_a_link() -> None:
             assert await hub.liveness() == {"a": "live"}
             await hub.ask(disconnect("a"))
             assert await hub.liveness() == {}
+
+    run(go())
+
+
+def test_clones_that_both_run_do_not_share_a_link_although_key_and_id_are_one() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.identity = replace(machine("one"), boot_id=f"boot of {link.name.alias}")
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            for alias in ("b", "a"):
+                await hub.ask(connect(alias))
+            assert await hub.liveness() == {"a": "live", "b": "live"}
+            await hub.ask(disconnect("b"))
+            assert await hub.liveness() == {"a": "live"}
 
     run(go())
 

@@ -41,7 +41,8 @@ class ReconnectPolicy(StrEnum):
 class HostIdentity:
     """What a machine is, whatever it is called: two aliases with the same identity share one link.
 
-    `boot_id` tells one boot from the next and is not part of equality in :meth:`is_same_place`.
+    `node` is what it calls itself in a network. `boot_id` tells one boot from the next and is not part of equality in
+    :meth:`is_same_place`.
     """
 
     host_key_fingerprint: str
@@ -49,6 +50,7 @@ class HostIdentity:
     boot_id: str | None
     account: str
     codex_home: str
+    node: str | None = None
 
     def is_same_place(self, other: "HostIdentity") -> bool:
         """Whether both mean one app server: host key, machine, account and codex home.
@@ -56,13 +58,22 @@ class HostIdentity:
         The host key is all that a machine has proven; the rest it only says, and another machine can say it, too, to be
         given what is meant for the first. So a key that differs, or is not known (through the user's own control
         master), means two places: a machine with two links costs little. Machines with one key (cloned images) are told
-        apart by the machine id.
+        apart by the machine id, and by their names where a clone kept that, too.
         """
         if not self.host_key_fingerprint or self.host_key_fingerprint != other.host_key_fingerprint:
             return False
-        if self.machine_id is not None and other.machine_id is not None and self.machine_id != other.machine_id:
+        if _differ(self.machine_id, other.machine_id) or _differ(self.node, other.node):
             return False
         return (self.account, self.codex_home) == (other.account, other.codex_home)
+
+    def runs_beside(self, other: "HostIdentity") -> bool:
+        """Whether the two, both seen to run now, are two machines after all: no machine has two boots at once."""
+        return _differ(self.boot_id, other.boot_id)
+
+
+def _differ(one: str | None, other: str | None) -> bool:
+    """Whether both are known, and are not the same."""
+    return one is not None and other is not None and one != other
 
 
 def side_door(door: str) -> str:

@@ -95,7 +95,8 @@ class HostFacts(AccountFacts):
     `path` is where codex is looked for and started. `server` is the app server that we started earlier, when it still
     runs. `login` holds ``auth-file``, ``key-variable`` and ``provider``; `login_expires` is the end of its secret, as
     provisioning noted it. `sandbox` is ``ok``, ``refused`` or ``unknown``. `python` is a Python that can run the
-    relay, when the probe was asked for one. `marker` says what became of provisioning there.
+    relay, when the probe was asked for one. `marker` says what became of provisioning there. `node` is what the machine
+    calls itself in a network.
     """
 
     key: str
@@ -111,6 +112,7 @@ class HostFacts(AccountFacts):
     python: str | None = None
     marker: Marker = NEVER
     login_expires: str | None = None
+    node: str | None = None
 
     @property
     def codex(self) -> CodexCandidate | None:
@@ -139,6 +141,7 @@ def read_facts(answers: Answers) -> HostFacts:
         kills_processes=answers.one("kills-processes") is not None,
         python=answers.one("python") or None,
         marker=read_marker(answers),
+        node=answers.one("node") or None,
     )
 
 

@@ -38,6 +38,7 @@ class Learned:
             boot_id=self.facts.boot_id,
             account=self.facts.account,
             codex_home=self.facts.codex_home,
+            node=self.facts.node,
         )
 
     def describe(self, body: LinkBody) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError, Stage, Verdict
 from remora.core.link_faults import link_missing
-from remora.core.links import LinkName, ReconnectPolicy
+from remora.core.links import LinkName, Liveness, ReconnectPolicy
 from remora.flows.news import News
 from remora.hub.forwards import Forwards
 from remora.hub.held import HeldLink, Link, by_name
@@ -176,6 +176,8 @@ class Registry:
             for other in by_name(set(self._links.values()) - {held}):
                 theirs = other.link.identity
                 if mine is None or theirs is None or not mine.is_same_place(theirs):
+                    continue
+                if other.link.body().liveness == Liveness.LIVE and mine.runs_beside(theirs):
                     continue
                 await self._drop(held)
                 await other.link.add_alias(name, str(self._places.door(name)))

@@ -92,6 +92,7 @@ sys.version_info < (3, 8) or print("relay:" + sys.executable)' 2>/dev/null)
 [ -z "$remora_relay" ] || remora_find_python &
 
 remora_emit_account
+remora_emit node "$(uname -n)"
 
 # The folder, resolved here and nowhere else.
 remora_asked=$remora_folder
