@@ -16,8 +16,9 @@ from tests.support.codex import codex_binary, trust_folder
 from tests.support.loop import run
 from tests.support.tmux import Tmux
 from tests.support.until import until
+from tests.support.waiting_turn import waiting_turn
 
-from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
+from remora.demo.scripted_model import Gate, Say, ScriptedModel, Step, Wait
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex, pytest.mark.timeout(180)]
 
@@ -97,13 +98,6 @@ def test_the_official_sdk_goes_on_in_the_middle_of_a_turn(tmp_path: Path) -> Non
 @pytest.mark.parametrize("version", ["0.163.0", "0.169.0"])
 def test_the_terminal_client_stays_the_turn_goes_on_and_the_approval_can_be_answered(version: str) -> None:
     gate = Gate()
-    steps: list[Step] = [
-        Say("Alpha begins.", ends_turn=False),
-        Wait(gate),
-        Say("Beta was said meanwhile.", ends_turn=False),
-        RunCommand("touch granted", escalate=True, justification="May I leave a mark?"),
-        Say("Omega ends."),
-    ]
     binary = codex_binary(version)
 
     async def talk(way: Chain, terminal: Tmux) -> None:
@@ -124,7 +118,7 @@ def test_the_terminal_client_stays_the_turn_goes_on_and_the_approval_can_be_answ
         model.furnish(codex_home, 'approval_policy = "on-request"\nsandbox_mode = "workspace-write"')
         trust_folder(codex_home, codex_home.parent / "work")
 
-    with ScriptedModel(steps) as model, chain(binary, furnish=furnish) as way:
+    with ScriptedModel(waiting_turn(gate)) as model, chain(binary, furnish=furnish) as way:
         way.connect()
         model.furnish(way.folder / "laptop")
         environment = {**way.place.environment, "CODEX_HOME": str(way.folder / "laptop")}

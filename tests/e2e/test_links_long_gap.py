@@ -13,9 +13,10 @@ from tests.support.leaping_clock import LeapingClock
 from tests.support.links import SshdResolver, linked, until_it_is, world_of
 from tests.support.loop import run
 from tests.support.tmux import Tmux
+from tests.support.waiting_turn import waiting_turn
 
 from remora.core.links import Liveness
-from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
+from remora.demo.scripted_model import Gate, ScriptedModel
 from remora.flows.link import Link
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
@@ -55,13 +56,6 @@ def test_f80_f82_after_the_gap_the_client_is_there_the_turn_ends_and_the_approva
     folder: Path, seconds: float
 ) -> None:
     gate = Gate()
-    steps: list[Step] = [
-        Say("Alpha begins.", ends_turn=False),
-        Wait(gate),
-        Say("Beta was said meanwhile.", ends_turn=False),
-        RunCommand("touch granted", escalate=True, justification="May I leave a mark?"),
-        Say("Omega ends."),
-    ]
     binary = codex_binary("0.169.0")
 
     async def work(proxy: FaultProxy, resolver: SshdResolver, model: ScriptedModel, project: str) -> None:
@@ -85,7 +79,7 @@ def test_f80_f82_after_the_gap_the_client_is_there_the_turn_ends_and_the_approva
                 await terminal.shows("Omega ends.")
                 assert terminal.lives
 
-    with ScriptedModel(steps) as model, host_with("0.169.0") as sshd, FaultProxy(sshd.port) as proxy:
+    with ScriptedModel(waiting_turn(gate)) as model, host_with("0.169.0") as sshd, FaultProxy(sshd.port) as proxy:
         model.furnish(sshd.home / ".codex", SETTINGS)
         trust_folder(sshd.home / ".codex", sshd.home / "project")
         run(work(proxy, SshdResolver(sshd, proxy.port), model, str(sshd.home / "project")))

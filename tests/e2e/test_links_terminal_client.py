@@ -11,8 +11,9 @@ from tests.support.codex import codex_binary, trust_folder
 from tests.support.fake_codex import install
 from tests.support.loop import run
 from tests.support.tmux import Tmux
+from tests.support.waiting_turn import waiting_turn
 
-from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
+from remora.demo.scripted_model import Gate, ScriptedModel
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 
@@ -24,15 +25,8 @@ SETTINGS = 'approval_policy = "on-request"\nsandbox_mode = "workspace-write"'
 @pytest.mark.parametrize("version", ["0.163.0", "0.169.0"])
 def test_f80_f82_the_client_stays_the_turn_goes_on_and_the_approval_can_be_answered(version: str) -> None:
     gate = Gate()
-    steps: list[Step] = [
-        Say("Alpha begins.", ends_turn=False),
-        Wait(gate),
-        Say("Beta was said meanwhile.", ends_turn=False),
-        RunCommand("touch granted", escalate=True, justification="May I leave a mark?"),
-        Say("Omega ends."),
-    ]
     binary = codex_binary(version)
-    with ScriptedModel(steps) as model, chain(binary, furnish=_furnish(model), extra=KEEPALIVE) as way:
+    with ScriptedModel(waiting_turn(gate)) as model, chain(binary, furnish=_furnish(model), extra=KEEPALIVE) as way:
         way.connect()
         model.furnish(way.folder / "laptop")
         environment = {**way.place.environment, "CODEX_HOME": str(way.folder / "laptop")}

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Final
 
 from msgspec import UNSET
 
@@ -16,7 +15,7 @@ from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.emit.compact import compact_python
 from remora.flows.provision.step import Step
-from remora.flows.provision.steps.codex_install import package_variables
+from remora.flows.provision.steps.codex_install import VERSION_LIMIT, install_variables, package_variables
 from remora.flows.provision.steps.config import CAP
 from remora.flows.provision.steps.login import OPTIONS
 from remora.flows.provision.steps.project import SetupStep, SmokeStep, assignments
@@ -25,8 +24,6 @@ from remora.ports import Package, Packages, SecretReader
 from remora.wire.config_merge import merge_config
 from remora.wire.host_spec import HostSpec
 from remora.wire.manifest import CodexSource, CodexTable, FileTable, PathTable, ProjectTable, SecretSource
-
-_VERSION_LIMIT: Final = "20"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +103,11 @@ class _Maker:
                 "remora_wished_version": table.number,
                 "remora_command": table.installer,
                 "remora_left_alone": "1" if table.source is CodexSource.NONE else "",
-                "remora_limit": _VERSION_LIMIT,
+                "remora_limit": VERSION_LIMIT,
                 "remora_long": self._long,
             }
             return AloneStep("found", step.name, step.title, variables)
-        variables = {
-            "remora_location": table.location,
-            "remora_source": table.source.value,
-            "remora_pin": table.digest or "",
-            "remora_keep": str(table.keep),
-            "remora_limit": _VERSION_LIMIT,
-            "remora_fetcher": _program_text("codex_fetch"),
-        }
+        variables = {**install_variables(table), "remora_fetcher": _program_text("codex_fetch")}
         cases = "".join(_package_case(package, self._fetched(package)) for package in self._shipments)
         setting = f"remora_package() {{\ncase $1 in\n{cases}*) return 1 ;;\nesac\n}}\n"
         versions = sorted({package.version for package in self._shipments})
@@ -167,7 +157,7 @@ class _Maker:
         variables = {
             "remora_start_it": "1" if table.start else "",
             "remora_survive": "1" if table.survive_reboot else "",
-            "remora_limit": _VERSION_LIMIT,
+            "remora_limit": VERSION_LIMIT,
         }
         return AloneStep("server", step.name, step.title, variables)
 

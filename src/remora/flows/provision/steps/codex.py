@@ -1,6 +1,5 @@
 """The codex program on a host: an install of ours, the host's own installer's, or whatever is there."""
 
-from typing import Final
 
 from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers, whole_number
@@ -8,12 +7,9 @@ from remora.core.errors import AppServerProblem, Code, RemoraError
 from remora.core.platforms import codex_build
 from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.step import Tell, Workbench
-from remora.flows.provision.steps.codex_install import Install, install_name
+from remora.flows.provision.steps.codex_install import VERSION_LIMIT, Install, install_name, install_variables
 from remora.ports import Package, Packages, Platform
 from remora.wire.manifest import INSTALLED, CodexSource, CodexTable
-
-_VERSION_LIMIT: Final = "20"
-"""Seconds for one ``codex --version``: the first one reads the whole program, perhaps from a slow disk."""
 
 
 class CodexStep:
@@ -37,7 +33,7 @@ class CodexStep:
     def reading(self) -> Script:
         """See :class:`~remora.flows.provision.step.Step`."""
         if not self._table.is_ours:
-            return Script("codex_found codex_version", {"remora_limit": _VERSION_LIMIT})
+            return Script("codex_found codex_version", {"remora_limit": VERSION_LIMIT})
         return Script("codex_places codex_read", {"remora_location": self._table.location})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
@@ -65,14 +61,7 @@ class CodexStep:
             await bench.release()  # what the installer did to the PATH shows in the next login shell
             return
         package = await self._fetch(await self._version(bench.facts), bench.facts)
-        variables = {
-            "remora_location": table.location,
-            "remora_source": table.source.value,
-            "remora_pin": table.digest or "",
-            "remora_keep": str(table.keep),
-            "remora_limit": _VERSION_LIMIT,
-        }
-        await Install(package, self._packages, variables).make(bench)
+        await Install(package, self._packages, install_variables(table)).make(bench)
 
     async def _version(self, facts: AccountFacts) -> str:
         table = self._table

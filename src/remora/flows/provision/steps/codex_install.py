@@ -6,7 +6,10 @@ from typing import Final
 from remora.core.provisioning import Script
 from remora.flows.provision.step import Workbench
 from remora.ports import Package, PackageForm, Packages
+from remora.wire.manifest import CodexTable
 
+VERSION_LIMIT: Final = "20"
+"""Seconds for one ``codex --version``: the first one reads the whole program, perhaps from a slow disk."""
 _TASTE: Final = 8 * 1024 * 1024
 """Bytes that show how fast a link is: with less the way there and back counts for more."""
 _QUICK: Final = 160e6
@@ -15,8 +18,18 @@ _QUICK: Final = 160e6
 
 def install_name(package: Package) -> str:
     """The folder of this package's install: another version, platform or content never meets it."""
-    platform = package.platform
-    return f"{package.version}-{platform.os}-{platform.architecture}-{package.content[:12]}"
+    return f"{package.version}-{package.platform.name}-{package.content[:12]}"
+
+
+def install_variables(table: CodexTable) -> dict[str, str]:
+    """What the scripts on the host know of the wish for an install of ours."""
+    return {
+        "remora_location": table.location,
+        "remora_source": table.source.value,
+        "remora_pin": table.digest or "",
+        "remora_keep": str(table.keep),
+        "remora_limit": VERSION_LIMIT,
+    }
 
 
 def package_variables(package: Package) -> dict[str, str]:
