@@ -387,6 +387,18 @@ def test_a_host_without_zstd_gets_it_in_another_form(rate: float, tmp_path: Path
             assert proxy.carried < SIZE * 0.6
 
 
+def test_the_digest_of_a_slow_transfer_is_made_beside_it(
+    tmp_path: Path, sshd: SystemSshd, packages: CodexPackages
+) -> None:
+    wish = table(tmp_path, size=SIZE)
+    with FaultProxy(sshd.port) as proxy:
+        proxy.strike(Narrow(SIZE / 2))
+        host = run(provision(sshd, [CodexStep(wish, packages)], world=world_of(SshdResolver(sshd, proxy.port))))
+    assert (host.outcome, current(sshd)) == ("changed", "0.10.0")
+    assert (sshd.home / CURRENT / "bin" / "codex").read_bytes() == Path(str(wish.file)).read_bytes()
+    assert not (sshd.home / CURRENT / ".digest").exists()
+
+
 class Overtaken(Kept):
     """Another machine that has the same home puts `install` there before the first byte leaves."""
 
