@@ -45,6 +45,7 @@ def test_the_example_and_the_schema_are_printed() -> None:
         (["devbox", "--codex", "latest", "--source", "file"], ExitCode.USAGE, "needs file"),
         (["devbox:~/app", "--codex", "latest"], ExitCode.USAGE, "more than a host"),
         (["devbx", "--codex", "latest"], ExitCode.CONFIG, "devbox"),
+        (["box.toml", "--allow-shell-edit"], ExitCode.USAGE, "allow_shell_edit = true"),
         (["devbox"], ExitCode.CONFIG, "remora provision ALIAS --codex latest"),
         (["box.toml", "--codex", "latest"], ExitCode.USAGE, "Leave --codex out"),
         (["box.toml", "--jobs", "0"], ExitCode.USAGE, "jobs"),

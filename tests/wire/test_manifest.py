@@ -405,6 +405,9 @@ def test_the_simple_case_is_codex_and_its_visibility_alone() -> None:
     assert (spec.tables.config, spec.tables.login, spec.tables.server) == ({}, UNSET, UNSET)
     as_manifest = specs(HOST + "codex.version = '0.163.0'\npath.how = 'link'\n")["devbox"]
     assert as_manifest.digest == spec.digest
+    (edit,) = simple_specs(["devbox"], version="0.163.0", source=None, file=None, allow_shell_edit=True)
+    assert edit.tables.path is not UNSET
+    assert (edit.tables.path.how, edit.tables.path.allow_shell_edit) == ("link", True)
     (own,) = simple_specs(["devbox"], version="latest", source=None, file="/tmp/codex.tgz")
     assert own.tables.codex is not UNSET
     assert own.tables.codex.source == "file"

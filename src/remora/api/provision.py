@@ -48,11 +48,13 @@ def codex_specs(
     version: str,
     source: str | None = None,
     file: str | None = None,
+    allow_shell_edit: bool = False,
     ssh_config: str | None = None,
 ) -> "tuple[HostSpec, ...]":
     """The simple case: codex installed on `aliases` and visible to their login shells, nothing else.
 
-    `source` is ``wheel``, ``npm`` or ``file``, which is meant when `file` is given. Raises
+    `source` is ``wheel``, ``npm`` or ``file``, which is meant when `file` is given. With `allow_shell_edit` a start-up
+    file gets one marked line where no folder on the PATH takes a link. Raises
     :class:`~remora.core.errors.UsageProblem`, and :class:`~remora.core.errors.ConfigProblem` (``alias-unknown``).
     """
     from pathlib import Path
@@ -67,7 +69,7 @@ def codex_specs(
         if unknown is not None:
             raise unknown
     named = None if file is None else str(Path(file).expanduser().absolute())
-    return simple_specs(aliases, version=version, source=source, file=named)
+    return simple_specs(aliases, version=version, source=source, file=named, allow_shell_edit=allow_shell_edit)
 
 
 async def provision(

@@ -129,7 +129,9 @@ def _used_in_templates(block: Mapping[str, Any], place: ManifestPlace) -> Iterat
                 yield from used_names(place.read(table["source"]))
 
 
-def simple_specs(aliases: Sequence[str], *, version: str, source: str | None, file: str | None) -> tuple[HostSpec, ...]:
+def simple_specs(
+    aliases: Sequence[str], *, version: str, source: str | None, file: str | None, allow_shell_edit: bool = False
+) -> tuple[HostSpec, ...]:
     """codex on `aliases`, visible to their login shells, and nothing else.
 
     Raises :class:`UsageProblem` for values that do not go together.
@@ -142,7 +144,9 @@ def simple_specs(aliases: Sequence[str], *, version: str, source: str | None, fi
     if kind is CodexSource.COMMAND:
         next_step = "Describe it in a manifest; see: remora provision --example"
         raise UsageProblem(Code.USAGE, "An installer of the host's own needs a manifest.", next_step=next_step)
-    tables = HostTables(codex=CodexTable(version=version, source=kind, file=file), path=PathTable())
+    tables = HostTables(
+        codex=CodexTable(version=version, source=kind, file=file), path=PathTable(allow_shell_edit=allow_shell_edit)
+    )
     for problem in find_rule_problems(tables):
         option = "--codex" if problem.path[-1] == "version" else f"--{problem.path[-1]}"
         raise UsageProblem(Code.USAGE, f"{option}: {problem.message}", next_step=problem.hint or "See --help.")

@@ -42,6 +42,10 @@ def provision(
     file: Annotated[
         str | None, typer.Option(metavar="F", help="The archive or program on this machine for --codex.")
     ] = None,
+    allow_shell_edit: Annotated[
+        bool,
+        typer.Option("--allow-shell-edit", help="--codex: one line in a start-up file, if no folder takes a link."),
+    ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show every step and what it would send; change nothing.")
     ] = False,
@@ -102,6 +106,7 @@ def provision(
             codex,
             of_manifest={"--host": host or [], "--set": assignments or []},
             of_codex={"--source": source, "--file": file},
+            allow_shell_edit=allow_shell_edit,
         )
     of_emit = {
         "--output": output,
@@ -138,6 +143,7 @@ def _read_specs(
     *,
     of_manifest: dict[str, list[str]],
     of_codex: dict[str, str | None],
+    allow_shell_edit: bool,
 ) -> "tuple[HostSpec, ...]":
     from remora import api
     from remora.cli.prompting import read_aliases
@@ -146,6 +152,9 @@ def _read_specs(
     for name, value in strange.items():
         _refuse(name, value, partner="--codex" if codex is None else "a manifest")
     if codex is None:
+        if allow_shell_edit:
+            advice = "Write allow_shell_edit = true into [path] of the manifest."
+            raise UsageProblem(Code.USAGE, "--allow-shell-edit goes with --codex.", next_step=advice)
         return api.load_manifest(
             _only(words),
             hosts=of_manifest["--host"],
@@ -167,6 +176,7 @@ def _read_specs(
         version=codex,
         source=of_codex["--source"],
         file=of_codex["--file"],
+        allow_shell_edit=allow_shell_edit,
         ssh_config=options.ssh_config,
     )
 

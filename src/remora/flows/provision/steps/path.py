@@ -85,7 +85,7 @@ def _not_on_path(answers: Answers, table: PathTable, facts: AccountFacts) -> Rem
             next_step='Make it writable; or name another codex.location, say how = "none" in [path], and use --codex.',
         )
     shadow, foreign, elsewhere = answers.one("shadow"), answers.one("foreign"), answers.one("elsewhere")
-    edit = 'write how = "line" and allow_shell_edit = true into [path] of a manifest'
+    edit = "allow a line in a start-up file: allow_shell_edit = true in [path], or --allow-shell-edit with --codex"
     if foreign:
         message = f"{foreign} is there already, and it is not a link of ours."
         next_step = f"Move it away, name another folder in [path], or {edit}."
@@ -97,7 +97,7 @@ def _not_on_path(answers: Answers, table: PathTable, facts: AccountFacts) -> Rem
         next_step = f"Name a folder that is, or {edit}."
     elif table.how is PathChange.LINE or answers.one("line"):
         message = f"A line in {answers.one('file')} does not bring codex onto the PATH of the login shell."
-        next_step = "Look at what that file and those after it do to PATH; a line needs allow_shell_edit = true."
+        next_step = "Look at what that file and those after it do to PATH; a line has to be allowed (allow_shell_edit)."
     else:
         message = "No folder on the PATH of the login shell takes a link of this account."
         next_step = f"Put ~/.local/bin on its PATH, or {edit}."
