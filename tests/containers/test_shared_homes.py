@@ -45,6 +45,11 @@ class Twins:
         assert report["ok"], json.dumps(report, indent=1)
         return [host["link"]["launch_mode"] for host in report["hosts"]]
 
+    def told(self, account: Account) -> list[str]:
+        """What the link to it has to say."""
+        (host,) = self.place.document("connect", account.alias, "--no-input")["hosts"]
+        return [notice["code"] for notice in host["link"]["notices"]]
+
     def work(self, *accounts: Account) -> None:
         """A turn on each in order; each is done on the machine that was asked."""
         for account in accounts:
@@ -70,10 +75,10 @@ class Twins:
 
 
 @contextmanager
-def twins(hosts: ContainerHosts, version: str, *, one_disk: bool = False) -> Iterator[Twins]:
+def twins(hosts: ContainerHosts, version: str, *, one_disk: bool = False, alone: bool = False) -> Iterator[Twins]:
     """Both machines ready for turns. `one_disk`: codex's home is named where it lies, on a disk that both have."""
     with (
-        hosts.visit_all(["twin-a", "twin-b"]) as (first, second),
+        hosts.visit_all(["twin-a", "twin-b"], alone=alone) as (first, second),
         ScriptedModel(STEPS) as model,
         model_reached(first, model),
         model_reached(second, model),
@@ -96,6 +101,7 @@ def test_f61_two_machines_with_one_home_each_have_their_own_server(
         assert both.connect(both.first, both.second) == ["adopted", "detached"]
         assert both.servers == (1, 1)
         both.work(both.first, both.second, both.first)
+        assert both.told(both.second) == ["home-shared"]
         with hub_place(REMORA_SSH_CONFIG=str(both.first.ssh_config)) as other:
             for account in (both.first, both.second):
                 (again,) = other.document("connect", account.alias, "--no-input")["hosts"]
@@ -166,3 +172,29 @@ def test_f61_on_one_disk_a_server_that_nobody_noted_down_is_found_out_by_codex_i
         both.work(both.second)
         assert both.connect(both.first) == ["adopted"]
         both.work(both.first, both.second)
+
+
+@contextmanager
+def cloned(one: Account, other: Account) -> Iterator[None]:
+    """Inside the block the other machine says that it is the one: a clone whose id nobody has made anew."""
+    ids = [account.host.exec("cat", "/etc/machine-id").stdout for account in (one, other)]
+    other.host.exec("tee", "/etc/machine-id", stdin=ids[0])
+    try:
+        yield
+    finally:
+        other.host.exec("tee", "/etc/machine-id", stdin=ids[1])
+
+
+@pytest.mark.parametrize("version", ["0.133.0", "0.169.0"])
+def test_f61_a_clone_with_the_same_id_and_home_has_a_server_of_its_own(
+    container_hosts: ContainerHosts, version: str
+) -> None:
+    with (
+        twins(container_hosts, version, one_disk=True, alone=True) as both,
+        cloned(both.first, both.second),
+    ):
+        assert both.connect(both.first, both.second) == ["detached", "detached"]
+        assert both.servers == (1, 1)
+        both.work(both.first, both.second)
+        assert both.stop(both.first) == "stopped"
+        both.work(both.second)

@@ -141,6 +141,14 @@ def test_a_host_that_ends_processes_at_logout_is_mentioned() -> None:
     assert "loginctl enable-linger dev" in plan.notices[0].message
 
 
+def test_a_home_that_other_machines_see_is_mentioned() -> None:
+    plan = plan_launch(facts(("home.shared", "nfs")), handshake_seconds=10)
+    (notice,) = plan.notices
+    assert notice.code == "home-shared"
+    assert "(nfs)" in notice.message
+    assert "CODEX_HOME" in notice.message
+
+
 @pytest.mark.parametrize(
     ("answers", "code"),
     [

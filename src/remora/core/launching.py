@@ -252,6 +252,15 @@ def _notices(facts: HostFacts, chosen: CodexCandidate) -> list[Notice]:
     notices = []
     if chosen.source == "extra":
         notices.append(Notice("codex-off-path", f"{chosen.path} is used, which is not on the login shell's PATH."))
+    if facts.home_shared is not None:
+        notices.append(
+            Notice(
+                "home-shared",
+                f"Other machines see codex's home {facts.codex_home} ({facts.home_shared}), too, so the app server here "
+                "has its socket elsewhere. codex's databases are not made for several machines: a CODEX_HOME for each "
+                "is safer.",
+            )
+        )
     if facts.kills_processes:
         notices.append(
             Notice(

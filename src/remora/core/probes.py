@@ -96,7 +96,7 @@ class HostFacts(AccountFacts):
     runs. `login` holds ``auth-file``, ``key-variable`` and ``provider``; `login_expires` is the end of its secret, as
     provisioning noted it. `sandbox` is ``ok``, ``refused`` or ``unknown``. `python` is a Python that can run the
     relay, when the probe was asked for one. `marker` says what became of provisioning there. `node` is what the machine
-    calls itself in a network.
+    calls itself in a network. `home_shared` is the kind of file system of a codex home that other machines see, too.
     """
 
     key: str
@@ -113,6 +113,7 @@ class HostFacts(AccountFacts):
     marker: Marker = NEVER
     login_expires: str | None = None
     node: str | None = None
+    home_shared: str | None = None
 
     @property
     def codex(self) -> CodexCandidate | None:
@@ -142,6 +143,7 @@ def read_facts(answers: Answers) -> HostFacts:
         python=answers.one("python") or None,
         marker=read_marker(answers),
         node=answers.one("node") or None,
+        home_shared=answers.one("home.shared"),
     )
 
 

@@ -129,6 +129,9 @@ remora_emit key "$remora_key"
 
 remora_choose_socket
 remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
+if [ "$remora_listen" != unix:// ] && remora_is_common; then
+  remora_emit home.shared "$(stat -f -c %T -- "$remora_home" 2>/dev/null)"
+fi
 remora_emit socket.path "$remora_socket"
 remora_emit socket.listen "$remora_listen"
 remora_emit socket.real "$remora_real"
