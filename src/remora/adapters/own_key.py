@@ -17,7 +17,7 @@ def own_key(folder: Path | None = None) -> bytes:
     path = (folder or user_state_path("remora", appauthor=False)) / "egress.key"
     try:
         if (key := _read(path)) is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write(path)
             key = _read(path)
     except OSError as error:

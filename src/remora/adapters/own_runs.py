@@ -30,7 +30,7 @@ class OwnRuns:
         number = number[:_HALF].ljust(_HALF, "0")
         try:
             proof = self._proof(number)
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._sweep()
             self._file = os.open(self._folder / number, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(self._file, fcntl.LOCK_EX)
