@@ -1,11 +1,13 @@
 """Records of logins, and the day on which a secret ends."""
 
+import json
+from base64 import urlsafe_b64encode
 from dataclasses import replace
 from datetime import date
 
 import pytest
 
-from remora.core.logins import LoginRecord, Proof, digest_secret, expiry_notice, login_ending, read_record
+from remora.core.logins import LoginRecord, Proof, digest_secret, expiry_notice, login_ending, read_record, secret_end
 from remora.core.secrets import Secret
 
 KEY = Secret("sk-1")
@@ -42,3 +44,21 @@ def test_the_end_of_a_secret_is_told_a_week_ahead(day: int, words: str | None) -
 @pytest.mark.parametrize("said", [None, "", "soon", "9999999-01-01"])
 def test_a_day_that_a_host_made_up_is_no_day(said: str | None) -> None:
     assert login_ending(said, 1_800_000_000.0) is None
+
+
+def token(claims: object) -> Secret:
+    return Secret("h." + urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=") + ".s")
+
+
+def test_a_signed_token_tells_its_end() -> None:
+    assert secret_end(token({"exp": 1893456000})) == date(2030, 1, 1)
+
+
+@pytest.mark.parametrize("claims", [{}, {"exp": "soon"}, {"exp": 1e300}, {"exp": None}, [], "x"])
+def test_a_token_that_tells_no_end_has_none(claims: object) -> None:
+    assert secret_end(token(claims)) is None
+
+
+@pytest.mark.parametrize("value", ["sk-1", "at-1", "a.b.c", "a.\udcff.c", "..", "a.W10.c", "", f"a.{'W' * 4000}.c"])
+def test_what_is_no_signed_token_has_no_end(value: str) -> None:
+    assert secret_end(Secret(value)) is None

@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from tests.support.codex import codex_binary
-from tests.support.login_endpoint import LoginEndpoint, login_endpoint, write_chatgpt_login
+from tests.support.login_endpoint import LoginEndpoint, chatgpt_token, login_endpoint, write_chatgpt_login
 from tests.support.loop import run
 from tests.support.provisioning import Progress, bench_at, bring, read
 from tests.support.system_sshd import SystemSshd
 
 from remora.core.errors import Code, RemoraError
-from remora.core.logins import Proof
+from remora.core.logins import Proof, secret_end
 from remora.core.provisioning import Finding, StepState
 from remora.core.secrets import Secret
 from remora.core.settings import DEFAULT_LIMITS, Limits
@@ -161,6 +161,46 @@ def test_a_secret_that_ends_soon_is_told_before(tmp_path: Path) -> None:
         assert near.isoformat() in notice
         (notice,) = found(sshd, wish(expires=today - timedelta(days=1))).notices
         assert "ended on" in notice
+
+
+def test_a_token_that_tells_its_end_needs_nobody_to_say_it(tmp_path: Path) -> None:
+    """In days: what has ended is not sent, what ends soon is told of by every run and noted for check."""
+    with login_endpoint() as endpoint, host_with(NEW, tmp_path, endpoint) as sshd:
+        brought(sshd, wish(chatgpt_token(90 * 86400.0)))
+        old = auth_of(sshd)
+        blocked = found(sshd, wish(chatgpt_token(-3 * 86400.0)))
+        assert blocked.state is StepState.BLOCKED
+        assert blocked.error is not None
+        assert (blocked.error.code, "ended on" in blocked.error.message) == (Code.LOGIN_REFUSED, True)
+        asked = len(endpoint.asked)
+        with pytest.raises(RemoraError):
+            brought(sshd, wish(chatgpt_token(-3 * 86400.0)))
+        assert (auth_of(sshd), len(endpoint.asked)) == (old, asked)
+        token = chatgpt_token(3 * 86400.0)
+        soon, end = wish(token), secret_end(Secret(token))
+        assert end is not None
+        brought(sshd, soon)
+        (notice,) = found(sshd, soon).notices
+        assert end.isoformat() in notice
+        (record,) = (sshd.home / ".local/state/remora").rglob("login")
+        assert f"expires={end.isoformat()}" in record.read_text().splitlines()
+
+
+@pytest.mark.parametrize("behind", range(580, 602, 3))
+def test_a_secret_at_the_cut_of_what_codex_said_is_seen_by_nobody(behind: int, tmp_path: Path) -> None:
+    """A codex that repeats its input: half a secret would be known by nobody as one."""
+    said = f"echo before; printf 'told %s' \"$secret\"; head -c {behind} /dev/zero | tr '\\0' ' '; echo end"
+    program = f"#!/bin/sh\ncase $2 in --help) echo --with-api-key; exit ;; esac\nsecret=$(cat)\n{said}\nexit 1\n"
+    with SystemSshd(tmp_path) as sshd:
+        place = sshd.home / ".local/bin/codex"
+        place.parent.mkdir(parents=True)
+        place.write_text(program)
+        place.chmod(0o755)
+        with pytest.raises(RemoraError) as caught:
+            brought(sshd, wish())
+        assert caught.value.code is Code.STEP_FAILED
+        assert "end" in caught.value.seen
+        assert not [size for size in range(5, len(CANARY)) if CANARY[-size:] in caught.value.seen]
 
 
 def test_a_login_that_nobody_could_prove_is_not_called_good(tmp_path: Path) -> None:

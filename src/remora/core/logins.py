@@ -1,5 +1,7 @@
 """The login of codex on a host: what we noted of it, and what a real request can say of it."""
 
+import json
+from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
@@ -90,9 +92,29 @@ def read_record(text: str) -> LoginRecord | None:
         return None
 
 
-def expiry_notice(expires: date | None, today: date) -> str | None:
-    """What to say of a secret that has ended or will soon; `None` while it lasts."""
-    if expires is None or (expires - today).days > WARNING_DAYS:
+def secret_end(secret: Secret) -> date | None:
+    """The day on which `secret` ends, where it says so itself as a signed token (JWT) does; no signature is checked."""
+    parts = secret.reveal().strip().split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return datetime.fromtimestamp(claims["exp"], tz=UTC).date()
+    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
+        return None
+
+
+def read_day(text: str | None) -> date | None:
+    """A day as a host says it; `None` for what is none."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        return None
+
+
+def expiry_notice(expires: date | None, today: date | None) -> str | None:
+    """What to say of a secret that has ended or will soon; `None` while it lasts, and where nobody knows the day."""
+    if expires is None or today is None or (expires - today).days > WARNING_DAYS:
         return None
     days = (expires - today).days
     if days < 0:
@@ -104,7 +126,6 @@ def expiry_notice(expires: date | None, today: date) -> str | None:
 def login_ending(expires: str | None, now: float) -> str | None:
     """The notice for a day as it was noted on a host; `now` is seconds since 1970. `None` for what is no day."""
     try:
-        day = date.fromisoformat(expires) if expires else None
-        return expiry_notice(day, datetime.fromtimestamp(now, tz=UTC).date())
+        return expiry_notice(read_day(expires), datetime.fromtimestamp(now, tz=UTC).date())
     except (ValueError, OverflowError, OSError):
         return None

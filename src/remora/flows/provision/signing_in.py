@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from remora.core.errors import AppServerProblem, Code, ExitCode, ProvisionProblem, RemoraError
-from remora.core.logins import LoginProof, Proof, expiry_notice, read_record
+from remora.core.logins import LoginProof, Proof, expiry_notice, read_day, read_record
 from remora.core.provisioning import Script
 from remora.core.secrets import Secret
 from remora.core.text import neutralise
@@ -23,6 +23,8 @@ from remora.wire.reports.login import LoginReport
 
 _READING = Script("codex_program login_read")
 _DEVICE = Script("codex_program login_functions login_device")
+_UNSENT = "error sending request"
+"""What codex says when a request of its own has not left the host, or got no answer at all."""
 _DROP = Script("codex_program login_functions login_apply", {"remora_how": "drop"})
 
 
@@ -81,12 +83,26 @@ async def read_login(alias: str, world: World, dialogue: Dialogue) -> LoginRepor
 async def _enter_code(bench: Bench) -> None:
     answers = await bench.run(_DEVICE, limit=bench.world.limits.login_device)
     if answers.one("status") != "0":
-        raise ProvisionProblem(
+        await bench.ask(_DROP, limit=bench.world.limits.provision_step)
+        raise _not_entered(bench.host.facts.hostname, answers.one("tail") or "")
+
+
+def _not_entered(hostname: str, seen: str) -> ProvisionProblem:
+    """Why there was no login by device code; `seen` is what codex said."""
+    if _UNSENT in seen:
+        return ProvisionProblem(
             Code.STEP_FAILED,
-            f"codex on {bench.host.facts.hostname} was not signed in with a device code.",
-            seen=answers.one("tail") or "",
-            next_step="Run it again and enter the code in time; some organisations have to allow device codes first.",
+            f"codex on {hostname} could not reach the address that gives device codes.",
+            seen=seen,
+            next_step="Sign in with a key from here (--with-api-key), or let the host out through this machine with: "
+            "remora forward --egress ALIAS auth.openai.com chatgpt.com api.openai.com",
         )
+    return ProvisionProblem(
+        Code.STEP_FAILED,
+        f"codex on {hostname} was not signed in with a device code.",
+        seen=seen,
+        next_step="Run it again and enter the code in time; some organisations have to allow device codes first.",
+    )
 
 
 def _missing(bench: Bench) -> RemoraError:
@@ -107,7 +123,7 @@ async def _report(
     record = read_record(login_answers.one("record") or "")
     noted = record if record is not None and record.stamp == login_answers.one("stamp") else None
     notices = [NoticeBody(code="server", message=neutralise(text, one_line=True)) for text in finding.notices]
-    if noted is not None and (ending := _ending(noted.expires, login_answers.one("today"))):
+    if noted is not None and (ending := expiry_notice(noted.expires, read_day(login_answers.one("today")))):
         notices.append(NoticeBody(code="login-expires", message=ending))
     if proof.proof in (Proof.UNPROVEN, Proof.UNUSED):
         notices.append(NoticeBody(code="login-unproven", message=unsure_notice(proof.proof)))
@@ -134,10 +150,3 @@ def _exit_code(proof: LoginProof, error: RemoraError | None, action: str) -> Exi
     if error is not None:
         return error.exit_code
     return ExitCode.TASK_FAILED if action == "read" and proof.proof is Proof.UNPROVEN else ExitCode.DONE
-
-
-def _ending(expires: date | None, today: str | None) -> str | None:
-    try:
-        return expiry_notice(expires, date.fromisoformat(today)) if today else None
-    except ValueError:
-        return None

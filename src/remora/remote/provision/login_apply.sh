@@ -10,7 +10,7 @@ remora_sign_in() {
     -c 'cli_auth_credentials_store="file"' 2>&1)
   remora_status=$?
   remora_tell login.status "$remora_status"
-  remora_tell login.said "$(printf %s "$remora_seen" | tail -c 600)"
+  remora_tell login.said "$(printf %s "$remora_seen" | remora_newest)"
 }
 
 remora_keep() {
@@ -45,5 +45,10 @@ case $remora_how in
   ) ;;
   keep) remora_keep ;;
   drop) rm -rf -- "$remora_new" ;;
-  status) remora_prove "$remora_state/talk-$$" ;;
+  status)
+    for remora_item in "$remora_state"/talk-*; do # what is left of those that were killed
+      kill -0 "${remora_item##*-}" 2>/dev/null || rm -rf -- "$remora_item"
+    done
+    remora_prove "$remora_state/talk-$$"
+    ;;
 esac

@@ -10,6 +10,16 @@ remora_store= # where codex looks for the login, when that is not for the config
 remora_decides='"method":"turn/completed"|"method":"item/agentMessage/delta"|"httpStatusCode":401|"codexErrorInfo":"unauthorized"|"id":3,"error"|"error":.*"id":3[,}]'
 remora_decides=$remora_decides'|"method":"item/(started|completed)".*"type":"(agentMessage|reasoning)"'
 
+# remora_newest: the end of standard input, never from the middle of a word: nobody would know half a secret as one.
+remora_newest() {
+  remora_in_seen=$(tail -c 601)
+  if [ "$(printf %s "$remora_in_seen" | wc -c)" -gt 600 ]; then
+    printf %s "$remora_in_seen" | sed '1s/^[^[:space:]]*//'
+  else
+    printf %s "$remora_in_seen"
+  fi
+}
+
 remora_nap() { sleep 0.1 2>/dev/null || sleep 1; }
 
 # remora_await PATTERN: until a line of the server has it; fails when the time is up or the server has ended.
@@ -58,15 +68,17 @@ remora_prove() {
   wait
   grep -E -- '"id":1[,}]|"error":|'"$remora_decides" "$remora_talk/out" | cut -c 1-16000 | head -n 40 |
     while IFS= read -r remora_line; do remora_tell line "$remora_line"; done
-  remora_tell said "$(tail -c 600 "$remora_talk/err")"
+  remora_tell said "$(remora_newest <"$remora_talk/err")"
   rm -rf -- "$remora_talk"
 }
 
-# A home that has the configuration of the real one, and a login of its own.
+# A home that has the configuration and the environment (a proxy) of the real one, and a login of its own.
 remora_make_new_home() {
   rm -rf -- "$remora_new"
   remora_make_folder "$remora_state" 700
   remora_seen=$( (umask 077 && mkdir -- "$remora_new") 2>&1) || remora_blame "$remora_new" "$remora_seen"
-  [ ! -e "$remora_real/config.toml" ] || ln -s -- "$remora_real/config.toml" "$remora_new/config.toml"
+  for remora_item in config.toml .env; do
+    [ ! -e "$remora_real/$remora_item" ] || ln -s -- "$remora_real/$remora_item" "$remora_new/$remora_item"
+  done
 }
 

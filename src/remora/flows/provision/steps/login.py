@@ -7,7 +7,16 @@ from typing import Final
 from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers, without_escapes
 from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
-from remora.core.logins import LoginProof, LoginRecord, Proof, digest_secret, expiry_notice, read_record
+from remora.core.logins import (
+    LoginProof,
+    LoginRecord,
+    Proof,
+    digest_secret,
+    expiry_notice,
+    read_day,
+    read_record,
+    secret_end,
+)
 from remora.core.provisioning import Finding, Script, StepState
 from remora.core.secrets import MASK, Secret
 from remora.flows.provision.step import Tell, Workbench
@@ -46,12 +55,17 @@ class LoginStep:
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.step.Step`. Reads the secret on this machine."""
         secret = await self._secret()
-        notices = self._expiry(answers)
+        today = read_day(answers.one("today"))
+        notice = expiry_notice(self._expires(secret), today)
+        notices = [notice] if notice else []
         if not answers.one("codex"):
             return Finding(state=StepState.LATER, detail="codex has to be there first", answers=answers)
         record = read_record(answers.one("record") or "")
         reason = self._difference(answers, record, secret)
         if reason is not None or record is None:
+            end = secret_end(secret)
+            if end is not None and today is not None and end < today:
+                return Finding.blocked(self._ended(facts, end), answers)
             size = len(secret.reveal().encode("utf-8", "surrogateescape"))
             detail = f"{reason}; an {_words(self._table.kind)} is sent"
             return Finding(
@@ -76,13 +90,15 @@ class LoginStep:
         source = self._source
         return await self._secrets.read(environment=source.environment, file=source.file, command=source.command)
 
-    def _expiry(self, answers: Answers) -> list[str]:
-        today = answers.one("today")
-        try:
-            notice = expiry_notice(self._table.expires, date.fromisoformat(today)) if today else None
-        except ValueError:
-            return []
-        return [notice] if notice else []
+    def _expires(self, secret: Secret) -> date | None:
+        return self._table.expires or secret_end(secret)
+
+    def _ended(self, facts: AccountFacts, end: date) -> RemoraError:
+        return AppServerProblem(
+            Code.LOGIN_REFUSED,
+            f"The {_words(self._table.kind)} says itself that it ended on {end.isoformat()}, so it was not sent.",
+            next_step=f"Renew the secret and run this again; the login of {facts.account} there is untouched.",
+        )
 
     def _difference(self, answers: Answers, record: LoginRecord | None, secret: Secret) -> str | None:
         """Why the login is not the wished one; `None` when it is."""
@@ -94,7 +110,7 @@ class LoginStep:
             return "the login was changed by somebody else"
         if record.kind != self._table.kind.value or not record.holds(secret):
             return "the secret is another one now"
-        if record.expires != self._table.expires:
+        if record.expires != self._expires(secret) and (record.expires or self._table.expires):
             return "the day on which the secret ends is another one now"
         return None
 
@@ -130,12 +146,20 @@ async def prove_login(bench: Workbench, *, how: str) -> LoginProof:
 async def keep_login(
     bench: Workbench, kind: LoginKind | None, secret: Secret | None, proof: Proof, *, expires: date | None = None
 ) -> None:
-    """Put the new login in the place of the old one. Without a secret (a person signed in) nothing is noted of it."""
+    """Put the new login in the place of the old one. Without a secret (a person signed in) nothing is noted of it.
+
+    `expires` is what somebody said of it; else its own word counts.
+    """
     record = ""
     if secret is not None and kind is not None:
         salt = bench.world.nonce()
         noted = LoginRecord(
-            salt=salt, digest=digest_secret(salt, secret), kind=kind.value, stamp="", proof=proof, expires=expires
+            salt=salt,
+            digest=digest_secret(salt, secret),
+            kind=kind.value,
+            stamp="",
+            proof=proof,
+            expires=expires or secret_end(secret),
         )
         record = noted.text().replace("stamp=\n", "")
     variables = {"remora_how": "keep", "remora_record": record}
