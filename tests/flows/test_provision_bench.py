@@ -78,8 +78,9 @@ def test_a_script_that_hangs_is_ended_on_the_host_and_the_bench_goes_on(sshd: Sy
     async def work() -> str | None:
         async with bench_at(sshd) as bench:
             with pytest.raises(RemoraError) as caught:
-                await bench.ask(Script("", {}, "sleep 1000 & sleep 1000\n"), limit=0.3)
+                await bench.ask(Script("git manager", {}, "sleep 1000 & sleep 1000\n"), limit=0.3)
             assert caught.value.code is Code.TIME_LIMIT
+            assert caught.value.message == "The host did not finish our manager script within 0.3 seconds."
             await until(lambda: not sshd.session_processes(), what="the hung script to be gone")
             return (await bench.ask(Script("", {"remora_x": "on"}, TOLD), limit=20)).one("x")
 

@@ -121,13 +121,13 @@ class RemoteShell:
         if halt is _Halt.ENDED:
             raise shell_faults.too_many_processes(self._reader.answers, self.noise) or ShellProblem(
                 Code.SHELL_FAILED,
-                f"The shell on the host ended while it ran our {name} script.",
+                f"The shell on the host ended while it ran our {_spoken(name)} script.",
                 seen=self.noise,
                 next_step="Try again; if it stays so, look at what ends processes on the host.",
             )
         raise TimeLimit(
             Code.TIME_LIMIT,
-            f"The host did not finish our {name} script within {limit:g} seconds.",
+            f"The host did not finish our {_spoken(name)} script within {limit:g} seconds.",
             seen=self.noise,
             next_step="Try again, or allow more time with --timeout.",
         )
@@ -326,6 +326,11 @@ async def open_shell(
 def shipped(name: str) -> str:
     """The text of one of our scripts, such as ``probe`` or ``provision/common``."""
     return files("remora.remote").joinpath(f"{name}.sh").read_text("utf-8")
+
+
+def _spoken(name: str) -> str:
+    """The script itself, without those that it needs."""
+    return name.rpartition(" ")[2]
 
 
 async def _offer(process: RemoteProcess, data: bytes, *, end: bool = False) -> None:
