@@ -3,12 +3,13 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -188,6 +189,35 @@ def test_f44_a_device_code_is_shown_here_and_entered_anywhere(version: str, tmp_
         report = json.loads(output)
         assert (program.returncode, report["state"]) == (0, "ok")
         assert json.loads(login.auth.read_text())["auth_mode"] == "chatgpt"
+
+
+def test_f35_a_device_code_is_asked_for_on_the_way_out_that_codex_has_there(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+
+    def refuse(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client:
+                    asked.append(client.recv(4096).partition(b"\r\n")[0])
+
+    with (
+        login_endpoint() as endpoint,
+        host_with(NEW, tmp_path, endpoint) as login,
+        socket.create_server(("127.0.0.1", 0)) as proxy,
+    ):
+        codex = login.sshd.home / ".local/bin/codex"
+        codex.unlink()
+        codex.symlink_to(codex_binary(NEW))
+        (login.sshd.home / ".codex/.env").write_text(f"HTTPS_PROXY=http://127.0.0.1:{proxy.getsockname()[1]}\n")
+        threading.Thread(target=refuse, args=(proxy,), daemon=True).start()
+        done = login.run("--device")
+        proxy.shutdown(socket.SHUT_RDWR)
+        assert done.returncode == 1, done
+        assert "could not reach the address that gives device codes" in done.stderr
+        assert "remora forward --egress" in done.stderr
+        assert b"CONNECT auth.openai.com:443 HTTP/1.1" in asked
+        assert not list(login.sshd.home.rglob("login.new"))
 
 
 def test_f44_ctrl_c_ends_the_wait_on_the_host_too(tmp_path: Path) -> None:
