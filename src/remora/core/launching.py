@@ -256,9 +256,9 @@ def _notices(facts: HostFacts, chosen: CodexCandidate) -> list[Notice]:
         notices.append(
             Notice(
                 "home-shared",
-                f"Other machines see codex's home {facts.codex_home} ({facts.home_shared}), too, so the app server here "
-                "has its socket elsewhere. codex's databases are not made for several machines: a CODEX_HOME for each "
-                "is safer.",
+                f"Other machines see codex's home {facts.codex_home} ({facts.home_shared}), too, so the app server "
+                "here has its socket elsewhere. codex's databases are not made for several machines: a CODEX_HOME for "
+                "each is safer.",
             )
         )
     if facts.kills_processes:
