@@ -2,25 +2,20 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.support.loop import run
-from tests.support.pseudo_terminal import PseudoTerminal
+from tests.support.person import Person, person
 
 from remora.cli.approvals import DeclineByRule, OnApproval, TerminalApprovals, approval_handler, choice_keys, topic
-from remora.cli.dialogue import Questioner, TerminalDialogue
-from remora.cli.floor import Floor
-from remora.cli.render.page import Page
-from remora.cli.terminal import Terminal
+from remora.cli.dialogue import TerminalDialogue
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.errors import ExitCode, NeedsPerson
 from remora.core.secrets import Secret
 from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
 from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
 
-ENVIRONMENT = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
 ACCEPT = Choice("accept", "Yes, run it", "accept", grants=True)
 SESSION = Choice("acceptForSession", "Yes, and do not ask again in this session", "acceptForSession", grants=True)
 DECLINE = Choice("decline", "No, go on without it", "decline", grants=False)
@@ -40,27 +35,6 @@ HOST_KEY = HostKeyQuestion(
     fingerprint="SHA256:abc",
     known_hosts_file="/home/joe/.ssh/known_hosts",
 )
-
-
-class Person:
-    """A person at a pseudo-terminal, and the questioner that asks them."""
-
-    def __init__(self, screen: PseudoTerminal, terminal: Terminal) -> None:
-        self.screen = screen
-        self.floor = Floor()
-        page = Page(screen.out, ENVIRONMENT, width=80)
-        self.questioner = Questioner(terminal, page, self.floor, settle=lambda: None)
-
-    async def answer(self, text: str, *, at: str) -> None:
-        """Type `text` when the prompt `at` waits, after everything asked before."""
-        await self.screen.shows(at)
-        self.screen.type(text)
-
-
-@asynccontextmanager
-async def person() -> AsyncIterator[Person]:
-    with PseudoTerminal() as screen, Terminal(screen.path) as terminal:
-        yield Person(screen, terminal)
 
 
 async def decide(someone: Person, *answers: str) -> Decision:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.cli.test_dialogue import ENVIRONMENT, Person, person
 from tests.support.loop import run
+from tests.support.person import ENVIRONMENT, Person, person
 
 from remora.cli.approvals import TerminalApprovals, topic
 from remora.cli.render.approval import show_request

@@ -8,10 +8,10 @@ import sys
 from collections.abc import AsyncGenerator
 
 import pytest
-from tests.cli.test_run_following import REQUEST, Recorder
 from tests.support.loop import run
 from tests.support.program import remora
 from tests.support.run_events import HOSTILE, REPORT
+from tests.support.run_views import REQUEST, Recorder
 
 from remora import api
 from remora.cli.approvals import topic

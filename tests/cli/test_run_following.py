@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 import pytest
-from rich.text import Text
 from tests.support.loop import run
 from tests.support.pseudo_terminal import PseudoTerminal
 from tests.support.run_events import ASKED, HOSTILE, REPORT, RESOLVED, THREAD
+from tests.support.run_views import REQUEST, Recorder
 
 from remora.cli.approvals import TerminalApprovals
 from remora.cli.dialogue import Questioner
@@ -22,51 +22,12 @@ from remora.cli.render.page import Page
 from remora.cli.render.run import RunView
 from remora.cli.running import run_async
 from remora.cli.terminal import Terminal
-from remora.core.approvals import ApprovalRequest, Choice, RequestKind
 from remora.core.errors import Code, Interrupted, RemoraError
 from remora.wire.reports.run import Message, Reconnected, RunEvent, ThreadReady
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ENVIRONMENT = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
 READY = ThreadReady(thread_id=THREAD, folder="/srv/app", resumed=False)
-REQUEST = ApprovalRequest(
-    request_id=ASKED.request_id,
-    kind=RequestKind.COMMAND,
-    thread_id=THREAD,
-    item_id=ASKED.item_id,
-    command=ASKED.command,
-    folder=ASKED.folder,
-    reason=ASKED.reason,
-    choices=tuple(Choice(item.name, item.label, item.name, item.grants) for item in ASKED.choices),
-)
-
-
-class Recorder:
-    """A view that keeps what it is shown, and counts interrupts."""
-
-    def __init__(self) -> None:
-        self.shown: list[str] = []
-        self.said: list[str] = []
-        self.interrupts = 0
-        self.reasons: list[RemoraError | None] = []
-        self.changed = asyncio.Event()
-
-    def show(self, event: RunEvent) -> None:
-        self.shown.append(event.kind)
-
-    def redraw(self) -> None:
-        """Nothing moves."""
-
-    def settle(self) -> None:
-        """Nothing moves."""
-
-    def say(self, text: Text) -> None:
-        self.said.append(text.plain)
-
-    def interrupt(self, reason: RemoraError | None = None) -> None:
-        self.interrupts += 1
-        self.reasons.append(reason)
-        self.changed.set()
 
 
 def followed(

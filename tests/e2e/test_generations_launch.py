@@ -3,13 +3,13 @@
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.support.account_sshd import AccountSshd
-from tests.support.codex import VERSIONS, codex_binary
+from tests.support.codex import VERSIONS
+from tests.support.generations import WITH_SOCKETS, host_with
 from tests.support.launching import connected, facts_of, launched
 from tests.support.loop import run
 
@@ -17,26 +17,6 @@ from remora.core.launching import BytePath, LaunchMode, LaunchRequest, plan_laun
 from remora.flows.shell import ProbeRequest
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
-
-WITH_SOCKETS = VERSIONS[1:]
-
-
-@contextmanager
-def host_with(version: str, *options: str, home: str = "h", network: bool = True) -> Iterator[AccountSshd]:
-    """A host with that codex; at the end its servers are asked to end, so that they take their sockets along."""
-    binary = codex_binary(version)
-    with AccountSshd("/bin/bash", options=options, home=home, network=network) as sshd:
-        place = sshd.home / ".local/bin/codex"
-        place.parent.mkdir(parents=True)
-        place.symlink_to(binary)
-        (sshd.home / "project").mkdir()
-        yield sshd
-        deadline = time.monotonic() + 5.0
-        while (processes := sshd.session_processes()) and time.monotonic() < deadline:
-            for process in processes:
-                with suppress(ProcessLookupError):
-                    os.kill(process, signal.SIGTERM)
-            time.sleep(0.02)
 
 
 async def thread_on(sshd: AccountSshd) -> tuple[LaunchMode, BytePath, str | None]:

@@ -4,13 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.e2e.test_generations_launch import WITH_SOCKETS, host_with
-from tests.e2e.test_run_over_ssh import configure
-from tests.flows.test_launch_faults import command_of
-from tests.flows.test_link import folder
 from tests.support.account_sshd import AccountSshd
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import CutNow
+from tests.support.generations import WITH_SOCKETS, configure, host_with
+from tests.support.host_processes import command_of
+from tests.support.link_scene import folder
 from tests.support.links import SshdResolver, client_of, linked, until_it_is, world_of
 from tests.support.loop import run
 from tests.support.until import until, wait_until

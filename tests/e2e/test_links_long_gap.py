@@ -4,12 +4,12 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.e2e.test_generations_launch import host_with
-from tests.flows.test_link import folder
 from tests.support.codex import codex_binary, trust_folder
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import RefuseFor
+from tests.support.generations import host_with
 from tests.support.leaping_clock import LeapingClock
+from tests.support.link_scene import folder
 from tests.support.links import SshdResolver, linked, until_it_is, world_of
 from tests.support.loop import run
 from tests.support.tmux import Tmux

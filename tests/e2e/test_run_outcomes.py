@@ -2,6 +2,7 @@
 
 import pytest
 from tests.support.codex import VERSIONS
+from tests.support.generations import ask, cautious, generations
 from tests.support.local_app_server import LocalAppServer
 from tests.support.loop import run
 from tests.support.runs import Person, Unattended, of, report_of, run_to_end
@@ -9,7 +10,6 @@ from tests.support.runs import Person, Unattended, of, report_of, run_to_end
 from remora.adapters.disk_spool import DiskSpool
 from remora.demo.scripted_model import Fail, Gate, Patch, RunCommand, Say, ScriptedModel, Step, UpdatePlan, Wait
 from remora.flows.interrupting import InterruptSwitch
-from remora.flows.run_request import RunRequest
 from remora.flows.threads import ThreadClient
 from remora.wire import jsonrpc
 from remora.wire.appserver import ApprovalPolicy, SandboxMode
@@ -30,18 +30,8 @@ from remora.wire.reports.run import (
 )
 
 pytestmark = pytest.mark.codex
-generations = pytest.mark.parametrize("version", VERSIONS)
 
 PATCH = "*** Begin Patch\n*** Add File: notes.txt\n+one\n+two\n*** End Patch\n"
-
-
-def ask(prompt: str = "please", **changes: object) -> RunRequest:
-    free = {"sandbox": SandboxMode.DANGER_FULL_ACCESS, "approval_policy": ApprovalPolicy.NEVER}
-    return RunRequest(prompt=prompt, message_id=f"message of {prompt}", **{**free, **changes})  # type: ignore[arg-type]
-
-
-def cautious(prompt: str = "please") -> RunRequest:
-    return ask(prompt, sandbox=SandboxMode.WORKSPACE_WRITE, approval_policy=ApprovalPolicy.ON_REQUEST)
 
 
 @generations

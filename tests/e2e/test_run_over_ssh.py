@@ -4,12 +4,11 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from tests.e2e.test_generations_launch import host_with
-from tests.e2e.test_run_reconnects import assert_told_once
-from tests.support.account_sshd import AccountSshd
 from tests.support.codex import VERSIONS
+from tests.support.generations import configure, host_with
 from tests.support.loop import run
 from tests.support.runs import Person, of, report_of
+from tests.support.told_once import assert_told_once
 
 from remora import api
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
@@ -28,15 +27,6 @@ from remora.wire.reports.run import (
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 generations = pytest.mark.parametrize("version", VERSIONS)
 detached = pytest.mark.parametrize("version", VERSIONS[1:])
-
-
-def configure(sshd: AccountSshd, model: ScriptedModel, folder: Path) -> str:
-    """Point the host's codex at the model; give the SSH config that leads there."""
-    (sshd.home / ".codex").mkdir(exist_ok=True)
-    (sshd.home / ".codex/config.toml").write_text(model.codex_config())
-    config = folder / "ssh_config"
-    config.write_text(sshd.ssh_config())
-    return str(config)
 
 
 @generations

@@ -1,14 +1,15 @@
 """The link breaks under a running prompt, against the real app server of every generation (F80, F81, F82)."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import pytest
-from tests.e2e.test_run_outcomes import ask, cautious, generations
 from tests.support.codex import VERSIONS
+from tests.support.generations import ask, cautious, generations
 from tests.support.local_app_server import LocalAppServer
 from tests.support.loop import run
 from tests.support.runs import Person, of, report_of, run_to_end
+from tests.support.told_once import assert_told_once, once
 
 from remora.adapters.disk_spool import DiskSpool
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
@@ -31,21 +32,6 @@ detached = pytest.mark.parametrize("version", VERSIONS[1:])
 """The generations whose server outlives the link."""
 
 
-def once(kind: type, act: Callable[[], Awaitable[None] | None]) -> Callable[[RunEvent], Awaitable[None]]:
-    """Do `act` at the first event of `kind`."""
-    done = False
-
-    async def look(event: RunEvent) -> None:
-        nonlocal done
-        if isinstance(event, kind) and not done:
-            done = True
-            result = act()
-            if result is not None:
-                await result
-
-    return look
-
-
 async def until_idle(server: LocalAppServer, act: Callable[[], None]) -> None:
     """Do `act` and wait until the server tells everybody that its thread has nothing more to do."""
     spool = DiskSpool(memory=2**20)
@@ -58,18 +44,6 @@ async def until_idle(server: LocalAppServer, act: Callable[[], None]) -> None:
                 spool.close()
                 return
     raise AssertionError("the server ended before its thread was idle")
-
-
-def assert_told_once(events: list[RunEvent]) -> None:
-    """Every message whole and once, its pieces exactly its text."""
-    messages = of(Message, events)
-    assert len({message.item_id for message in messages}) == len(messages)
-    for message in messages:
-        assert (
-            "".join(delta.text for delta in of(TextDelta, events) if delta.item_id == message.item_id) == message.text
-        )
-    commands = [command.item_id for command in of(CommandCompleted, events)]
-    assert len(set(commands)) == len(commands)
 
 
 @detached

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.account_sshd import AccountSshd
 from tests.support.fake_codex import Fault, install, set_fault
+from tests.support.host_processes import command_of, servers
 from tests.support.launching import connected, launched
 from tests.support.loop import run
 
@@ -34,19 +35,8 @@ def socket_of(sshd: AccountSshd) -> Path:
     return sshd.home / ".codex/app-server-control/app-server-control.sock"
 
 
-def servers(sshd: AccountSshd) -> list[int]:
-    """The app servers that run on the host."""
-    return [pid for pid in sshd.session_processes() if "--listen" in command_of(pid)]
-
-
 def proxies(sshd: AccountSshd) -> list[int]:
     return [pid for pid in sshd.session_processes() if "proxy" in command_of(pid)]
-
-
-def command_of(pid: int) -> str:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return ""
 
 
 def becomes(sshd: AccountSshd, wanted: int) -> bool:

@@ -2,24 +2,22 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from random import Random
-from tempfile import mkdtemp
 
 import pytest
-from tests.flows.test_launch_faults import command_of, servers
 from tests.support.account_sshd import AccountSshd
 from tests.support.echo_socket import echo_port
 from tests.support.fake_codex import Fault, install, set_fault
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import CutInMidFrame, CutNow, HalfOpen, OneByteAtATime, RefuseFor
 from tests.support.faults import Fault as NetworkFault
+from tests.support.host_processes import command_of, servers
+from tests.support.link_scene import LIMITS, echo_exactly, folder, set_already, sshd
 from tests.support.links import SshdResolver, client_of, linked, new_link, until_it_is, world_of
 from tests.support.loop import run
 from tests.support.until import until
@@ -31,27 +29,10 @@ from remora.core.links import Liveness, ReconnectPolicy
 from remora.core.settings import Limits
 from remora.flows.link import Link
 from remora.flows.unattended import UnattendedDialogue
-from remora.ports import ByteStream
+
+__all__ = ["folder", "sshd"]
 
 pytestmark = pytest.mark.sshd
-
-LIMITS = Limits(shell_silence=8.0, probe=8.0, launch=8.0, handshake=6.0, stop=2.0)
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder whose name is short enough for sockets."""
-    path = Path(mkdtemp(prefix="l"))
-    yield path
-    shutil.rmtree(path)
-
-
-@pytest.fixture
-def sshd() -> Iterator[AccountSshd]:
-    """An account with a fake codex."""
-    with AccountSshd("/bin/bash") as server:
-        install(server.home / ".local/bin/codex")
-        yield server
 
 
 def relays(sshd: AccountSshd) -> list[int]:
@@ -63,37 +44,6 @@ def parent_of(pid: int) -> int:
     with suppress(OSError):
         return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     return 0
-
-
-async def echo_exactly(stream: ByteStream, enough: asyncio.Event, *, least: int = 100_000) -> int:
-    """Send random bytes until it is `enough`, and read exactly those back, whatever happens; gives how many."""
-    sent, due = Random(5), Random(5)  # noqa: S311 - bytes to recognise
-    piece, count = 10_000, 0
-
-    async def send() -> None:
-        nonlocal count
-        while count < least or not enough.is_set():
-            await stream.write(sent.randbytes(piece))
-            count += piece
-        await stream.write_eof()
-
-    sending = asyncio.ensure_future(send())
-    got, seen = bytearray(), 0
-    while data := await stream.read():
-        got += data
-        while len(got) >= piece:
-            assert bytes(got[:piece]) == due.randbytes(piece), f"other bytes came back after {seen}"
-            del got[:piece]
-            seen += piece
-    await sending
-    assert (seen, bytes(got)) == (count, b"")
-    return count
-
-
-def set_already() -> asyncio.Event:
-    event = asyncio.Event()
-    event.set()
-    return event
 
 
 def test_a_client_at_the_door_speaks_with_the_app_server_over_one_login(sshd: AccountSshd, folder: Path) -> None:

@@ -1,27 +1,18 @@
 """When a link dials and what is there meanwhile, without a network and on a clock of the test's own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from random import Random
 
 import pytest
-from tests.support.launching import nonce
+from tests.support.dialling import Network, refused, world_over
 from tests.support.loop import run
 
-from remora.adapters.disk_spool import DiskSpool
 from remora.core.errors import AuthenticationProblem, Code, RemoraError, Unreachable
-from remora.core.hosts import Route
 from remora.core.launching import LaunchRequest
 from remora.core.links import LinkName, Liveness, ReconnectPolicy
-from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.link import Link
 from remora.flows.unattended import UnattendedDialogue
-from remora.ports import Dialogue, RemoteHost, SecretQuestion, World
-from remora.testing.manual_clock import ManualClock
-from remora.testing.memory_host import MemoryHost
-from remora.testing.memory_resolver import MemoryResolver
 from remora.testing.memory_sockets import MemorySockets
 from remora.testing.scripted_person import ScriptedPerson
 
@@ -29,55 +20,11 @@ DOOR = "/run/devbox.sock"
 HOUR = 3600
 
 
-def refused() -> RemoraError:
-    return AuthenticationProblem(Code.AUTHENTICATION_REFUSED, "No.", next_step="Look.")
-
-
-def dead() -> RemoraError:
-    return Unreachable(Code.CONNECT_TIMEOUT, "Nobody answers.", next_step="Look.")
-
-
-@dataclass
-class Network:
-    """A :class:`remora.ports.Dialler` to nowhere. `hangs`: a dial never ends; `asks`: it wants a passphrase first."""
-
-    fails: Callable[[], RemoraError | None] = dead
-    hangs: bool = False
-    asks: bool = False
-    dials: list[float] = field(default_factory=list)
-    clock: ManualClock = field(default_factory=ManualClock)
-    under_way: int = 0
-
-    @asynccontextmanager
-    async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
-        self.dials.append(self.clock.monotonic())
-        self.under_way += 1
-        assert self.under_way == 1, "two attempts at once"
-        try:
-            if self.asks:
-                await dialogue.secret(SecretQuestion(alias=route.target.alias, prompt="Passphrase:"))
-            if self.hangs:
-                await asyncio.Event().wait()
-            if (error := self.fails()) is not None:
-                raise error
-            yield MemoryHost(lambda words: None)
-        finally:
-            self.under_way -= 1
-
-
 @asynccontextmanager
 async def link_over(
     network: Network, sockets: MemorySockets, policy: ReconnectPolicy = ReconnectPolicy.WHILE_ACTIVE
 ) -> AsyncIterator[Link]:
-    world = World(
-        resolver=MemoryResolver(),
-        dialler=network,
-        clock=network.clock,
-        random=Random(3),  # noqa: S311 - spreads retries
-        nonce=nonce,
-        spool=lambda: DiskSpool(memory=2**20),
-        limits=DEFAULT_LIMITS,
-    )
+    world = world_over(network)
     link = Link(LinkName("devbox"), world, sockets, socket_path=DOOR, launch=LaunchRequest(), policy=policy)
     running = asyncio.ensure_future(link.run())
     await network.clock.settle()

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.flows.test_launch_faults import servers
-from tests.flows.test_link import LIMITS, echo_exactly, folder, set_already
 from tests.support.account_sshd import AccountSshd
 from tests.support.echo_socket import echo_port
 from tests.support.fake_codex import install
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import CutNow
+from tests.support.host_processes import servers
+from tests.support.link_scene import LIMITS, echo_exactly, folder, set_already
 from tests.support.links import SshdResolver, client_of, linked, until_it_is, world_of
 from tests.support.loop import run
 from tests.support.provisioning import LineStep, provision

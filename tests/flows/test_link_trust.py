@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.flows.test_link import LIMITS, folder, sshd
 from tests.support.account_sshd import AccountSshd
+from tests.support.link_scene import LIMITS, folder, sshd
 from tests.support.links import SshdResolver, client_of, linked, until_it_is, world_of
 from tests.support.loop import run
 from tests.support.system_sshd import make_key

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.flows.test_link_dials import Network, dead, refused
-from tests.flows.test_wait import world_over
+from tests.support.dialling import Network, dead, refused, world_over
 from tests.support.loop import run
 from tests.support.provisioning import ALICE, DIGEST, LineStep
 

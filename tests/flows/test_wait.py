@@ -4,40 +4,24 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
-from random import Random
 
 import pytest
-from tests.flows.test_link_dials import Network, refused
-from tests.support.launching import nonce
+from tests.support.dialling import Network, refused, world_over
 from tests.support.links import SshdResolver, world_of
 from tests.support.loop import run
 from tests.support.provisioning import LineStep, provision
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
-from remora.adapters.disk_spool import DiskSpool
 from remora.core.awaited import Awaited
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.unattended import UnattendedDialogue
 from remora.flows.wait import wait_for_hosts
 from remora.ports import World
-from remora.testing.memory_resolver import MemoryResolver
 from remora.wire.reports.links import ActiveThread, HubBody, LinkBody, StatusReport
 from remora.wire.reports.wait import WaitMoved, WaitReport
 
 _MINUTE = 60.0
-
-
-def world_over(network: Network) -> World:
-    return World(
-        resolver=MemoryResolver(),
-        dialler=network,
-        clock=network.clock,
-        random=Random(3),  # noqa: S311 - spreads retries
-        nonce=nonce,
-        spool=lambda: DiskSpool(memory=2**20),
-        limits=DEFAULT_LIMITS,
-    )
 
 
 async def no_links() -> AsyncGenerator[StatusReport, None]:

@@ -8,9 +8,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.e2e.test_generations_launch import host_with
-from tests.e2e.test_run_over_ssh import configure
 from tests.support.account_sshd import AccountSshd
+from tests.support.generations import configure, host_with
 from tests.support.hubs import HubPlace, hub_place
 
 from remora.demo.scripted_model import ScriptedModel, Step

@@ -1,0 +1,18 @@
+"""What runs on a host, as a test sees it."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from tests.support.account_sshd import AccountSshd
+
+
+def servers(sshd: AccountSshd) -> list[int]:
+    """The app servers that run on the host."""
+    return [pid for pid in sshd.session_processes() if "--listen" in command_of(pid)]
+
+
+def command_of(pid: int) -> str:
+    """Its words; nothing when it has gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
