@@ -396,6 +396,17 @@ def test_a_program_that_is_too_large_for_user_data_is_fetched_and_proven(tmp_pat
         assert outcomes(laptop.remora(str(manifest))) == {"unchanged"}
 
 
+def test_a_notice_about_many_machines_is_said_once(tmp_path: Path) -> None:
+    laptop = Laptop(tmp_path)
+    (tmp_path / "ssh_config").write_text("Host ci-1 ci-2 ci-3\n  HostName 127.0.0.1\n")
+    manifest = tmp_path / "account.toml"
+    manifest.write_text(ACCOUNT.replace('"devbox"', '"ci-*"'))
+    report = laptop.remora(str(manifest), "--emit", "cloud-init", "--output", str(tmp_path / "yes"), "--user", "debian")
+    notices = report["notices"]
+    assert notices
+    assert all(notice.startswith("ci-1 and 2 more: ") for notice in notices), notices
+
+
 def test_user_data_that_some_clouds_do_not_take_comes_compressed_too(laptop: Laptop) -> None:
     url = "https://example.com/codex.tar.gz"
     (laptop.folder / "ssh_config").write_text("Host devbox\n  HostName 127.0.0.1\n")

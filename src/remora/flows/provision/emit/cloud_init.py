@@ -1,5 +1,6 @@
 """What a machine that does not exist yet does by itself at first boot: user-data for cloud-init, and its program."""
 
+import math
 import re
 import shlex
 from base64 import b64encode
@@ -42,7 +43,7 @@ def cloud_init_files(
     manifest: str,
     version: str,
 ) -> tuple[tuple[EmittedFile, ...], tuple[str, ...]]:
-    """``ALIAS/user-data`` and ``ALIAS/provision.sh`` with notices; raises for what no machine can do by itself.
+    """``ALIAS/user-data`` and ``ALIAS/provision.sh`` with notices about that host; raises for what no machine can do.
 
     With `program_url` user-data has the digest of the program, and the machine fetches it below that address, as
     ``ALIAS/provision.sh``. Where user-data is larger than every cloud takes, ``ALIAS/user-data.gz`` is the smallest
@@ -74,9 +75,7 @@ def cloud_init_files(
         data = head.encode() + _document(steps, user, content=_fetcher(address, sha256(text.encode()).hexdigest()))
     notices = []
     if has_login:
-        notices.append(
-            f"{spec.alias}: login is left out, for others can read user-data; run: remora login {spec.alias}"
-        )
+        notices.append("login is left out, for others can read user-data; sign in later with: remora login ALIAS")
     files = [
         EmittedFile(f"{folder}/user-data", data),
         EmittedFile(f"{folder}/provision.sh", text.encode(), executable=True),
@@ -84,7 +83,7 @@ def cloud_init_files(
     if len(data) > SIZE:
         small = _compressed(head.encode() + _document(steps, user, content=text))  # compressed once is less than twice
         files.append(EmittedFile(f"{folder}/user-data.gz", small))
-        notices.append(f"{spec.alias}: {_advice(len(data), len(small))}")
+        notices.append(_advice(len(data), len(small)))
     return tuple(files), tuple(notices)
 
 
@@ -152,10 +151,11 @@ def _compressed(data: bytes) -> bytes:
 
 
 def _advice(plain: int, small: int) -> str:
+    have, zipped, taken = (f"{math.ceil(size / 1024)} KiB" for size in (plain, small, SIZE))
     if small <= SIZE:
-        return f"user-data has {plain} bytes, and some clouds take {SIZE} only: give those user-data.gz, {small} bytes."
+        return f"user-data has {have}, and some clouds take {taken} only: give those user-data.gz, {zipped}."
     return (
-        f"user-data has {plain} bytes, user-data.gz {small}, and some clouds take {SIZE} only: for those put what was "
+        f"user-data has {have}, user-data.gz {zipped}, and some clouds take {taken} only: for those put what was "
         "emitted where the machine can read it, and emit again with --program-url and that address."
     )
 

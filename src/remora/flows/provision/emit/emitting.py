@@ -95,7 +95,7 @@ class _Emitter:
     async def user_data(self, specs: Sequence[HostSpec]) -> Emission:
         request = self._request
         files: list[EmittedFile] = []
-        notices: list[str] = []
+        notices: dict[str, list[str]] = {}
         for spec in specs:
             shipments = await self._shipments(spec)
             steps = self._steps(spec, shipments, self._fetched(spec))
@@ -109,14 +109,15 @@ class _Emitter:
                 version=request.version,
             )
             files.extend(some)
-            notices.extend(said)
             if shipments and _source(spec) is CodexSource.FILE:
                 for package in shipments:
                     name = archive_name(package)
                     if all(file.path != name for file in files):
                         files.append(EmittedFile(name, package=package))
-                notices.append(f"{spec.alias}: it fetches codex from {request.codex_url}; put the archive there.")
-        return Emission(tuple(files), tuple(dict.fromkeys(notices)))
+                said = (*said, f"it fetches codex from {request.codex_url}; put the archive there.")
+            for notice in said:
+                notices.setdefault(notice, []).append(spec.alias)
+        return Emission(tuple(files), tuple(f"{_whom(hosts)}: {notice}" for notice, hosts in notices.items()))
 
     def _steps(
         self, spec: HostSpec, shipments: Sequence[Package], fetched: Callable[[Package], str]
@@ -179,6 +180,11 @@ def _platform(name: str) -> Platform:
     os, _, architecture = name.partition("-")
     codex_build(os, architecture)
     return Platform(os=os, architecture=architecture)
+
+
+def _whom(hosts: Sequence[str]) -> str:
+    """Whom a notice is about; a fleet is not named one by one."""
+    return hosts[0] if len(hosts) == 1 else f"{hosts[0]} and {len(hosts) - 1} more"
 
 
 def _source(spec: HostSpec) -> CodexSource | None:
