@@ -298,7 +298,7 @@ def _unavailable(source: str, version: str, platform: Platform, seen: str) -> Re
     what = "the newest codex" if version == _LATEST else f"codex {version}"
     return AppServerProblem(
         Code.PACKAGE_UNAVAILABLE,
-        f"{what} for {platform.os} {platform.architecture} cannot be had from {source}, and none is kept here.",
+        f"{what} for {platform.os} {platform.architecture} cannot be had ({source}), and none is kept here.",
         seen=seen,
         next_step="Look whether that version exists, and whether this machine reaches its package index; or take "
         "another source: npm, which has the newest versions, or a file.",
