@@ -12,9 +12,10 @@ from tests.support.loop import run
 from tests.support.provisioning import bench_at, bring, read
 from tests.support.system_sshd import SystemSshd
 
-from remora.core.provisioning import Finding, StepState
+from remora.core.provisioning import Finding, Script, StepState
 from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.server import ServerStep
+from remora.flows.shell import shipped
 from remora.wire.manifest import ServerTable
 
 pytestmark = pytest.mark.sshd
@@ -24,7 +25,7 @@ echo "$@" >>~/systemctl.log
 case $2 in
   is-enabled) cat ~/enabled 2>/dev/null || { echo disabled; exit 1; } ;;
   enable) echo enabled >~/enabled ;;
-  show) echo /nowhere ;;
+  show) echo /manager ;;
 esac
 """
 LOGINCTL = """#!/bin/sh
@@ -37,11 +38,15 @@ TABLE = ServerTable(survive_reboot=True, memory="1GiB", cpu=1.5, processes=300)
 
 
 @contextmanager
-def host(folder: Path, **stand_ins: str) -> Iterator[SystemSshd]:
-    """A host whose own programs come first: bash as login shell puts them on its PATH."""
+def host(folder: Path, *, keeps: str = "", **stand_ins: str) -> Iterator[SystemSshd]:
+    """A host whose own programs come first: bash as login shell puts them on its PATH.
+
+    `keeps` are the controllers that the kernel gives into the hands of its users, as with control groups of version 2.
+    """
     places = folder / "programs"
     places.mkdir()
-    hide = "mount --make-rprivate /"
+    hide = "mount --make-rprivate / && mount -t tmpfs none /sys/fs/cgroup && mkdir /sys/fs/cgroup/manager"
+    hide = f"{hide} && echo {keeps} >/sys/fs/cgroup/manager/cgroup.controllers"
     for name, text in {"systemctl": SYSTEMCTL, "loginctl": LOGINCTL, **stand_ins}.items():
         (places / name).write_text(text)
         (places / name).chmod(0o755)
@@ -101,6 +106,65 @@ def test_what_the_manager_does_not_keep_the_service_limits_for_each_process(tmp_
     with host(tmp_path) as sshd:
         brought(sshd, TABLE)
         assert {"LimitAS=1073741824", "LimitNPROC=300", "OOMPolicy=continue"} <= set(unit_of(sshd).splitlines())
+
+
+def test_what_the_manager_keeps_the_service_leaves_to_it(tmp_path: Path) -> None:
+    with host(tmp_path, keeps="cpu memory pids") as sshd:
+        brought(sshd, TABLE)
+        lines = unit_of(sshd).splitlines()
+        assert {"MemoryMax=1073741824", "CPUQuota=150%", "TasksMax=300"} <= set(lines)
+        assert not [line for line in lines if line.startswith("Limit")]
+        assert (sshd.home / "linger").exists(), "asked for by the limits, too: without it the manager ends too early"
+
+
+def test_a_manager_that_ends_with_the_login_is_told_of(tmp_path: Path) -> None:
+    with host(tmp_path, keeps="memory") as sshd:
+        (sshd.home / "refuses").touch()
+
+        async def work() -> Finding:
+            async with bench_at(sshd) as bench:
+                await bring(LimitsStep(TABLE), bench)
+                return await read(LimitsStep(TABLE), bench)
+
+        (notice,) = run(work()).notices
+        assert "may not linger" in notice
+        assert "loginctl enable-linger" in notice
+
+
+@pytest.mark.parametrize(
+    ("keeps", "lingers", "old", "scope", "each"),
+    [
+        ("cpu memory pids", True, False, "OOMPolicy=continue -p MemoryMax=1073741824 -p MemorySwapMax=0", False),
+        ("cpu memory pids", True, True, "--collect -p MemoryMax=1073741824 -p MemorySwapMax=0", False),
+        ("cpu", True, False, "-p CPUQuota=150% -p TasksMax=300 -- ", True),
+        ("cpu memory pids", False, False, "", True),
+        ("", True, False, "", True),
+    ],
+)
+def test_a_launch_takes_a_scope_where_that_keeps_something_and_lasts(
+    keeps: str, lingers: bool, old: bool, scope: str, each: bool, tmp_path: Path
+) -> None:
+    """An old systemd knows no policy for scopes."""
+    refusal = 'case "$*" in *OOMPolicy*) exit 1 ;; esac\n' if old else ""
+    stand_in = f'#!/bin/sh\n{refusal}echo "$@" >>~/scopes\nuntil [ "$1" = -- ]; do shift; done; shift; exec "$@"\n'
+    codex = "#!/bin/sh\nulimit -v >~/each; exit 3\n"
+    with host(tmp_path, keeps=keeps, **{"systemd-run": stand_in}) as sshd:
+        if not lingers:
+            (sshd.home / "refuses").touch()
+
+        async def work() -> None:
+            async with bench_at(sshd) as bench:
+                await bring(LimitsStep(TABLE), bench)
+                program = sshd.home / ".local/bin/codex"
+                confined = f'{shipped("confine")}( remora_confine; exec $remora_scope "{program}" )\n'
+                await bench.ask(Script("manager", {}, confined), limit=20)
+
+        (sshd.home / ".local/bin/codex").write_text(codex)
+        run(work())
+        used = (sshd.home / "scopes").read_text().splitlines()[-1] if (sshd.home / "scopes").exists() else ""
+        assert scope in used
+        assert used.endswith("/codex") is bool(scope), used
+        assert ((sshd.home / "each").read_text().strip() == "1048576") is each
 
 
 def test_a_service_that_is_not_wished_any_more_is_taken_away(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ remora_linger() {
 }
 
 # remora_manager_keeps CONTROLLER: a limit of memory, pids or cpu holds for what that manager starts. Only control groups
-# of version 2 are given into the hands of users.
+# of version 2 are given into the hands of users. Only after remora_find_manager.
 remora_manager_keeps() { grep -qw "$1" "/sys/fs/cgroup$remora_manager_group/cgroup.controllers" 2>/dev/null; }
 
 # remora_take_kept: forget those of remora_memory, remora_processes and remora_cpu that the manager keeps, so that no

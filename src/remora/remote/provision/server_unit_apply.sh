@@ -6,6 +6,7 @@ remora_tell_manager() {
 }
 if [ "$remora_survive" = 1 ]; then
   [ -n "$remora_program" ] || remora_fail tool-missing "codex is not there"
+  remora_find_manager || remora_fail tool-missing "the service manager of the account (systemd --user) does not answer any more"
   remora_unit_text | remora_replace "$remora_units/$remora_unit" 644 || exit 1
   remora_tell_manager daemon-reload
   remora_tell_manager enable "$remora_unit"
