@@ -236,3 +236,17 @@ def test_what_is_not_one_way_to_sign_in_is_refused_before_anybody_is_asked(optio
     words = [sys.executable, "-m", "remora", "login", "nobody", *options]
     done = subprocess.run(words, input="", capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.returncode == ExitCode.USAGE, done.stderr
+
+
+@pytest.mark.parametrize(("options", "code"), [((), ExitCode.CONFIG), (("--no-input",), ExitCode.USAGE)])
+def test_on_a_terminal_a_device_code_needs_no_word(options: tuple[str, ...], code: ExitCode, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text("Host devbox\n")
+    words = [sys.executable, "-m", "remora", "login", "nobody", "--ssh-config", str(config), *options]
+    ours, theirs = os.openpty()
+    try:
+        done = subprocess.run(words, stdin=theirs, capture_output=True, text=True, timeout=LIMIT, check=False)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert done.returncode == code, done.stderr

@@ -34,7 +34,8 @@ def login(
         bool, typer.Option("--with-access-token", help="Sign in with an access token from standard input.")
     ] = False,
     device: Annotated[
-        bool, typer.Option("--device", help="Sign in with a code that you enter in a browser anywhere.")
+        bool,
+        typer.Option("--device", help="Sign in with a code for a browser anywhere; usual on a terminal."),
     ] = False,
     status: Annotated[
         bool, typer.Option("--status", help="Only ask whether the login is good, by a real request.")
@@ -45,12 +46,13 @@ def login(
 ) -> int:
     """Sign codex in on a host.
 
-    The secret travels on standard input alone: type it at the prompt, or pipe it in. The new login is proven by a real
+    On a terminal a code is shown, which you enter in a browser anywhere. A secret travels on standard input alone: type
+    it at the prompt, or pipe it in. The new login is proven by a real
     request before it takes the place of the one from before; a refused one changes nothing.
 
     Examples:
 
-      remora login devbox --device
+      remora login devbox
 
       printenv OPENAI_API_KEY | remora login devbox --with-api-key
 
@@ -71,6 +73,8 @@ def login(
         )
         if given
     ]
+    if not chosen and options.may_ask:
+        chosen = [How("device")]
     if len(chosen) != 1:
         raise UsageProblem(
             Code.USAGE,
