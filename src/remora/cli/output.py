@@ -131,18 +131,21 @@ def show_error(error: RemoraError, *, json: bool) -> None:
         write_document(ErrorDocument(error=error_body(error)))
         return
     for line in failure_lines(error):
-        for row in _fitted(line):
+        for row in fitted(line):
             tell(row)
 
 
-def _fitted(line: str) -> list[str]:
-    """`line` in rows that a terminal shows whole; elsewhere it stays as it is. Words are never torn."""
+def fitted(line: str, *, indent: int = _INDENT) -> list[str]:
+    """`line` in rows that a terminal shows whole, `indent` for those after the first; elsewhere it stays as it is.
+
+    Words are never torn.
+    """
     if not sys.stderr.isatty():
         return [line]
     rows = textwrap.wrap(
         line,
         shutil.get_terminal_size().columns,
-        subsequent_indent=" " * _INDENT,
+        subsequent_indent=" " * indent,
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -82,9 +82,14 @@ def not_ready(alias: str, seen: Seen, awaited: Sequence[Awaited], seconds: float
         advice = "Nobody provisions it now: do it with remora provision, as your manifest describes it."
     return TimeLimit(
         Code.NOT_READY,
-        f"{alias} is not {' and '.join(awaited)} after {seconds:g} second{'s' * (seconds != 1)}: "
-        f"{seen.describe(awaited).removesuffix('.')}.",
+        f"{alias} is not {' and '.join(awaited)} after {_lasted(seconds)}: {seen.describe(awaited).removesuffix('.')}.",
         seen=seen.error.seen if seen.error is not None else "",
         next_step=advice,
         host=alias,
     )
+
+
+def _lasted(seconds: float) -> str:
+    """To a tenth, as far as that says anything."""
+    shown = f"{seconds:.1f}".removesuffix(".0")
+    return f"{shown} second{'s' * (shown != '1')}"

@@ -83,6 +83,12 @@ def check_request(request: EgressRequest) -> tuple[Destination, ...]:
     found = {read_destination(text) for text in request.destinations or (request.to or "",)}
     if request.to is not None and any(each.below for each in found):
         raise UsageProblem(Code.USAGE, f"{request.to} is no one destination.", next_step="Give --to one HOST:PORT.")
+    if request.to is not None and split_authority(request.to, default=None) is None:
+        raise UsageProblem(
+            Code.USAGE,
+            f"{request.to!r} names no port, and behind a direct port is exactly one.",
+            next_step=f"Give it as well, as in: --to {request.to}:8080",
+        )
     return tuple(sorted(found, key=lambda each: (each.host, each.port, each.below)))
 
 

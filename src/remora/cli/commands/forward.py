@@ -6,7 +6,7 @@ import typer
 
 from remora.cli.completion import complete_alias
 from remora.cli.options import Options, common_options
-from remora.cli.output import tell, write_document, write_listing
+from remora.cli.output import fitted, tell, write_document, write_listing
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
 from remora.core.errors import Code, UsageProblem
@@ -22,7 +22,7 @@ _Alias = Annotated[str, typer.Argument(metavar="ALIAS", autocompletion=complete_
 @app.callback()
 @common_options
 def forward(options: Options) -> None:
-    """Reach ports of a host through ports of this machine, or let a host reach the world through it.
+    """Reach ports of a host from here, or let it reach the world.
 
     Without a command: open.
 
@@ -129,8 +129,11 @@ def stop(
     elif options.verbosity >= 0:
         ports = [body.remote_port for body in report.forwards]
         ports += [body.port or body.wanted for body in report.egresses]
-        stopped = ", ".join(f"port {number}" for number in ports)
-        tell(f"remora: {name}: {stopped or 'no such port'} {'is no longer' if stopped else 'was'} forwarded.")
+        stopped = " and ".join(filter(None, [", ".join(map(str, ports[:-1])), *map(str, ports[-1:])]))
+        words = {0: "no such port was", 1: f"port {stopped} is no longer"}.get(
+            len(ports), f"ports {stopped} are no longer"
+        )
+        tell(f"remora: {name}: {words} forwarded.")
     return 0
 
 
@@ -148,7 +151,8 @@ def _advise(report: "ForwardReport") -> None:
 
     for body in report.egresses:
         for line in egress_advice(body):
-            tell(line)
+            for row in [line] if line.startswith(" ") else fitted(line, indent=0):  # what is to be copied stays whole
+                tell(row)
 
 
 def _line(body: "ForwardBody") -> str:

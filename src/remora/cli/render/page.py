@@ -22,6 +22,8 @@ _PLAIN: Final = {
 }  # fmt: skip
 _DUMB: Final = ("dumb", "unknown")
 _DECORATION: Final = "remora-decoration"
+_ECHO: Final = len("^C")
+"""Columns that what is drawn again leaves to what the terminal itself shows of a key: else it would begin a row."""
 
 
 def _without_unicode(error: UnicodeError) -> tuple[str, int]:
@@ -211,7 +213,8 @@ class _Tail:
         self._body = body
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        lines = console.render_lines(self._body, options.update(height=None), pad=False)
+        width = max(options.max_width - _ECHO, 1)
+        lines = console.render_lines(self._body, options.update(width=width, height=None), pad=False)
         for line in lines[-max(3, console.height - 2) :]:
             yield from line
             yield Segment.line()
