@@ -20,7 +20,7 @@ def bridge(
     alias: Annotated[str, typer.Argument(metavar="ALIAS", autocompletion=complete_alias)],
     codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
 ) -> int:
-    """Speak JSON lines on standard input and output for the app server on a host.
+    """Speak JSON lines with the app server on a host.
 
     For SDKs and editors that start codex app-server: they start this instead. Connects as remora connect does, but
     asks nothing: what needs a person is refused with exit code 11. Lost connections are pauses, and so is a hub that
