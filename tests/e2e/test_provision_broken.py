@@ -18,10 +18,10 @@ from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.markers import Readiness
 from remora.core.provisioning import Finding, Script
-from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.step import Step, Tell, Workbench
+from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.host_spec import HostSpec
 from remora.wire.manifest import (
     CodexSource,
@@ -39,13 +39,6 @@ pytestmark = pytest.mark.sshd
 
 VERSION = "0.163.0"
 CANARY = "canary-of-set-up"
-
-
-class OneSecret:
-    """A :class:`remora.ports.SecretReader` with one secret for all."""
-
-    async def read(self, *, environment: str | None, file: str | None, command: object) -> Secret:
-        return Secret(CANARY)
 
 
 class Hooked:
@@ -102,7 +95,7 @@ class Box:
         self.spec = HostSpec("devbox", tables, "sha256:" + "2" * 64)
 
     def steps(self, at: str = "", hook: Hook = nothing) -> list[Step]:
-        steps = steps_for(self.spec, packages=self._packages, secrets=OneSecret())
+        steps = steps_for(self.spec, packages=self._packages, secrets=MemorySecrets(CANARY))
         return [Hooked(step, hook) if step.name == at else step for step in steps]
 
     async def bring(self, steps: list[Step]) -> HostProvision:

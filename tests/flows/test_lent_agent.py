@@ -1,6 +1,6 @@
 """F25: the SSH agent of the laptop is lent to git, where the manifest says so, and to nothing else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,21 +15,16 @@ from tests.support.provisioning import provision
 from tests.support.system_sshd import SystemSshd, make_key, public_key
 
 from remora.adapters.openssh_host import OpensshDialler
-from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.flows.provision.steps.project import SetupStep
 from remora.flows.provision.steps.repository import RepositoryStep
 from remora.flows.provision.steps.server import ServerStep
 from remora.ports import Dialler
+from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.manifest import ProjectTable, ServerTable
 from remora.wire.reports.provision import HostProvision
 
 _SETUP = 'env >"$HOME/setup-env"'
-
-
-class _NoSecrets:
-    async def read(self, *, environment: str | None, file: str | None, command: Sequence[str] | None) -> Secret:
-        raise AssertionError("there is none to read")
 
 
 @dataclass
@@ -52,7 +47,7 @@ class Place:
         world = world_of(resolver, limits=Limits(provision_retries=1))
         if dialler is not None:
             world = replace(world, dialler=dialler)
-        steps = (RepositoryStep(table), SetupStep(table, _NoSecrets()))
+        steps = (RepositoryStep(table), SetupStep(table, MemorySecrets(None)))
         return run(provision(self.devbox, steps, world=world, lends_agent=forward_agent))
 
 

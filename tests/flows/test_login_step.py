@@ -4,15 +4,12 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from tests.support.codex import codex_binary
-from tests.support.login_endpoint import LoginEndpoint, chatgpt_token, login_endpoint, write_chatgpt_login
+from tests.support.login_endpoint import chatgpt_token, login_endpoint, write_chatgpt_login
+from tests.support.logins import CANARY, host_with
 from tests.support.loop import run
 from tests.support.provisioning import Progress, bench_at, bring, read
 from tests.support.system_sshd import SystemSshd
@@ -23,42 +20,18 @@ from remora.core.provisioning import Finding, StepState
 from remora.core.secrets import Secret
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.provision.steps.login import LoginStep, prove_login, sign_in
+from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.manifest import LoginKind, LoginTable, SecretSource
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 
 VERSIONS = ("0.120.0", "0.133.0", "0.163.0", "0.169.0")
 NEW = "0.169.0"
-CANARY = "sk-canary-5f0c2d9e7a"
-
-
-class Given:
-    """A :class:`remora.ports.SecretReader` with one secret."""
-
-    def __init__(self, value: str) -> None:
-        self.value = value
-
-    async def read(self, *, environment: str | None, file: str | None, command: Sequence[str] | None) -> Secret:
-        return Secret(self.value)
 
 
 def wish(value: str = CANARY, kind: LoginKind = LoginKind.API_KEY, expires: date | None = None) -> LoginStep:
     table = LoginTable(kind=kind, secret=SecretSource(environment="KEY"), expires=expires)
-    return LoginStep(table, Given(value))
-
-
-@contextmanager
-def host_with(version: str, folder: Path, endpoint: LoginEndpoint) -> Iterator[SystemSshd]:
-    """A host whose codex asks that endpoint."""
-    with (
-        TemporaryDirectory(prefix="r-") as own,  # its lock is not that of other hosts on this machine
-        SystemSshd(folder, environment={**endpoint.environment(), "TMPDIR": own}) as sshd,
-    ):
-        place = sshd.home / ".local/bin/codex"
-        place.parent.mkdir(parents=True)
-        place.symlink_to(codex_binary(version))
-        endpoint.configure(sshd.home / ".codex")
-        yield sshd
+    return LoginStep(table, MemorySecrets(value))
 
 
 def brought(

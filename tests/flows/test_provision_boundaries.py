@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.flows.test_login_step import CANARY, Given, host_with
 from tests.support.control_groups import groups_removed
 from tests.support.login_endpoint import LoginEndpoint, login_endpoint
+from tests.support.logins import CANARY, host_with
 from tests.support.loop import run
 from tests.support.provisioning import ALICE, Hook, marker_at, nothing, provision
 from tests.support.system_sshd import SystemSshd
@@ -31,6 +31,7 @@ from remora.flows.provision.step import Step, Tell, Workbench
 from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.login import LoginStep
 from remora.flows.provision.steps.server import ServerStep
+from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.manifest import LoginKind, LoginTable, SecretSource, ServerTable
 from remora.wire.reports.provision import HostProvision
 
@@ -91,7 +92,7 @@ class HookedStep:
 def steps(at: str = "", hook: Hook = nothing) -> list[Step]:
     login = LoginTable(kind=LoginKind.API_KEY, secret=SecretSource(environment="KEY"))
     server = ServerTable(start=True, memory="1GiB")
-    made: tuple[Step, ...] = (LoginStep(login, Given(CANARY)), LimitsStep(server), ServerStep(server))
+    made: tuple[Step, ...] = (LoginStep(login, MemorySecrets(CANARY)), LimitsStep(server), ServerStep(server))
     return [HookedStep(step, hook) if step.name == at else step for step in made]
 
 

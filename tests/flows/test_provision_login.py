@@ -4,10 +4,10 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from tests.flows.test_login_step import CANARY, Given, host_with
 from tests.support.control_groups import groups_removed
 from tests.support.links import SshdResolver, world_of
 from tests.support.login_endpoint import login_endpoint
+from tests.support.logins import CANARY, host_with
 from tests.support.loop import run
 from tests.support.system_sshd import SystemSshd
 
@@ -20,6 +20,7 @@ from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.login import LoginStep
 from remora.flows.provision.steps.server import ServerStep
 from remora.flows.unattended import UnattendedDialogue
+from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.manifest import LoginKind, LoginTable, SecretSource, ServerTable
 from remora.wire.reports import encode
 from remora.wire.reports.provision import HostProvision, ProvisionReport, StepDone
@@ -32,7 +33,7 @@ VERSION = "0.169.0"
 def steps() -> tuple[Step, ...]:
     login = LoginTable(kind=LoginKind.API_KEY, secret=SecretSource(environment="KEY"))
     server = ServerTable(start=True, memory="1GiB")
-    return LoginStep(login, Given(CANARY)), LimitsStep(server), ServerStep(server)
+    return LoginStep(login, MemorySecrets(CANARY)), LimitsStep(server), ServerStep(server)
 
 
 def provisioned(sshd: SystemSshd, *, until_done: str | None = None) -> HostProvision | None:

@@ -1,6 +1,6 @@
 """Projects for a host: a repository, a table that names it, and what provisioning makes of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,27 +10,17 @@ from tests.support.provisioning import provision
 from tests.support.system_sshd import SystemSshd
 
 from remora.core.errors import Code
-from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.flows.provision.step import Step
 from remora.flows.provision.steps.project import SetupStep, SmokeStep
 from remora.flows.provision.steps.repository import RepositoryStep
+from remora.ports import SecretReader
+from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.manifest import ProjectTable
 from remora.wire.reports.provision import HostProvision, ProvisionProgress, StepBody
 
 CANARY = 'canary-7f3a \' "$HOME"\nsecond line'
 QUICK = Limits(provision_retries=1)
-
-
-class Secrets:
-    """A :class:`remora.ports.SecretReader` that knows one secret."""
-
-    def __init__(self) -> None:
-        self.read_times = 0
-
-    async def read(self, *, environment: str | None, file: str | None, command: Sequence[str] | None) -> Secret:
-        self.read_times += 1
-        return Secret(CANARY)
 
 
 @pytest.fixture
@@ -50,10 +40,10 @@ def project(origin: Path, **changes: object) -> ProjectTable:
     return ProjectTable(**fields)  # type: ignore[arg-type]
 
 
-def steps_of(table: ProjectTable, secrets: Secrets | None = None) -> list[Step]:
+def steps_of(table: ProjectTable, secrets: SecretReader | None = None) -> list[Step]:
     steps: list[Step] = [RepositoryStep(table)]
     if table.setup is not None:
-        steps.append(SetupStep(table, secrets or Secrets()))
+        steps.append(SetupStep(table, secrets or MemorySecrets(CANARY)))
     if table.smoke is not None:
         steps.append(SmokeStep(table))
     return steps

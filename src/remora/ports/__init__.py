@@ -1,7 +1,8 @@
 """The seams: what remora needs from the world, and nothing about who provides it.
 
-:mod:`remora.testing` has in-memory twins of the clock, the resolver, the dialler, the host and its streams, and a
-person who answers by script. Every host, the twin too, passes one contract suite (:mod:`remora.testing.contracts`).
+:mod:`remora.testing` has in-memory twins of the clock, the resolver, the dialler, the host and its streams, the sockets
+and secrets of this machine, the way onward, and a person who answers by script. Every host, the twin too, passes one
+contract suite (:mod:`remora.testing.contracts`).
 """
 
 from remora.ports.hosts import ConfigReader, ConnectionFacts, Dialler, HostResolver, RemoteHost
