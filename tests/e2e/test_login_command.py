@@ -231,7 +231,15 @@ def test_f44_ctrl_c_ends_the_wait_on_the_host_too(tmp_path: Path) -> None:
         assert not login.auth.exists()
 
 
-@pytest.mark.parametrize("options", [(), ("--device", "--status"), ("--with-api-key", "--expires", "soon")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        (),
+        ("--device", "--status"),
+        ("--with-api-key", "--expires", "soon"),
+        ("--with-api-key", "--expires", "2020-01-31"),
+    ],
+)
 def test_what_is_not_one_way_to_sign_in_is_refused_before_anybody_is_asked(options: tuple[str, ...]) -> None:
     words = [sys.executable, "-m", "remora", "login", "nobody", *options]
     done = subprocess.run(words, input="", capture_output=True, text=True, timeout=LIMIT, check=False)

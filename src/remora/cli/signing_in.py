@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Final
 from rich.text import Text
 
 from remora import api
-from remora.cli.audience import activity_page, dialogue_of, questioner
+from remora.cli.audience import activity_page, dialogue_of, drawing, questioner
 from remora.cli.dialogue import Questioner
 from remora.cli.floor import Floor
 from remora.cli.options import Options
 from remora.cli.output import tell, write_document
 from remora.cli.render.failure import show_failure
+from remora.cli.render.link_views import WaitView
 from remora.cli.running import limit_blocking
 from remora.core.errors import Code, ConfigProblem, NeedsPerson
 from remora.core.secrets import Secret
@@ -56,26 +57,34 @@ class How:
 
 async def login_and_show(alias: str, how: How, options: Options, *, expires: "date | None") -> int:
     """Do it, show what came of it, and return the exit code."""
-    floor = Floor()
-    with questioner(options, activity_page(), floor, settle=lambda: None) as someone:
-        dialogue = dialogue_of(someone)
-        if how.word == "status":
-            report = await api.login_status(
-                alias, dialogue=dialogue, ssh_config=options.ssh_config, settings=options.settings
-            )
-        else:
-            kind = None if how.word == "device" else LoginKind(how.word)
-            secret = None if kind is None else await _read_secret(kind, how, options, someone)
-            report = await api.login(
+    floor, page = Floor(), activity_page()
+    with questioner(options, page, floor, settle=page.clear) as someone:
+        kind = None if how.word in ("device", "status") else LoginKind(how.word)
+        secret = None if kind is None else await _read_secret(kind, how, options, someone)
+        what = "asking with the login of" if how.word == "status" else "signing in codex on"
+        view = WaitView(page, f"{what} {alias}")
+
+        def say(line: str) -> None:
+            view.settle()
+            tell(line)
+
+        dialogue, settings = dialogue_of(someone), options.settings
+        asking = (
+            api.login_status(alias, dialogue=dialogue, ssh_config=options.ssh_config, settings=settings)
+            if how.word == "status"
+            else api.login(
                 alias,
                 kind=kind,
                 secret=secret,
                 expires=expires,
-                tell=tell,
+                tell=say,
                 dialogue=dialogue,
                 ssh_config=options.ssh_config,
-                settings=options.settings,
+                settings=settings,
             )
+        )
+        with drawing(view, floor):
+            report = await asking
     if options.json:
         write_document(report)
     else:

@@ -91,8 +91,13 @@ def _read_day(text: str | None) -> "date | None":
     from datetime import date
 
     try:
-        return date.fromisoformat(text) if text is not None else None
+        day = date.fromisoformat(text) if text is not None else None
     except ValueError:
         raise UsageProblem(
             Code.USAGE, f"{text!r} is no day.", next_step="Write it as in: --expires 2027-01-31"
         ) from None
+    if day is not None and day < date.today():  # noqa: DTZ011 - by this machine's calendar, as the person wrote it
+        raise UsageProblem(
+            Code.USAGE, f"{day} is over, and a secret that ends then is no use.", next_step="Get a new one."
+        )
+    return day
