@@ -2,8 +2,8 @@
 
 Each copies the same files: the program alone, or its whole package. remora is measured twice: the whole run with its
 plan, its lock, its other steps and the reading afterwards; and of that the step that brings codex, which is what the
-others do. Even that has in it what they do not: the proof of the digest on the host, the first start of codex there, and
-the switch. The others' times have their logins in them.
+others do. Even that has in it what they do not: the proof of the digest on the host, the first start of codex there,
+and the switch. The others' times have their logins in them.
 """
 
 import json
