@@ -61,6 +61,11 @@ class StepOutcome(StrEnum):
     SKIPPED = "skipped"
 
 
+def log_name(step: str) -> str:
+    """What the log of a step's script is called on the host."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "_", step).strip("._") or "run"
+
+
 def operator_word(operator: str) -> str:
     """Who is at work, as one word for a lock."""
     return re.sub(r"[^A-Za-z0-9@._-]+", "_", operator)[:64]

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
@@ -13,7 +12,7 @@ from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers, without_escapes
 from remora.core.errors import Code, TimeLimit, own_failure
 from remora.core.markers import Marker, read_marker
-from remora.core.provisioning import Script
+from remora.core.provisioning import Script, log_name
 from remora.core.script_failures import script_problem
 from remora.core.secrets import Secret
 from remora.core.text import decode
@@ -144,7 +143,7 @@ class Bench:
     def attend(self, what: str, name: str, tell: Tell) -> None:
         """From now on the bench works for the step with the title `what`, and progress goes to `tell`."""
         self._what, self._tell = what, tell
-        self._log_name = re.sub(r"[^A-Za-z0-9.-]+", "_", name).strip("._") or "run"
+        self._log_name = log_name(name)
 
     def queue(self, script: Script) -> None:
         """Let `script`, whose answers nobody awaits, run before the next one, in the same flight."""

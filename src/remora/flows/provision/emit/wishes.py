@@ -1,6 +1,5 @@
 """What each step of a host wishes, as variables for the shell that carries it out."""
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from importlib.resources import files
 
 from msgspec import UNSET
 
+from remora.core.provisioning import log_name
 from remora.core.server_limits import make_limits
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
@@ -186,8 +186,10 @@ class _Maker:
         return AloneStep("project", step.name, step.title, variables, secrets=secrets)
 
     def _run_variables(self, step: Step, limit: float | None) -> dict[str, str]:
-        name = re.sub(r"[^A-Za-z0-9.-]+", "_", step.name).strip("._") or "run"
-        return {"remora_log_name": name, "remora_long": str(max(round(limit), 1)) if limit else self._long}
+        return {
+            "remora_log_name": log_name(step.name),
+            "remora_long": str(max(round(limit), 1)) if limit else self._long,
+        }
 
 
 def _file(step: Step, table: FileTable) -> AloneStep:
