@@ -1,6 +1,5 @@
 """The codex program on a host: an install of ours, the host's own installer's, or whatever is there."""
 
-
 from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers, whole_number
 from remora.core.errors import AppServerProblem, Code, RemoraError
