@@ -250,6 +250,12 @@ def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     assert (error.code, "0.11.0 is wanted" in error.message) == (Code.PACKAGE_UNAVAILABLE, True)
 
 
+@pytest.mark.parametrize("file", ["/dev/zero", "/", ""])
+def test_what_is_no_file_is_refused_unread(file: str, tmp_path: Path) -> None:
+    error = refusal(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=file))
+    assert (error.code, "it is no file" in error.message) == (Code.PACKAGE_UNAVAILABLE, True)
+
+
 def test_f36_a_program_for_another_platform_is_refused(tmp_path: Path) -> None:
     program = tmp_path / "codex"
     program.write_bytes(FAR_HEADER + (243).to_bytes(2, "little") + bytes(100))

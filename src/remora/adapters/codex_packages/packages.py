@@ -4,7 +4,9 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from errno import EINVAL
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final, TypeVar
 
 from platformdirs import user_cache_path
@@ -229,8 +231,13 @@ class CodexPackages:
 
 
 async def _asked_of(digest: Callable[[Path], str], archive: Path) -> str:
+    def ask() -> str:
+        if not S_ISREG(archive.stat().st_mode):  # a device may never end
+            raise OSError(EINVAL, "it is no file")
+        return digest(archive)
+
     try:
-        return await asyncio.to_thread(digest, archive)
+        return await asyncio.to_thread(ask)
     except OSError as error:
         raise AppServerProblem(
             Code.PACKAGE_UNAVAILABLE,
