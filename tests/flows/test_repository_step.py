@@ -1,5 +1,6 @@
 """Repositories on a real sshd: they are brought, they follow, and no work in them is lost."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from remora.core.errors import Code
 
 pytestmark = pytest.mark.sshd
 __all__ = ["origin", "sshd"]
+_GIT = shutil.which("git")
 
 
 @pytest.mark.parametrize("ref", ["main", "HEAD", "v1", "commit"])
@@ -142,3 +144,24 @@ def test_f47_a_clone_that_was_killed_is_begun_again(sshd: SystemSshd, origin: Pa
 def next_name(sshd: SystemSshd) -> str:
     """What a clone under way is called on this machine."""
     return f".app.remora-{Path('/etc/machine-id').read_text().strip() or 'machine'}"
+
+
+@pytest.mark.parametrize(("quicker", "code"), [("clone", None), ("file", Code.REPOSITORY_CHANGED)])
+def test_f61_what_another_machine_of_the_home_has_cloned_meanwhile_is_taken(
+    sshd: SystemSshd, origin: Path, quicker: str, code: Code | None
+) -> None:
+    place = tree(sshd)
+    finish = {"clone": f"{_GIT} clone -q {origin} {place}", "file": f"mkdir -p {place} && echo mine >{place}/work"}
+    shim = sshd.home / "shims/git"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\n{_GIT} "$@" || exit\ncase " $* " in *" clone "*) {finish[quicker]} ;; esac\n')
+    shim.chmod(0o755)
+    (sshd.home / ".bash_profile").write_text('PATH="$HOME/shims:$PATH"\n')
+    host = provisioned(sshd, project(origin))
+    if code is None:
+        assert outcomes(host) == ["changed"]
+        assert head(sshd) == git(origin, "rev-parse", "HEAD")
+    else:
+        failed_step(host, code)
+        assert (place / "work").read_text() == "mine\n"
+    assert [path.name for path in place.parent.iterdir()] == ["app"]

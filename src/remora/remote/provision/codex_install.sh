@@ -49,16 +49,7 @@ esac
 } >"$remora_stage/.remora-record" 2>/dev/null && remora_stamps "$remora_stage" >"$remora_stage/.remora-stamps" ||
   remora_abort disk-full "$remora_root"
 
-# remora_move: give the stage its name, never inside of a folder that has it already: another machine of the same home
-# may have been quicker, and an mv without -T may learn that only afterwards.
-remora_move() {
-  ! mv -T -- "$remora_stage" "$remora_final" 2>/dev/null || return 0
-  [ ! -e "$remora_final" ] && mv -- "$remora_stage" "$remora_final" || return
-  [ -d "$remora_final/${remora_stage##*/}" ] || return 0
-  rm -rf -- "$remora_final/${remora_stage##*/}"
-  return 1
-}
 remora_is_there() { remora_is_intact "$remora_final" && [ "$(remora_digest "$remora_final/.remora-files")" = "$remora_content" ]; }
 [ ! -e "$remora_final" ] || remora_is_there || mv -- "$remora_final" "$remora_stage.old"
-remora_said=$(LC_ALL=C remora_move 2>&1) || remora_is_there || remora_abort place-unusable "$remora_root: $remora_said"
+remora_said=$(LC_ALL=C remora_move_folder "$remora_stage" "$remora_final" 2>&1) || remora_is_there || remora_abort place-unusable "$remora_root: $remora_said"
 rm -rf -- "$remora_stage" "$remora_stage".* "$remora_part"

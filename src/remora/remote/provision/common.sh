@@ -80,6 +80,16 @@ remora_make_folder() {
   remora_in_seen=$( (umask "$(printf %03o $((0777 & ~0${2:-755})))" && LC_ALL=C mkdir -p -- "$1") 2>&1) || remora_blame "$1" "$remora_in_seen"
 }
 
+# remora_move_folder FROM TO: give FROM the name TO, never inside of a folder that has it already: another machine of the
+# same home may be quicker, and an mv without -T learns that only afterwards. Fails when TO is there.
+remora_move_folder() {
+  ! mv -T -- "$1" "$2" 2>/dev/null || return 0
+  [ ! -e "$2" ] && mv -- "$1" "$2" || return
+  [ -d "$2/${1##*/}" ] || return 0
+  rm -rf -- "$2/${1##*/}"
+  return 1
+}
+
 # remora_replace FILE MODE: put standard input in the place of FILE, all or nothing; where FILE is a link, in the place
 # of what it points to. MODE holds before there is content. Fails with the reason; what was there is then untouched.
 remora_replace() {

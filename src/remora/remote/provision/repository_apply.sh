@@ -45,8 +45,11 @@ remora_clone() {
     remora_switch || remora_give_up repository-failed "git checkout $remora_ref"
   fi
   rmdir -- "$remora_final" 2>/dev/null
-  [ ! -e "$remora_final" ] || remora_give_up repository-changed "$remora_final was filled meanwhile"
-  mv -- "$remora_tree" "$remora_final" || remora_give_up place-unusable "$remora_final"
+  remora_said=$(LC_ALL=C remora_move_folder "$remora_tree" "$remora_final" 2>&1) && return
+  [ -e "$remora_final" ] || remora_give_up place-unusable "$remora_final: $remora_said"
+  # Another machine of the same home may have been quicker: whether what it left is right, the next look will tell.
+  [ -e "$remora_final/.git" ] || remora_give_up repository-changed "$remora_final was filled meanwhile"
+  rm -rf -- "$remora_tree"
 }
 
 remora_update() {
