@@ -251,6 +251,9 @@ class RemoteShell:
             return _Halt.ANSWERED
         finally:
             await dismiss(*(task for task in (reading, noise) if task is not None))
+            # Who waits here may be sent away in the very moment in which an answer has come.
+            if reading is not None and not reading.cancelled() and reading.exception() is None:
+                self._reader.feed(reading.result())
 
     def _has(self, key: str) -> bool:
         return self._reader.ended is not None or self._reader.answers.one(key) is not None
