@@ -31,7 +31,8 @@ def test_f61_f39_f36_two_machines_with_one_home_are_made_ready_at_once(container
         )
         box.write(manifest, first, second)
         hosts = box.provision()
-        assert [(host["ok"], host["dials"]) for host in hosts] == [(True, 1)] * 2, hosts
+        problems = [step["error"] for host in hosts for step in host["steps"] if step["error"]]
+        assert [(host["ok"], host["dials"]) for host in hosts] == [(True, 1)] * 2, problems
         for own in ("server", "setup:~/src/app", "smoke:~/src/app"):
             assert [outcomes(host)[own] for host in hosts] == ["changed"] * 2, hosts
         for host in box.provision():
