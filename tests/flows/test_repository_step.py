@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 from tests.support.gits import commit, git, new_repository
+from tests.support.loop import run
 from tests.support.projects import failed_step, head, origin, outcomes, project, provisioned, sshd, tree
+from tests.support.provisioning import bench_at, read
 from tests.support.system_sshd import SystemSshd
 
-from remora.core.errors import Code
+from remora.core.errors import Code, ProvisionProblem
+from remora.core.provisioning import Finding, StepState
+from remora.flows.provision.steps.repository import RepositoryStep
 
 pytestmark = pytest.mark.sshd
 __all__ = ["origin", "sshd"]
@@ -146,17 +150,22 @@ def next_name(sshd: SystemSshd) -> str:
     return f".app.remora-{Path('/etc/machine-id').read_text().strip() or 'machine'}"
 
 
+def shim_git(sshd: SystemSshd, script: str) -> None:
+    """Have `script` do what git is asked for on the host."""
+    shim = sshd.home / "shims/git"
+    shim.parent.mkdir()
+    shim.write_text(f"#!/bin/sh\n{script}\n")
+    shim.chmod(0o755)
+    (sshd.home / ".bash_profile").write_text('PATH="$HOME/shims:$PATH"\n')
+
+
 @pytest.mark.parametrize(("quicker", "code"), [("clone", None), ("file", Code.REPOSITORY_CHANGED)])
 def test_f61_what_another_machine_of_the_home_has_cloned_meanwhile_is_taken(
     sshd: SystemSshd, origin: Path, quicker: str, code: Code | None
 ) -> None:
     place = tree(sshd)
     finish = {"clone": f"{_GIT} clone -q {origin} {place}", "file": f"mkdir -p {place} && echo mine >{place}/work"}
-    shim = sshd.home / "shims/git"
-    shim.parent.mkdir()
-    shim.write_text(f'#!/bin/sh\n{_GIT} "$@" || exit\ncase " $* " in *" clone "*) {finish[quicker]} ;; esac\n')
-    shim.chmod(0o755)
-    (sshd.home / ".bash_profile").write_text('PATH="$HOME/shims:$PATH"\n')
+    shim_git(sshd, f'{_GIT} "$@" || exit\ncase " $* " in *" clone "*) {finish[quicker]} ;; esac')
     host = provisioned(sshd, project(origin))
     if code is None:
         assert outcomes(host) == ["changed"]
@@ -165,3 +174,51 @@ def test_f61_what_another_machine_of_the_home_has_cloned_meanwhile_is_taken(
         failed_step(host, code)
         assert (place / "work").read_text() == "mine\n"
     assert [path.name for path in place.parent.iterdir()] == ["app"]
+
+
+@pytest.mark.parametrize("is_clone", [True, False])
+def test_f61_what_another_machine_of_the_home_has_cloned_since_the_plan_is_taken(
+    sshd: SystemSshd, origin: Path, is_clone: bool
+) -> None:
+    step = RepositoryStep(project(origin))
+    place = tree(sshd)
+
+    async def scenario() -> Finding:
+        async with bench_at(sshd) as bench:
+            planned = await read(step, bench)
+            if is_clone:
+                git(origin, "clone", "--quiet", str(origin), str(place))
+            else:
+                place.mkdir(parents=True)
+                (place / "work").write_text("mine")
+            await step.apply(planned, bench, lambda *_: None)
+            return await read(step, bench)
+
+    if is_clone:
+        assert run(scenario()).state is StepState.SAME
+    else:
+        with pytest.raises(ProvisionProblem) as caught:
+            run(scenario())
+        assert caught.value.code is Code.REPOSITORY_CHANGED
+        assert (place / "work").read_text() == "mine"
+
+
+@pytest.mark.parametrize("is_soon_done", [True, False])
+def test_f61_another_git_that_is_at_work_in_the_tree_is_waited_for(
+    sshd: SystemSshd, origin: Path, is_soon_done: bool
+) -> None:
+    provisioned(sshd, project(origin))
+    second = commit(origin, "README", "second")
+    lock = tree(sshd) / ".git/index.lock"
+    lock.touch()
+    end = f"rm -f {lock}" if is_soon_done else ":"
+    shim_git(sshd, f'{_GIT} "$@" && exit\nstatus=$?\ncase " $* " in *" checkout "*) {end} ;; esac\nexit $status')
+    host = provisioned(sshd, project(origin))
+    if is_soon_done:
+        assert outcomes(host) == ["changed"]
+        assert head(sshd) == second
+    else:
+        failed = failed_step(host, Code.REPOSITORY_FAILED)
+        assert failed.error is not None
+        assert "another git is at work" in failed.error.seen
+        assert str(lock) in failed.error.seen

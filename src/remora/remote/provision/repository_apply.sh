@@ -1,5 +1,5 @@
-# Clone or update a repository. Needs git.sh, remora_repository, remora_ref, remora_machine and, for an update,
-# remora_wish (commit, tag or branch), remora_target and remora_branch.
+# Clone or update a repository. Needs git.sh, remora_repository, remora_ref, remora_machine and, where there was a
+# repository when this run looked, remora_wish (commit, tag or branch), remora_target and remora_branch.
 
 # Take the work tree to the ref. git itself refuses what would overwrite a change; nothing here forces it.
 remora_switch() {
@@ -47,25 +47,41 @@ remora_clone() {
   rmdir -- "$remora_final" 2>/dev/null
   remora_said=$(LC_ALL=C remora_move_folder "$remora_tree" "$remora_final" 2>&1) && return
   [ -e "$remora_final" ] || remora_give_up place-unusable "$remora_final: $remora_said"
-  # Another machine of the same home may have been quicker: whether what it left is right, the next look will tell.
-  [ -e "$remora_final/.git" ] || remora_give_up repository-changed "$remora_final was filled meanwhile"
   rm -rf -- "$remora_tree"
+  remora_accept "$remora_final"
+}
+
+# remora_accept FOLDER: it was not there when this run looked. Another machine of the same home may have been quicker:
+# whether what it left is right, the next look will tell.
+remora_accept() { [ -e "$1/.git" ] || remora_fail repository-changed "$1 was filled meanwhile"; }
+
+# remora_in_turn COMMAND...: git lets one of two at its locks; the other one of another machine, or of a person, is soon done.
+remora_in_turn() {
+  for remora_pause in 1 1 2 2 ''; do
+    ! remora_said=$("$@" 2>&1) || return 0
+    case $remora_pause$remora_said in [12]*".lock': File exists"* | [12]*'cannot lock ref'*) sleep "$remora_pause" ;; *) break ;; esac
+  done
+  printf '%s\n' "$remora_said" >&2
+  case $remora_said in *".lock': File exists"*) remora_fail repository-failed "another git is at work in $remora_tree" ;; esac
+  return 1
 }
 
 remora_update() {
   [ -z "$(remora_changes)" ] || remora_fail repository-changed "$remora_tree"
   if [ "$remora_wish" = branch ]; then
-    remora_ask_origin -C "$remora_tree" fetch --quiet origin "+refs/heads/$remora_branch:refs/remotes/origin/$remora_branch"
+    remora_in_turn remora_ask_origin -C "$remora_tree" fetch --quiet origin "+refs/heads/$remora_branch:refs/remotes/origin/$remora_branch"
   elif ! remora_commit_of "$remora_target" >/dev/null; then
-    remora_ask_origin -C "$remora_tree" fetch --quiet --tags origin
+    remora_in_turn remora_ask_origin -C "$remora_tree" fetch --quiet --tags origin
     remora_commit_of "$remora_target" >/dev/null ||
-      remora_ask_origin -C "$remora_tree" fetch --quiet origin "$remora_target"
+      remora_in_turn remora_ask_origin -C "$remora_tree" fetch --quiet origin "$remora_target"
   fi || remora_fail repository-failed "git fetch"
-  remora_switch || remora_fail repository-changed "$remora_tree"
+  remora_in_turn remora_switch || remora_fail repository-changed "$remora_tree"
 }
 
 if [ ! -e "$remora_tree" ] || [ -z "$(ls -A -- "$remora_tree" 2>/dev/null)" ]; then
   remora_clone
+elif [ -z "$remora_wish" ]; then
+  remora_accept "$remora_tree"
 else
   remora_update
 fi
