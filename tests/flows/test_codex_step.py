@@ -104,6 +104,23 @@ def test_the_real_codex_is_installed_once(tmp_path: Path, sshd: SystemSshd, pack
     assert (second.outcome, second.bytes, second.dials) == ("unchanged", 0, 1)
 
 
+def test_every_file_of_a_package_arrives_as_it_is(tmp_path: Path, sshd: SystemSshd, packages: CodexPackages) -> None:
+    wish = table(tmp_path)
+    package = tmp_path / "codex-0.10.0"
+    for name, content in (("bin/a", b""), ("bin/b -c", b"two\n\n"), ("codex/end", bytes(70_000)), ("path/z", b"")):
+        (package / name).parent.mkdir(exist_ok=True)
+        (package / name).write_bytes(content)
+    (package / "path/link").symlink_to("../bin/codex")
+    at(sshd, CodexStep(wish, packages))
+    there = {path.relative_to(package): path for path in package.rglob("*") if path.name != "codex-package.json"}
+    for name, path in there.items():
+        assert (sshd.home / CURRENT / name).is_dir() == path.is_dir()
+        if path.is_file():
+            assert (sshd.home / CURRENT / name).read_bytes() == path.read_bytes()
+    assert (sshd.home / CURRENT / "path/link").readlink() == Path("../bin/codex")
+    assert at(sshd, CodexStep(wish, packages))[0].state is StepState.SAME
+
+
 def test_versions_lie_side_by_side_and_the_oldest_goes(
     tmp_path: Path, sshd: SystemSshd, packages: CodexPackages
 ) -> None:

@@ -1,24 +1,34 @@
 # Prove what has arrived and put it beside what is there. Needs codex_take.sh before it, remora_parts (lines SIZE PATH,
 # the last file first), remora_program, remora_version, remora_source, remora_pin, remora_limit.
-[ "$remora_sum" = "$remora_archive" ] || remora_abort digest-mismatch "$remora_sum instead of $remora_archive"
-
-# From its end on, what has arrived becomes files; what is left of it stays right, and in the end is the program.
+# From its end on, what has arrived besides the program becomes files. Nothing of their content is looked at.
 remora_take_apart() (
   LC_ALL=C
   export LC_ALL
-  remora_left=$remora_archive_size
+  cd -- "$remora_stage" || exit 1
+  remora_rest=$((remora_archive_size - remora_program_size))
+  tail -c "$remora_rest" -- "$remora_part" >.rest || exit 1
   while read -r remora_length remora_file; do
-    mkdir -p -- "$(dirname -- "$remora_stage/$remora_file")" || exit 1
-    remora_left=$((remora_left - remora_length))
-    if [ "$remora_file" = "$remora_program" ]; then
-      mv -- "$remora_part" "$remora_stage/$remora_file" || exit 1
+    [ "$remora_file" != "$remora_program" ] || continue
+    mkdir -p -- "$(dirname -- "$remora_file")" || exit 1
+    remora_rest=$((remora_rest - remora_length))
+    if [ "$remora_length" = 0 ]; then
+      : >"$remora_file"
+    elif [ "$remora_rest" = 0 ]; then
+      mv -- .rest "$remora_file"
     else
-      tail -c "$remora_length" -- "$remora_part" >"$remora_stage/$remora_file" && remora_shorten "$remora_left" || exit 1
-    fi
+      tail -c "$remora_length" .rest >"$remora_file" && remora_shorten .rest "$remora_rest"
+    fi || exit 1
   done <<END
 $remora_parts
 END
-  cd -- "$remora_stage" || exit 1
+)
+
+# What is left of what has arrived is the program; all get their modes, and links come to be.
+remora_put_together() (
+  LC_ALL=C
+  export LC_ALL
+  cd -- "$remora_stage" && mkdir -p -- "$(dirname -- "$remora_program")" && remora_shorten "$remora_part" "$remora_program_size" &&
+    mv -- "$remora_part" "$remora_program" || exit 1
   set --
   while read -r remora_wished remora_sum remora_file; do
     case $remora_wished in
@@ -28,10 +38,28 @@ END
   done <.remora-files
   chmod 755 -- "$@"
 )
-remora_said=$(remora_take_apart 2>&1) || {
-  remora_blame_writing "$remora_said"
-  remora_abort place-unusable "$remora_root: $remora_said"
+
+remora_blame_place() {
+  remora_blame_writing "$1"
+  remora_abort place-unusable "$remora_root: $1"
 }
+
+remora_program_size=${remora_parts##*"
+"}
+remora_program_size=${remora_program_size%% *}
+# One processor proves all of it while another one copies what is not the program.
+remora_said=$(
+  remora_take_apart 2>&1 &
+  [ "${#remora_sum}" = 64 ] || remora_sum=$(remora_sum_up <"$remora_part")
+  wait "$!"
+  printf '\n%s %s' "$?" "$remora_sum"
+)
+remora_proof=${remora_said##*"
+"}
+remora_sum=${remora_proof#* }
+[ "$remora_sum" = "$remora_archive" ] || remora_abort digest-mismatch "$remora_sum instead of $remora_archive"
+[ "${remora_proof%% *}" = 0 ] || remora_blame_place "${remora_said%"$remora_proof"}"
+remora_said=$(remora_put_together 2>&1) || remora_blame_place "$remora_said"
 
 remora_said=$(remora_bounded "$remora_stage/$remora_program" --version)
 remora_status=$?

@@ -1,7 +1,7 @@
 # Take what is still missing and put it behind what has arrived. Needs codex_transfer.sh; when bytes are to come
 # remora_size, remora_form (zstd, gzip or plain), remora_start (where in the payload they belong) and remora_upto (where
-# they end). They come over the channel, or from the file remora_brought. Sets remora_sum, the digest of the payload, when
-# all of it is there.
+# they end). They come over the channel, or from the file remora_brought. Sets remora_sum, the digest of the payload, if
+# it was learnt meanwhile.
 umask 022
 remora_upto=${remora_upto:-$remora_archive_size}
 remora_said=$({ LC_ALL=C && export LC_ALL && mkdir -p -- "$remora_stage" && : >>"$remora_part"; } 2>&1) ||
@@ -57,10 +57,10 @@ exec 4>&1
 remora_said=$(
   exec 3>&1 >&4
   if [ -n "${remora_brought-}" ]; then
-    remora_shorten 0
+    remora_shorten "$remora_part" 0
     remora_unpack <"$remora_brought"
   elif [ "${remora_size:-0}" -gt 0 ]; then
-    [ "$(remora_part_size)" -le "$remora_start" ] || remora_shorten "$remora_start"
+    [ "$(remora_part_size)" -le "$remora_start" ] || remora_shorten "$remora_part" "$remora_start"
     [ "$remora_upto" != "$remora_archive_size" ] || remora_follow_late &
     remora_receive remora_unpack
     [ "$(remora_part_size)" -ge "$remora_upto" ] || rm -rf -- "$remora_stage"
@@ -76,7 +76,4 @@ if [ "$(remora_part_size)" -lt "$remora_upto" ]; then
   [ -z "${remora_brought-}" ] || remora_abort digest-mismatch "$remora_brought is something else. $remora_said"
   remora_abort provision-failed "The transfer was cut; it goes on where it stopped. $remora_said"
 fi
-if [ "$remora_upto" = "$remora_archive_size" ]; then
-  [ "${#remora_sum}" = 64 ] || remora_sum=$(remora_sum_up <"$remora_part")
-  rm -rf -- "$remora_stage/.digest"
-fi
+rm -rf -- "$remora_stage/.digest"

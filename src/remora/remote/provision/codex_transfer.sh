@@ -8,8 +8,8 @@ remora_final=$remora_root/$remora_name
 # It must be there: the other kind of stat would say something else when it comes only between the two.
 remora_part_size() { stat -L -c %s -- "$remora_part" 2>/dev/null || stat -L -f %z -- "$remora_part"; }
 
-# remora_shorten SIZE: so much of what has arrived counts, and goes on from there.
-remora_shorten() { dd if=/dev/null of="$remora_part" bs=1 seek="$1" 2>/dev/null; }
+# remora_shorten FILE SIZE: so much of it stays.
+remora_shorten() { dd if=/dev/null of="$1" bs=1 seek="$2" 2>/dev/null; }
 
 # remora_sweep: remove what processes of this machine that are gone have left half made.
 remora_sweep() {

@@ -43,8 +43,8 @@ def package_variables(package: Package) -> dict[str, str]:
         "remora_files": str(package.files),
         "remora_program": package.program,
         "remora_parts": "\n".join(f"{part.size} {part.path}" for part in reversed(package.parts)),
-        # What has arrived becomes the program; the others are copied out of it.
-        "remora_beside": str(package.size - package.parts[0].size),
+        # What has arrived becomes the program; the others are copied out of it, and from that copy all but one again.
+        "remora_beside": str(sum(part.size for part in (*package.parts[1:], *package.parts[2:]))),
     }
 
 
