@@ -113,10 +113,10 @@ def test_every_file_of_a_package_arrives_as_it_is(tmp_path: Path, sshd: SystemSs
     (package / "path/link").symlink_to("../bin/codex")
     at(sshd, CodexStep(wish, packages))
     there = {path.relative_to(package): path for path in package.rglob("*") if path.name != "codex-package.json"}
-    for name, path in there.items():
-        assert (sshd.home / CURRENT / name).is_dir() == path.is_dir()
+    for inside, path in there.items():
+        assert (sshd.home / CURRENT / inside).is_dir() == path.is_dir()
         if path.is_file():
-            assert (sshd.home / CURRENT / name).read_bytes() == path.read_bytes()
+            assert (sshd.home / CURRENT / inside).read_bytes() == path.read_bytes()
     assert (sshd.home / CURRENT / "path/link").readlink() == Path("../bin/codex")
     assert at(sshd, CodexStep(wish, packages))[0].state is StepState.SAME
 
