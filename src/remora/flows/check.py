@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
 from remora.core import readiness
 from remora.core.checks import Outcome, Proof, StageResult, combined_exit_code
@@ -16,8 +16,8 @@ from remora.core.settings import Limits
 from remora.flows.dial import find_route
 from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
+from remora.flows.side_by_side import SideBySide
 from remora.flows.tunnel import open_tunnel
-from remora.flows.waiting import dismiss
 from remora.ports import ConnectionFacts, Dialogue, RemoteHost, World
 from remora.wire.appserver import account_read, mapping, text
 from remora.wire.jsonrpc import Framing
@@ -35,26 +35,22 @@ async def check_hosts(
     Stages come as they are proven, hosts as they are done, and the report, in the order asked, at the end. A
     host that fails, in whatever way, stops no other. Close the iterator to stop: nothing is left running.
     """
-    news: asyncio.Queue[StageProven | tuple[HostCheck, ExitCode]] = asyncio.Queue()
+    proofs: SideBySide[StageProven | tuple[HostCheck, ExitCode]] = SideBySide()
     places = asyncio.Semaphore(world.limits.check_parallel)
 
     async def check(alias: str) -> None:
         async with places:
-            news.put_nowait(await _HostProof(alias, world, dialogue, codex.get(alias), news.put_nowait).run())
+            proofs.tell(await _HostProof(alias, world, dialogue, codex.get(alias), proofs.tell).run())
 
     names = list(dict.fromkeys(aliases))
-    tasks = [asyncio.create_task(check(alias)) for alias in names]
     done: dict[str, tuple[HostCheck, ExitCode]] = {}
-    try:
-        while len(done) < len(names):
-            item = await news.get()
+    async with aclosing(proofs.run(check(alias) for alias in names)) as news:
+        async for item in news:
             if isinstance(item, tuple):
                 done[item[0].alias] = item
                 yield item[0]
             else:
                 yield item
-    finally:
-        await dismiss(*tasks)
     hosts = [done[name][0] for name in names]
     code = combined_exit_code([done[name][1] for name in names])
     yield CheckReport(ok=all(host.ok for host in hosts), exit_code=int(code), hosts=hosts)

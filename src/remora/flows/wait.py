@@ -10,6 +10,7 @@ from remora.core.checks import combined_exit_code
 from remora.core.errors import ExitCode, RemoraError, own_failure
 from remora.core.links import Liveness
 from remora.flows.marker_watch import watch_marker
+from remora.flows.side_by_side import SideBySide
 from remora.flows.waiting import dismiss
 from remora.ports import Dialogue, World
 from remora.wire.reports import error_body
@@ -39,19 +40,18 @@ async def wait_for_hosts(
     end; links count when they have the alias and `ssh_config`. Close the iterator to stop.
     """
     waits = {alias: _Wait(alias, awaited, world, dialogue) for alias in dict.fromkeys(aliases)}
-    news: asyncio.Queue[WaitMoved | WaitResult] = asyncio.Queue()
-    tasks = [asyncio.create_task(wait.run(news.put_nowait, seconds)) for wait in waits.values()]
-    if _LINKED.intersection(awaited):
-        tasks.append(asyncio.create_task(_follow(states, waits, ssh_config)))
+    waiting: SideBySide[WaitMoved | WaitResult] = SideBySide()
+    linked = _LINKED.intersection(awaited)
+    following = [asyncio.create_task(_follow(states, waits, ssh_config))] if linked else []
     done: dict[str, WaitResult] = {}
     try:
-        while len(done) < len(waits):
-            item = await news.get()
-            if isinstance(item, WaitResult):
-                done[item.host] = item
-            yield item
+        async with aclosing(waiting.run(wait.run(waiting.tell, seconds) for wait in waits.values())) as news:
+            async for item in news:
+                if isinstance(item, WaitResult):
+                    done[item.host] = item
+                yield item
     finally:
-        await dismiss(*tasks)
+        await dismiss(*following)
         await states.aclose()
     hosts = [done[alias] for alias in waits]
     failed = [waits[host.host].exit_code for host in hosts if not host.ok]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
@@ -12,7 +13,7 @@ from remora.flows.provision.building import steps_for
 from remora.flows.provision.host import HostRun, HostWork
 from remora.flows.provision.operators import Operator
 from remora.flows.provision.outcome import HostOutcome
-from remora.flows.waiting import dismiss
+from remora.flows.side_by_side import SideBySide
 from remora.ports import Dialogue, Packages, SecretReader, World
 from remora.wire.host_spec import HostSpec
 from remora.wire.reports.provision import (
@@ -51,11 +52,9 @@ async def provision_hosts(
         for spec in specs
     ]
     running = carry_out(works, world, dialogue, dry_run=dry_run, jobs=jobs, fail_fast=fail_fast, operator=operator)
-    try:
-        async for progress in running:
+    async with aclosing(running) as news:
+        async for progress in news:
             yield progress
-    finally:
-        await running.aclose()
 
 
 async def carry_out(
@@ -74,16 +73,12 @@ async def carry_out(
     stop: nothing is left running here or there, and every host's marker says how far it came.
     """
     fleet = _Fleet(world, dialogue, dry_run=dry_run, jobs=jobs, fail_fast=fail_fast, operator=operator)
-    tasks = [asyncio.create_task(fleet.work(work)) for work in works]
     done: dict[str, HostProvision] = {}
-    try:
-        while len(done) < len(works):
-            item = await fleet.news.get()
+    async with aclosing(fleet.hosts.run(fleet.work(work) for work in works)) as news:
+        async for item in news:
             if isinstance(item, HostProvision):
                 done[item.alias] = item
             yield item
-    finally:
-        await dismiss(*tasks)
     hosts = [done[work.alias] for work in works]
     ok = all(host.ok for host in hosts)
     code = ExitCode.DONE if ok else ExitCode.PARTIAL
@@ -94,7 +89,7 @@ class _Fleet:
     def __init__(
         self, world: World, dialogue: Dialogue, *, dry_run: bool, jobs: int, fail_fast: bool, operator: Operator
     ) -> None:
-        self.news: asyncio.Queue[StepStarted | StepMoved | StepDone | HostProvision] = asyncio.Queue()
+        self.hosts: SideBySide[StepStarted | StepMoved | StepDone | HostProvision] = SideBySide()
         pace = Pace(world.clock, burst=world.limits.dial_parallel)
         dialler = PacedDialler(world.dialler, pace, per_second=world.limits.provision_dials)
         self._world = replace(world, dialler=dialler)
@@ -110,7 +105,7 @@ class _Fleet:
         async with self._places:
             if self._failed and self._fail_fast:
                 outcome = HostOutcome(work.alias, work.digest, work.steps, self._tell, self._world.clock.monotonic)
-                self.news.put_nowait(outcome.body(None, skipped=True))
+                self.hosts.tell(outcome.body(None, skipped=True))
                 return
             run = HostRun(
                 work,
@@ -122,8 +117,8 @@ class _Fleet:
             )
             host = await run.run()
             self._failed = self._failed or host.outcome == StepOutcome.FAILED.value
-            self.news.put_nowait(host)
+            self.hosts.tell(host)
 
     def _tell(self, progress: StepStarted | StepMoved | StepDone) -> None:
-        if not isinstance(progress, StepMoved) or self.news.qsize() < _UNREAD:
-            self.news.put_nowait(progress)
+        if not isinstance(progress, StepMoved) or self.hosts.unread < _UNREAD:
+            self.hosts.tell(progress)
