@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remora.core.backoff import Backoff, may_retry
-from remora.core.errors import CODES, Code, ProtocolProblem, Unreachable
+from remora.core.errors import Code, ProtocolProblem, Unreachable
 
 RETRIED = {
     Code.NAME_NOT_FOUND,
@@ -25,7 +25,7 @@ RETRIED = {
 }
 
 
-@pytest.mark.parametrize("code", list(CODES))
+@pytest.mark.parametrize("code", Code)
 def test_each_failure_has_one_retry_decision(code: Code) -> None:
     error = Unreachable(code, "It failed.", next_step="Look.")
     assert may_retry(error) is (code in RETRIED)

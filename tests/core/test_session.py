@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from remora.core.errors import CODES, Code, RemoraError, Verdict
+from remora.core.errors import Code, RemoraError, Verdict
 from remora.core.link_events import Active, Asked, Broke, CameUp, Due, Ended, Event, Failed, Lost, Moved, Wanted, Woke
 from remora.core.links import Liveness, ReconnectPolicy
 from remora.core.session import Effect, Session
 
 ALWAYS, WHILE_ACTIVE, NEVER = ReconnectPolicy.ALWAYS, ReconnectPolicy.WHILE_ACTIVE, ReconnectPolicy.NEVER
 HOUR = 3600.0
-PERSON = [code for code, facts in CODES.items() if facts.verdict is not Verdict.RETRY and code is not Code.HOST_LEFT]
+PERSON = [code for code in Code if code.verdict is not Verdict.RETRY and code is not Code.HOST_LEFT]
 
 
 def error(code: Code) -> RemoraError:

@@ -292,6 +292,7 @@ def _read(decoder: "msgspec.json.Decoder[T]", line: bytes) -> T:
         raise Unreadable(str(error)) from None
 
 
+_CODES: Final = {code.value: code for code in Code}
 _KINDS: Final[dict[ExitCode, type[RemoraError]]] = {
     kind.exit_code: kind
     for kind in (
@@ -321,7 +322,7 @@ def rebuild(failure: Failed) -> RemoraError:
     """The error that the other side had. One of a code that this version does not know becomes ``internal``."""
     body = failure.error
     try:
-        code, stage, kind = Code(body.code), Stage(body.stage), _KINDS[ExitCode(failure.exit_code)]
+        code, stage, kind = _CODES[body.code], Stage(body.stage), _KINDS[ExitCode(failure.exit_code)]
     except (ValueError, KeyError):
         code, stage, kind = Code.INTERNAL, Stage.INTERNAL, RemoraError
     return kind(code, body.message, next_step=body.next, seen=body.seen, host=body.host, stage=stage)
