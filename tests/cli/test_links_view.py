@@ -9,6 +9,7 @@ import pytest
 from remora.cli.render.link_views import ConnectView
 from remora.cli.render.links import show_disconnected, show_hub_state, show_links
 from remora.cli.render.page import Page
+from remora.core.markers import Marker, Readiness
 from remora.wire.reports import ErrorBody, NoticeBody
 from remora.wire.reports.links import (
     ActiveThread,
@@ -21,7 +22,6 @@ from remora.wire.reports.links import (
     LinkBody,
     StatusReport,
 )
-from remora.wire.reports.provision import MarkerBody
 
 _PLAIN = {"LANG": "C.UTF-8", "NO_COLOR": "1", "TERM": "xterm"}
 _ERROR = ErrorBody(
@@ -130,7 +130,7 @@ def test_one_link_tells_all_that_is_known() -> None:
         forwards=[ForwardBody(host="devbox", remote_port=3000, local_port=3001)],
         notices=[NoticeBody(code="x", message="Mind the gap.")],
         error=_ERROR,
-        provisioned=MarkerBody(readiness="ready", digest="sha256:abc", since=None),
+        provisioned=Marker(readiness=Readiness.READY, digest="sha256:abc", since=None),
     )
     show_links(page, _status(link), alias="devbox", verbosity=0)
     shown = "\n".join(_lines(screen))

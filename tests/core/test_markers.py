@@ -95,3 +95,7 @@ def test_a_marker_that_somebody_tampered_with_shows_nothing_harmful() -> None:
 def test_titles_of_several_lines_make_no_lines_of_their_own() -> None:
     text = marker_text(Marker(readiness=Readiness.FAILED, detail="one\nreadiness=ready"))
     assert text.splitlines() == ["readiness=failed", "detail=one readiness=ready"]
+
+
+def test_a_readiness_of_a_later_version_counts_as_never() -> None:
+    assert Readiness("elsewhere") is Readiness.NEVER

@@ -21,10 +21,16 @@ class Readiness(StrEnum):
     FAILED = "failed"
     READY = "ready"
 
+    @classmethod
+    def _missing_(cls, value: object) -> "Readiness":
+        """A word of another version says nothing to this one."""
+        return cls.NEVER
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marker:
-    """The ready marker of a host. `since` is seconds since 1970 by the host's clock; `step` counts from 1.
+    """The ready marker of a host, in documents too. `since` is seconds since 1970 by the host's clock; `step` counts
+    from 1.
 
     `digest` is that of the manifest as it holds for this host; secrets are no part of it.
     """
@@ -45,9 +51,8 @@ NEVER: Final = Marker(readiness=Readiness.NEVER)
 def read_marker(answers: Answers) -> Marker:
     """The marker that ``remora_emit_marker`` answered; :data:`NEVER` where there is none, or one nobody can read."""
     said = answers.under("marker")
-    try:
-        readiness = Readiness(said.one("readiness") or "")
-    except ValueError:
+    readiness = Readiness(said.one("readiness") or "")
+    if readiness is Readiness.NEVER:
         return NEVER
     if readiness is Readiness.PROVISIONING and said.one("alive") is None:
         readiness = Readiness.INTERRUPTED

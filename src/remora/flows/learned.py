@@ -11,7 +11,6 @@ from remora.flows.relay_start import RelayPlace, relay_place
 from remora.ports import ConnectionFacts
 from remora.wire.reports import notice_bodies
 from remora.wire.reports.links import LinkBody
-from remora.wire.reports.provision import marker_body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +49,7 @@ class Learned:
         body.codex_path = self.codex_path
         body.launch_mode = self.mode.value
         body.notices = notice_bodies(self.notices)
-        body.provisioned = marker_body(self.facts.marker)
+        body.provisioned = self.facts.marker
 
     def fits(self, connection: ConnectionFacts) -> bool:
         """Whether `connection` seems to lead to the same place."""

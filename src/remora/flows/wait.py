@@ -15,7 +15,6 @@ from remora.flows.waiting import dismiss
 from remora.ports import Dialogue, World
 from remora.wire.reports import error_body
 from remora.wire.reports.links import LinkBody, StatusReport
-from remora.wire.reports.provision import marker_body
 from remora.wire.reports.wait import WaitMoved, WaitProgress, WaitReport, WaitResult
 
 _LINKED: Final = frozenset({Awaited.LIVE, Awaited.IDLE})
@@ -166,7 +165,7 @@ class _Wait:
             host=self._alias,
             ok=error is None,
             seconds=seconds,
-            marker=None if seen.marker is None else marker_body(seen.marker),
+            marker=seen.marker,
             liveness=seen.liveness.value if linked and seen.liveness is not None else None,
             active_threads=seen.active if linked else None,
             error=None if error is None else error_body(error),

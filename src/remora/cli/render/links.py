@@ -18,7 +18,6 @@ from remora.wire.reports.links import (
     LinkBody,
     StatusReport,
 )
-from remora.wire.reports.provision import marker_of
 
 _STYLES: Final = {
     "live": "green",
@@ -243,9 +242,9 @@ def _threads(link: LinkBody) -> Text:
 
 def _provision(link: LinkBody) -> str:
     """What its ready marker says; nothing for a host that was never provisioned."""
-    if link.provisioned is None or link.provisioned.readiness == Readiness.NEVER:
+    if link.provisioned is None or link.provisioned.readiness is Readiness.NEVER:
         return ""
-    return describe_marker(marker_of(link.provisioned))
+    return describe_marker(link.provisioned)
 
 
 def _unready(link: LinkBody) -> Text:

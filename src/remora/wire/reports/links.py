@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import msgspec
 
+from remora.core.markers import Marker
 from remora.wire.reports import Document, ErrorBody, NoticeBody, Report
-from remora.wire.reports.provision import MarkerBody
 
 
 class ActiveThread(msgspec.Struct, kw_only=True):
@@ -81,7 +81,7 @@ class LinkBody(msgspec.Struct, kw_only=True):
     forwards: list[ForwardBody] = []
     egresses: list[EgressBody] = []
     notices: list[NoticeBody] = []
-    provisioned: MarkerBody | None = None
+    provisioned: Marker | None = None
 
 
 class HubBody(msgspec.Struct, kw_only=True):

@@ -4,42 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
-from remora.core.markers import Marker, Readiness
 from remora.wire.reports import Document, ErrorBody, NoticeBody, Report
-
-
-class MarkerBody(msgspec.Struct, kw_only=True):
-    """The ready marker; `readiness` is a word of :class:`remora.core.markers.Readiness`."""
-
-    readiness: str
-    digest: str = ""
-    since: float | None = None
-    step: int | None = None
-    steps: int | None = None
-    step_title: str = ""
-    detail: str = ""
-    operator: str = ""
-
-
-def marker_body(marker: Marker) -> MarkerBody:
-    """The public form of `marker`."""
-    return MarkerBody(
-        readiness=marker.readiness.value,
-        digest=marker.digest,
-        since=marker.since,
-        step=marker.step,
-        steps=marker.steps,
-        step_title=marker.step_title,
-        detail=marker.detail,
-        operator=marker.operator,
-    )
-
-
-def marker_of(body: MarkerBody) -> Marker:
-    """The marker again; a readiness that this version does not know counts as never."""
-    values = {field: getattr(body, field) for field in body.__struct_fields__}
-    known = {readiness.value: readiness for readiness in Readiness}
-    return Marker(**{**values, "readiness": known.get(body.readiness, Readiness.NEVER)})
 
 
 class StepBody(msgspec.Struct, kw_only=True):

@@ -4,8 +4,8 @@ from typing import ClassVar
 
 import msgspec
 
+from remora.core.markers import Marker
 from remora.wire.reports import ErrorBody, Report
-from remora.wire.reports.provision import MarkerBody
 
 
 class WaitMoved(msgspec.Struct, kw_only=True):
@@ -21,7 +21,7 @@ class WaitResult(msgspec.Struct, kw_only=True):
     host: str
     ok: bool
     seconds: float
-    marker: MarkerBody | None = None
+    marker: Marker | None = None
     liveness: str | None = None
     active_threads: int | None = None
     error: ErrorBody | None = None
