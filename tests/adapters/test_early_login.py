@@ -1,15 +1,14 @@
 """A login in few flights: everything that needs no answer leaves together, and nothing else is different."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
 import pytest
+from tests.support.asyncssh_server import loopback_server
 from tests.support.loop import run
-from tests.support.system_sshd import make_key, public_key
+from tests.support.system_sshd import make_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem
@@ -75,29 +74,11 @@ class _Keeper(asyncssh.SSHServer):
         return password == self._gate.password
 
 
-@contextlib.asynccontextmanager
-async def listening(folder: Path, gate: Gate) -> AsyncIterator[Gate]:
-    host_key = make_key(folder / "gate_host")
-    acceptor = await asyncssh.listen(
-        "127.0.0.1",
-        0,
-        server_factory=lambda: _Keeper(gate),
-        server_host_keys=[str(host_key)],
-        server_version="OpenSSH_9.9",
-        kbdint_auth=False,
-    )
-    gate.port = acceptor.get_port()
-    known_hosts = folder / "gate_known_hosts"
-    known_hosts.write_text(f"[127.0.0.1]:{gate.port} {public_key(host_key)}\n")
-    gate.known_hosts = str(known_hosts)
-    async with acceptor:
-        yield gate
-
-
 def log_in(folder: Path, gate: Gate, *keys: Path, dialogue: Dialogue | None = None) -> ConnectionFacts:
     async def facts() -> ConnectionFacts:
+        listening = loopback_server(folder, lambda: _Keeper(gate), server_version="OpenSSH_9.9", kbdint_auth=False)
         async with (
-            listening(folder, gate),
+            listening as (gate.port, gate.known_hosts),
             AsyncsshDialler().dial(gate.route(*keys), dialogue or UnattendedDialogue()) as host,
         ):
             return host.facts

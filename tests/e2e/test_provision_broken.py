@@ -10,14 +10,12 @@ import pytest
 from tests.support.links import SshdResolver, world_of
 from tests.support.loop import run
 from tests.support.packages import make_package, packages_in
-from tests.support.provisioning import Hook, marker_at, nothing, provision
+from tests.support.provisioning import AnotherStep, Hook, marker_at, nothing, provision
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
 from remora.core.markers import Readiness
-from remora.core.provisioning import Finding, Script
+from remora.core.provisioning import Finding
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.step import Step, Tell, Workbench
@@ -41,24 +39,16 @@ VERSION = "0.163.0"
 CANARY = "canary-of-set-up"
 
 
-class Hooked:
+class Hooked(AnotherStep):
     """A step whose moments somebody hears of."""
 
     def __init__(self, step: Step, hook: Hook) -> None:
-        self._step = step
+        super().__init__(step)
         self._hook = hook
-        self.name = step.name
-        self.title = step.title
-
-    def reading(self) -> Script:
-        return self._step.reading()
-
-    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        return await self._step.judge(answers, facts)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         await self._hook("before")
-        await self._step.apply(finding, bench, tell)
+        await super().apply(finding, bench, tell)
         await self._hook("after")
 
 

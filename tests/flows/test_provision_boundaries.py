@@ -17,11 +17,10 @@ from tests.support.control_groups import groups_removed
 from tests.support.login_endpoint import LoginEndpoint, login_endpoint
 from tests.support.logins import CANARY, host_with
 from tests.support.loop import run
-from tests.support.provisioning import ALICE, Hook, marker_at, nothing, provision
+from tests.support.provisioning import ALICE, AnotherStep, Hook, marker_at, nothing, provision
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
-from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.markers import Readiness
 from remora.core.provisioning import Finding, Script
@@ -67,24 +66,16 @@ class HookedBench:
         return answers
 
 
-class HookedStep:
+class HookedStep(AnotherStep):
     """A step of which `hook` hears how far it is."""
 
     def __init__(self, step: Step, hook: Hook) -> None:
-        self._step = step
+        super().__init__(step)
         self._hook = hook
-        self.name = step.name
-        self.title = step.title
-
-    def reading(self) -> Script:
-        return self._step.reading()
-
-    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        return await self._step.judge(answers, facts)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         await self._hook("0")
-        await self._step.apply(finding, HookedBench(bench, self._hook), tell)
+        await super().apply(finding, HookedBench(bench, self._hook), tell)
         if self.name == "server":  # its start is no word of the bench
             await self._hook("1")
 

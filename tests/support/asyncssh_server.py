@@ -1,9 +1,10 @@
 """A small SSH server whose way of asking for a login is chosen by the test."""
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 from tests.support.system_sshd import make_key, public_key
@@ -43,22 +44,31 @@ class QuestioningServer:
 @contextlib.asynccontextmanager
 async def questioning_server(folder: Path, server: QuestioningServer) -> AsyncIterator[QuestioningServer]:
     """Listen inside the block."""
-    host_key = make_key(folder / "asking_host")
-    acceptor = await asyncssh.listen(
-        "127.0.0.1",
-        0,
-        server_factory=lambda: _Questions(server),
-        server_host_keys=[str(host_key)],
+    listening = loopback_server(
+        folder,
+        lambda: _Questions(server),
         kbdint_auth=bool(server.rounds),
         password_auth=server.password is not None,
         public_key_auth=False,
     )
-    server.port = acceptor.get_port()
-    known_hosts = folder / "asking_known_hosts"
-    known_hosts.write_text(f"[127.0.0.1]:{server.port} {public_key(host_key)}\n")
-    server.known_hosts = str(known_hosts)
-    async with acceptor:
+    async with listening as (server.port, server.known_hosts):
         yield server
+
+
+@contextlib.asynccontextmanager
+async def loopback_server(
+    folder: Path, factory: Callable[[], asyncssh.SSHServer], **options: Any
+) -> AsyncIterator[tuple[int, str]]:
+    """Any SSH server inside the block: its port, and a file of known hosts that has its key."""
+    host_key = make_key(folder / "server_host")
+    acceptor = await asyncssh.listen(
+        "127.0.0.1", 0, server_factory=factory, server_host_keys=[str(host_key)], **options
+    )
+    port = acceptor.get_port()
+    known_hosts = folder / "server_known_hosts"
+    known_hosts.write_text(f"[127.0.0.1]:{port} {public_key(host_key)}\n")
+    async with acceptor:
+        yield port, str(known_hosts)
 
 
 class _Questions(asyncssh.SSHServer):

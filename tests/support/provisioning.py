@@ -85,6 +85,27 @@ class LineStep:
         return {"remora_file": self.name}
 
 
+class AnotherStep:
+    """A step as it is; whoever needs it otherwise says in which way."""
+
+    def __init__(self, step: Step) -> None:
+        self._step = step
+        self.name = step.name
+        self.title = step.title
+
+    def reading(self) -> Script:
+        """See the contract."""
+        return self._step.reading()
+
+    async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
+        """See the contract."""
+        return await self._step.judge(answers, facts)
+
+    async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        """See the contract."""
+        await self._step.apply(finding, bench, tell)
+
+
 DIGEST = "sha256:" + "1" * 64
 ALICE = Operator("alice@laptop")
 
