@@ -17,7 +17,7 @@ from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import CutNow, Narrow
 from tests.support.links import SshdResolver, world_of
 from tests.support.loop import run
-from tests.support.packages import HERE, NoPackages, fake_program, make_package, packages_in
+from tests.support.packages import HERE, fake_program, make_package, packages_in
 from tests.support.provisioning import bench_at, bring, provision, read
 from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
@@ -30,6 +30,7 @@ from remora.core.settings import Limits
 from remora.flows.provision.operators import Operator
 from remora.flows.provision.steps.codex import CodexStep
 from remora.ports import Package, PackageForm, Parcel, Platform
+from remora.testing.memory_packages import MemoryPackages
 from remora.wire.manifest import CodexSource, CodexTable
 from remora.wire.reports.provision import HostProvision
 
@@ -136,25 +137,14 @@ def test_going_back_to_a_kept_version_sends_nothing(tmp_path: Path, sshd: System
     assert (found[2].sends, current(sshd)) == (0, "0.9.0")
 
 
-def test_f35_a_host_with_the_right_version_needs_no_package(
-    tmp_path: Path, sshd: SystemSshd, packages: CodexPackages
-) -> None:
-    class Indexed(CodexPackages):
-        async def fetch(
-            self, source: str, version: str, platform: Platform, *, file: str | None = None, digest: str | None = None
-        ) -> Package:
-            return await packages.fetch("file", version, platform, file=table(tmp_path).file)
-
+def test_f35_a_host_with_the_right_version_needs_no_package(tmp_path: Path, sshd: SystemSshd) -> None:
+    index = MemoryPackages({"0.10.0": {"bin/codex": fake_program(tmp_path / "codex").read_bytes()}})
     wish = CodexTable(version="0.10.0")
-    at(sshd, CodexStep(wish, Indexed(clock=packages._clock, limits=ONCE, folder=tmp_path / "none")))
-
-    class Offline(NoPackages):
-        async def find_version(self, source: str, version: str, platform: Platform) -> str:
-            return version
+    at(sshd, CodexStep(wish, index))
 
     async def again() -> Finding:
         async with bench_at(sshd) as bench:
-            return await read(CodexStep(wish, Offline()), bench)
+            return await read(CodexStep(wish, MemoryPackages()), bench)
 
     assert run(again()).state is StepState.SAME
 
@@ -163,14 +153,16 @@ def test_f35_a_host_with_the_right_version_needs_no_package(
 def test_f36_nothing_is_fetched_for_a_host_that_cannot_run_it(
     os_name: str, architecture: str, sshd: SystemSshd
 ) -> None:
+    index = MemoryPackages()
+
     async def work() -> Finding:
         async with bench_at(sshd) as bench:
-            step = CodexStep(CodexTable(), NoPackages())
+            step = CodexStep(CodexTable(), index)
             (answers,) = await bench.survey([step.reading()])
             return await step.judge(answers, replace(bench.facts, os=os_name, architecture=architecture))
 
     finding = run(work())
-    assert (finding.state, finding.sends) == (StepState.BLOCKED, 0)
+    assert (finding.state, finding.sends, index.asked) == (StepState.BLOCKED, 0, [])
     assert finding.error is not None
     assert finding.error.code is Code.PLATFORM_UNSUPPORTED
 
@@ -495,14 +487,14 @@ def test_f43_what_a_package_manager_installed_is_taken_as_it_is(tmp_path: Path) 
     (profile / "codex").symlink_to(store)
     with SystemSshd(tmp_path, environment={"XDG_RUNTIME_DIR": str(tmp_path)}) as sshd:
         (sshd.home / ".profile").write_text(f"PATH={profile}:$PATH\n")
-        finding = at(sshd, CodexStep(CodexTable(version="installed"), NoPackages()))[0]
+        finding = at(sshd, CodexStep(CodexTable(version="installed"), MemoryPackages()))[0]
         assert (finding.state, str(profile / "codex") in finding.detail) == (StepState.SAME, True)
         assert not (sshd.home / ".local").exists()
 
 
 def test_installed_must_be_there(sshd: SystemSshd) -> None:
     (sshd.home / ".profile").write_text("PATH=/nowhere\n")
-    error = refusal(sshd, CodexStep(CodexTable(version="installed"), NoPackages()))
+    error = refusal(sshd, CodexStep(CodexTable(version="installed"), MemoryPackages()))
     assert error.code is Code.CODEX_MISSING
 
 
@@ -510,8 +502,8 @@ def test_the_hosts_own_installer_runs_in_the_login_shells_environment(tmp_path: 
     program = fake_program(tmp_path / "made" / "codex")
     (sshd.home / ".profile").write_text('PATH="$HOME/tools:/usr/bin:/bin"; export INSTALLER_WORD=canary\n')
     command = f'echo "$INSTALLER_WORD"; mkdir -p tools && cp {program} tools/codex'
-    step = CodexStep(CodexTable(source=CodexSource.COMMAND, command=command), NoPackages())
+    step = CodexStep(CodexTable(source=CodexSource.COMMAND, command=command), MemoryPackages())
     assert at(sshd, step)[0].state is StepState.DIFFERENT
     assert at(sshd, step)[0].state is StepState.SAME
-    failing = CodexStep(CodexTable(source=CodexSource.COMMAND, command="exit 3", version="9.9.9"), NoPackages())
+    failing = CodexStep(CodexTable(source=CodexSource.COMMAND, command="exit 3", version="9.9.9"), MemoryPackages())
     assert refusal(sshd, failing).code is Code.STEP_FAILED

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.account_sshd import AccountSshd
 from tests.support.loop import run
-from tests.support.packages import HERE, NoPackages, fake_program, make_package, packages_in
+from tests.support.packages import HERE, fake_program
 from tests.support.provisioning import bench_at, bring, provision
 from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
@@ -17,7 +17,8 @@ from remora.core.errors import Code, RemoraError
 from remora.core.provisioning import Finding, StepState
 from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.path import PathStep
-from remora.wire.manifest import CodexSource, CodexTable, PathChange, PathTable
+from remora.testing.memory_packages import MemoryPackages
+from remora.wire.manifest import CodexTable, PathChange, PathTable
 
 pytestmark = pytest.mark.sshd
 
@@ -39,8 +40,14 @@ def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
 
 
 @pytest.fixture
-def codex(tmp_path: Path) -> CodexTable:
-    return CodexTable(source=CodexSource.FILE, file=str(make_package(tmp_path / "codex", "0.10.0")))
+def codex() -> CodexTable:
+    return CodexTable(version="0.10.0")
+
+
+def index() -> MemoryPackages:
+    """Two versions of a program that does nothing."""
+    program = Path(shutil.which("true") or missing("true is not installed")).read_bytes()
+    return MemoryPackages({"0.10.0": {"bin/codex": program}, "0.11.0": {"bin/codex": program + b"newer"}})
 
 
 def path_is(sshd: SystemSshd, *folders: str | Path) -> None:
@@ -53,7 +60,7 @@ def brought(sshd: SystemSshd, codex: CodexTable, table: PathTable | None = None)
 
     async def work() -> Finding:
         async with bench_at(sshd) as bench:
-            await bring(CodexStep(codex, packages_in(sshd.folder / "kept")), bench)
+            await bring(CodexStep(codex, index()), bench)
             return await bring(PathStep(codex, table or PathTable()), bench)
 
     return run(work())
@@ -70,15 +77,13 @@ def leads_to_ours(link: Path, sshd: SystemSshd) -> bool:
     return link.resolve() == (sshd.home / CURRENT / "bin" / "codex").resolve()
 
 
-def test_a_link_in_the_own_folder_on_the_path_survives_a_new_version(
-    tmp_path: Path, sshd: SystemSshd, codex: CodexTable
-) -> None:
+def test_a_link_in_the_own_folder_on_the_path_survives_a_new_version(sshd: SystemSshd, codex: CodexTable) -> None:
     local = sshd.home / ".local" / "bin"
     path_is(sshd, sshd.home / "first" / "bin", local)
     (sshd.home / "first" / "bin").mkdir(parents=True)
     assert brought(sshd, codex).state is StepState.DIFFERENT
     assert leads_to_ours(local / "codex", sshd), "~/.local/bin is on the PATH, so it is made"
-    newer = CodexTable(source=CodexSource.FILE, file=str(make_package(tmp_path / "newer", "0.11.0")))
+    newer = CodexTable(version="0.11.0")
     assert brought(sshd, newer).state is StepState.SAME
 
 
@@ -186,7 +191,7 @@ def test_installs_that_somebody_removed_are_brought_again(
     sshd: SystemSshd, codex: CodexTable, table: PathTable
 ) -> None:
     path_is(sshd, *([sshd.home / ".local" / "bin"] if table.how is PathChange.LINK else []))
-    steps = (CodexStep(codex, packages_in(sshd.folder / "kept")), PathStep(codex, table))
+    steps = (CodexStep(codex, index()), PathStep(codex, table))
     assert run(provision(sshd, steps)).outcome == "changed"
     shutil.rmtree(sshd.home / ".local" / "share")
     assert run(provision(sshd, steps, dry_run=True)).outcome == "would-change"
@@ -212,7 +217,7 @@ def test_f30_what_an_rc_file_undoes_is_not_called_done(sshd: SystemSshd, codex: 
 
     async def work() -> None:
         async with bench_at(sshd) as bench:
-            await bring(CodexStep(codex, packages_in(sshd.folder / "kept")), bench)
+            await bring(CodexStep(codex, index()), bench)
 
     run(work())
     host = run(provision(sshd, [PathStep(codex, LINE)]))
@@ -227,7 +232,7 @@ def test_f43_a_codex_of_the_users_own_is_left_where_it_is(sshd: SystemSshd) -> N
     async def work() -> Finding:
         async with bench_at(sshd) as bench:
             wish = CodexTable(version="installed")
-            await bring(CodexStep(wish, NoPackages()), bench)
+            await bring(CodexStep(wish, MemoryPackages()), bench)
             return await bring(PathStep(wish, PathTable()), bench)
 
     assert run(work()).state is StepState.SAME

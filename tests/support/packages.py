@@ -16,7 +16,7 @@ from remora.adapters.codex_packages import CodexPackages, TellFetch
 from remora.adapters.system_clock import SystemClock
 from remora.core.platforms import codex_build
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.ports import Package, PackageForm, Parcel, Platform
+from remora.ports import Platform
 
 HERE = Platform(os=platform.system(), architecture=platform.machine())
 FAR_HEADER = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x02\x00"
@@ -71,21 +71,3 @@ def make_archive(path: Path, files: Sequence[tuple[str, bytes]]) -> Path:
 def packages_in(folder: Path, *, limits: Limits = DEFAULT_LIMITS, tell: TellFetch | None = None) -> CodexPackages:
     """Packages kept in `folder`."""
     return CodexPackages(clock=SystemClock(), limits=limits, folder=folder, tell=tell)
-
-
-class NoPackages:
-    """A :class:`remora.ports.Packages` that must not be asked for anything."""
-
-    async def find_version(self, source: str, version: str, platform: Platform) -> str:
-        raise AssertionError("a version was asked for")
-
-    async def fetch(
-        self, source: str, version: str, platform: Platform, *, file: str | None = None, digest: str | None = None
-    ) -> Package:
-        raise AssertionError("a package was fetched")
-
-    async def send(self, package: Package, form: PackageForm, start: int, *, stop: int | None = None) -> Parcel:
-        raise AssertionError("a package was sent")
-
-    async def archive(self, package: Package) -> Package:
-        raise AssertionError("an archive was asked for")
