@@ -26,7 +26,7 @@ mode = "0600"
 [[defaults.projects]]
 repository = "~/origin.git"
 folder = "~/src/app"
-setup = "cp README made"
+setup = "cat README >made"
 smoke = "test -f made"
 [defaults.server]
 start = true

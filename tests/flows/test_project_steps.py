@@ -12,6 +12,7 @@ from tests.support.loop import run
 from tests.support.projects import (
     CANARY,
     QUICK,
+    another_machine,
     failed_step,
     head,
     origin,
@@ -185,16 +186,6 @@ def test_f47_two_operators_at_once_clone_and_set_up_once(sshd: SystemSshd, origi
 
     assert sorted(host.outcome for host in run(both())) == ["changed", "unchanged"]
     assert (sshd.home / "ran").read_text() == "set-up\n"
-
-
-def another_machine(folder: Path) -> Path:
-    """An sshd that believes to be on another machine, with this one's file systems."""
-    identity, program = folder / "machine-id", folder / "sshd-elsewhere"
-    identity.write_text("0123456789abcdef0123456789abcdef\n")
-    mount = f"mount --bind {identity} /etc/machine-id"
-    program.write_text(f'#!/bin/sh\nexec unshare -m /bin/sh -c \'{mount} && exec /usr/sbin/sshd "$@"\' sshd "$@"\n')
-    program.chmod(0o755)
-    return program
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="another machine id needs a mount")

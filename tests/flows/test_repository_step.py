@@ -222,3 +222,64 @@ def test_f61_another_git_that_is_at_work_in_the_tree_is_waited_for(
         assert failed.error is not None
         assert "another git is at work" in failed.error.seen
         assert str(lock) in failed.error.seen
+
+
+def leave_half_way(sshd: SystemSshd, origin: Path, moment: str) -> None:
+    """What a git of another machine has made of the tree by the moment in which its `files` are there, or its `index`;
+    it ends once somebody has asked for the status.
+    """
+    place = tree(sshd)
+    second = commit(origin, "README", "second")
+    git(place, "fetch", "--quiet", "origin")
+    (place / ".git/half-way").touch()
+    if moment == "files":
+        (place / ".git/index.lock").touch()
+        (place / "README").write_text("second")
+    else:
+        git(place, "read-tree", "-m", "-u", "HEAD", second)
+
+
+def shim_status(sshd: SystemSshd) -> None:
+    place = tree(sshd)
+    finish = (
+        f"rm {place}/.git/half-way; rm -f {place}/.git/index.lock; {_GIT} -C {place} reset --quiet --hard origin/main"
+    )
+    ask = f'case " $* " in *" status "*) [ ! -e {place}/.git/half-way ] || {{ {finish}; }} ;; esac'
+    shim_git(sshd, f'{_GIT} "$@"\nstatus=$?\n{ask}\nexit $status')
+
+
+@pytest.mark.parametrize("moment", ["files", "index"])
+def test_f61_a_tree_that_another_machine_is_bringing_forward_is_no_work_of_somebody(
+    sshd: SystemSshd, origin: Path, moment: str
+) -> None:
+    provisioned(sshd, project(origin))
+    shim_status(sshd)
+    leave_half_way(sshd, origin, moment)
+
+    async def scenario() -> Finding:
+        async with bench_at(sshd) as bench:
+            return await read(RepositoryStep(project(origin)), bench)
+
+    found = run(scenario())
+    assert (found.state, found.notices) == (StepState.SAME, ())
+
+
+@pytest.mark.parametrize("moment", ["files", "index"])
+def test_f61_a_tree_that_another_machine_brings_forward_since_the_plan_is_waited_for(
+    sshd: SystemSshd, origin: Path, moment: str
+) -> None:
+    provisioned(sshd, project(origin))
+    shim_status(sshd)
+    commit(origin, "other", "moves the branch")
+    step = RepositoryStep(project(origin))
+
+    async def scenario() -> tuple[Finding, Finding]:
+        async with bench_at(sshd) as bench:
+            planned = await read(step, bench)
+            leave_half_way(sshd, origin, moment)
+            await step.apply(planned, bench, lambda *_: None)
+            return planned, await read(step, bench)
+
+    planned, after = run(scenario())
+    assert (planned.state, after.state) == (StepState.DIFFERENT, StepState.SAME)
+    assert head(sshd) == git(origin, "rev-parse", "HEAD")

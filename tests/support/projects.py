@@ -72,3 +72,13 @@ def tree(sshd: SystemSshd) -> Path:
 
 def head(sshd: SystemSshd) -> str:
     return git(tree(sshd), "rev-parse", "HEAD")
+
+
+def another_machine(folder: Path) -> Path:
+    """An sshd that believes to be on another machine, with this one's file systems."""
+    identity, program = folder / "machine-id", folder / "sshd-elsewhere"
+    identity.write_text("0123456789abcdef0123456789abcdef\n")
+    mount = f"mount --bind {identity} /etc/machine-id"
+    program.write_text(f'#!/bin/sh\nexec unshare -m /bin/sh -c \'{mount} && exec /usr/sbin/sshd "$@"\' sshd "$@"\n')
+    program.chmod(0o755)
+    return program

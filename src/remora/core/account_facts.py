@@ -10,7 +10,8 @@ from remora.core.answers import Answers
 class AccountFacts:
     """An account on a machine. `path` is the PATH of its login shell; `runtime_folder` is on local disk and is where
     our locks, sockets and logs of servers go; `None`: nowhere. `state_folder` holds our marker, records and logs, one
-    for each machine even where homes are shared (``~/.local/state/remora/MACHINE``).
+    for each machine even where homes are shared (``~/.local/state/remora/MACHINE``). `here` is that name of the machine;
+    what is half written has it in its own name.
     """
 
     os: str
@@ -23,6 +24,7 @@ class AccountFacts:
     codex_home: str
     runtime_folder: str | None
     state_folder: str = ""
+    here: str = ""
     machine_id: str | None = None
     boot_id: str | None = None
 
@@ -47,6 +49,7 @@ class AccountFacts:
             codex_home=text("codex-home"),
             runtime_folder=text("runtime") or None,
             state_folder=text("state"),
+            here=text("here"),
             machine_id=text("machine-id") or None,
             boot_id=text("boot-id") or None,
             **more,

@@ -41,7 +41,8 @@ class LoginProof:
 class LoginRecord:
     """What we noted when we signed codex in. It tells whether a secret is the same without holding it.
 
-    `stamp` is that of auth.json right after; codex or a person who signs in anew changes it.
+    `stamp` is the digest of auth.json as we left it; codex or a person who signs in anew changes it. Another machine of
+    the same home that signs in with the same secret does not.
     """
 
     salt: str

@@ -21,6 +21,7 @@ remora_emit_account() {
   remora_emit home "$HOME"
   remora_emit codex-home "$remora_home"
   remora_emit machine-id "$remora_machine"
+  remora_emit here "$remora_here"
   remora_emit boot-id "$(remora_boot_id)"
   remora_emit state "$remora_state"
   remora_emit runtime "$remora_run"

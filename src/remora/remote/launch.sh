@@ -22,7 +22,7 @@ remora_ready() {
 # remora_try_home: fails when codex's home is no place for its databases. Says then home.problem, or locks.problem and
 # locks.place, the kind of file system. A lock that never comes is not waited for: not even a kill may end that.
 remora_try_home() {
-  remora_file=$remora_home/.remora-lock-$$
+  remora_file=$remora_home/.remora-lock-$remora_here-$$
   if ! remora_problem=$( (LC_ALL=C; : >"$remora_file") 2>&1); then
     if [ ! -e "$remora_home" ]; then
       remora_problem='it does not exist'

@@ -46,7 +46,7 @@ def alone(prefix: str, script: Script, facts: AccountFacts, nonce: str) -> str:
         "remora_path": facts.path,
         "remora_home": facts.codex_home,
         "remora_user": facts.user_id,
-        "remora_machine": facts.machine_id or "",
+        "remora_here": facts.here,
         "remora_run": facts.runtime_folder or "",
         "remora_state": facts.state_folder,
         "remora_account": facts.account,

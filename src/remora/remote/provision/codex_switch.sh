@@ -1,5 +1,6 @@
-# Make an install the current one in one moment, then remove the oldest. Needs codex_transfer.sh and remora_keep.
-touch -- "$remora_final"
+# Make an install the current one in one moment, then remove the oldest; never one that another machine of the same home has
+# made the current one since. Needs codex_transfer.sh and remora_keep.
+touch -c -- "$remora_final"
 remora_link=$remora_root/.link-$remora_owned-$$
 remora_said=$(ln -s "$remora_name" "$remora_link" 2>&1) || remora_blame "$remora_root" "$remora_said"
 # A plain mv would move it into the folder that the old link leads to; what prevents that is called T or h.
@@ -15,6 +16,7 @@ IFS='
 # shellcheck disable=SC2010
 for remora_old in $(cd -- "$remora_root" && ls -1td -- *-"$remora_kind"-* 2>/dev/null); do
   [ "$remora_old" != "$remora_name" ] && [ -f "$remora_root/$remora_old/.remora-record" ] || continue
+  [ "$remora_old" != "$(readlink -- "$remora_current")" ] || continue
   case "
 $remora_using
 " in *"

@@ -100,7 +100,7 @@ remora_replace() {
   remora_in_folder=${remora_in_folder:-/}
   [ ! -d "$remora_in_target" ] || remora_fail place-unusable "$remora_in_target: it is a folder"
   remora_make_folder "$remora_in_folder"
-  remora_in_new=$remora_in_folder/.${remora_in_target##*/}.remora-$remora_machine-$$
+  remora_in_new=$remora_in_folder/.${remora_in_target##*/}.remora-$remora_here-$$
   remora_in_seen=$(
     {
       rm -f -- "$remora_in_new" && (umask 077 && set -C && : >"$remora_in_new") && chmod "$2" "$remora_in_new" && cat >"$remora_in_new" &&

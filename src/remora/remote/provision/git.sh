@@ -57,5 +57,23 @@ remora_commit_of() { remora_git rev-parse --verify --quiet "$1^{commit}" 2>/dev/
 # remora_has_ref REF: whether there is exactly that one.
 remora_has_ref() { remora_git show-ref --verify --quiet "$1"; }
 
-# remora_changes: changes to files that git knows; nothing where there are none.
-remora_changes() { remora_git status --porcelain --untracked-files=no --ignore-submodules=none 2>&1; }
+# remora_look_at_tree: set remora_head (the commit of HEAD) and remora_changed, the changes to files that git knows. While a
+# git is at work, another machine's of the same home, a tree on its way to remora_target (of remora_branch, if it is to be
+# on one) looks changed: what would be in the way counts only once it stands still.
+remora_look_at_tree() {
+  remora_earlier=
+  for remora_pause in 1 1 1 2 2 3 3 3 4 ''; do
+    remora_head=$(remora_commit_of HEAD)
+    remora_changed=$(remora_git status --porcelain --untracked-files=no --ignore-submodules=none 2>&1)
+    [ -n "$remora_changed" ] && [ -n "$remora_target" ] && ! remora_has_target || return 0
+    [ "$remora_earlier" != "$remora_head $remora_changed" ] || remora_is_git_at_work || return 0
+    remora_earlier="$remora_head $remora_changed"
+    [ -z "$remora_pause" ] || sleep "$remora_pause"
+  done
+}
+remora_has_target() {
+  [ "$remora_head" != "$remora_target" ] || return 0
+  [ -n "$remora_branch" ] && [ "$(remora_git symbolic-ref --quiet --short HEAD)" = "$remora_branch" ] &&
+    remora_git merge-base --is-ancestor "$remora_target" "$remora_head" 2>/dev/null
+}
+remora_is_git_at_work() (cd -- "$remora_tree" && [ -e "$(remora_git rev-parse --git-path index.lock 2>/dev/null)" ])

@@ -20,7 +20,7 @@ remora_keep() {
   # A configuration may say that logins lie in a keyring: then codex does not look at the file.
   remora_as_user "$remora_program" login status >/dev/null 2>&1 </dev/null ||
     remora_fail step-failed "codex does not see the login: look at cli_auth_credentials_store in config.toml"
-  printf '%sstamp=%s\n' "$remora_record" "$(remora_stamp "$remora_real/auth.json")" | remora_replace "$remora_state/login" 600 || exit 1
+  printf '%sstamp=%s\n' "$remora_record" "$(remora_digest "$remora_new/auth.json")" | remora_replace "$remora_state/login" 600 || exit 1
   rm -rf -- "$remora_new"
 }
 

@@ -3,7 +3,7 @@ remora_tell today "$(date +%Y-%m-%d)"
 remora_tell codex "$remora_program"
 if [ -s "$remora_home/auth.json" ]; then
   remora_tell auth present
-  remora_tell stamp "$(remora_stamp "$remora_home/auth.json")"
+  remora_tell stamp "$(remora_digest "$remora_home/auth.json")"
   remora_tell mode "$(remora_mode "$remora_home/auth.json")"
 else
   remora_tell auth absent

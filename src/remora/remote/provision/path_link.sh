@@ -6,7 +6,7 @@ if [ -e "$remora_place/codex" ] || [ -L "$remora_place/codex" ]; then
     *) remora_fail not-on-path "$remora_place/codex is there already and not ours" ;;
   esac
 fi
-remora_new=$remora_place/.codex.remora-$remora_machine-$$
+remora_new=$remora_place/.codex.remora-$remora_here-$$
 remora_said=$({ ln -s "$remora_target" "$remora_new" && mv -f -- "$remora_new" "$remora_place/codex"; } 2>&1) || {
   rm -f -- "$remora_new"
   remora_blame "$remora_place" "$remora_said"

@@ -98,7 +98,7 @@ case :$remora_path: in
 esac
 [ -z "$remora_wished" ] || [ -n "$remora_seen_wished" ] || remora_tell elsewhere "$remora_wished"
 remora_tell place "$remora_chosen"
-[ -w "$HOME" ] || remora_tell closed "$(LC_ALL=C mkdir -- "$HOME/.remora-$$" 2>&1)"
+[ -w "$HOME" ] || remora_tell closed "$(LC_ALL=C mkdir -- "$HOME/.remora-$remora_here-$$" 2>&1 && rmdir -- "$HOME/.remora-$remora_here-$$")"
 [ -z "$remora_chosen" ] || [ -d "$remora_chosen" ] || remora_tell place.missing 1
 
 remora_tell shell "${remora_shell##*/}"

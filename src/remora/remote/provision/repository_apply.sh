@@ -1,4 +1,4 @@
-# Clone or update a repository. Needs git.sh, remora_repository, remora_ref, remora_machine and, where there was a
+# Clone or update a repository. Needs git.sh, remora_repository, remora_ref, remora_here and, where there was a
 # repository when this run looked, remora_wish (commit, tag or branch), remora_target and remora_branch.
 
 # Take the work tree to the ref. git itself refuses what would overwrite a change; nothing here forces it.
@@ -36,7 +36,7 @@ remora_give_up() {
 remora_clone() {
   remora_final=$remora_tree
   remora_make_folder "${remora_final%/*}"
-  remora_tree=${remora_final%/*}/.${remora_final##*/}.remora-$remora_machine
+  remora_tree=${remora_final%/*}/.${remora_final##*/}.remora-$remora_here
   rm -rf -- "$remora_tree" || remora_fail place-unusable "$remora_tree"
   remora_ask_origin clone --no-checkout --origin origin -- "$remora_repository" "$remora_tree" ||
     remora_give_up repository-failed "git clone $remora_repository"
@@ -67,7 +67,8 @@ remora_in_turn() {
 }
 
 remora_update() {
-  [ -z "$(remora_changes)" ] || remora_fail repository-changed "$remora_tree"
+  remora_look_at_tree
+  [ -z "$remora_changed" ] || remora_fail repository-changed "$remora_tree"
   if [ "$remora_wish" = branch ]; then
     remora_in_turn remora_ask_origin -C "$remora_tree" fetch --quiet origin "+refs/heads/$remora_branch:refs/remotes/origin/$remora_branch"
   elif ! remora_commit_of "$remora_target" >/dev/null; then

@@ -66,6 +66,7 @@ remora_find_there() {
     remora_tell target-branch "$remora_branch"
     return
   fi
+  remora_branch=
   remora_id=$(remora_listed "refs/tags/$remora_ref^{}")
   [ -n "$remora_id" ] || remora_id=$(remora_listed "refs/tags/$remora_ref")
   if [ -n "$remora_id" ]; then
@@ -93,10 +94,10 @@ remora_find_there() {
 }
 
 remora_compare() {
-  remora_head=$(remora_commit_of HEAD)
+  remora_look_at_tree
   remora_tell head "$remora_head"
   remora_tell branch "$(remora_git symbolic-ref --quiet --short HEAD 2>/dev/null)"
-  remora_tell changed "$(remora_changes | head -n 5)"
+  remora_tell changed "$(printf '%s\n' "$remora_changed" | head -n 5)"
   if [ -n "$remora_head" ] && ! remora_git symbolic-ref --quiet HEAD >/dev/null 2>&1 &&
     [ -z "$(remora_git for-each-ref --count=1 --contains "$remora_head" 2>/dev/null)" ]; then
     remora_tell stray 1
@@ -115,7 +116,7 @@ remora_compare() {
 
 remora_tell folder "$remora_tree"
 remora_tell agent "$remora_agent"
-remora_target=
+remora_target= remora_branch=
 if remora_examine_folder; then
   remora_origin=$(remora_git config --get remote.origin.url)
   remora_tell origin "$remora_origin"

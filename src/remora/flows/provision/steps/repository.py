@@ -51,7 +51,6 @@ class RepositoryStep:
             "remora_wish": answers.one("wish") or "",
             "remora_target": answers.one("target") or "",
             "remora_branch": answers.one("target-branch") or "",
-            "remora_machine": re.sub(r"[^A-Za-z0-9.-]", "_", bench.facts.machine_id or "machine"),
         }
         await bench.run(Script("git repository_apply", variables), limit=bench.world.limits.setup)
 

@@ -11,8 +11,8 @@ remora_judge_config() {
   remora_place=$(remora_one file)
   remora_source=$remora_place
   case $(remora_one kind) in
-    absent) remora_source=/dev/null ;;
-    file) ;;
+    absent) remora_source=/dev/null remora_before= ;;
+    file) remora_before=$(remora_digest "$remora_place") ;; # before it is merged: somebody may write it meanwhile
     *)
       remora_blocked place-unusable "$remora_place is no file"
       return
@@ -31,8 +31,6 @@ remora_judge_config() {
 }
 remora_apply_config() (
   remora_file=$(remora_one file)
-  remora_before=
-  [ ! -f "$remora_file" ] || remora_before=$(remora_digest "$remora_file")
   remora_content=$(cat -- "$remora_work/merged" && echo .)
   remora_content=${remora_content%.}
   remora_script_config_apply </dev/null

@@ -53,7 +53,6 @@ remora_apply_repository() {
   remora_target=$(remora_one target)
   remora_branch=$(remora_one target-branch)
   remora_lent_agent=$(remora_one agent)
-  remora_machine=$(printf %s "${remora_machine:-machine}" | tr -c 'A-Za-z0-9.-' _)
   remora_run_long remora_script_git_repository_apply "$remora_log_name" "$remora_long" remora_folder remora_repository \
-    remora_ref remora_lend remora_patience remora_wish remora_target remora_branch remora_lent_agent remora_machine </dev/null
+    remora_ref remora_lend remora_patience remora_wish remora_target remora_branch remora_lent_agent </dev/null
 }
