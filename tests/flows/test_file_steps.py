@@ -1,12 +1,11 @@
 """Files and config.toml on a real sshd, as steps bring them."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.loop import run
-from tests.support.provisioning import Progress, bench_at, bring, provision, read
+from tests.support.provisioning import Progress, bench_at, bring, provision, read, sshd
 from tests.support.system_sshd import SystemSshd
 
 from remora.core.errors import Code, RemoraError
@@ -16,14 +15,10 @@ from remora.flows.provision.steps.config import ConfigStep
 from remora.flows.provision.steps.file import FileStep
 from remora.wire.reports.provision import HostProvision
 
+__all__ = ["sshd"]
+
 _ANY_BYTES = bytes(range(256)) * 3
 _LARGE = "ünï — \\ % '\n".encode() * 8000
-
-
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
-    with SystemSshd(tmp_path, options=["MaxSessions 1"], environment={"XDG_RUNTIME_DIR": str(tmp_path)}) as server:
-        yield server
 
 
 def brought(sshd: SystemSshd, step: Step, *, progress: Progress | None = None) -> Finding:

@@ -2,14 +2,13 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from tests.support.account_sshd import AccountSshd
 from tests.support.loop import run
 from tests.support.packages import HERE, fake_program
-from tests.support.provisioning import bench_at, bring, provision
+from tests.support.provisioning import bench_at, bring, provision, sshd
 from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
 
@@ -19,6 +18,8 @@ from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.path import PathStep
 from remora.testing.memory_packages import MemoryPackages
 from remora.wire.manifest import CodexTable, PathChange, PathTable
+
+__all__ = ["sshd"]
 
 pytestmark = pytest.mark.sshd
 
@@ -31,12 +32,6 @@ SHELLS = {
     "tcsh": ".login",
     "dash": ".profile",
 }
-
-
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
-    with SystemSshd(tmp_path, options=["MaxSessions 1"], environment={"XDG_RUNTIME_DIR": str(tmp_path)}) as server:
-        yield server
 
 
 @pytest.fixture

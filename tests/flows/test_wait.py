@@ -1,15 +1,13 @@
 """Waiting for hosts: how often they are dialled, what ends it, and what links say meanwhile."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from pathlib import Path
 
-import pytest
 from tests.support.dialling import Network, refused, world_over
 from tests.support.links import SshdResolver, world_of
 from tests.support.loop import run
-from tests.support.provisioning import LineStep, provision
+from tests.support.provisioning import LineStep, provision, sshd
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
@@ -20,6 +18,8 @@ from remora.flows.wait import wait_for_hosts
 from remora.ports import World
 from remora.wire.reports.links import ActiveThread, HubBody, LinkBody, StatusReport
 from remora.wire.reports.wait import WaitMoved, WaitReport
+
+__all__ = ["sshd"]
 
 _MINUTE = 60.0
 
@@ -127,12 +127,6 @@ def test_a_hub_that_cannot_be_asked_ends_the_wait() -> None:
 
     report = run(waited(world_over(network), Awaited.LIVE, seconds=None, states=states()))
     assert report.exit_code == 6
-
-
-@pytest.fixture
-def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
-    with SystemSshd(tmp_path, options=["MaxSessions 1"], environment={"XDG_RUNTIME_DIR": str(tmp_path)}) as server:
-        yield server
 
 
 def test_a_host_that_comes_up_late_and_goes_down_once_is_waited_for(sshd: SystemSshd) -> None:

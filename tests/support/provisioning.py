@@ -1,9 +1,11 @@
 """A bench on a real sshd, for tests of steps: what the engine does for one step, without the engine."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import pytest
 from tests.support.links import SshdResolver, world_of
 from tests.support.system_sshd import SystemSshd
 
@@ -22,6 +24,13 @@ from remora.flows.shell import ProbeRequest, open_shell
 from remora.flows.unattended import UnattendedDialogue
 from remora.ports import World
 from remora.wire.reports.provision import HostProvision, ProvisionProgress
+
+
+@pytest.fixture
+def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
+    """A host that allows one session for a connection, and has a runtime folder of its own."""
+    with SystemSshd(tmp_path, options=["MaxSessions 1"], environment={"XDG_RUNTIME_DIR": str(tmp_path)}) as server:
+        yield server
 
 
 @asynccontextmanager
