@@ -1,132 +1,23 @@
 """Launching on a real sshd with a codex that fails on purpose: each failure has its own name and shows its text."""
 
-import asyncio
 import os
-import signal
 import socket
 import subprocess
-import time
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from tests.support.account_sshd import AccountSshd
-from tests.support.fake_codex import Fault, install, set_fault
-from tests.support.host_processes import command_of, servers
+from tests.support.fake_codex import Fault, install
+from tests.support.fake_launches import LIMITS, becomes, codex_in, launch, refusal, socket_of
+from tests.support.host_processes import servers
 from tests.support.launching import connected, launched
 from tests.support.loop import run
 
-from remora.core.errors import Code, RemoraError
-from remora.core.launching import BytePath, LaunchMode, LaunchRequest
+from remora.core.errors import Code
+from remora.core.launching import LaunchMode, LaunchRequest
 from remora.core.settings import Limits
 
 pytestmark = pytest.mark.sshd
-
-LIMITS = Limits(shell_silence=5.0, probe=8.0, launch=8.0, handshake=4.0)
 STRANGER = 54322
-
-
-def codex_in(sshd: AccountSshd, fault: Fault = Fault.NONE, version: str = "0.999.0") -> Path:
-    """A fake codex where codex is looked for."""
-    return install(sshd.home / ".local/bin/codex", fault, version=version)
-
-
-def socket_of(sshd: AccountSshd) -> Path:
-    return sshd.home / ".codex/app-server-control/app-server-control.sock"
-
-
-def proxies(sshd: AccountSshd) -> list[int]:
-    return [pid for pid in sshd.session_processes() if "proxy" in command_of(pid)]
-
-
-def becomes(sshd: AccountSshd, wanted: int) -> bool:
-    """Whether soon exactly `wanted` processes of all sessions run."""
-    deadline = time.monotonic() + 3.0
-    while len(sshd.session_processes()) != wanted:
-        if time.monotonic() > deadline:
-            return False
-        os.sched_yield()
-    return True
-
-
-def launch(
-    sshd: AccountSshd, request: LaunchRequest | None = None, *, limits: Limits = LIMITS
-) -> tuple[LaunchMode, BytePath, int]:
-    """Connect, launch, ask the server for its process id, leave."""
-
-    async def work() -> tuple[LaunchMode, BytePath, int]:
-        async with connected(sshd) as host, launched(host, request, limits=limits) as server:
-            return server.mode, server.byte_path, await server.rpc.request("process")
-
-    return run(work())
-
-
-def refusal(sshd: AccountSshd, request: LaunchRequest | None = None, *, limits: Limits = LIMITS) -> RemoraError:
-    with pytest.raises(RemoraError) as caught:
-        launch(sshd, request, limits=limits)
-    return caught.value
-
-
-@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/dash", "/bin/bash", "/usr/bin/zsh"])
-def test_f48_b10_launch_returns_at_once_and_the_server_lives_on(shell: str) -> None:
-    with AccountSshd(shell) as sshd:
-        codex_in(sshd)
-        started = time.monotonic()
-        mode, _, pid = launch(sshd)
-        assert time.monotonic() - started < 3
-        assert mode is LaunchMode.DETACHED
-        assert becomes(sshd, 1)
-        assert servers(sshd) == [pid]
-        assert launch(sshd)[::2] == (LaunchMode.ADOPTED, pid)
-        log = next(sshd.runtime.glob("remora/*.log"))
-        assert log.stat().st_mode & 0o777 == 0o600
-        assert log.parent.stat().st_mode & 0o777 == 0o700
-
-
-@pytest.mark.parametrize("interactive", [False, True])
-def test_f48_what_start_up_files_leave_running_holds_nothing_up(interactive: bool) -> None:
-    with AccountSshd("/bin/bash") as sshd:
-        codex_in(sshd)
-        guard = "case $- in *i*) ;; *) return ;; esac\n" if interactive else ""
-        sshd.home.joinpath(".bashrc").write_text(f"{guard}sleep 3600 &\n")
-        started = time.monotonic()
-        mode, _, pid = launch(sshd)
-        assert mode is LaunchMode.DETACHED
-        assert launch(sshd)[::2] == (LaunchMode.ADOPTED, pid)
-        assert time.monotonic() - started < 12
-
-
-@pytest.mark.parametrize("hidden", [(), ("/usr/bin/setsid", "/usr/bin/nohup")])
-def test_f49_a_server_that_dies_with_the_session_is_run_attached(tmp_path: Path, hidden: tuple[str, ...]) -> None:
-    reaper = tmp_path / "reaper"
-    reaper.write_text(
-        '#!/bin/sh\n/bin/sh -c "$SSH_ORIGINAL_COMMAND"\nstatus=$?\n'
-        "for folder in /proc/[0-9]*; do\n"
-        '  pid=${folder#/proc/}\n  [ "$pid" = $$ ] && continue\n'
-        '  grep -q "REMORA_SYSTEM_SSHD=$REMORA_SYSTEM_SSHD" "$folder/environ" 2>/dev/null && kill -9 "$pid"\n'
-        "done 2>/dev/null\nexit $status\n"
-    )
-    reaper.chmod(0o755)
-
-    async def work(sshd: AccountSshd) -> None:
-        async with connected(sshd) as host, launched(host, limits=LIMITS) as server:
-            assert server.mode is LaunchMode.ATTACHED
-            assert server.byte_path is BytePath.STDIO
-            assert "attached" in [notice.code for notice in server.notices]
-
-    with AccountSshd("/bin/bash", options=[f"ForceCommand {reaper}"], hidden=hidden) as sshd:
-        codex_in(sshd)
-        run(work(sshd))
-        assert becomes(sshd, 0)
-
-
-def test_f49_without_setsid_and_nohup_a_server_is_detached_all_the_same() -> None:
-    with AccountSshd("/bin/bash", hidden=("/usr/bin/setsid", "/usr/bin/nohup")) as sshd:
-        codex_in(sshd)
-        mode, _, pid = launch(sshd)
-        assert mode is LaunchMode.DETACHED
-        assert becomes(sshd, 1)
-        assert servers(sshd) == [pid]
 
 
 FAULTS = {
@@ -153,84 +44,6 @@ def test_f50_each_way_not_to_serve_has_its_own_name_and_shows_the_log(fault: Fau
     assert len({code for code, _ in FAULTS.values()}) == len(FAULTS)
 
 
-def test_f51_a_socket_without_owner_is_healed() -> None:
-    with AccountSshd("/bin/bash") as sshd:
-        codex_in(sshd)
-        _, _, first = launch(sshd)
-        os.kill(first, signal.SIGKILL)
-        assert becomes(sshd, 0)
-        assert socket_of(sshd).is_socket()
-        mode, _, second = launch(sshd)
-        assert mode is LaunchMode.DETACHED
-        assert second != first
-
-
-@pytest.mark.parametrize(
-    "holder", ["4194000 12345 {boot}", "{pid} 12345 {boot}", "{pid} {start} other-boot", "nonsense"]
-)
-def test_f51_a_lock_left_behind_is_healed(holder: str) -> None:
-    with AccountSshd("/bin/bash") as sshd:
-        codex_in(sshd)
-        _, _, pid = launch(sshd)
-        record = next(path for path in sshd.runtime.glob("remora/server-*") if path.suffix != ".log")
-        key = record.name.removeprefix("server-")
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        assert record.read_text() == f"{pid} {start_time(pid)} {boot}\n"
-        os.kill(pid, signal.SIGKILL)
-        assert becomes(sshd, 0)
-        ours = os.getpid()  # alive, and somebody else
-        lock = record.with_name(f"launch-{key}")
-        lock.symlink_to(holder.format(pid=ours, start=start_time(ours), boot=boot))
-        assert launch(sshd)[0] is LaunchMode.DETACHED
-        assert not lock.is_symlink()
-
-
-def test_f51_a_lock_whose_owner_lives_is_respected() -> None:
-    with AccountSshd("/bin/bash") as sshd:
-        codex_in(sshd, Fault.EXIT_WITH_TEXT)
-        refusal(sshd)
-        log = next(sshd.runtime.glob("remora/*.log"))
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        lock = log.with_name(log.stem.replace("server-", "launch-"))
-        lock.symlink_to(f"{os.getpid()} {start_time(os.getpid())} {boot}")
-        error = refusal(sshd, limits=Limits(launch=1.0))
-        assert error.code is Code.LAUNCH_TIMEOUT
-        assert f"process {os.getpid()}" in error.seen
-        assert lock.is_symlink()
-
-
-def start_time(pid: int) -> str:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-
-
-def test_f51_f54_a_living_but_mute_owner_is_never_displaced() -> None:
-    with AccountSshd("/bin/bash") as sshd:
-        codex_in(sshd)
-        _, _, pid = launch(sshd)
-        os.kill(pid, signal.SIGSTOP)
-        error = refusal(sshd, limits=Limits(handshake=0.7))
-        os.kill(pid, signal.SIGCONT)
-        assert error.code is Code.SERVER_MUTE
-        assert error.exit_code == 9
-        assert f"rocess {pid} " in error.message
-        assert launch(sshd)[::2] == (LaunchMode.ADOPTED, pid)
-
-
-def test_f54_two_launches_at_once_give_one_server() -> None:
-    async def one(sshd: AccountSshd) -> int:
-        async with connected(sshd) as host, launched(host, limits=LIMITS) as server:
-            process: int = await server.rpc.request("process")
-            return process
-
-    async def work(sshd: AccountSshd) -> list[int]:
-        return await asyncio.gather(*(one(sshd) for _ in range(4)))
-
-    with AccountSshd("/bin/bash") as sshd:
-        codex_in(sshd)
-        assert len(set(run(work(sshd)))) == 1
-        assert becomes(sshd, 1)
-
-
 @pytest.mark.parametrize("version", ["0.1.0", "9.9.9", "0.170.0-alpha.3"])
 def test_f57_the_binary_is_asked_what_it_can_do_not_its_version(version: str) -> None:
     async def work(sshd: AccountSshd) -> None:
@@ -247,102 +60,6 @@ def test_f57_a_codex_without_app_server_is_named() -> None:
     with AccountSshd("/bin/bash") as sshd:
         codex_in(sshd, Fault.NO_APP_SERVER)
         assert refusal(sshd).code is Code.CODEX_UNSUPPORTED
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["AllowTcpForwarding no"],
-        ["AllowStreamLocalForwarding no"],
-        ["DisableForwarding yes"],
-        ["PermitOpen none"],
-        ["restrict"],
-    ],
-    ids=lambda options: options[0].split()[0],
-)
-def test_f64_forwarding_forbidden_goes_by_the_proxy(options: list[str]) -> None:
-    lines = [] if options == ["restrict"] else options
-    with AccountSshd("/bin/bash", options=lines) as sshd:
-        if options == ["restrict"]:
-            sshd.authorized_keys.write_text(f"restrict {sshd.authorized_keys.read_text()}")
-        codex_in(sshd)
-        mode, first_path, pid = launch(sshd)
-        assert mode is LaunchMode.DETACHED
-        assert launch(sshd) == (LaunchMode.ADOPTED, first_path, pid)
-        if options != ["PermitOpen none"]:
-            assert first_path is BytePath.PROXY
-        assert becomes(sshd, 1)
-
-
-@pytest.mark.parametrize("ending", ["ours", "server"])
-def test_f53_the_bridge_ends_when_either_side_ends(ending: str) -> None:
-    async def work(sshd: AccountSshd) -> None:
-        async with connected(sshd) as host, launched(host, limits=LIMITS) as server:
-            assert server.byte_path is BytePath.PROXY
-            assert len(proxies(sshd)) == 1
-            if ending == "server":
-                os.kill(await server.rpc.request("process"), signal.SIGKILL)
-            else:
-                for process in sshd.connection_processes():
-                    with suppress(ProcessLookupError):
-                        os.kill(process, signal.SIGKILL)
-            await server.rpc.wait_closed()
-
-    with AccountSshd("/bin/bash", options=["DisableForwarding yes"]) as sshd:
-        codex_in(sshd)
-        with suppress(RemoraError):
-            run(work(sshd))
-        assert becomes(sshd, 0 if ending == "server" else 1)
-        assert not proxies(sshd)
-
-
-@pytest.mark.parametrize("length", [40, 60, 90, 200])
-@pytest.mark.parametrize("letter", ["h", "é"])
-def test_f65_a_socket_path_beyond_the_limit_is_replaced_by_a_short_one(length: int, letter: str) -> None:
-    name = "/".join([letter * 40] * (length // (40 * len(letter.encode())) + 1))
-    with AccountSshd("/bin/bash", home=name) as sshd:
-        codex_in(sshd)
-        mode, path, pid = launch(sshd)
-        assert (mode, path) == (LaunchMode.DETACHED, BytePath.UNIX_SOCKET)
-        assert launch(sshd) == (LaunchMode.ADOPTED, BytePath.UNIX_SOCKET, pid)
-
-
-def test_f65_where_no_socket_fits_the_server_is_attached(tmp_path: Path) -> None:
-    deep = tmp_path / ("d" * 90)
-    deep.mkdir()
-    environment = {"XDG_RUNTIME_DIR": str(deep), "TMPDIR": str(deep), "XDG_STATE_HOME": str(deep)}
-    with AccountSshd("/bin/bash", home="h" * 90, environment=environment) as sshd:
-        codex_in(sshd)
-        assert launch(sshd)[:2] == (LaunchMode.ATTACHED, BytePath.STDIO)
-
-
-@pytest.mark.parametrize("options", [["MaxSessions 1"], ["MaxSessions 1", "DisableForwarding yes"]])
-def test_f66_one_session_and_one_login_are_enough(options: list[str]) -> None:
-    async def work(sshd: AccountSshd) -> None:
-        async with connected(sshd) as host:
-            for mode in (LaunchMode.DETACHED, LaunchMode.ADOPTED):
-                async with launched(host, limits=LIMITS) as server:
-                    assert server.mode is mode
-
-    with AccountSshd("/bin/bash", options=options) as sshd:
-        codex_in(sshd)
-        run(work(sshd))
-        assert sshd.accepted_logins() == 1
-
-
-@pytest.mark.parametrize(
-    ("fault", "options", "path"),
-    [
-        (Fault.NO_SOCKETS, [], BytePath.STDIO),
-        (Fault.LINES_ON_SOCKET, [], BytePath.UNIX_SOCKET),
-        (Fault.NONE, [], BytePath.UNIX_SOCKET),
-        (Fault.NONE, ["DisableForwarding yes"], BytePath.PROXY),
-    ],
-)
-def test_f69_either_framing_is_understood(fault: Fault, options: list[str], path: BytePath) -> None:
-    with AccountSshd("/bin/bash", options=options) as sshd:
-        codex_in(sshd, fault)
-        assert launch(sshd)[1] is path
 
 
 @pytest.mark.parametrize("foreign", ["socket", "folder"])
@@ -439,11 +156,3 @@ def test_f36_f40_a_codex_that_cannot_run_says_why_and_the_next_one_is_used(kind:
         sshd.home.joinpath(".bashrc").write_text('PATH="$HOME/bad:$HOME/.local/bin:$PATH"\n')
         assert run(work(sshd))
         assert becomes(sshd, 1)
-
-
-def test_f55_a_server_is_adopted_after_its_binary_changed() -> None:
-    with AccountSshd("/bin/bash") as sshd:
-        codex = codex_in(sshd)
-        _, _, pid = launch(sshd)
-        set_fault(codex, Fault.NONE, version="1.0.0")
-        assert launch(sshd)[::2] == (LaunchMode.ADOPTED, pid)
