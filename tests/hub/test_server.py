@@ -1,86 +1,15 @@
 """What callers of the hub get, with links that do what a test says."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-from tests.hub.fake_link import FakeLink, FakeLinks, dead, machine
+from tests.hub.fake_link import FakeLink, dead, machine
+from tests.hub.memory_hub import connect, disconnect, hub_in_memory
 from tests.support.loop import run
 
-from remora.core.errors import AuthenticationProblem, Code, LaunchProblem, RemoraError
-from remora.core.settings import DEFAULT_LIMITS, HostSettings, Limits
-from remora.hub.lines import Lines
-from remora.hub.places import HubPlaces
-from remora.hub.registry import Registry
-from remora.hub.server import HubServer
-from remora.hub.talking import Talk
-from remora.testing.manual_clock import ManualClock
-from remora.testing.memory_sockets import MemorySockets
+from remora.core.errors import AuthenticationProblem, Code, LaunchProblem
 from remora.wire import control
-from remora.wire.reports.links import HubBody
-
-_HUB = "hub"
-
-
-@dataclass
-class Hub:
-    """A hub in memory."""
-
-    sockets: MemorySockets
-    registry: Registry
-    links: FakeLinks
-    stops: list[bool]
-
-    async def call(self) -> Lines[control.FromHub]:
-        """A connection to it."""
-        return Lines(await self.sockets.connect(_HUB), control.read_from_hub, limit=control.LINE_LIMIT)
-
-    async def open(self, request: control.Request) -> Lines[control.FromHub]:
-        """A caller that has asked, and heard the hello."""
-        lines = await self.call()
-        await lines.send(control.Hello(protocol=control.PROTOCOL, program="test", pid=1), request)
-        assert isinstance(await lines.receive(), control.Hello)
-        return lines
-
-    async def ask(self, request: control.Request) -> control.FromHub | None:
-        """The reply."""
-        lines = await self.open(request)
-        try:
-            return await lines.receive()
-        finally:
-            await lines.close()
-
-    async def liveness(self) -> dict[str, str]:
-        """What each link does, by host."""
-        status = await self.ask(control.GetStatus())
-        assert isinstance(status, control.Status)
-        return {link.host: link.liveness for link in status.links}
-
-
-@asynccontextmanager
-async def hub_in_memory(
-    prepare: Callable[[FakeLink], None] = lambda link: None, *, limits: Limits = DEFAULT_LIMITS
-) -> AsyncIterator[Hub]:
-    sockets, links, stops = MemorySockets(), FakeLinks(prepare), [False]
-    registry = Registry(links.make, places=HubPlaces(Path("/run")), sockets=sockets, clock=ManualClock())
-    server = HubServer(registry, HubBody(running=True, version="1"), stop=lambda: stops.append(True))
-    server.limits = limits
-    async with sockets.serve(_HUB, server.visit):
-        yield Hub(sockets, registry, links, stops)
-    await registry.close()
-
-
-def connect(alias: str, *, asks: bool = False, hold: bool = False) -> control.Connect:
-    return control.Connect(
-        alias=alias, ssh_config=None, host=HostSettings(), limits=DEFAULT_LIMITS, asks=asks, hold=hold
-    )
-
-
-def disconnect(alias: str, **options: bool) -> control.Disconnect:
-    return control.Disconnect(alias=alias, ssh_config=None, **options)
 
 
 def test_a_link_is_made_once_and_dropped_once() -> None:
@@ -302,59 +231,6 @@ def test_folder_and_ports_go_through_the_link() -> None:
     run(go())
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        b"GET / HTTP/1.1\r\n\r\n",
-        b"\xff\xfe\n\n",
-        b"[" * 100_000 + b"\n",
-        b'{"type":"stop"}\n',
-        b"",
-        b'{"type":"hello","protocol":1,"program":"x","pid":1}\n{"type":"connect"}\n',
-        b'{"type":"hello","protocol":1,"program":"x","pid":1}\n{"type":"answer","number":1}\n',
-        b'{"type":"hello","protocol":999,"program":"x","pid":1}\n{"type":"status"}\n',
-    ],
-)
-def test_rubbish_gets_a_hello_and_nothing_more(said: bytes) -> None:
-    async def go() -> None:
-        async with hub_in_memory(limits=Limits(hub_answer=0.2)) as hub:
-            stream = await hub.sockets.connect(_HUB)
-            await stream.write(said)
-            answer = b""
-            while piece := await stream.read():
-                answer += piece
-            assert answer.count(b"\n") == 1
-            await stream.close()
-            assert await hub.liveness() == {}
-            assert hub.stops == [False]
-
-    run(go())
-
-
-def test_a_program_of_another_version_can_end_the_hub() -> None:
-    async def go() -> None:
-        async with hub_in_memory() as hub:
-            lines = await hub.call()
-            await lines.send(control.Hello(protocol=99, program="future", pid=1), control.Stop())
-            assert isinstance(await lines.receive(), control.Hello)
-            assert await lines.receive() == control.Stopping(links=0)
-            await lines.close()
-            assert hub.stops == [False, True]
-
-    run(go())
-
-
-def test_a_caller_that_waits_can_ask_whether_the_hub_is_there() -> None:
-    async def go() -> None:
-        async with hub_in_memory(lambda link: link.gate.clear()) as hub:
-            waiting = await hub.open(connect("box"))
-            await waiting.send(control.Ping())
-            assert await waiting.receive() == control.Pong()
-            await waiting.close()
-
-    run(go())
-
-
 def test_disconnecting_ends_an_attempt_under_way() -> None:
     async def go() -> None:
         async with hub_in_memory(lambda link: link.gate.clear()) as hub:
@@ -368,36 +244,5 @@ def test_disconnecting_ends_an_attempt_under_way() -> None:
             assert isinstance(failed, control.Failed)
             assert failed.error.code == "link-missing"
             await waiting.close()
-
-    run(go())
-
-
-def test_errors_cross_the_socket_as_they_are() -> None:
-    error = LaunchProblem(Code.SERVER_BUSY, "It works.", next_step="Wait.", seen="a\x1b[2Jb", host="box")
-    line = control.encode(control.failed(error))
-    said = control.read_from_hub(line)
-    assert isinstance(said, control.Failed)
-    again = control.rebuild(said)
-    assert type(again) is LaunchProblem
-    assert vars(again) == vars(error)
-    unknown = control.rebuild(control.Failed(error=said.error, exit_code=99))
-    assert (type(unknown), unknown.message) == (RemoraError, "It works.")
-
-
-def test_an_answer_does_not_show_what_was_typed() -> None:
-    assert "sesame" not in repr(control.Answer(number=1, text="sesame"))
-
-
-def test_a_name_that_is_no_text_is_refused_before_anything_is_said() -> None:
-    async def go() -> None:
-        async with hub_in_memory() as hub:
-            stream = await hub.sockets.connect(_HUB)
-            talk = Talk(stream, 5.0)
-            with pytest.raises(RemoraError) as caught:
-                await talk.begin(
-                    control.FindFolder(alias="devbox", ssh_config=None, folder="~/\udcff"), any_version=False
-                )
-            assert caught.value.code is Code.USAGE
-            await stream.close()
 
     run(go())
