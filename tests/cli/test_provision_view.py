@@ -260,3 +260,12 @@ def test_on_a_terminal_a_table_below_tells_step_bytes_rate_and_the_last_line() -
         for step in progress(CHANGED, UNCHANGED):
             view.show(step)
         assert "2 hosts: 1 changed, 1 unchanged" in screen.drain()
+
+
+def test_a_run_that_is_broken_off_tells_which_hosts_are_left() -> None:
+    out = Dumb()
+    view = ProvisionView(Page(out, ENVIRONMENT, width=120), ["devbox", "ci-1", "ci-2"])
+    for step in progress(CHANGED)[:-1]:
+        view.show(step)
+    view.broken_off()
+    assert out.getvalue().splitlines()[-1] == "3 hosts: 1 done, 2 not: ci-1, ci-2"

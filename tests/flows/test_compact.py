@@ -59,3 +59,11 @@ def test_a_program_means_the_same_without_its_comments(name: str) -> None:
 def test_a_program_that_would_mean_something_else_is_not_made() -> None:
     with pytest.raises(ValueError, match="means something else"):
         compact_python('x = """\n    deep\n"""\n')
+
+
+@pytest.mark.parametrize("words", [["--help"], ["none"], ["all", "sometimes"], ["all", "prepare"]])
+def test_a_program_that_stands_alone_refuses_words_that_it_does_not_know(words: list[str]) -> None:
+    script = REMOTE / "provision/alone/outer.sh"
+    done = subprocess.run(["/bin/sh", str(script), *words], capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("usage: provision.sh [all | NUMBER] [apply | check]")

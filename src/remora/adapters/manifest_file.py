@@ -3,6 +3,7 @@
 import os
 import re
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from remora.wire.manifest_problems import Problem, manifest_error
 _PLACE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
 _DEEPEST: Final = 100
 """Tables and lists within one another; nothing that is meant has so many."""
-_HELP: Final = "Name a TOML file, as of remora provision --example; codex alone: remora provision ALIAS --codex latest"
+_HELP: Final = "Name a TOML file, as of remora provision --example; codex alone: remora provision {} --codex latest"
 
 
 class ManifestFile:
@@ -29,7 +30,7 @@ class ManifestFile:
         try:
             text = self._text(self._path)
         except ValueError as error:
-            problem = Problem((), f"the manifest cannot be used: {error}.", _HELP)
+            problem = Problem((), f"the manifest cannot be used: {error}.", self._advice())
             raise manifest_error([problem], file=self.name) from None
         try:
             return _parse(text), text
@@ -50,6 +51,13 @@ class ManifestFile:
         if file not in self._read:
             self._read[file] = self._text(Path(file))
         return self._read[file]
+
+    def _advice(self) -> str:
+        """A manifest beside it that is called alike; else what can be named, which may have been an alias."""
+        beside = {file.stem: file.name for file in self._path.parent.glob("*.toml") if file != self._path}
+        for alike in get_close_matches(self._path.stem, beside, n=1):
+            return f"Did you mean {Path(self.name).with_name(beside[alike])}?"
+        return _HELP.format("ALIAS" if "/" in self.name or self._path.suffix else self.name)
 
     def _text(self, path: Path) -> str:
         try:

@@ -1,12 +1,14 @@
 """Showing how hosts are provisioned while it goes on."""
 
+import asyncio
 import os
+import shlex
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from remora import api
 from remora.cli.options import Options
-from remora.cli.output import write_document
+from remora.cli.output import tell, write_document
 from remora.cli.render.page import Page
 from remora.cli.render.provision import ProvisionView
 from remora.cli.showing import Unseen, show_progress
@@ -20,6 +22,12 @@ if TYPE_CHECKING:
     from remora.ports import Dialogue
     from remora.wire.host_spec import HostSpec
     from remora.wire.reports.provision import ProvisionProgress
+
+_USES: Final = {
+    "ansible": "run it with: ansible-playbook -i {0}/inventory.yml {0}/playbook.yml",
+    "cloud-init": "for each machine give {0}/ALIAS/user-data to the cloud that makes it.",
+}
+"""What is done with what was written."""
 
 
 async def provision_and_show(
@@ -41,7 +49,12 @@ async def provision_and_show(
             settings=options.settings,
         )
 
-    return await show_progress(begin, view or Unseen(), options)
+    try:
+        return await show_progress(begin, view or Unseen(), options)
+    except asyncio.CancelledError:
+        if view is not None:
+            view.broken_off()
+        raise
 
 
 async def emit_and_show(
@@ -76,6 +89,7 @@ async def emit_and_show(
     if options.verbosity >= 0:
         listed = [name for name in files if "/files/" not in f"/{name}" or options.verbosity > 0]
         write("".join(f"{folder}/{neutralise(name, one_line=True)}\n" for name in listed))
+        tell(f"remora: {neutralise(_USES[engine].format(shlex.quote(folder)), one_line=True)}")
     for notice in notices:
         sys.stderr.write(f"remora: {neutralise(notice, one_line=True)}\n")
     return ExitCode.DONE

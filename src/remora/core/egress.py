@@ -100,7 +100,7 @@ def read_destination(text: str) -> Destination:
         raise UsageProblem(
             Code.USAGE,
             f"{text!r} is no destination.",
-            next_step="Write HOST or HOST:PORT, such as api.example.com, *.example.com:8443 or 127.0.0.1:8080.",
+            next_step="Write HOST or HOST:PORT alone, such as api.example.com, *.example.com:8443 or 127.0.0.1:8080.",
         )
     return Destination(*found, below=below)
 

@@ -34,6 +34,9 @@ _BUILDS: Final = {
 }
 """By system and architecture. pip takes a macOS version as the newest that will do."""
 
+BUILT_FOR: Final = tuple(f"{system}-{architecture}" for system, architecture in _BUILDS)
+"""What codex is built for, each as one word."""
+
 
 def codex_build(os: str, architecture: str) -> CodexBuild:
     """The build for a host, by what its ``uname -s`` and ``uname -m`` say. Raises ``platform-unsupported``."""

@@ -44,6 +44,8 @@ def judge_provision(marker: Marker) -> StageResult:
     problem = provision_failed(marker)
     if problem is not None:
         return StageResult(stage=Stage.PROVISION, outcome=Outcome.FAILED, detail=detail, error=problem)
+    if marker.readiness is Readiness.INTERRUPTED:
+        detail += "; run remora provision for this host again: it goes on"
     outcome = _PROVISIONED.get(marker.readiness, Outcome.WARNING)
     return StageResult(stage=Stage.PROVISION, outcome=outcome, detail=detail)
 

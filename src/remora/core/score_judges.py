@@ -91,12 +91,9 @@ def judge_guides(documents: Mapping[str, str], folder: str) -> Item:
 def judge_named(documents: Mapping[str, str], commands: Mapping[Chore, ProjectCommand], folder: str) -> Item:
     """Whether the instructions name the commands that the project has."""
     wanted = "".join(f" -e {shlex.quote(command.names[0])}" for command in commands.values())
-    item = blank(
-        "commands",
-        Group.INSTRUCTIONS,
-        "names its commands",
-        f"cd {shlex.quote(folder)} && grep -F{wanted} {' '.join(GUIDES[1:7])}",
-    )
+    search = f"cd {shlex.quote(folder)} && grep -F{wanted} {' '.join(GUIDES[1:7])}"
+    how = search if commands else "(no command to look for)"
+    item = blank("commands", Group.INSTRUCTIONS, "names its commands", how)
     if not commands:
         return unknown(item, "no command of the project is known", "Name them with --install, --build and --test.")
     places = {

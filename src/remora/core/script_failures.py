@@ -18,7 +18,7 @@ _WORDS: Final[dict[Code, _Words]] = {
     ),
     Code.PLACE_UNUSABLE: _Words(
         "The host gives no place for {what}.",
-        "Make that place writable for the account, or name another one in the manifest.",
+        "Make that place writable for the account, for programs not mounted noexec; or name another in the manifest.",
     ),
     Code.TOOL_MISSING: _Words("The host lacks a program for {what}.", "Install it there, then run it again."),
     Code.STEP_FAILED: _Words("{what} failed on the host.", "Read the log, correct what failed, then run it again."),

@@ -123,7 +123,7 @@ def _bundled_codex() -> Path:
         raise AppServerProblem(
             Code.CODEX_MISSING,
             "The demo runs the real codex app server, which is not installed beside remora.",
-            next_step="Install it with: pip install 'remora[demo]'",
+            next_step="Install it with: pip install 'remora[demo]', or in a checkout with: pip install '.[demo]'",
         ) from None
     return Path(codex_cli_bin.bundled_codex_path())
 

@@ -90,7 +90,8 @@ async def disconnect_all(
             if client is not None:
                 done = await client.disconnect(alias, ssh_config, stop_server=stop_server, force=force)
             if stop_server and not done.changed:
-                raise link_missing(alias, "does not exist, so its app server, if one runs, was not stopped")
+                what = "does not exist, so its app server, if one runs, was not stopped"
+                raise link_missing(alias, what, then=f"remora disconnect {alias} --stop-server")
         except RemoraError as error:
             error.belongs_to(alias)
             return DisconnectResult(host=alias, ok=False, error=error_body(error)), error.exit_code

@@ -30,7 +30,7 @@ from remora.wire.variables import Values, fill, fill_text, used_names
 
 _SELECT: Final = "select"
 _VARIABLES: Final = "variables"
-_BROUGHT: Final = frozenset({CodexSource.WHEEL, CodexSource.NPM, CodexSource.FILE})
+_BROUGHT: Final = (CodexSource.WHEEL, CodexSource.NPM, CodexSource.FILE)
 
 _WithContent = TypeVar("_WithContent", FileTable, InstructionsTable)
 
@@ -136,14 +136,14 @@ def simple_specs(
 
     Raises :class:`UsageProblem` for values that do not go together.
     """
-    kind = choose(CodexSource, source or ("file" if file else "wheel"), what="--source")
+    kind = choose(_BROUGHT, source or ("file" if file else "wheel"), what="--source")
     if file is not None and kind is not CodexSource.FILE:
         raise UsageProblem(
             Code.USAGE, f"--file is not for --source {kind}.", next_step="Use --source file, or no --file."
         )
-    if kind is CodexSource.COMMAND:
-        next_step = "Describe it in a manifest; see: remora provision --example"
-        raise UsageProblem(Code.USAGE, "An installer of the host's own needs a manifest.", next_step=next_step)
+    if file is None and kind is CodexSource.FILE:
+        next_step = "Name a codex program, wheel or .tar.gz of this machine: --file PATH"
+        raise UsageProblem(Code.USAGE, "--source file needs --file.", next_step=next_step)
     tables = HostTables(
         codex=CodexTable(version=version, source=kind, file=file), path=PathTable(allow_shell_edit=allow_shell_edit)
     )

@@ -24,7 +24,7 @@ _Alias = Annotated[str, typer.Argument(metavar="ALIAS", autocompletion=complete_
 def forward(options: Options) -> None:
     """Reach ports of a host from here, or let it reach the world.
 
-    Without a command: open.
+    Without a command: open, whose options remora forward open --help shows.
 
     Examples:
 
@@ -171,4 +171,4 @@ def _read_port(words: list[str]) -> int:
 
 
 def _misplaced(option: str, why: str) -> UsageProblem:
-    return UsageProblem(Code.USAGE, f"{option} {why}.", next_step="See: remora forward --help")
+    return UsageProblem(Code.USAGE, f"{option} {why}.", next_step="See: remora forward open --help")

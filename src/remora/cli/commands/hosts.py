@@ -24,7 +24,14 @@ _NAMES_SHOWN: Final = 5
 @app.callback()
 @common_options
 def hosts(options: Options) -> None:
-    """List the hosts of the SSH config. Without a command: list."""
+    """List the hosts of the SSH config. Without a command: list.
+
+    Examples:
+
+      remora hosts
+
+      remora hosts --resolve
+    """
 
 
 @app.command("list")

@@ -34,10 +34,10 @@ def provision(
         typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the manifest a value; again for more."),
     ] = None,
     codex: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Install this codex on ALIAS..., or latest; no manifest.")
+        str | None, typer.Option(metavar="VERSION", help="Install this codex on ALIAS..., or latest: no manifest.")
     ] = None,
     source: Annotated[
-        str | None, typer.Option(metavar="wheel|npm|file", help="Where --codex comes from. [wheel]")
+        str | None, typer.Option(metavar="wheel|npm|file", help="Where --codex is fetched from. [wheel]")
     ] = None,
     file: Annotated[
         str | None, typer.Option(metavar="F", help="The archive or program on this machine for --codex.")
@@ -118,6 +118,9 @@ def provision(
     if emit is not None:
         for name, given in {"--dry-run": dry_run, "--jobs": jobs, "--fail-fast": fail_fast}.items():
             _refuse(name, given, partner="a run at hosts, not with --emit")
+        if emit == "ansible":
+            for name in ("--user", "--codex-url", "--program-url"):
+                _refuse(name, of_emit[name], partner="--emit cloud-init")
         folder = output or f"provision-{emit}"
         showing = emit_and_show(
             specs,

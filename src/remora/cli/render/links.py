@@ -114,7 +114,8 @@ def report_lines(page: Page, report: StatusReport, alias: str | None) -> list[Te
     if report.links:
         return _table(report.links, page.width if page.terminal else None)
     if alias is not None:
-        return [Text.assemble("There is no link to ", remote(alias, "bold"), ".")]
+        name = remote(alias, "bold")
+        return [Text.assemble("There is no link to ", name, ". Make one with: remora connect ", remote(alias))]
     how = "There are no links." if report.hub.running else "There are no links; the hub does not run."
     return [Text(f"{how} Make one with: remora connect ALIAS")]
 

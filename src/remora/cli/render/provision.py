@@ -57,6 +57,8 @@ class ProvisionView:
         self._width = max((len(alias) for alias in aliases), default=0)
         self._together = plans and verbosity == 0 and not self._single
         self._now = now
+        self._count = len(aliases)
+        self._unfinished = dict.fromkeys(aliases)
         self._waiting = dict.fromkeys(aliases)
         self._at_work: dict[str, _AtWork] = {}
         self._fetching: Text | None = None
@@ -71,6 +73,7 @@ class ProvisionView:
         self._waiting.pop(progress.alias, None)
         if isinstance(progress, HostProvision):
             self._at_work.pop(progress.alias, None)
+            self._unfinished.pop(progress.alias, None)
             if not (self._together and progress.ok):
                 self._host(progress)
         elif isinstance(progress, StepStarted):
@@ -105,6 +108,13 @@ class ProvisionView:
     def settle(self) -> None:
         """Take the moving part away."""
         self._page.clear()
+
+    def broken_off(self) -> None:
+        """Of several hosts, tell which have not been done when there is no report."""
+        left = list(self._unfinished)
+        if left and self._count > 1 and not self._quiet:
+            counts = f"{self._count} hosts: {self._count - len(left)} done, {len(left)} not"
+            self._page.line(remote(f"{counts}: {named(left)}", one_line=True))
 
     def _moved(self, progress: StepMoved) -> None:
         # What a host waits for before its first step, such as another operator, is told of no step.

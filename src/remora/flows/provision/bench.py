@@ -317,7 +317,8 @@ class _Lines:
 
 def _with_log(answers: Answers) -> str:
     log = answers.one("log")
-    return (answers.one("tail") or "") + (f"\nThe whole log on the host: {log}" if log and log != "/dev/null" else "")
+    whole = f"\nThe whole log on the host: {log}" if log and log != "/dev/null" else ""
+    return (answers.one("tail") or "").rstrip("\n") + whole
 
 
 def _stalled(what: str, seconds: float) -> TimeLimit:

@@ -7,8 +7,8 @@ from typing import Final
 
 from msgspec import UNSET
 
-from remora.core.errors import Code, UsageProblem
-from remora.core.platforms import codex_build
+from remora.core.errors import AppServerProblem, Code, UsageProblem
+from remora.core.platforms import BUILT_FOR, codex_build
 from remora.core.secrets import hide_in_addresses
 from remora.core.settings import Limits
 from remora.flows.provision.emit.cloud_init import cloud_init_files, secret_in_address
@@ -178,7 +178,11 @@ class _Emitter:
 
 def _platform(name: str) -> Platform:
     os, _, architecture = name.partition("-")
-    codex_build(os, architecture)
+    try:
+        codex_build(os, architecture)
+    except AppServerProblem:
+        next_step = f"Use one of: {', '.join(BUILT_FOR)}"
+        raise UsageProblem(Code.USAGE, f"{name!r} is no value of --platform.", next_step=next_step) from None
     return Platform(os=os, architecture=architecture)
 
 

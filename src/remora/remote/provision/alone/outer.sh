@@ -1,6 +1,13 @@
 # The outermost part of a program that stands alone: a playbook or a new machine runs it without us. $1 is a step's number
 # or all, $2 apply or check (prepare: only get ready for the archive of codex). Each step is read, compared, changed if
 # different and read again, each time in a new login shell. The last line tells what came of it.
+case ${1:-all}:${2:-apply} in
+  all:apply | all:check | [0-9]*:apply | [0-9]*:check | [0-9]*:prepare) ;;
+  *)
+    echo 'usage: provision.sh [all | NUMBER] [apply | check]' >&2
+    exit 2
+    ;;
+esac
 remora_work=$(umask 077 && mktemp -d) || exit 1
 trap 'rm -rf -- "$remora_work"' 0
 trap 'exit 1' HUP INT TERM
