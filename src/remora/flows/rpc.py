@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from importlib.metadata import version
 from random import Random
 from typing import Any, Final
@@ -11,9 +10,18 @@ from typing import Any, Final
 import msgspec
 
 from remora.core.backoff import Backoff
-from remora.core.errors import Code, ProtocolProblem, RemoraError, Stage, TimeLimit
+from remora.core.errors import Code, ProtocolProblem, RemoraError
+from remora.core.request_faults import (
+    answer_late,
+    answers_untaken,
+    closed_here,
+    handshake_late,
+    message_too_large,
+    not_taken_in,
+    outcome_unknown,
+)
 from remora.core.settings import Limits
-from remora.core.text import decode as text_of
+from remora.flows.outbox import Call, Outbox, Outgoing, fail, ignore
 from remora.flows.transport import Transport, open_transport
 from remora.flows.unasked import Unasked
 from remora.flows.waiting import dismiss, within
@@ -31,23 +39,6 @@ Asked = tuple[str, Any]
 """A method and its parameters."""
 
 
-@dataclass(slots=True)
-class _Call:
-    """A request on its way since `asked`. Until `started`, nothing of it has left."""
-
-    method: str
-    answer: "asyncio.Future[msgspec.Raw]"
-    asked: float
-    started: bool = False
-
-
-@dataclass(slots=True)
-class _Outgoing:
-    message: bytes
-    call: _Call | None
-    sent: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-
 class RpcClient:
     """One initialized connection to an app server.
 
@@ -62,9 +53,8 @@ class RpcClient:
         self._clock = clock
         self._limits = limits
         self._random = random
-        self._calls: dict[jsonrpc.RequestId, _Call] = {}
-        self._outbox: asyncio.Queue[_Outgoing | None] = asyncio.Queue()
-        self._writing: _Outgoing | None = None
+        self._calls: dict[jsonrpc.RequestId, Call] = {}
+        self._outbox = Outbox(transport)
         self._ahead: dict[tuple[str, bytes], asyncio.Task[Any]] = {}
         self._next_id = 0
         self._unasked = Unasked(limits.spool_memory)
@@ -108,7 +98,7 @@ class RpcClient:
     def ask_ahead(self, asked: Asked) -> None:
         """Send a request before its answer is wanted; the equal :meth:`request` that follows takes the answer."""
         task = asyncio.ensure_future(self._ask(*asked, self._limits.request))
-        task.add_done_callback(_ignore)
+        task.add_done_callback(ignore)
         self._ahead[_key(*asked)] = task
 
     async def foresee(self, asked: Asked) -> Any:
@@ -148,9 +138,9 @@ class RpcClient:
     async def _ask(self, method: str, params: Any, seconds: float) -> Any:
         self._next_id += 1
         request_id = self._next_id
-        call = _Call(method, asyncio.get_running_loop().create_future(), self._clock.monotonic())
+        call = Call(method, asyncio.get_running_loop().create_future(), self._clock.monotonic())
         self._calls[request_id] = call
-        late = _late(method, seconds)
+        late = answer_late(method, seconds)
         try:
             outgoing = self._post(jsonrpc.encode_request(request_id, method, params), call)
             raw = await within(self._clock, seconds, _answer(outgoing, call), error=late)
@@ -163,43 +153,23 @@ class RpcClient:
             call.answer.cancel()
         return jsonrpc.decode_value(raw)
 
-    def _lost(self, call: _Call, error: RemoraError) -> RemoraError:
+    def _lost(self, call: Call, error: RemoraError) -> RemoraError:
         if not call.started or appserver.is_safe_to_repeat(call.method):
             return error
-        return ProtocolProblem(
-            Code.REQUEST_UNKNOWN,
-            f"Whether the app server received {call.method} is not known: {error.message}",
-            seen=error.seen,
-            next_step="Look at the thread before asking again, so that nothing is done twice.",
-        )
+        return outcome_unknown(call.method, error)
 
     async def _send(self, message: bytes) -> None:
-        await self._post(message, None).sent
+        await self._post(message).sent
 
-    def _post(self, message: bytes, call: _Call | None) -> _Outgoing:
+    def _post(self, message: bytes, call: Call | None = None) -> Outgoing:
         if self.failure is not None:
             raise self.failure
-        outgoing = _Outgoing(message, call)
-        self._outbox.put_nowait(outgoing)
-        return outgoing
+        return self._outbox.post(message, call)
 
     async def write_all(self) -> None:
         """Write what is posted, in order, until the connection ends. Run by :func:`open_rpc`."""
         try:
-            while True:
-                outgoing = await self._outbox.get()
-                if outgoing is None:
-                    await self._transport.flush()
-                    continue
-                if outgoing.call is not None:
-                    if outgoing.call.answer.done():
-                        continue  # nobody waits any more and nothing of it has left: it stays here
-                    outgoing.call.started = True
-                self._writing = outgoing
-                await self._transport.send(outgoing.message)
-                self._writing = None
-                if not outgoing.sent.done():
-                    outgoing.sent.set_result(None)
+            await self._outbox.write_all()
         except RemoraError as error:
             self.end(error)
 
@@ -214,11 +184,11 @@ class RpcClient:
                 for message in messages:
                     self._take(message)
                 if self._transport.has_pending:
-                    self._outbox.put_nowait(None)
+                    self._outbox.flush()
         except RemoraError as error:
             self.end(error)
         except Exception as error:  # noqa: BLE001 - a full disk below the spool, for one: whoever waits must learn it
-            self.end(_cannot_read_on(error))
+            self.end(not_taken_in(error))
 
     def _take(self, message: bytes | jsonrpc.TooLarge) -> None:
         if isinstance(message, jsonrpc.TooLarge):
@@ -239,26 +209,17 @@ class RpcClient:
                 self._unasked.put(message)
 
     def _answer_unasked(self, answer: bytes) -> None:
-        if self._outbox.qsize() > _UNTAKEN_ANSWERS:
-            raise ProtocolProblem(
-                Code.PROTOCOL_VIOLATION,
-                "The app server asks on and on without taking the answers.",
-                next_step="Look at the server's log on the host; its owner can restart it.",
-            )
-        self._post(answer, None).sent.add_done_callback(_ignore)
+        if self._outbox.size > _UNTAKEN_ANSWERS:
+            raise answers_untaken()
+        self._post(answer).sent.add_done_callback(ignore)
 
     def _take_too_large(self, message: jsonrpc.TooLarge) -> None:
         request_id = jsonrpc.leading_id(message.beginning)
         call = self._calls.get(request_id) if request_id is not None else None
-        error = ProtocolProblem(
-            Code.MESSAGE_TOO_LARGE,
-            f"The app server sent a message beyond the limit of {self._limits.message} bytes.",
-            seen=text_of(message.beginning[:200]),
-            next_step="Ask for less at once: history is read in pages.",
-        )
+        error = message_too_large(self._limits.message, message.beginning)
         if call is None:
             raise error
-        _fail(call.answer, error)
+        fail(call.answer, error)
 
     def _settle(self, request_id: jsonrpc.RequestId, result: msgspec.Raw) -> None:
         call = self._calls.get(request_id)
@@ -268,20 +229,15 @@ class RpcClient:
     def _settle_refused(self, request_id: jsonrpc.RequestId | None, code: int, text: str) -> None:
         call = self._calls.get(request_id) if request_id is not None else None
         if call is not None:
-            _fail(call.answer, appserver.refusal(call.method, code, text))
+            fail(call.answer, appserver.refusal(call.method, code, text))
 
     def end(self, error: RemoraError) -> None:
         """End the connection for `error`: whoever waits learns it. Only the first reason counts."""
         if self.failure is None:
             self.failure = error
         for call in self._calls.values():
-            _fail(call.answer, self.failure)
-        waiting = [self._writing]
-        while not self._outbox.empty():
-            waiting.append(self._outbox.get_nowait())
-        for outgoing in waiting:
-            if outgoing is not None:
-                _fail(outgoing.sent, self.failure)
+            fail(call.answer, self.failure)
+        self._outbox.fail(self.failure)
         self._unasked.finish()
         self._closed.set()
 
@@ -304,12 +260,7 @@ async def open_rpc(
     out leave as soon as they are, and what that raises is raised here. Raises ``handshake-failed``, ``server-gone``,
     ``time-limit``, ``protocol-violation`` or what the stream raises.
     """
-    mute = TimeLimit(
-        Code.TIME_LIMIT,
-        f"The app server did not answer the handshake within {limits.handshake:g} seconds.",
-        stage=Stage.HANDSHAKE,
-        next_step="Look at the server's log on the host; if it hangs, its owner can restart it.",
-    )
+    mute = handshake_late(limits.handshake)
     tasks: list[asyncio.Task[None]] = []
     transport = open_transport(stream, framing, limits)
     client = RpcClient(transport, clock=clock, limits=limits, random=random or Random())  # noqa: S311 - spreads retries
@@ -321,7 +272,7 @@ async def open_rpc(
     finally:
         await client.drop_ahead()
         await dismiss(*tasks)
-        client.end(_closed_by_us())
+        client.end(closed_here())
         await transport.close(clock)
 
 
@@ -338,50 +289,15 @@ async def _initialize(client: RpcClient, ahead: Sequence[Asked] | Awaitable[Sequ
         await dismiss(asked)
 
 
-async def _answer(outgoing: _Outgoing, call: _Call) -> msgspec.Raw:
+async def _answer(outgoing: Outgoing, call: Call) -> msgspec.Raw:
     either: set[asyncio.Future[Any]] = {outgoing.sent, call.answer}
     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if not call.answer.done():
         outgoing.sent.result()
     else:
-        outgoing.sent.add_done_callback(_ignore)
+        outgoing.sent.add_done_callback(ignore)
     return await call.answer
 
 
 def _key(method: str, params: Any) -> tuple[str, bytes]:
     return method, msgspec.json.encode(params)
-
-
-def _late(method: str, seconds: float) -> TimeLimit:
-    return TimeLimit(
-        Code.TIME_LIMIT,
-        f"The app server did not answer {method} within {seconds:g} seconds.",
-        stage=Stage.THREAD,
-        next_step="Look at the server's log on the host, or allow more time with --timeout.",
-    )
-
-
-def _closed_by_us() -> ProtocolProblem:
-    return ProtocolProblem(
-        Code.SERVER_GONE, "The connection to the app server was closed here.", next_step="Open a new connection."
-    )
-
-
-def _cannot_read_on(error: Exception) -> RemoraError:
-    return RemoraError(
-        Code.INTERNAL,
-        "What the app server sent could not be taken in here.",
-        seen=f"{type(error).__name__}: {error}",
-        next_step="Look whether the disk for temporary files is full; if not, report this.",
-    )
-
-
-def _fail(future: "asyncio.Future[Any]", error: RemoraError) -> None:
-    if not future.done():
-        future.set_exception(error)
-        future.add_done_callback(_ignore)
-
-
-def _ignore(future: "asyncio.Future[Any]") -> None:
-    if not future.cancelled():
-        future.exception()
