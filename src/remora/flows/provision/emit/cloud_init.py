@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from remora.core.errors import Code, ConfigProblem, UsageProblem
 from remora.core.secrets import hide_in_addresses
+from remora.core.text import neutralise
 from remora.flows.provision.emit.compact import compact_shell
 from remora.flows.provision.emit.emission import EmittedFile
 from remora.flows.provision.emit.program import BOOTSTRAP, marker_step, program
@@ -64,7 +65,7 @@ def cloud_init_files(
     text = _BEGIN + program(
         numbered, count=len(steps), digest=spec.digest, operator=operator, last=len(numbered), text_of=_brief
     )
-    head = _HEAD.format(version=version, manifest=manifest.replace("\n", " "), alias=spec.alias, user=user)
+    head = _HEAD.format(version=version, manifest=neutralise(manifest, one_line=True), alias=spec.alias, user=user)
     head += _NO_LOGIN.format(alias=spec.alias) if has_login else ""
     folder = spec.alias.replace("/", "_")
     if program_url is None:

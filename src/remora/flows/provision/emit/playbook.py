@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from remora.core.errors import Code, ConfigProblem
+from remora.core.text import neutralise
 from remora.flows.provision.emit.emission import EmittedFile, archive_name
 from remora.flows.provision.emit.program import START, marker_step, program
 from remora.flows.provision.emit.wishes import AloneStep
@@ -19,6 +20,9 @@ _ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 _LAST: Final = "(remora_step.stdout_lines | default([], true) | last | default(''))"
 _CHANGED: Final = f"{_LAST} is match('remora: (changed|would change)')"
 _PLACES: Final = "places"
+_TEMPLATE: Final = re.compile(r"\{(?=[{%#])")
+_READY: Final = "remora: ready: [A-Za-z0-9_-]+ /"
+"""A platform and a place, as a host says them: the platform becomes a part of the name of a file here."""
 _HEAD: Final = """\
 # Made by remora {version} from {manifest}; needs ansible-core alone: ansible-playbook -i inventory.yml playbook.yml
 # Run it again and nothing changes. --check shows what would. Secrets are read where it runs, when it runs.
@@ -55,7 +59,7 @@ def playbook_files(
     shared = {f"play_{number}": works for number, works in enumerate(alike.values(), 1)}
     plays = [_play(name, works[0].tasks) for name, works in shared.items()]
     emitted.extend(EmittedFile(f"files/{archive_name(package)}", package=package) for package in shipments)
-    head = _HEAD.format(version=version, manifest=manifest.replace("\n", " "))
+    head = _HEAD.format(version=version, manifest=neutralise(manifest, one_line=True))
     return (
         EmittedFile("playbook.yml", (head + yaml_text(plays)).encode()),
         EmittedFile("inventory.yml", yaml_text(_inventory(shared, ssh_config)).encode()),
@@ -201,7 +205,7 @@ class _Work:
                 "dest": f"{{{{ {said} | regex_replace('^remora: ready: [^ ]+ ', '') }}}}",
                 "mode": "0600",
             },
-            "when": f"{said} is match('remora: ready: ')",
+            "when": f"{said} is match('{_READY}')",
         }
         return [look, copy, *self._command(number, step)]
 
@@ -253,7 +257,8 @@ def _is_absolute(path: str) -> bool:
 
 
 def _task_name(title: str) -> str:
-    return title.replace("{{", "{ {").replace("{%", "{ %").replace("{#", "{ #")
+    """`title` as the text that it is, where Ansible would take it for a template."""
+    return _TEMPLATE.sub("{ ", title)
 
 
 def _file_lookup(name: str) -> str:
