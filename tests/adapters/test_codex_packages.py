@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 from collections.abc import Callable, Coroutine, Mapping
 from hashlib import sha256
 from pathlib import Path
@@ -304,6 +305,44 @@ def test_no_link_of_an_archive_takes_files_of_this_machine_along(links: list[tup
     error = refusal(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=str(archive)))
     assert error.code is Code.PACKAGE_UNAVAILABLE
     assert "leads out of it" in error.message
+
+
+@pytest.mark.parametrize("target", ["codex\nlink /etc ../../escaped", "codex codex"])
+def test_a_link_that_would_be_another_line_of_the_list_of_files_is_refused(target: str, tmp_path: Path) -> None:
+    archive = tmp_path / "some.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(fake_program(tmp_path / "codex"), "bin/codex")
+        item = tarfile.TarInfo("bin/other")
+        item.type, item.linkname = tarfile.SYMTYPE, target
+        tar.addfile(item)
+    error = refusal(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=str(archive)))
+    assert error.code is Code.PACKAGE_UNAVAILABLE
+    assert "no list of files" in error.message
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize("is_first", [True, False])
+def test_an_archive_whose_descriptions_have_no_end_fills_no_memory(kind: bytes, is_first: bool, tmp_path: Path) -> None:
+    archive = tmp_path / "some.tar.gz"
+    item = tarfile.TarInfo("name")
+    item.type, item.size = kind, 256 * 1024**2
+    with tarfile.open(archive, "w:gz") as tar:
+        if not is_first:
+            tar.add(fake_program(tmp_path / "codex"), "bin/codex")
+    with gzip.open(archive, "rb") as file:
+        before = b"" if is_first else file.read().rstrip(b"\0")
+    before += b"\0" * (-len(before) % 512)
+    with gzip.open(archive, "wb", compresslevel=1) as packed:
+        packed.write(before + item.tobuf(tarfile.GNU_FORMAT))
+        for _ in range(256):
+            packed.write(bytes(1024**2))
+    tracemalloc.start()
+    try:
+        error = refusal(packages_in(tmp_path / "kept").fetch("file", "latest", HERE, file=str(archive)))
+        assert tracemalloc.get_traced_memory()[1] < 64 * 1024**2
+    finally:
+        tracemalloc.stop()
+    assert error.code is Code.PACKAGE_UNAVAILABLE
 
 
 def test_an_archive_without_end_is_refused_before_it_fills_the_disk(tmp_path: Path) -> None:

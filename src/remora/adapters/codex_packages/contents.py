@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
-from typing import IO, Final
+from typing import IO, Final, Self
 
 from remora.core.platforms import HEADER_SIZE, program_target
 
@@ -24,6 +24,17 @@ _COPY: Final = 1024 * 1024
 _MOST: Final = 4 * 1024**3
 _MOST_FILES: Final = 10_000
 """What an archive may become; ten times any codex there was."""
+_LONGEST_NAME: Final = 64 * 1024
+"""Bytes of a description that stands before a file of a tar archive; they are read as a whole."""
+_DESCRIPTIONS: Final = frozenset(
+    {
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    }
+)
 
 
 class ArchiveUnusable(Exception):
@@ -56,7 +67,7 @@ def open_contents(archive: Path, scratch: Path) -> Contents:
     try:
         if zipfile.is_zipfile(archive):
             _unpack_wheel(archive, scratch)
-        elif tarfile.is_tarfile(archive):
+        elif _is_tar(archive):
             _unpack_tar(archive, scratch)
             _check_links(scratch)
         else:
@@ -82,7 +93,7 @@ def origin_digest(archive: Path) -> str:
 
 def origin_files(archive: Path) -> Mapping[str, Path]:
     """The files that :func:`origin_digest` is about: the archive, or a program with its package. Raises ``OSError``."""
-    if not (zipfile.is_zipfile(archive) or tarfile.is_tarfile(archive)):
+    if not (zipfile.is_zipfile(archive) or _is_tar(archive)):
         with suppress(ArchiveUnusable):
             return _around(archive).files
     return {archive.name: archive}
@@ -127,12 +138,22 @@ def _package(root: Path, program: str) -> Contents:
             version = json.loads(description.read_text()).get("version")
         except (ValueError, AttributeError):
             raise ArchiveUnusable(f"its {_DESCRIPTION} cannot be read") from None
+    for name, path in files.items():
+        _check_listed(name, str(path.readlink()) if path.is_symlink() else "")
     named = isinstance(version, str) and re.fullmatch(r"[0-9A-Za-z.+-]{1,64}", version) is not None
     return Contents(files, program, version if named else None)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
     yield from (path for path in folder.rglob("*") if path.is_symlink() or path.is_file())
+
+
+def _check_listed(name: str, target: str) -> None:
+    """A list of files has a line for each, of which the name is the last word and a link's target one before it."""
+    if not name.isprintable() or name.strip() != name:
+        raise ArchiveUnusable(f"its file {name!r} has a name that no list of files can hold")
+    if not target.isprintable() or len(target.split()) > 1 or target.strip() != target:
+        raise ArchiveUnusable(f"its link {name} leads to {target!r}, which no list of files can hold")
 
 
 def _is_program(file: Path) -> bool:
@@ -150,9 +171,28 @@ def _unpack_wheel(archive: Path, folder: Path) -> None:
                     _write(folder, item.filename, content, executable=bool(item.external_attr >> 16 & 0o100))
 
 
+class _Item(tarfile.TarInfo):
+    """One whose descriptions fill no memory: a few megabytes become any number of gigabytes."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        item = super().frombuf(buf, encoding, errors)
+        if item.type in _DESCRIPTIONS and item.size > _LONGEST_NAME:
+            raise tarfile.ReadError(f"the description of a file has {item.size} bytes")
+        return item
+
+
+def _is_tar(archive: Path) -> bool:
+    try:
+        tarfile.open(archive, tarinfo=_Item).close()
+    except tarfile.TarError:
+        return False
+    return True
+
+
 def _unpack_tar(archive: Path, folder: Path) -> None:
     room = _Room()
-    with tarfile.open(archive) as tar:
+    with tarfile.open(archive, tarinfo=_Item) as tar:
         for item in tar:
             room.take(item.size)
             if item.issym():
@@ -208,8 +248,6 @@ def _place(folder: Path, name: str) -> Path:
     """Where `name` goes; never outside of `folder`, and never through a link of the archive."""
     inside = PurePosixPath(name)
     path = folder / inside
-    if not name.isprintable() or name.strip() != name:
-        raise ArchiveUnusable(f"its file {name!r} has a name that no list of files can hold")
     if inside.is_absolute() or ".." in inside.parts or not path.parent.resolve().is_relative_to(folder.resolve()):
         raise ArchiveUnusable(f"its file {name} leads out of it")
     path.parent.mkdir(parents=True, exist_ok=True)
