@@ -87,6 +87,17 @@ def test_only_what_was_named_is_covered(asked: str, covered: bool) -> None:
         ("169.254.169.254", "169.254.169.254", True),
         ("10.1.2.3", "10.1.2.4", False),
         ("api.example.com", "rubbish", False),
+        ("api.example.com", "::127.0.0.1", False),
+        ("api.example.com", "64:ff9b::169.254.169.254", False),
+        ("api.example.com", "64:ff9b:1::127.0.0.1", False),
+        ("api.example.com", "2002:a9fe:a9fe::1", False),
+        ("api.example.com", "::ffff:0:127.0.0.1", False),
+        ("api.example.com", "fd00:ec2::254", False),
+        ("api.example.com", "100.100.100.200", False),
+        ("[fd00:ec2::254]:80", "fd00:ec2::254", True),
+        ("api.example.com", "64:ff9b::10.1.2.3", True),
+        ("*.example.com", "64:ff9b::10.1.2.3", False),
+        ("*.example.com", "64:ff9b::93.184.216.34", True),
     ],
 )
 def test_a_name_may_not_mean_this_machine_or_its_wire(named: str, address: str, admitted: bool) -> None:

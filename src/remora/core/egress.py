@@ -15,6 +15,19 @@ _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LIKE_A_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _NAME_LIMIT: Final = 253
 _LOCALHOST: Final = "localhost"
+_KEEPERS: Final = tuple(map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200")))
+"""Where clouds keep their credentials, when that is not on the wire itself."""
+_CARRIERS: Final = tuple(
+    (ipaddress.IPv6Network(net), shift)
+    for net, shift in (
+        ("::/96", 0),
+        ("::ffff:0:0:0/96", 0),
+        ("64:ff9b::/96", 0),
+        ("64:ff9b:1::/48", 0),
+        ("2002::/16", 80),
+    )
+)
+"""Networks whose addresses hold one of IPv4, at which they may arrive, and the bits behind that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +61,9 @@ class Destination:
             return normal_host(address) == self.host
         if self.host == _LOCALHOST and not self.below:
             return found.is_loopback
-        if found.is_loopback or found.is_link_local or found.is_multicast or found.is_unspecified:
-            return False
-        return found.is_global or not self.below
+        return not any(map(_is_near, meant := _meant(found))) and (
+            all(each.is_global for each in meant) or not self.below
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,3 +181,15 @@ def _read_address(text: str) -> _Address | None:
     if isinstance(address, ipaddress.IPv6Address):
         return address.ipv4_mapped or (None if address.scope_id else address)
     return address
+
+
+def _meant(address: _Address) -> tuple[_Address, ...]:
+    """`address`, and the one of IPv4 that it holds for those who translate."""
+    held = (int(address) >> shift & 0xFFFFFFFF for network, shift in _CARRIERS if address in network)
+    return (address, *map(ipaddress.IPv4Address, held))
+
+
+def _is_near(address: _Address) -> bool:
+    """Whether it is this machine itself, on its wire, or where a cloud keeps credentials."""
+    is_here = address.is_loopback or address.is_unspecified
+    return is_here or address.is_link_local or address.is_multicast or address in _KEEPERS
