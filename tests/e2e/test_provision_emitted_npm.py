@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.e2e.test_provision_emitted import Laptop, alone, outcomes
+from tests.support.emitting_laptop import Laptop, alone, outcomes
 from tests.support.npm_registry import npm_registry
 from tests.support.system_sshd import SystemSshd
 
