@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.account_sshd import AccountSshd
-from tests.support.fake_codex import install
 from tests.support.hubs import HubPlace, hub_place
+from tests.support.link_scene import sshd
 from tests.support.loop import run
 from tests.support.program import LIMIT
 from tests.support.system_sshd import make_key
@@ -20,15 +20,9 @@ from tests.support.until import until, wait_until
 
 from remora.core.errors import ExitCode
 
+__all__ = ["sshd"]
+
 pytestmark = pytest.mark.sshd
-
-
-@pytest.fixture
-def sshd() -> Iterator[AccountSshd]:
-    """A host with a codex."""
-    with AccountSshd("/bin/bash") as server:
-        install(server.home / ".local/bin/codex")
-        yield server
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from tests.support.account_sshd import AccountSshd
-from tests.support.fake_codex import install
 from tests.support.gits import new_repository
 from tests.support.hubs import HubPlace, hub_place
+from tests.support.link_scene import sshd
 from tests.support.loop import run
 from tests.support.provisioning import marker_at, provision
 from tests.support.until import until
@@ -27,16 +27,11 @@ from remora.flows.provision.steps.repository import RepositoryStep
 from remora.wire.manifest import ProjectTable
 from remora.wire.reports.provision import HostProvision
 
+__all__ = ["sshd"]
+
 pytestmark = pytest.mark.sshd
 
 _SLOW = 'until test -e "$HOME/go"; do sleep 0.05; done\ntest -e "$HOME/good"'
-
-
-@pytest.fixture
-def sshd() -> Iterator[AccountSshd]:
-    with AccountSshd("/bin/bash") as server:
-        install(server.home / ".local/bin/codex")
-        yield server
 
 
 @pytest.fixture
