@@ -10,7 +10,9 @@ import tarfile
 import tracemalloc
 from collections.abc import Callable, Coroutine, Mapping
 from hashlib import sha256
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -113,6 +115,32 @@ def test_f35_without_network_and_without_a_kept_package_the_index_is_named(index
     assert "No matching distribution" in error.seen
     with pytest.raises(AppServerProblem):
         run(packages.find_version("wheel", "latest", HERE))
+
+
+def test_why_an_index_gives_nothing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refusing) as server:
+        serving = Thread(target=server.serve_forever)
+        serving.start()
+        monkeypatch.setenv("PIP_INDEX_URL", f"http://me:secret@127.0.0.1:{server.server_port}/simple")
+        monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+        monkeypatch.setenv("PIP_RETRIES", "0")
+        error = refusal(packages_in(tmp_path / "kept").fetch("wheel", "0.10.0", HERE))
+        server.shutdown()
+        serving.join()
+    assert "403 Client Error" in error.seen
+    assert "secret" not in error.seen
+    assert "Traceback" not in error.seen
+
+
+class Refusing(BaseHTTPRequestHandler):
+    """An index that lets nobody in."""
+
+    def do_GET(self) -> None:
+        """See :class:`BaseHTTPRequestHandler`."""
+        self.send_error(403)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as inherited
+        """Not said."""
 
 
 def test_many_who_ask_at_once_fetch_once(index: Path, tmp_path: Path) -> None:

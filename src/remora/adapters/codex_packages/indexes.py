@@ -18,6 +18,8 @@ _NPM: Final = "@openai/codex"
 _NUMBER: Final = r"[0-9][0-9A-Za-z.+-]*"
 _PIP_SETTINGS: Final = {"PIP_REQUIRE_VIRTUALENV": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 """Only what would make it ask, or refuse a download that installs nothing."""
+_PIP_REASONS: Final = re.compile(r"Could not fetch URL .*")
+"""Without ``-vv`` pip says of an index that refuses, or is not reached, only that there is no such version."""
 
 
 class Index(Protocol):
@@ -44,7 +46,7 @@ class WheelIndex:
         said = await self._pip(("index", "versions", *_platform_options(build), _WHEEL), folder, None)
         found = re.search(rf"^{_WHEEL} \(({_NUMBER})\)", said, re.MULTILINE)
         if found is None:
-            raise ProgramFailed(said or f"pip names no version of {_WHEEL}.")
+            raise ProgramFailed(f"pip names no version of {_WHEEL}.")
         return found[1]
 
     async def download(self, version: str, build: CodexBuild, folder: Path, tell: Callable[[int], None]) -> Path:
@@ -56,12 +58,13 @@ class WheelIndex:
 
     async def _pip(self, words: Sequence[str], folder: Path, tell: Callable[[int], None] | None) -> str:
         return await run_program(
-            (*_find_pip(), *words),
+            (*_find_pip(), *words, "-vv"),
             folder=folder,
             clock=self._clock,
             stall=self._stall,
             environment=_PIP_SETTINGS,
             tell=tell,
+            reasons=_PIP_REASONS,
         )
 
 

@@ -30,11 +30,13 @@ async def run_program(
     stall: float,
     environment: Mapping[str, str] | None = None,
     tell: Callable[[int], None] | None = None,
+    reasons: re.Pattern[str] | None = None,
 ) -> str:
     """Run a program in `folder`, which is its place for temporary files too, and give its standard output.
 
     `tell` hears how many bytes lie in `folder`; when neither that nor its output has grown for `stall` seconds the
-    program is ended. Raises :class:`ProgramFailed`. Passwords in addresses are left out of what it said.
+    program is ended. Raises :class:`ProgramFailed` with what fits `reasons` in its output, and then what its standard
+    error, or else its output, ends with. Passwords in addresses are left out of what it said.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -60,7 +62,9 @@ async def run_program(
                 os.killpg(process.pid, signal.SIGKILL)
         await reading
     if stalled or process.returncode:
-        said = _SECRET.sub("", decode(bytes(errors[-_TAIL:] or output[-_TAIL:]))).strip()
+        told = [] if reasons is None else dict.fromkeys(reasons.findall(decode(bytes(output))))
+        ended = decode(bytes(errors[-_TAIL:] or output[-_TAIL:]))
+        said = _SECRET.sub("", "\n".join([*told, ended])).strip()
         raise ProgramFailed(f"{said}\n{_STALLED.format(stall)}".strip() if stalled else said)
     return decode(bytes(output))
 
