@@ -34,39 +34,45 @@ remora_end_run() {
 }
 
 trap '' PIPE # a cut connection must not end who cleans up
-exec 5>&1 9<&8
-tee -- "$remora_log" <"$remora_pipe" 5>&- 8<&- 9<&- &
+# Whatever of this is killed, nothing that stays may hold our side of the channel: whoever waits there would wait on. So tee
+# finds the pipe open, and the timer says nothing itself.
+exec 5>&1 9<&8 4<>"$remora_pipe"
+tee -- "$remora_log" <"$remora_pipe" 4>&- 5>&- 8<&- 9<&- &
 remora_tee=$!
 printf '%s' "$remora_text" | (
   exec 3<&0
   trap - PIPE
   # The text comes by a descriptor of its own: no argument, no file, and standard input stays free.
   printf '%s' "$remora_secret" |
-    $remora_alone /bin/sh -c 'remora_text=$(cat <&3) && exec 3<&- && eval "$remora_text"' >"$remora_pipe" 2>&1 8<&- 9<&- &
+    $remora_alone /bin/sh -c 'remora_text=$(cat <&3) && exec 3<&- && eval "$remora_text"' >"$remora_pipe" 2>&1 4>&- 8<&- 9<&- &
   remora_pid=$!
   trap '' PIPE
-  exec 3<&-
+  exec 3<&- 4>&-
   (
     read -r remora_word <&9
     remora_end_run
   ) >/dev/null 2>&1 5>&- &
   remora_watcher=$!
   (
-    trap 'kill "$remora_sleep" 2>/dev/null; exit 0' TERM
-    sleep "$remora_limit" >/dev/null 2>&1 5>&- 9<&- &
+    remora_early=1
+    trap 'kill "$remora_sleep" 2>/dev/null; exit "$remora_early"' TERM
+    sleep "$remora_limit" &
     remora_sleep=$!
     wait "$remora_sleep"
-    remora_tell limited 1 >&5
+    remora_early=0
     remora_end_run
-  ) &
+    exit 0
+  ) >/dev/null 2>&1 5>&- 9<&- &
   remora_timer=$!
   wait "$remora_pid"
   remora_status=$?
   kill "$remora_watcher" "$remora_timer" 2>/dev/null
-  wait "$remora_watcher" "$remora_timer" 2>/dev/null
+  wait "$remora_watcher" 2>/dev/null
+  ! wait "$remora_timer" || remora_tell limited 1 >&5
   kill -9 "-$remora_pid" 2>/dev/null # what it left in the background would never be found again
   remora_tell status "$remora_status" >&5
 ) >/dev/null 2>&1
+exec 4>&-
 remora_tries=0
 while kill -0 "$remora_tee" 2>/dev/null && [ "$remora_tries" -lt 60 ]; do
   remora_tries=$((remora_tries + 1))
