@@ -28,7 +28,7 @@ def disconnect(
     """Drop the link to a host.
 
     The app server and what runs there go on. A link that is not there is no failure, but with --stop-server it is:
-    only over a link can the app server be stopped.
+    only over a link can the app server be stopped, so connect first.
 
     Examples:
 
