@@ -1,11 +1,11 @@
 """Carrying bytes between a client of this machine and the app server."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from remora.core.links import LinkName
+from remora.core.links import LinkName, side_door
 from remora.flows.holding import Holder
 from remora.flows.waiting import dismiss
 from remora.ports import ByteStream, LocalSockets, Visitor
@@ -23,14 +23,13 @@ async def show_in(client: ByteStream, open_server: Callable[[], Awaitable[ByteSt
     held = _Held(client)
     try:
         if await held.until(opening):
-            server = opening.result()
-            try:
-                await _carry_both(client, server, held)
-            finally:
-                await server.close()
+            await _carry_both(client, opening.result(), held)
     finally:
-        await dismiss(opening)
         await held.close()
+        await dismiss(opening)
+        # Who serves here may be sent away in the very moment in which the server is there.
+        if not opening.cancelled() and opening.exception() is None:
+            await opening.result().close()
 
 
 class _Held:
@@ -120,33 +119,41 @@ class Guest:
 
 
 class Doors:
-    """The local sockets of one link, one for each of its names; `visitor` serves who comes in at any."""
+    """The local sockets of one link: for each of its names a door, where `visitor` serves who comes in, and beside it a
+    side door, where `aside` does.
+    """
 
-    def __init__(self, sockets: LocalSockets, visitor: Visitor) -> None:
+    def __init__(self, sockets: LocalSockets, visitor: Visitor, *, aside: Visitor) -> None:
         self._sockets = sockets
         self._visitor = visitor
-        self._open: dict[LinkName, Holder[None]] = {}
+        self._aside = aside
+        self._open: dict[LinkName, list[Holder[None]]] = {}
         self.paths: dict[LinkName, str] = {}
-        """Where each is, or will be, the first one first."""
+        """Where each door is, or will be, the first one first."""
 
     async def open(self, name: LinkName) -> None:
-        """Open the door whose path is set. Raises ``runtime-folder-unusable``."""
-        door = Holder(partial(self._sockets.serve, self.paths[name], self._visitor))
+        """Open the two whose path is set. Raises ``runtime-folder-unusable``; then neither is open."""
+        path = self.paths[name]
+        opened = self._open[name] = []
         try:
-            await door.opened()
+            for place, visitor in ((path, self._visitor), (side_door(path), self._aside)):
+                opened.append(Holder(partial(self._sockets.serve, place, visitor)))
+                await opened[-1].opened()
         except BaseException:
-            await door.close()
+            await _close(self._open.pop(name, []))
             raise
-        self._open[name] = door
 
     async def close(self, name: LinkName) -> None:
-        """Close one and forget it; its visits are cancelled."""
+        """Close those of one name and forget it; their visits are cancelled."""
         self.paths.pop(name, None)
-        door = self._open.pop(name, None)
-        if door is not None:
-            await door.close()
+        await _close(self._open.pop(name, []))
 
     async def close_all(self) -> None:
         """Close all; the paths stay known."""
-        for door in self._open.values():
-            await door.close()
+        for doors in list(self._open.values()):
+            await _close(doors)
+
+
+async def _close(doors: Iterable[Holder[None]]) -> None:
+    for door in doors:
+        await door.close()

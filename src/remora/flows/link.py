@@ -10,7 +10,7 @@ from remora.core.errors import Code, RemoraError, TimeLimit, Unreachable
 from remora.core.launching import LaunchRequest, refuse_folder
 from remora.core.link_events import Active, Asked, CameUp, Due, Ended, Event, Failed, Lost, Wanted
 from remora.core.link_faults import link_missing
-from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy, side_door
+from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
 from remora.core.probes import FolderFacts
 from remora.core.session import Effect, Session
 from remora.flows.doors import Doors, Guest, show_in
@@ -67,9 +67,8 @@ class Link:
         )
         self.egresses = Egresses(name.alias, self._host_ports, world, identity=lambda: self.identity)
         """The ways out that the host has through this link."""
-        self._doors = Doors(sockets, self._visit)
-        self._side_doors = Doors(sockets, self._visit_aside)
-        self._name_doors(name, socket_path)
+        self._doors = Doors(sockets, self._visit, aside=self._visit_aside)
+        self._doors.paths[name] = socket_path
         self._guests = 0
         self._breaks = 0
         self._since = self._clock.wall()
@@ -149,7 +148,7 @@ class Link:
         self._running = True
         tasks: list[asyncio.Future[Any]] = []
         try:
-            await self._open_doors(self.name)
+            await self._doors.open(self.name)
             waking = watch_machine(self._clock, self._world.network, self._tell)
             works: list[Coroutine[Any, Any, object]] = [self._obey(), waking, self._stopping.wait()]
             tasks.extend(asyncio.ensure_future(work) for work in works)
@@ -201,17 +200,17 @@ class Link:
 
     async def add_alias(self, name: LinkName, socket_path: str) -> None:
         """Another name for the same machine: a door of its own into this link. Raises as :meth:`run`."""
-        self._name_doors(name, socket_path)
+        self._doors.paths[name] = socket_path
         try:
-            await self._open_doors(name)
+            await self._doors.open(name)
         except BaseException:
-            await self._close_doors(name)
+            await self._doors.close(name)
             raise
         self._note_change()
 
     async def remove_alias(self, name: LinkName) -> None:
         """Close the door of one name; not the only one. What is dialled stays the alias that the link was made for."""
-        await self._close_doors(name)
+        await self._doors.close(name)
         if name == self.name:
             self.name = self.aliases[0]
         self._note_change()
@@ -279,18 +278,6 @@ class Link:
 
     async def _visit_aside(self, client: ByteStream) -> None:
         await show_in(client, partial(self._enter, lambda way: way.open_relay()))
-
-    def _name_doors(self, name: LinkName, socket_path: str) -> None:
-        self._doors.paths[name] = socket_path
-        self._side_doors.paths[name] = side_door(socket_path)
-
-    async def _open_doors(self, name: LinkName) -> None:
-        for doors in (self._doors, self._side_doors):
-            await doors.open(name)
-
-    async def _close_doors(self, name: LinkName) -> None:
-        for doors in (self._doors, self._side_doors):
-            await doors.close(name)
 
     # -- the loop that obeys
 
@@ -370,8 +357,7 @@ class Link:
                 await within(self._clock, limits.stop, self._supervisor.leave(), error=unheard)
         finally:
             await dismiss(*tasks)
-            for doors in (self._doors, self._side_doors):
-                await doors.close_all()
+            await self._doors.close_all()
 
     def _stopped(self) -> RemoraError:
         return link_missing(self.name.alias, "was ended")
