@@ -148,10 +148,10 @@ class ProvisionView:
             for step in host.steps if not self._details else []:
                 if step.error is not None or step.outcome == "would-change":
                     self._step(step, indent="  ")
-        if self._single or self._details:
-            self._not_reached(host)
         if host.error is not None:
             self._trouble(host.error)
+        if self._single or self._details:
+            self._not_reached(host)
         if not self._quiet:
             for notice in host.notices:
                 self._page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
