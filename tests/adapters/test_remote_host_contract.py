@@ -21,7 +21,7 @@ from remora.adapters.openssh_host import OpensshDialler
 from remora.demo.embedded_host import embedded_host
 from remora.flows.dial import find_route
 from remora.flows.unattended import UnattendedDialogue
-from remora.ports import ExitStatus, RemoteHost
+from remora.ports import Dialler, ExitStatus, RemoteHost
 from remora.testing import contracts
 from remora.testing.contracts import REMOTE_HOST_CONTRACT, Contract, HostUnderTest
 from remora.testing.memory_host import MemoryHost, Program, ProgramEnd
@@ -89,20 +89,9 @@ async def own_master(folder: Path) -> AsyncIterator[HostUnderTest]:
 @contextlib.asynccontextmanager
 async def own_master_to_asyncssh(folder: Path) -> AsyncIterator[HostUnderTest]:
     """The system's ssh as a control master of ours, to asyncssh's server."""
-    async with embedded_host() as server, echo_socket(folder / "echo") as path:
-        route = await find_route(server.alias, OpenSshResolver(str(server.ssh_config)))
-
-        async def lose(host: RemoteHost) -> None:
-            server.drop_connections()
-
-        async def say_goodbye(host: RemoteHost) -> None:
-            server.dismiss_connections()
-
-        with short_folder() as sockets:
-            dialler = OpensshDialler(lambda: sockets, ssh_config=str(server.ssh_config))
-            yield HostUnderTest(
-                lambda: dialler.dial(route, UnattendedDialogue()), lose, echo_socket=path, say_goodbye=say_goodbye
-            )
+    with short_folder() as sockets:
+        async with embedded(folder, lambda config: OpensshDialler(lambda: sockets, ssh_config=config)) as under_test:
+            yield under_test
 
 
 @contextlib.asynccontextmanager
@@ -128,8 +117,16 @@ async def users_master(folder: Path) -> AsyncIterator[HostUnderTest]:
 @contextlib.asynccontextmanager
 async def asyncssh_server(folder: Path) -> AsyncIterator[HostUnderTest]:
     """asyncssh's own server, reached through its SSH configuration."""
+    async with embedded(folder, lambda config: AsyncsshDialler()) as under_test:
+        yield under_test
+
+
+@contextlib.asynccontextmanager
+async def embedded(folder: Path, make_dialler: Callable[[str], Dialler]) -> AsyncIterator[HostUnderTest]:
+    """The demo's host, reached by the dialler that is made for its SSH configuration."""
     async with embedded_host() as server, echo_socket(folder / "echo") as path:
-        route = await find_route(server.alias, OpenSshResolver(str(server.ssh_config)))
+        config = str(server.ssh_config)
+        route, dialler = await find_route(server.alias, OpenSshResolver(config)), make_dialler(config)
 
         async def lose(host: RemoteHost) -> None:
             server.drop_connections()
@@ -138,10 +135,7 @@ async def asyncssh_server(folder: Path) -> AsyncIterator[HostUnderTest]:
             server.dismiss_connections()
 
         yield HostUnderTest(
-            lambda: AsyncsshDialler().dial(route, UnattendedDialogue()),
-            lose,
-            echo_socket=path,
-            say_goodbye=say_goodbye,
+            lambda: dialler.dial(route, UnattendedDialogue()), lose, echo_socket=path, say_goodbye=say_goodbye
         )
 
 
