@@ -64,7 +64,6 @@ class FakeAccess:
     launched: bool = True
     missing: bool = False
     flights: Flights = field(default_factory=Flights)
-    upgraded: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def body(self) -> LinkBody:
         return LinkBody(

@@ -59,10 +59,6 @@ class PseudoTerminal:
         """Type; ``\\x04`` is Ctrl-D, ``\\x03`` Ctrl-C."""
         os.write(self._person, text.encode())
 
-    def resize(self, columns: int) -> None:
-        """Change the width."""
-        ioctl(self._program, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-
     async def shows(self, text: str) -> None:
         """Wait until `text` is on the screen, after whatever was waited for before."""
         async with asyncio.timeout(LIMIT):
