@@ -21,8 +21,10 @@ for remora_place in /etc/machine-id /var/lib/dbus/machine-id; do
 done
 [ -n "$remora_machine" ] || remora_machine=$(sysctl -n kern.uuid 2>/dev/null)
 
-# remora_may_have FOLDER: it is a folder of ours, or could be made; a link that others may have laid is neither.
+# remora_may_have FOLDER: it is a folder of ours, or could be made; a link that others may have laid is neither. One that
+# is not named from the root on (TMPDIR="~/tmp") would be another folder for each program: it counts for nothing.
 remora_may_have() {
+  case $1 in /*) ;; *) return 1 ;; esac
   if [ -e "$1" ] || [ -L "$1" ]; then
     [ -d "$1" ] && [ ! -L "$1" ] && [ -w "$1" ] && remora_owns "$1"
   else
@@ -37,17 +39,17 @@ remora_here=${remora_machine:-$(uname -n)}
 case $remora_here in *[!A-Za-z0-9.-]*) remora_here=$(printf %s "$remora_here" | tr -c 'A-Za-z0-9.-' _) ;; esac
 remora_key=$(printf %s "$remora_home" | cksum)
 remora_key=${remora_key%% *}
+case ${XDG_STATE_HOME-} in /*) remora_states=$XDG_STATE_HOME/remora ;; *) remora_states=$HOME/.local/state/remora ;; esac
 for remora_run in "${XDG_RUNTIME_DIR:+$XDG_RUNTIME_DIR/remora}" "${TMPDIR:-/tmp}/remora-$remora_user" here ''; do
   if [ "$remora_run" = here ]; then
     remora_run=$(printf %s "$remora_here" | cksum)
-    remora_run=${XDG_STATE_HOME:-$HOME/.local/state}/remora/run-${remora_run%% *}
+    remora_run=$remora_states/run-${remora_run%% *}
   fi
   [ -n "$remora_run" ] && [ "${#remora_run}" -le 85 ] || continue
   ! remora_may_have "$remora_run" || break
 done
 
-for remora_state in "${XDG_STATE_HOME:-$HOME/.local/state}/remora/$remora_here" \
-  "${remora_run:+$remora_run/state-$remora_here}" ''; do
+for remora_state in "$remora_states/$remora_here" "${remora_run:+$remora_run/state-$remora_here}" ''; do
   [ -n "$remora_state" ] || continue
   ! remora_may_have "$remora_state" || break
 done

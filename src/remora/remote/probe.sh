@@ -118,6 +118,7 @@ elif [ -e "$remora_folder" ]; then
 else
   remora_emit folder.state missing
   remora_parent=$remora_folder
+  case $remora_parent in '~'*) remora_parent=/home ;; esac # of an account that is not there
   while [ ! -d "$remora_parent" ] && [ -n "$remora_parent" ]; do remora_parent=${remora_parent%/*}; done
   for remora_place in "$remora_parent"/*/; do
     [ -d "$remora_place" ] && printf '%s\n' "${remora_place%/}"

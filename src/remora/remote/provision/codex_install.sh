@@ -36,7 +36,7 @@ remora_put_together() (
       link) mkdir -p -- "$(dirname -- "$remora_file")" && ln -s -- "$remora_sum" "$remora_file" || exit 1 ;;
     esac
   done <.remora-files
-  chmod 755 -- "$@"
+  chmod -- 755 "$@"
 )
 
 remora_blame_place() {

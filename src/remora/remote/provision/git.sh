@@ -16,12 +16,13 @@ done
 
 # git finds what the login shell finds, looks at no other repository, asks nobody, and only looks where it only looks.
 remora_alone_with_git() {
-  unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_ASKPASS SSH_ASKPASS
+  unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_OBJECT_DIRECTORY SSH_ASKPASS
+  GIT_ASKPASS= # set to nothing, so that core.askPass asks nobody either
   GIT_TERMINAL_PROMPT=0
   GIT_OPTIONAL_LOCKS=0
   LC_ALL=C
   PATH=$remora_path
-  export GIT_TERMINAL_PROMPT GIT_OPTIONAL_LOCKS LC_ALL PATH
+  export GIT_ASKPASS GIT_TERMINAL_PROMPT GIT_OPTIONAL_LOCKS LC_ALL PATH
   exec </dev/null 5>&- 8<&- 9<&-
 }
 
@@ -64,7 +65,9 @@ remora_look_at_tree() {
   remora_earlier=
   for remora_pause in 1 1 1 2 2 3 3 3 4 ''; do
     remora_head=$(remora_commit_of HEAD)
-    remora_changed=$(remora_git status --porcelain --untracked-files=no --ignore-submodules=none 2>&1)
+    # What git warns of or traces meanwhile is no change.
+    remora_changed=$(remora_git status --porcelain --untracked-files=no --ignore-submodules=none 2>/dev/null) ||
+      remora_changed=$(remora_git status 2>&1)
     [ -n "$remora_changed" ] && [ -n "$remora_target" ] && ! remora_has_target || return 0
     [ "$remora_earlier" != "$remora_head $remora_changed" ] || remora_is_git_at_work || return 0
     remora_earlier="$remora_head $remora_changed"

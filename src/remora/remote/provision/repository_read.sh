@@ -13,9 +13,9 @@ remora_examine_folder() {
     remora_tell detail "it is closed to this account"
   elif [ -z "$(ls -A -- "$remora_tree" 2>/dev/null)" ]; then
     remora_tell state empty
-  elif ! remora_top=$(remora_git rev-parse --show-toplevel 2>&1); then
+  elif ! remora_top=$(remora_git rev-parse --show-toplevel 2>/dev/null); then
     remora_tell state foreign
-    remora_tell detail "$remora_top"
+    remora_tell detail "$(remora_git rev-parse --show-toplevel 2>&1)"
   elif [ "$(cd -- "$remora_tree" && pwd -P)" != "$(cd -- "$remora_top" && pwd -P)" ]; then
     remora_tell state foreign
     remora_tell detail "it is part of the repository $remora_top"

@@ -58,7 +58,15 @@ class PathStep:
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         """See :class:`~remora.flows.provision.step.Step`. The next reading is that of a new login shell."""
-        answers = finding.answers
+        await self._make(finding.answers, bench)
+        if finding.answers.one("place.missing"):  # that a start-up file would put it on the PATH was only a hope
+            again = await self.judge(
+                await bench.ask(self.reading(), limit=bench.world.limits.provision_step), bench.facts
+            )
+            if again.state is StepState.DIFFERENT:
+                await self._make(again.answers, bench)
+
+    async def _make(self, answers: Answers, bench: Workbench) -> None:
         variables = {
             "remora_location": self._codex.location,
             "remora_target": answers.one("target") or "",
