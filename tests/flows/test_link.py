@@ -15,7 +15,7 @@ from tests.support.fake_codex import install
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import CutInMidFrame, CutNow, OneByteAtATime, RefuseFor
 from tests.support.faults import Fault as NetworkFault
-from tests.support.host_processes import command_of, servers
+from tests.support.host_processes import command_of, parent_of, servers
 from tests.support.link_scene import LIMITS, echo_exactly, folder, set_already, sshd
 from tests.support.links import SshdResolver, client_of, linked, until_it_is, world_of
 from tests.support.loop import run
@@ -35,12 +35,6 @@ pytestmark = pytest.mark.sshd
 def relays(sshd: AccountSshd) -> list[int]:
     """The relay daemons on the host: Pythons with no sshd above them."""
     return [pid for pid in sshd.session_processes() if " -ISB -c " in command_of(pid) and parent_of(pid) == 1]
-
-
-def parent_of(pid: int) -> int:
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    return 0
 
 
 def test_a_client_at_the_door_speaks_with_the_app_server_over_one_login(sshd: AccountSshd, folder: Path) -> None:

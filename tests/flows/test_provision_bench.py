@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.host_processes import command_of
+from tests.support.host_processes import command_of, parent_of
 from tests.support.loop import run
 from tests.support.provisioning import Progress, bench_at
 from tests.support.system_sshd import SystemSshd
@@ -235,8 +235,10 @@ def test_nothing_of_the_users_outlives_the_connection(sshd: SystemSshd, how: str
 def test_f47_whoever_of_ours_survives_on_the_host_keeps_nobody_waiting(sshd: SystemSshd) -> None:
     """Something there kills, and misses what was about to begin: the timer, which would stay for hours."""
 
-    def commands() -> dict[int, str]:
-        return {pid: command_of(pid) for pid in sshd.session_processes()}
+    def timer() -> set[int]:
+        """The shell that waits, and what it waits for."""
+        alarms = {pid for pid in sshd.session_processes() if "54321" in command_of(pid)}
+        return {*alarms, *(parent_of(pid) for pid in alarms)}
 
     async def work() -> RemoraError:
         progress = Progress()
@@ -244,14 +246,13 @@ def test_f47_whoever_of_ours_survives_on_the_host_keeps_nobody_waiting(sshd: Sys
             bench.attend("x", "x", progress)
             running = asyncio.ensure_future(bench.run(Script("", {}, HANGS), limit=54321))
             await until(lambda: progress.lines, what="the program to begin")
-            alarm = await until(lambda: next((pid for pid, said in commands().items() if "54321" in said), None))
-            timer = int(Path(f"/proc/{alarm}/stat").read_text().rpartition(") ")[2].split()[1])
-            for pid in set(commands()) - {alarm, timer}:
+            left = await until(timer)
+            for pid in set(sshd.session_processes()) - left:
                 os.kill(pid, signal.SIGKILL)
             with pytest.raises(RemoraError) as caught:
                 await running
-            os.kill(timer, signal.SIGKILL)
-            os.kill(alarm, signal.SIGKILL)
+            for pid in left:
+                os.kill(pid, signal.SIGKILL)
             return caught.value
 
     assert run(work()).code is Code.SHELL_FAILED

@@ -33,11 +33,7 @@ _LAST_WORDS: Final = 0.1
 
 
 class _Ordered(Exception):
-    """Somebody wants the app server stopped; the connection is needed for that, and the outcome awaited."""
-
-    def __init__(self, outcome: "asyncio.Future[str]") -> None:
-        super().__init__()
-        self.outcome = outcome
+    """Somebody wants the app server stopped, as the first of the orders says; the connection is needed for that."""
 
 
 @dataclass(slots=True)
@@ -116,6 +112,8 @@ class Supervisor:
             raise _not_live(self._alias)
         if not force:
             await require_idle(self.way, self._world)
+            if self.way is None:
+                raise _not_live(self._alias)
         outcome: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._orders.put_nowait(outcome)
         return await outcome
@@ -154,8 +152,8 @@ class Supervisor:
             live = _Live()
             try:
                 cause = await self._serve(host, live, launched=launch)
-            except _Ordered as ordered:
-                if await self._obey(host, ordered.outcome):
+            except _Ordered:
+                if await self._obey(host, self._orders.get_nowait()):
                     self._tell(Ended())
                     return None
                 launch = False
@@ -255,11 +253,11 @@ class Supervisor:
         try:
             await asyncio.wait({over, ordered}, return_when=asyncio.FIRST_COMPLETED)
             if not over.done():
-                raise _Ordered(ordered.result())
-            if ordered.done():
-                self._orders.put_nowait(ordered.result())
+                raise _Ordered
             return over.result()
         finally:
+            if ordered.done():  # who gave it waits for an answer, whatever ends this
+                self._orders.put_nowait(ordered.result())
             await dismiss(over, ordered)
 
     async def _obey(self, host: RemoteHost, outcome: "asyncio.Future[str]") -> bool:
