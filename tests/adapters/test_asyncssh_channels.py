@@ -123,6 +123,24 @@ def test_unread_output_stays_on_the_host(tmp_path: Path) -> None:
         assert finished.exists()
 
 
+def test_a_reader_that_is_slower_than_the_host_gets_no_more_than_it_has_room_for(tmp_path: Path) -> None:
+    finished = tmp_path / "finished"
+    with SystemSshd(tmp_path) as server:
+
+        async def work() -> None:
+            async with AsyncsshDialler().dial(server.route(), UnattendedDialogue()) as host:
+                flood = await host.start(["sh", "-c", f"head -c 64M /dev/zero; touch {finished}"])
+                for _ in range(20):
+                    size = 0
+                    while size < 1024 * 1024:
+                        size += len(await flood.read())
+                    await echo_exactly(host, 65536)  # the host sends what it may meanwhile
+                assert not finished.exists()
+                await flood.kill()
+
+        run(work())
+
+
 def test_a_renewed_key_exchange_goes_unnoticed(tmp_path: Path) -> None:
     with SystemSshd(tmp_path, options=["RekeyLimit 1M"]) as server:
 

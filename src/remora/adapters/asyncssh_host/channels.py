@@ -137,9 +137,8 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
         """Keep what came; beyond the high mark the channel holds the rest back and so does the far side."""
         inbox = self._output if datatype is None else self._errors
         inbox.put(data)
-        if not self._held and inbox.size > _INBOX_HIGH and self._channel is not None:
-            self._held = True
-            self._channel.pause_reading()
+        if not self._held:
+            self._hold()
 
     def eof_received(self) -> bool:
         """The far side has ended; ours stays open."""
@@ -181,12 +180,26 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
     async def _read_from(self, inbox: Inbox, limit: int) -> bytes:
         await inbox.wait()
         data = inbox.take(limit)
-        if self._held and max(self._output.size, self._errors.size) <= _INBOX_LOW and self._channel is not None:
-            self._held = False
-            self._channel.resume_reading()
+        if self._held and max(self._output.size, self._errors.size) <= _INBOX_LOW:
+            self._release()
         if not data:
             self._raise_failure()
         return data
+
+    def _hold(self) -> None:
+        self._held = max(self._output.size, self._errors.size) > _INBOX_HIGH
+        if self._held and self._channel is not None:
+            self._channel.pause_reading()
+
+    def _release(self) -> None:
+        """Take all that was held back before any of it is held back again.
+
+        With the first piece asyncssh allows the far side a whole window more, whatever it still holds itself: in
+        memory that would become more with each piece that is taken, for a far side that is quicker than the reader.
+        """
+        if self._channel is not None:
+            self._channel.resume_reading()
+        self._hold()
 
     def _send(self, data: bytes) -> None:
         self._raise_failure()
