@@ -61,6 +61,7 @@ def codex_specs(
 
     from remora import wiring
     from remora.core.aliases import explain_unknown
+    from remora.core.errors import Code, UsageProblem
     from remora.wire.host_spec import simple_specs
 
     listing = wiring.default_config_reader(ssh_config).read()
@@ -69,6 +70,9 @@ def codex_specs(
         if unknown is not None:
             raise unknown
     named = None if file is None else str(Path(file).expanduser().absolute())
+    if named is not None and not Path(named).exists():
+        advice = "Name a codex program, wheel or .tar.gz archive that is on this machine."
+        raise UsageProblem(Code.USAGE, f"--file: there is no {named}.", next_step=advice)
     return simple_specs(aliases, version=version, source=source, file=named, allow_shell_edit=allow_shell_edit)
 
 
