@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.gits import new_repository
 from tests.support.packages import HERE, make_package
 from tests.support.program import remora
 from tests.support.required import missing
@@ -55,20 +56,7 @@ class Laptop:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._codex = make_package(folder, VERSION)
-        self._origin = folder / "origin"
-        self._origin.mkdir()
-        (self._origin / "README.md").write_text("a project\n")
-        git = ["git", "-c", "user.name=x", "-c", "user.email=x@example.com", "-C", str(self._origin)]
-        subprocess.run([*git[:1], "init", "-q", "-b", "main", str(self._origin)], check=True)
-        self._git = git
-        self.commit()
-
-    def commit(self) -> None:
-        """The project goes on."""
-        with (self._origin / "README.md").open("a") as file:
-            file.write("more\n")
-        for words in (["add", "."], ["commit", "-q", "-m", "next"]):
-            subprocess.run([*self._git, *words], check=True)
+        self._origin = new_repository(folder / "origin")
 
     def manifest(self, *, secrets: bool) -> Path:
         """With `secrets` its set-up asks for one."""
