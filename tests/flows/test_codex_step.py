@@ -195,6 +195,18 @@ def test_an_absolute_location_is_honoured(tmp_path: Path, sshd: SystemSshd, pack
     assert not (sshd.home / LOCATION).exists()
 
 
+@pytest.mark.parametrize("mode", [0o777, 0o1777])
+def test_a_location_where_others_may_write_gets_no_program(
+    mode: int, tmp_path: Path, sshd: SystemSshd, packages: CodexPackages
+) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    error = refusal(sshd, CodexStep(table(tmp_path, location=str(shared)), packages))
+    assert (error.code, "other accounts may write there" in error.seen) == (Code.PLACE_UNUSABLE, True)
+    assert list(shared.iterdir()) == []
+
+
 def test_f43_what_a_package_manager_installed_is_taken_as_it_is(tmp_path: Path) -> None:
     store = fake_program(tmp_path / "store" / "hash-codex" / "bin" / "codex")
     profile = tmp_path / "profile" / "bin"

@@ -6,6 +6,14 @@ if remora_is_intact "$remora_final" && [ "$(remora_digest "$remora_final/.remora
   exit 0
 fi
 remora_make_folder "$remora_root"
+
+# The home is as safe as its owner keeps it. Elsewhere somebody may have been there first, and would choose what is run.
+remora_is_safe() {
+  case $remora_root/ in "$HOME"/*) return ;; esac
+  case $(remora_mode "$remora_root") in *[2367]) return 1 ;; esac
+  case $(remora_owner "$remora_root") in "$remora_user" | 0) ;; *) return 1 ;; esac
+}
+remora_is_safe || remora_fail place-unusable "$remora_root: other accounts may write there, and would choose what is run"
 rm -rf -- "$remora_stage"
 remora_sweep
 remora_have=0
