@@ -46,12 +46,12 @@ def near(word: str, known: Iterable[str]) -> str:
 def manifest_error(problems: Sequence[Problem], *, file: str, text: str = "") -> ConfigProblem:
     """All of them as one failure: the first in the sentence, the others below. `text` is what lines are counted in."""
     first, *others = sorted(dict.fromkeys(problems), key=lambda problem: find_line(text, problem.path) or inf)
-    more = [f"{_sentence(problem, file, text)} {problem.hint}".rstrip() for problem in others[:_SHOWN]]
+    if not others:
+        return ConfigProblem(Code.MANIFEST_INVALID, _sentence(first, file, text), next_step=first.hint or _HELP)
+    message, *more = (f"{_sentence(problem, file, text)} {problem.hint}".rstrip() for problem in (first, *others))
     if len(others) > _SHOWN:
-        more.append(f"and {len(others) - _SHOWN} more")
-    return ConfigProblem(
-        Code.MANIFEST_INVALID, _sentence(first, file, text), seen="\n".join(more), next_step=first.hint or _HELP
-    )
+        more[_SHOWN:] = [f"and {len(others) - _SHOWN} more"]
+    return ConfigProblem(Code.MANIFEST_INVALID, message, seen="\n".join(more), next_step=f"Correct them all. {_HELP}")
 
 
 def _sentence(problem: Problem, file: str, text: str) -> str:
