@@ -20,8 +20,9 @@ class AccountSshd(SystemSshd):
     namespace of its own. So sshd itself starts the shell, and ``getent`` says the same. Needs root.
 
     The paths are short, as homes are, so that sockets fit. With `ordinary` the account is not root but one that
-    exists here only: sshd signals the processes of such accounts, those of root never. `hidden` programs are not there.
-    Without `network` the host has nothing but its own loopback, and :meth:`ssh_config` leads into it.
+    exists here only: sshd signals the processes of such accounts, those of root never. `hidden` programs are not there,
+    and `sh` is what ``/bin/sh`` is there. Without `network` the host has nothing but its own loopback, and
+    :meth:`ssh_config` leads into it.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class AccountSshd(SystemSshd):
         ordinary: bool = False,
         home: str = "h",
         hidden: Sequence[str] = (),
+        sh: str | None = None,
         network: bool = True,
     ) -> None:
         if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
@@ -56,6 +58,8 @@ class AccountSshd(SystemSshd):
         passwd = self._scratch / "passwd"
         passwd.write_text(accounts)
         mounts = [f"mount --bind {passwd} /etc/passwd", *(f"mount --bind /dev/null {place}" for place in hidden)]
+        if sh is not None:
+            mounts.append(f"mount --bind {sh} {os.path.realpath('/bin/sh')}")
         if not network:
             mounts.append("ip link set lo up")
         self._network = network

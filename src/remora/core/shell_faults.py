@@ -98,9 +98,10 @@ def ended_without_answer(status: int | None, suspects: tuple[str, ...], noise: s
     return ShellProblem(
         Code.SHELL_FAILED,
         f"The login shell ended with status {status} and did not run our command"
-        " (a disabled account, /bin/false, nologin and restricted shells do that).",
+        " (a disabled account, an expired password, forced commands, /bin/false, nologin, restricted shells do that).",
         seen=noise,
-        next_step="Give the account an ordinary login shell, for example: chsh -s /bin/bash",
+        next_step="Do what the host said, if it said anything (log in as another user, change the password with ssh), "
+        "or give the account an ordinary login shell, for example: chsh -s /bin/bash",
     )
 
 

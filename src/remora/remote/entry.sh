@@ -68,7 +68,7 @@ if [ "${remora_shell##*/}" = bash ] && [ -r "$HOME/.bashrc" ]; then
 fi
 
 # The shell becomes /bin/sh, which writes the environment down; no quoting layer of the shell's own is needed.
-remora_dump='{ printf "\n%s\n" "${remora_mark}env"; export -p; printf "\n%s\n" "${remora_mark}vne"; } >&"$remora_to"'
+remora_dump='{ command printf "\n%s\n" "${remora_mark}env"; export -p; command printf "\n%s\n" "${remora_mark}vne"; } >&"$remora_to"'
 remora_become='exec /bin/sh -c '\''eval "$remora_dump"'\'
 remora_read='[ -z "$remora_bashrc" ] || . "$remora_bashrc"'
 remora_detach=$(command -v setsid 2>/dev/null)
@@ -117,6 +117,7 @@ remora_only="/^${remora_mark}env\$/,/^${remora_mark}vne\$/{
 /^export PPID=/d
 /^export UID=/d
 /^export EUID=/d
+/^export TMOUT=/d
 /^export _=/d
 p
 }

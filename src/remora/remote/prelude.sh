@@ -1,6 +1,14 @@
 # Functions that every other script here uses. Needs remora_nonce. Plain POSIX sh; each answer is one line
 # "<nonce>key=value", or "<nonce>key~hex" when the value is not plain, with a newline of its own before it.
 [ -z "${ZSH_VERSION-}" ] || emulate sh
+# A bash that is called sh takes more than variables from the environment of a start-up file: options (SHELLOPTS),
+# functions with the names of programs, and a time after which each `read` gives up (TMOUT), which watchers would take
+# for the end of our input.
+set +Cefux
+unset TMOUT
+[ -z "${BASH_VERSION-}" ] || while read -r _ _ remora_name; do unset -f -- "$remora_name"; done <<END
+$(declare -F)
+END
 remora_mark="<$remora_nonce>"
 remora_inherited=$PATH
 remora_lent_agent=${remora_lent_agent-${SSH_AUTH_SOCK-}}

@@ -91,9 +91,11 @@ remora_move_folder() {
 }
 
 # remora_replace FILE MODE: put standard input in the place of FILE, all or nothing; where FILE is a link, in the place
-# of what it points to. MODE holds before there is content. Fails with the reason; what was there is then untouched.
+# of what it points to. What is not whole yet is closed to others; MODE comes last, it may be 400. Fails with the reason;
+# what was there is then untouched.
 remora_replace() {
-  remora_in_target=$(readlink -f -- "$1" 2>/dev/null)
+  # The folders that a link leads to may be missing, too.
+  remora_in_target=$(readlink -f -- "$1" 2>/dev/null || readlink -m -- "$1" 2>/dev/null)
   remora_in_target=${remora_in_target:-$1}
   remora_in_folder=.
   case $remora_in_target in */*) remora_in_folder=${remora_in_target%/*} ;; esac
@@ -103,7 +105,7 @@ remora_replace() {
   remora_in_new=$remora_in_folder/.${remora_in_target##*/}.remora-$remora_here-$$
   remora_in_seen=$(
     {
-      rm -f -- "$remora_in_new" && (umask 077 && set -C && : >"$remora_in_new") && chmod "$2" "$remora_in_new" && cat >"$remora_in_new" &&
+      rm -f -- "$remora_in_new" && (umask 077 && set -C && : >"$remora_in_new") && cat >"$remora_in_new" && chmod "$2" "$remora_in_new" &&
         mv -f -- "$remora_in_new" "$remora_in_target"
     } 2>&1
   ) && return 0
