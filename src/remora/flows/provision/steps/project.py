@@ -47,7 +47,7 @@ class _ScriptStep:
         done = answers.one("done")
         if done == self._digest(commit):
             return Finding(state=StepState.SAME, detail=f"has succeeded at {commit[:10]}", answers=answers)
-        detail = f"runs at {commit[:10]}" + (": commit, script or environment differ from the last time" if done else "")
+        detail = f"runs at {commit[:10]}" + (": commit, script or environment differ from before" if done else "")
         return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
 
     async def _run(self, finding: Finding, bench: Workbench, secret: Secret | None) -> None:
