@@ -13,10 +13,9 @@ from tests.support.account_sshd import AccountSshd
 from tests.support.hubs import HubPlace, hub_place
 from tests.support.link_scene import sshd
 from tests.support.loop import run
-from tests.support.program import LIMIT
 from tests.support.system_sshd import make_key
 from tests.support.terminal_program import on_terminal
-from tests.support.until import until, wait_until
+from tests.support.until import LIMIT, until, wait_until
 
 from remora.core.errors import ExitCode
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import typer
-from tests.support.program import LIMIT, remora, run_script
+from tests.support.program import remora, run_script
+from tests.support.until import LIMIT
 
 from remora.cli.app import app
 from remora.core.errors import ExitCode

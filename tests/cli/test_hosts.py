@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from tests.support.loop import run
-from tests.support.program import LIMIT, remora, run_script
+from tests.support.program import remora, run_script
 from tests.support.pseudo_terminal import PseudoTerminal
+from tests.support.until import LIMIT
 
 from remora.core.errors import ExitCode
 

@@ -15,7 +15,7 @@ from tests.support.containers import ContainerHosts
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import Narrow
 from tests.support.packages import make_package
-from tests.support.until import wait_until
+from tests.support.until import LIMIT, wait_until
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 MIB = 2**20
@@ -120,7 +120,7 @@ def test_f47_who_runs_it_is_killed_in_mid_transfer(plain: Narrowed, how: signal.
     with plain.box.provisioning() as running:
         plain.wait_for_a_share()
         running.send_signal(how)
-        running.communicate(timeout=30)
+        running.communicate(timeout=LIMIT)
     assert plain.box.place.document("check", plain.account.alias)
     again = plain.box.provision_one()
     assert again["ok"], again

@@ -13,7 +13,7 @@ from tests.support.container_host import Account
 from tests.support.container_manifest import Laptop, assert_unchanged, codex_lines, laptop, outcomes
 from tests.support.container_model import model_reached
 from tests.support.containers import ContainerHosts
-from tests.support.until import wait_until
+from tests.support.until import LIMIT, wait_until
 
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
 
@@ -83,7 +83,7 @@ def test_f56_a_turn_goes_on_while_codex_is_brought_anew_and_the_report_says_what
             assert refused["error"]["code"] == "server-busy"
             assert servers(account) == before
             gate.open()
-            said, _ = turn.communicate(timeout=60)
+            said, _ = turn.communicate(timeout=LIMIT)
         report = json.loads(said.splitlines()[-1])
         assert (report["outcome"], report["final_message"]) == ("completed", "Done late."), report
         assert servers(account) == before

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.codex import codex_binary
-from tests.support.documents import LIMIT, ROOT, blocks, commands, outcome, section, without_section
+from tests.support.documents import ROOT, blocks, commands, outcome, section, without_section
 from tests.support.hubs import hub_place
 from tests.support.loop import run
 
@@ -53,7 +53,7 @@ def test_every_command_of_the_cookbook_runs(tmp_path: Path) -> None:
                 code, written = await outcome(["bash", "-o", "pipefail", "-c", command], tmp_path, environment)
                 assert code == ExitCode.DONE, f"{command}\n{written}"
 
-    run(go(), limit=LIMIT)
+    run(go())
 
 
 @pytest.mark.codex
@@ -68,7 +68,7 @@ def test_every_command_of_the_readme_about_devbox_runs(tmp_path: Path) -> None:
                 asks = "remora run" in command and "--on-approval" not in command and "|" not in command
                 assert code == (ExitCode.NEEDS_PERSON if asks else ExitCode.DONE), f"{command}\n{written}"
 
-    run(go(), limit=LIMIT)
+    run(go())
 
 
 @pytest.mark.codex
@@ -80,7 +80,7 @@ def test_the_library_example_runs(tmp_path: Path) -> None:
             assert code == 0, written
             assert re.search(r"^completed \['.*/price.sh'\]$", written, re.MULTILINE)
 
-    run(go(), limit=LIMIT)
+    run(go())
 
 
 def test_the_settings_example_is_accepted() -> None:

@@ -19,6 +19,7 @@ import pytest
 from tests.support.codex import VERSIONS, codex_binary
 from tests.support.login_endpoint import LoginEndpoint, login_endpoint, write_chatgpt_login
 from tests.support.system_sshd import SystemSshd
+from tests.support.until import LIMIT
 
 from remora.core.errors import ExitCode
 
@@ -27,7 +28,6 @@ pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 NEW = "0.169.0"
 CANARY = "sk-canary-of-the-command"
 CODE = "ABCD-12345"
-LIMIT = 60.0
 
 
 class Login:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tests.support.program import remora
 from tests.support.system_sshd import SystemSshd
-from tests.support.until import wait_until
+from tests.support.until import LIMIT, wait_until
 
 from remora.core.errors import ExitCode
 
@@ -141,7 +141,7 @@ def test_a_run_that_is_interrupted_is_finished_by_the_next(place: Place) -> None
     ) as running:
         wait_until(lambda: place.sshd.accepted_logins() > 0, what="a login")
         running.send_signal(signal.SIGINT)
-        _, said = running.communicate(timeout=30)
+        _, said = running.communicate(timeout=LIMIT)
     assert running.returncode in {ExitCode.INTERRUPTED, ExitCode.DONE}
     assert b"Traceback" not in said
     assert place.report("--host", "devbox")[0] == ExitCode.DONE
@@ -155,7 +155,7 @@ def test_two_runs_at_once_do_no_harm(place: Place) -> None:
     running = [
         subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=environment) for _ in range(3)
     ]
-    reports = [json.loads(process.communicate(timeout=60)[0]) for process in running]
+    reports = [json.loads(process.communicate(timeout=LIMIT)[0]) for process in running]
     assert [report["exit_code"] for report in reports] == [ExitCode.DONE] * 3
     changes = [
         step["name"] for report in reports for step in report["hosts"][0]["steps"] if step["outcome"] == "changed"

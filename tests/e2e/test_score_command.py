@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from tests.support.gits import git
-from tests.support.score_host import GUIDE, LIMIT, MAKEFILE, ScoreHost, items_of, results_of, score_host
-from tests.support.until import wait_until
+from tests.support.score_host import GUIDE, MAKEFILE, ScoreHost, items_of, results_of, score_host
+from tests.support.until import LIMIT, wait_until
 
 from remora.core.errors import ExitCode
 

@@ -19,7 +19,7 @@ from tests.support.logins import CANARY, host_with
 from tests.support.loop import run
 from tests.support.provisioning import ALICE, AnotherStep, Hook, marker_at, nothing, provision
 from tests.support.system_sshd import SystemSshd
-from tests.support.until import until
+from tests.support.until import LIMIT, until
 
 from remora.core.answers import Answers
 from remora.core.markers import Readiness
@@ -161,7 +161,9 @@ def test_f47_a_client_killed_for_good_is_no_loss(name: str, after: int, tmp_path
     with login_endpoint() as endpoint, host_with(VERSION, tmp_path, endpoint) as sshd, groups_removed(sshd):
         program = f"from {__name__} import die_at; die_at(*{(str(sshd.folder), sshd.port, sshd.user, name, after)!r})"
         words = [sys.executable, "-c", program]
-        done = subprocess.run(words, cwd=Path(__file__).parents[2], check=False, timeout=60, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            words, cwd=Path(__file__).parents[2], check=False, timeout=LIMIT, stdin=subprocess.DEVNULL
+        )
         assert done.returncode == -signal.SIGKILL
         run(until_quiet(sshd))
         assert_finished(sshd, endpoint)

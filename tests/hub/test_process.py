@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.hubs import HubPlace, hub_place
-from tests.support.program import LIMIT, remora
-from tests.support.until import wait_until
+from tests.support.program import remora
+from tests.support.until import LIMIT, wait_until
 
 from remora.core.errors import ExitCode
 from remora.hub.lock import holder_of

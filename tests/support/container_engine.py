@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from tests.support.required import missing
+from tests.support.until import LIMIT
 
 ROOT: Final = Path(__file__).parents[2]
 SCRIPT: Final = ROOT / "scripts" / "containers"
-LIMIT: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)

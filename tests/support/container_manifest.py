@@ -13,6 +13,7 @@ from typing import Any
 from tests.support.codex import codex_binary
 from tests.support.container_host import Account
 from tests.support.hubs import HubPlace, hub_place
+from tests.support.until import LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Laptop:
 
     def ended(self, running: subprocess.Popen[bytes]) -> list[dict[str, Any]]:
         """The end of one that runs meanwhile: what its report says of each host."""
-        said, _ = running.communicate(timeout=90)
+        said, _ = running.communicate(timeout=LIMIT)
         hosts: list[dict[str, Any]] = json.loads(said)["hosts"]
         return hosts
 

@@ -4,8 +4,9 @@ import asyncio
 import re
 from pathlib import Path
 
+from tests.support.until import LIMIT
+
 ROOT = Path(__file__).parents[2]
-LIMIT = 60.0
 
 
 def without_section(text: str, heading: str) -> str:

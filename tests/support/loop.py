@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from tests.support.until import LIMIT
+
 T = TypeVar("T")
 
 _SETTLING_PASSES = 10
 
 
-def run(work: Coroutine[Any, Any, T], *, limit: float = 90.0) -> T:
+def run(work: Coroutine[Any, Any, T], *, limit: float = LIMIT) -> T:
     """The result of `work`; an assertion fails when tasks that it started are still there at its end.
 
     `limit` seconds is the most it may take. What `work` raises goes through unchanged.

@@ -9,7 +9,8 @@ from contextlib import suppress
 from fcntl import ioctl
 from typing import IO, Self
 
-LIMIT = 20.0
+from tests.support.until import LIMIT
+
 _LOCAL_FLAGS = 3
 
 

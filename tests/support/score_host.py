@@ -14,8 +14,8 @@ from typing import Any
 from tests.support.codex import codex_binary
 from tests.support.gits import git
 from tests.support.system_sshd import SystemSshd
+from tests.support.until import LIMIT
 
-LIMIT = 110.0
 MAKEFILE = "setup:\n\t@echo nothing to fetch\nbuild:\n\t@echo built > out.txt\ntest:\n\t@sh test.sh\n"
 GUIDE = "# For agents\n\nRun `make setup` once, then `make build` and `make test`.\n"
 

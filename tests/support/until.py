@@ -7,7 +7,10 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-LIMIT: Final = 30.0
+LIMIT: Final = 240.0
+"""Seconds after which what has not come is given up: many times what anything takes, also on a machine that is busy
+with other things. What has to be quick says its own bound.
+"""
 _PAUSE: Final = 0.01
 
 
