@@ -9,8 +9,13 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.support.leaks import WORKER_TAG, holdings, leaked
 from tests.support.required import REQUIRE_ALL
+
+# How long an example takes says how busy this machine is, and nothing of what is tested.
+settings.register_profile("remora", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("remora")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remora.adapters.config_files import ConfigFiles, account_home
@@ -148,7 +148,7 @@ def _ask_listing(listing: Listing, alias: str) -> str:
 
 
 @needs_ssh
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+@settings(max_examples=40, database=None)
 @given(main=_BLOCKS, included=st.lists(_BLOCKS, min_size=2, max_size=2))
 def test_f05_f06_names_and_scopes_agree_with_openssh(
     main: list[tuple[str, str]], included: list[list[tuple[str, str]]]
@@ -174,7 +174,7 @@ def test_f05_f06_names_and_scopes_agree_with_openssh(
 
 
 @needs_ssh
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+@settings(max_examples=80, database=None)
 @given(raw=st.text(alphabet="ab \t\"'\\#=,!*?\r\f", max_size=9), separator=st.sampled_from([" ", "=", "\t= ", " ", ""]))
 def test_f06_any_host_line_is_read_as_openssh_reads_it(raw: str, separator: str) -> None:
     """F06: quotes, escapes, comments and equals signs; what ssh refuses is a problem, the rest means the same."""

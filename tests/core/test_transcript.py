@@ -107,7 +107,7 @@ class Reconnecting(RuleBasedStateMachine):
 
 
 TestReconnecting = Reconnecting.TestCase
-TestReconnecting.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestReconnecting.settings = settings(max_examples=150, stateful_step_count=40)
 
 
 @given(text=st.text(), cut=st.integers(0, 50))

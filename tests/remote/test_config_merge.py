@@ -37,7 +37,7 @@ def host_merge(data: bytes, keys: dict[str, Any]) -> bytes:
     return merged
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(now=TABLES, keys=TABLES)
 def test_a_host_merges_to_the_same_values_or_refuses(now: dict[str, Any], keys: dict[str, Any]) -> None:
     text = "# the owner's own words\n" + tomlkit.dumps(now) + "# the end\n"

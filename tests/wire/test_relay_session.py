@@ -188,7 +188,7 @@ class Relaying(RuleBasedStateMachine):
 
 
 TestRelaying = Relaying.TestCase
-TestRelaying.settings = settings(max_examples=200, stateful_step_count=60, deadline=None)
+TestRelaying.settings = settings(max_examples=200, stateful_step_count=60)
 
 
 def _sent(count: int) -> list[Frame]:
