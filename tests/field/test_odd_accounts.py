@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -58,6 +58,32 @@ def assert_provisioned_once(sshd: AccountSshd, *steps: Step, begins: str = "chan
 
 def brought(sshd: AccountSshd, *steps: Step) -> HostProvision:
     return run(provision(sshd, steps, limits=Limits(provision_retries=1)))
+
+
+# -- the machine
+
+
+@pytest.mark.parametrize(
+    ("hidden", "named"),
+    [(("stat", "od"), "od, stat"), (("awk",), "awk"), (("sha256sum", "openssl", "shasum"), "sha256sum")],
+)
+def test_f41_a_host_without_the_programs_that_all_needs_is_told_which(hidden: Sequence[str], named: str) -> None:
+    found = [place for name in hidden if (place := shutil.which(name)) is not None]
+    with AccountSshd("/bin/bash", hidden=found) as sshd:
+        host = brought(sshd, codex_step(), NOTE)
+        assert host.error is not None
+        assert host.error.code == Code.TOOL_MISSING
+        assert f": {named}." in host.error.message
+        assert [step.outcome for step in host.steps] == ["skipped", "skipped"]
+        assert os.listdir(sshd.home) == []  # noqa: PTH208
+
+
+@pytest.mark.parametrize("home", ["it's my $HOME `x` h\u00f6me", "h*[a]?", "-rf", "a\\nb"])
+def test_f37_a_home_may_have_any_name(home: str) -> None:
+    with AccountSshd("/bin/bash", home=home) as sshd:
+        start_up(sshd, "PATH=$HOME/bin:$PATH\n")
+        steps = codex_step(), PathStep(CODEX, PathTable()), ConfigStep({"model": "gpt-5"}), NOTE
+        assert_provisioned_once(sshd, *steps)
 
 
 # -- the environment

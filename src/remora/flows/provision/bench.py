@@ -10,7 +10,7 @@ from typing import Any, Final
 from remora.core import scripts
 from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers, without_escapes
-from remora.core.errors import Code, TimeLimit, own_failure
+from remora.core.errors import Code, ProvisionProblem, TimeLimit, own_failure
 from remora.core.markers import Marker, read_marker
 from remora.core.provisioning import Script, log_name
 from remora.core.script_failures import script_problem
@@ -189,10 +189,13 @@ class Bench:
         opening = open_shell(self._host, clock=world.clock, limits=world.limits, nonce=world.nonce)
         shell = await self._shells.enter_async_context(opening)
         self.generation += 1
-        first = [shipped(part) for part in ("places", "account", *texts.FUNCTIONS, "provision/agent")]
+        before = ("places", "account", *texts.FUNCTIONS, "provision/agent", "provision/tools")
+        first = [shipped(part) for part in before]
         try:
             all_texts = [*first, "remora_emit_account\n", self._with_ahead(text), texts.end(name)]
             answers = await shell.enter(name, {}, all_texts, limit=limit)
+            if missing := answers.all("tool.missing"):
+                raise _lacks(missing)
         except BaseException:
             await self._drop(shell)
             raise
@@ -313,6 +316,14 @@ class _Lines:
         for line in text.splitlines():
             if line.strip():
                 self._tell(line if len(line) <= _SHOWN else f"{line[:_SHOWN].rpartition(' ')[0]} …")
+
+
+def _lacks(tools: Sequence[str]) -> ProvisionProblem:
+    return ProvisionProblem(
+        Code.TOOL_MISSING,
+        f"The host lacks programs that every provisioning needs: {', '.join(tools)}.",
+        next_step="Install them there (coreutils, grep, sed, mawk, findutils; or busybox), then run it again.",
+    )
 
 
 def _with_log(answers: Answers) -> str:
