@@ -107,6 +107,16 @@ def test_work_on_the_host_is_never_lost(sshd: SystemSshd, origin: Path, work: st
     assert (head(sshd), git(here, "status", "--porcelain")) == before
 
 
+def test_looking_at_a_repository_runs_no_program_that_its_configuration_names(sshd: SystemSshd, origin: Path) -> None:
+    provisioned(sshd, project(origin))
+    trap = sshd.home / "trap"
+    git(tree(sshd), "config", "core.fsmonitor", f"touch {trap}; false")
+    assert outcomes(provisioned(sshd, project(origin))) == ["unchanged"]
+    commit(origin, "README", "next")
+    assert outcomes(provisioned(sshd, project(origin))) == ["changed"]
+    assert not trap.exists()
+
+
 @pytest.mark.parametrize("kind", ["files", "another repository", "a file", "inside another"])
 def test_a_folder_that_is_something_else_is_left_alone(
     sshd: SystemSshd, origin: Path, tmp_path: Path, kind: str

@@ -26,9 +26,10 @@ remora_alone_with_git() {
   exec </dev/null 5>&- 8<&- 9<&-
 }
 
+# A program that a repository's own configuration names for looking is left out: an agent may have written that there.
 remora_git() (
   remora_alone_with_git
-  exec git -C "$remora_tree" "$@"
+  exec git -C "$remora_tree" -c core.fsmonitor=false "$@"
 )
 
 # remora_ask_origin WORDS...: git, where it speaks to the origin. Nothing asks anybody; only here the agent is seen.
@@ -43,7 +44,7 @@ remora_ask_origin() (
     SSH_AUTH_SOCK=$remora_agent
     export SSH_AUTH_SOCK
   fi
-  set -- git -c core.hooksPath=/dev/null -c gc.auto=0 "$@"
+  set -- git -c core.hooksPath=/dev/null -c core.fsmonitor=false -c gc.auto=0 "$@"
   if [ -n "$remora_patience" ] && command -v timeout >/dev/null 2>&1; then
     set -- timeout "$remora_patience" "$@"
   elif [ -n "$remora_patience" ] && command -v perl >/dev/null 2>&1; then

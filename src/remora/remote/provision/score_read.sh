@@ -14,9 +14,6 @@ else
 fi
 remora_tell folder.state ok
 
-# A repository's own configuration may name programs: the few of them that git would run for looking only are left out.
-remora_look() { remora_git -c core.fsmonitor=false "$@"; }
-
 remora_top=$remora_tree
 if ! (PATH=$remora_path && command -v git) >/dev/null 2>&1; then
   remora_tell git missing
@@ -47,9 +44,9 @@ if [ -n "${remora_commit-}" ]; then
   done
 
   # What a review would have before it: the work that is not committed, and a commit to compare with.
-  remora_tell changes "$(remora_look status --porcelain 2>&1 | head -n 1000)"
-  remora_tell size "$(remora_look diff --no-ext-diff --no-textconv HEAD --shortstat 2>/dev/null)"
-  remora_tell largest "$(remora_look diff --no-ext-diff --no-textconv HEAD --stat=72 2>/dev/null | head -n 8)"
+  remora_tell changes "$(remora_git status --porcelain 2>&1 | head -n 1000)"
+  remora_tell size "$(remora_git diff --no-ext-diff --no-textconv HEAD --shortstat 2>/dev/null)"
+  remora_tell largest "$(remora_git diff --no-ext-diff --no-textconv HEAD --stat=72 2>/dev/null | head -n 8)"
   remora_branch=$(remora_git symbolic-ref --quiet --short HEAD)
   for remora_name in '@{upstream}' origin/HEAD origin/main origin/master main master; do
     remora_seen=$(remora_git rev-parse --abbrev-ref --verify --quiet "$remora_name" 2>/dev/null) || continue
@@ -57,7 +54,7 @@ if [ -n "${remora_commit-}" ]; then
     remora_base=$(remora_git merge-base HEAD "$remora_name" 2>/dev/null) || continue
     remora_tell base "$remora_seen"
     remora_tell base.commit "$remora_base"
-    remora_tell base.size "$(remora_look diff --no-ext-diff --no-textconv --shortstat "$remora_base" HEAD 2>/dev/null)"
+    remora_tell base.size "$(remora_git diff --no-ext-diff --no-textconv --shortstat "$remora_base" HEAD 2>/dev/null)"
     case $remora_name in main | master) ;; *) remora_tell base.remote 1 ;; esac
     break
   done
