@@ -10,8 +10,8 @@ from remora.core.answers import Answers
 class AccountFacts:
     """An account on a machine. `path` is the PATH of its login shell; `runtime_folder` is on local disk and is where
     our locks, sockets and logs of servers go; `None`: nowhere. `state_folder` holds our marker, records and logs, one
-    for each machine even where homes are shared (``~/.local/state/remora/MACHINE``). `here` is that name of the machine;
-    what is half written has it in its own name.
+    for each machine even where homes are shared (``~/.local/state/remora/MACHINE``). `here` is that name of the
+    machine; what is half written has it in its own name.
     """
 
     os: str
