@@ -8,15 +8,13 @@ from collections.abc import Mapping
 from tests.support.until import LIMIT
 
 
-def remora(
-    *words: str, environment: Mapping[str, str] | None = None, limit: float = LIMIT
-) -> subprocess.CompletedProcess[bytes]:
+def remora(*words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
     """Run one command line to its end, without a terminal; `environment` comes on top of ours."""
     return subprocess.run(
         [sys.executable, "-m", "remora", *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=limit,
+        timeout=LIMIT,
         check=False,
         env={**os.environ, **(environment or {})},
     )
