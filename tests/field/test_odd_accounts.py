@@ -148,6 +148,18 @@ def test_f40_a_start_up_file_that_only_speaks_of_the_folder_gets_its_line_in_the
         assert (sshd.home / ".profile").read_text().count("# remora: codex") == 1
 
 
+def test_f40_a_wrapper_that_leaves_something_in_the_background_keeps_nobody_waiting() -> None:
+    with AccountSshd("/bin/bash") as sshd:
+        wrapper = sshd.home / "bin/codex"
+        wrapper.parent.mkdir()
+        wrapper.write_text("#!/bin/sh\nsleep 1000 &\necho codex-cli 0.10.0\n")
+        wrapper.chmod(0o755)
+        start_up(sshd, "PATH=$HOME/bin:$PATH\n")
+        installed = CodexStep(CodexTable(version="installed"), MemoryPackages({}))
+        assert_provisioned_once(sshd, installed, begins="unchanged")
+        assert sshd.session_processes() == []
+
+
 # -- git
 
 

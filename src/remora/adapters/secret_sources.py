@@ -135,6 +135,7 @@ def _kill(child: asyncio.subprocess.Process) -> None:
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
-    if child.returncode is None:
+    # What it left in the background may hold its output open.
+    if child.returncode is None or (child.stdout is not None and not child.stdout.at_eof()):
         _kill(child)
         await child.wait()

@@ -120,16 +120,20 @@ remora_is_own_folder() {
 }
 
 # remora_bounded PROGRAM WORD...: ask a program of the user's, a codex above all, within remora_limit seconds. Without a
-# home of its own codex writes nothing: otherwise each --version leaves a folder behind. It takes the place of the subshell
-# in which its answer is wanted. Needs remora_path.
+# home of its own codex writes nothing: otherwise each --version leaves a folder behind. It ends the subshell in which its
+# answer is wanted. Needs remora_path.
 remora_bounded() {
   set -- env "PATH=$remora_path" CODEX_HOME=/dev/null "$@"
   exec </dev/null 2>&1
   if command -v timeout >/dev/null 2>&1; then
-    exec timeout -s KILL "$remora_limit" "$@"
+    timeout -s KILL "$remora_limit" "$@" &
   elif command -v perl >/dev/null 2>&1; then
-    exec perl -e 'alarm shift; exec @ARGV' "$remora_limit" "$@"
+    perl -e 'setpgrp; alarm shift; exec @ARGV' "$remora_limit" "$@" &
   else
     exec "$@"
   fi
+  wait "$!" 2>/dev/null
+  remora_status=$?
+  kill -9 "-$!" 2>/dev/null # what a wrapper leaves in the background would hold its answer open
+  exit "$remora_status"
 }
