@@ -1,7 +1,8 @@
 """The container hosts, shared by all workers of the run."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pytest
 from tests.support import containers
@@ -9,10 +10,26 @@ from tests.support import containers
 
 @pytest.fixture(scope="session")
 def container_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[containers.ContainerHosts]:
-    """Every host of docker/compose.yaml runs; started when the first test asks."""
+    """The hosts of docker/compose.yaml run, but for machines; started when the first test asks."""
+    with _shared_hosts(tmp_path_factory, "containers", containers.NAMES) as hosts:
+        yield hosts
+
+
+@pytest.fixture(scope="session")
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[containers.ContainerHosts]:
+    """The machine of docker/compose.yaml runs and has booted; started when the first test asks."""
+    with _shared_hosts(tmp_path_factory, "machines", containers.MACHINES) as hosts:
+        for name in containers.MACHINES:
+            hosts[name].wait_ready()
+        yield hosts
+
+
+@contextmanager
+def _shared_hosts(
+    tmp_path_factory: pytest.TempPathFactory, folder: str, names: Sequence[str]
+) -> Iterator[containers.ContainerHosts]:
     base, owner = tmp_path_factory.getbasetemp(), os.getpid()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base, owner = base.parent, os.getppid()
-    folder = base / f"containers-{owner}"
-    with containers.container_hosts(folder, owner=owner) as hosts:
+    with containers.container_hosts(base / f"{folder}-{owner}", owner=owner, names=names) as hosts:
         yield hosts

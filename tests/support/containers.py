@@ -19,6 +19,7 @@ from typing import Final
 from pytest_docker.plugin import get_docker_services
 from tests.support.container_engine import ROOT, SCRIPT, Engine, engine
 from tests.support.container_host import SHELLS, UNTIL_READY, Account, ContainerHost, forget_account
+from tests.support.machine import Machine
 from tests.support.required import missing
 from tests.support.system_sshd import make_key, public_key
 
@@ -38,6 +39,9 @@ NAMES: Final = (
     "newborn",
     "booted",
 )
+MACHINES: Final = ("machine",)
+"""Those that cost too much to be started with the others."""
+
 _BEHIND: Final = frozenset({"inner"})
 """Reached through the bastion only."""
 
@@ -51,7 +55,7 @@ _PORTS: Final = range(20000, 30000)
 
 @dataclass(frozen=True, slots=True)
 class ContainerHosts:
-    """All hosts that run, by name, and one SSH config with an alias for every host and for its user of each shell."""
+    """The hosts that run, by name, and one SSH config with an alias for every host and for its user of each shell."""
 
     hosts: dict[str, ContainerHost]
     folder: Path
@@ -121,8 +125,10 @@ class ContainerHosts:
 
 
 @contextlib.contextmanager
-def container_hosts(folder: Path, *, owner: int | None = None) -> Iterator[ContainerHosts]:
-    """The hosts, for whoever names the same `folder` at the same time; the last of them ends the containers.
+def container_hosts(
+    folder: Path, *, owner: int | None = None, names: Sequence[str] = NAMES
+) -> Iterator[ContainerHosts]:
+    """The hosts of these `names`, for whoever names the same `folder` at the same time; the last ends the containers.
 
     `owner` is the process whose end means that nobody needs them any more, should nobody be left to end them.
     """
@@ -135,9 +141,9 @@ def container_hosts(folder: Path, *, owner: int | None = None) -> Iterator[Conta
         count = int(users.read_text()) if users.exists() else 0
         if not count:
             _sweep(found)
-            _begin(folder, owner or os.getpid())
+            _begin(folder, owner or os.getpid(), names)
         try:
-            hosts = services.enter_context(_started(found, folder, project))
+            hosts = services.enter_context(_started(found, folder, project, names))
         except BaseException:
             if not count:
                 _compose(folder, project, "down", "--volumes", "--timeout", "1")
@@ -155,23 +161,24 @@ def container_hosts(folder: Path, *, owner: int | None = None) -> Iterator[Conta
 
 
 @contextlib.contextmanager
-def _started(found: Engine, folder: Path, project: str) -> Iterator[ContainerHosts]:
+def _started(found: Engine, folder: Path, project: str, names: Sequence[str]) -> Iterator[ContainerHosts]:
     command = f"{shlex.quote(str(SCRIPT))} compose --env-file {shlex.quote(str(folder / 'environment'))}"
+    start = f"up --detach --build {' '.join(names)}"
     with contextlib.ExitStack() as running:
         for last in reversed(range(_START_TRIES)):
             try:
-                running.enter_context(get_docker_services(command, _COMPOSE_FILE, project, ["up --detach --build"], ""))
+                running.enter_context(get_docker_services(command, _COMPOSE_FILE, project, [start], ""))
                 break
             except Exception as error:  # the plugin raises nothing narrower
                 if "already" in str(error) and last:  # somebody took a port meanwhile
                     _compose(folder, project, "down", "--volumes", "--timeout", "1")
-                    _choose_ports(folder)
+                    _choose_ports(folder, names)
                     continue
                 missing(f"the hosts of docker/compose.yaml do not start: {str(error)[-600:]}")
-        yield _look(found, folder, project)
+        yield _look(found, folder, project, names)
 
 
-def _look(found: Engine, folder: Path, project: str) -> ContainerHosts:
+def _look(found: Engine, folder: Path, project: str, names: Sequence[str]) -> ContainerHosts:
     """What runs now."""
     listing = found.call(
         "ps",
@@ -189,28 +196,31 @@ def _look(found: Engine, folder: Path, project: str) -> ContainerHosts:
     ]
     assert not ended, f"ended at once: {ended}"
     containers = {name: identity for name, identity, _ in states}
-    keys = found.call_all([("exec", containers[name], *UNTIL_READY) for name in NAMES])
-    ports = _ports(folder)
+    keys = found.call_all([("exec", containers[name], *UNTIL_READY) for name in names])
+    ports = _ports(folder, names)
     hosts = {
-        name: ContainerHost(found, containers[name], name, ports.get(name), " ".join(key.split()[:2]))
-        for name, key in zip(NAMES, keys, strict=True)
+        name: (Machine if name in MACHINES else ContainerHost)(
+            found, containers[name], name, ports.get(name), " ".join(key.split()[:2])
+        )
+        for name, key in zip(names, keys, strict=True)
     }
     looked = ContainerHosts(hosts, folder, folder / "config")
     looked.write_config()
     return looked
 
 
-def _begin(folder: Path, owner: int) -> None:
+def _begin(folder: Path, owner: int, names: Sequence[str]) -> None:
     """A key that may log in, and the environment of compose."""
     make_key(folder / "key")
     (folder / "owner").write_text(str(owner))
-    _choose_ports(folder)
+    _choose_ports(folder, names)
 
 
-def _choose_ports(folder: Path) -> None:
+def _choose_ports(folder: Path, names: Sequence[str]) -> None:
     lines = [f"AUTHORIZED_KEY={public_key(folder / 'key')}", f"REMORA_TESTS_OWNER={(folder / 'owner').read_text()}"]
+    lines.append("COMPOSE_PROFILES=machine")
     with contextlib.ExitStack() as held:
-        lines += [f"{_variable(name)}={_free_port(held)}" for name in NAMES if name not in _BEHIND]
+        lines += [f"{_variable(name)}={_free_port(held)}" for name in names if name not in _BEHIND]
     (folder / "environment").write_text("".join(f"{line}\n" for line in lines))
 
 
@@ -225,9 +235,9 @@ def _free_port(held: contextlib.ExitStack) -> int:
     raise AssertionError("no port of a hundred is free")
 
 
-def _ports(folder: Path) -> dict[str, int]:
+def _ports(folder: Path, names: Sequence[str]) -> dict[str, int]:
     values = dict(line.split("=", 1) for line in (folder / "environment").read_text().splitlines())
-    return {name: int(values[_variable(name)]) for name in NAMES if name not in _BEHIND}
+    return {name: int(values[_variable(name)]) for name in names if name not in _BEHIND}
 
 
 def _variable(name: str) -> str:

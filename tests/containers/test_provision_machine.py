@@ -1,0 +1,126 @@
+"""A machine with control groups of version 2 and quotas: what is told of limits holds when they are exceeded."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+from tests.containers.test_booted_server import notices, server_of
+from tests.containers.test_ordinary_hosts import run_prompt
+from tests.support.container_host import Account
+from tests.support.container_manifest import Laptop, laptop, outcomes
+from tests.support.container_model import furnish, model_reached
+from tests.support.containers import ContainerHosts
+
+from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
+
+pytestmark = [pytest.mark.containers, pytest.mark.codex]
+
+MANIFEST = """
+[defaults.codex]
+version = "installed"
+source = "none"
+[defaults.server]
+start = true
+survive_reboot = true
+memory = "384MiB"
+cpu = 1.0
+processes = 100
+"""
+LIMITS = {"memory.max": "402653184", "memory.swap.max": "0", "cpu.max": "100000 100000", "pids.max": "100"}
+EAT = "python3 -c 'bytearray(600 << 20)'; echo ended $?"
+FORK = """python3 -c '
+import os, signal
+children = []
+try:
+    while len(children) < 200:
+        children.append(os.fork() or signal.pause())
+except OSError as error:
+    print("refused:", error.strerror)
+for child in children:
+    os.kill(child, signal.SIGKILL)
+'"""
+BURN = """python3 -c '
+import json, os, time
+group = "/sys/fs/cgroup" + open("/proc/self/cgroup").read().split("::")[1].strip()
+def used():
+    return dict((name, int(value)) for name, value in map(str.split, open(group + "/cpu.stat")))
+def burn():
+    while sum(os.times()[:2]) < 1:
+        pass
+before, began = used(), time.monotonic()
+children = [os.fork() or (burn(), os._exit(0)) for _ in range(2)]
+for child in children:
+    os.waitpid(child, 0)
+print(json.dumps([time.monotonic() - began, before, used()]))
+'"""
+"""Two processes that want a core each, for a second of one: the time passed, and what the server used of it."""
+
+PATIENCE = {
+    "connect": 120,
+    "shell_silence": 120,
+    "shell_total": 200,
+    "probe": 200,
+    "launch": 200,
+    "handshake": 120,
+    "request": 200,
+    "channel": 120,
+    "provision_step": 200,
+}
+"""What a user of such a slow host would set."""
+
+
+@contextmanager
+def visit(machines: ContainerHosts) -> Iterator[tuple[Account, Laptop]]:
+    """An account, and a laptop that has the patience for it."""
+    with machines.visit("machine", alone=True) as account, laptop(account) as box:
+        settings = box.place.folder / "config/remora/config.toml"
+        settings.parent.mkdir(parents=True)
+        settings.write_text("[limits]\n" + "".join(f"{name} = {seconds}\n" for name, seconds in PATIENCE.items()))
+        environment = {**box.place.environment, "XDG_CONFIG_HOME": str(settings.parents[1])}
+        yield account, Laptop(replace(box.place, environment=environment))
+
+
+def kernel_limits(account: Account, server: int | None) -> dict[str, str]:
+    """The limits of the server's control group, as the kernel has them."""
+    group = account.host.exec("cat", f"/proc/{server}/cgroup").stdout.strip().removeprefix("0::")
+    return {name: account.host.exec("cat", f"/sys/fs/cgroup{group}/{name}").stdout.strip() for name in LIMITS}
+
+
+def assert_kept(said: Sequence[str]) -> None:
+    """What a turn's commands said that took more than they may."""
+    eaten, forked, burnt = said
+    assert "ended 137" in eaten
+    assert "refused: Resource temporarily unavailable" in forked
+    seconds, before, after = json.loads(burnt[burnt.index("[") : burnt.rindex("]") + 1])
+    used = (after["usage_usec"] - before["usage_usec"]) / 1e6
+    assert used >= 2.0
+    assert used <= 1.0 * seconds * 1.25 + 0.25, (used, seconds)
+    assert after["nr_throttled"] > before["nr_throttled"]
+
+
+def exceed(account: Account, box: Laptop, model: ScriptedModel) -> None:
+    """A turn that takes more of everything than it may; the server outlives it."""
+    server, asked = server_of(account), len(model.requests)
+    assert kernel_limits(account, server) == LIMITS
+    with model_reached(account, model):
+        report = run_prompt(box.place, account)
+    assert (report["outcome"], report["final_message"]) == ("completed", "Still here."), report
+    assert_kept([request.tool_outputs[-1] for request in model.requests[asked + 1 :]])
+    assert server_of(account) == server
+
+
+def test_limits_that_are_exceeded_hold_and_the_server_lives_on(machines: ContainerHosts) -> None:
+    turn: list[Step] = [RunCommand(EAT), RunCommand(FORK), RunCommand(BURN), Say("Still here.")]
+    with (
+        visit(machines) as (account, box),
+        ScriptedModel(turn) as model,
+    ):
+        account.install_codex("0.163.0")
+        furnish(account, model)
+        box.write(MANIFEST, account)
+        first = box.provision_one()
+        assert first["ok"], first
+        assert (outcomes(first)["limits"], outcomes(first)["server"], notices(first)) == ("changed", "changed", "")
+        exceed(account, box, model)
