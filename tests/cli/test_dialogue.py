@@ -7,9 +7,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 from tests.support.loop import run
 from tests.support.person import Person, person
+from tests.support.pseudo_terminal import PseudoTerminal
 
 from remora.cli.approvals import DeclineByRule, OnApproval, TerminalApprovals, approval_handler, choice_keys, topic
 from remora.cli.dialogue import TerminalDialogue
+from remora.cli.terminal import Terminal
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.errors import ExitCode, NeedsPerson
 from remora.core.secrets import Secret
@@ -75,6 +77,22 @@ def test_the_end_of_input_declines(before: str) -> None:
         async with person() as someone:
             decision = await decide(someone, before + "\x04\x04")
             assert decision == Decision(DECLINE, "person")
+
+    run(scene())
+
+
+def test_a_terminal_that_is_closed_leaves_it_to_the_signal_what_becomes_of_the_work() -> None:
+    async def scene() -> None:
+        with PseudoTerminal() as screen, Terminal(screen.path) as terminal:
+            reading = asyncio.create_task(terminal.read_line())
+            await asyncio.sleep(0)
+            screen.hang_up()
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not reading.done()
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
 
     run(scene())
 

@@ -9,10 +9,12 @@ import sys
 import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Self
+from typing import Final, Self
 
-_LOCAL_FLAGS = 3
+_LOCAL_FLAGS: Final = 3
 """Where termios keeps the local flags, echo among them."""
+_HANG_UP: Final = 2.0
+"""Seconds in which SIGHUP comes after the end of a terminal that was closed."""
 
 
 class Terminal:
@@ -62,6 +64,9 @@ class Terminal:
                 loop.remove_reader(self._descriptor)
             piece = self._read()
             if piece == b"":
+                if self._is_gone():
+                    # The signal says what is to become of the work; a refusal would let it go on.
+                    await asyncio.sleep(_HANG_UP)
                 return None
             typed += piece or b""
         return typed.decode("utf-8", "replace").rstrip("\r\n")
@@ -73,6 +78,13 @@ class Terminal:
             return None
         except OSError:
             return b""  # the terminal was closed: nobody will answer
+
+    def _is_gone(self) -> bool:
+        try:
+            termios.tcgetattr(self._descriptor)
+        except termios.error:
+            return True
+        return False
 
     @contextmanager
     def _line_mode(self, *, echo: bool) -> Iterator[None]:
