@@ -25,6 +25,7 @@ from tests.support.projects import (
 )
 from tests.support.provisioning import provision
 from tests.support.system_sshd import SystemSshd
+from tests.support.until import wait_until
 
 from remora.core.errors import Code
 from remora.core.provisioning import Finding
@@ -102,6 +103,16 @@ def test_a_smoke_test_has_to_pass(sshd: SystemSshd, origin: Path) -> None:
     assert "status 3" in failed.error.seen
 
 
+def test_what_the_smoke_test_has_proven_counts_no_more_once_another_setup_was_at_work(
+    sshd: SystemSshd, origin: Path
+) -> None:
+    table = project(origin, setup="touch made", smoke="test -f made")
+    assert outcomes(provisioned(sshd, table)) == ["changed"] * 3
+    failed_step(provisioned(sshd, project(origin, setup="rm made; exit 1", smoke="test -f made")), Code.STEP_FAILED)
+    assert outcomes(provisioned(sshd, table)) == ["unchanged", "changed", "changed"]
+    assert outcomes(provisioned(sshd, table)) == ["unchanged"] * 3
+
+
 def test_a_script_may_name_its_interpreter_and_reads_nothing(sshd: SystemSshd, origin: Path) -> None:
     script = '#!/usr/bin/env bash\nlist=(a b c)\nread -r word || true\necho "${list[2]}$word" >"$HOME/said"'
     assert outcomes(provisioned(sshd, project(origin, setup=script))) == ["changed", "changed"]
@@ -111,7 +122,7 @@ def test_a_script_may_name_its_interpreter_and_reads_nothing(sshd: SystemSshd, o
 def test_a_setup_that_hangs_is_ended_with_all_it_started(sshd: SystemSshd, origin: Path) -> None:
     table = project(origin, setup="sleep 300 & sleep 300", setup_limit=1.0)
     failed_step(provisioned(sshd, table), Code.TIME_LIMIT)
-    assert not sshd.session_processes()
+    wait_until(lambda: not sshd.session_processes(), what="all that it started to be gone")
 
 
 def test_a_setup_sees_the_environment_of_the_login_shell(sshd: SystemSshd, origin: Path) -> None:
