@@ -66,6 +66,10 @@ class FakeLink:
         self._news = News()
         self._over = asyncio.Event()
 
+    @property
+    def aliases(self) -> tuple[LinkName, ...]:
+        return tuple(self.doors)
+
     async def refresh(self) -> None:
         """Nothing changes there unheard."""
 
@@ -112,7 +116,7 @@ class FakeLink:
         self.doors[name] = socket_path
 
     async def remove_alias(self, name: LinkName) -> None:
-        del self.doors[name]
+        self.doors.pop(name, None)
 
     async def open_port(self, port: int) -> ByteStream:
         near, far = memory_stream_pair()
@@ -129,6 +133,11 @@ class FakeLink:
         self._become(Liveness.STOPPED)
         self._over.set()
         return "stopped" if stop_server else "left"
+
+    def lose(self, error: RemoraError) -> None:
+        """Lose the connection; attempts fail like that from now on."""
+        self.trouble = self.error = error
+        self._become(Liveness.SUSPENDED)
 
     def fail(self, error: Exception) -> None:
         """End in a way that no link should."""

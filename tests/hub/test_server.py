@@ -110,6 +110,76 @@ def test_two_names_of_one_machine_share_a_link() -> None:
     run(go())
 
 
+def test_a4_aliases_of_one_machine_that_come_at_once_all_stay() -> None:
+    gate = asyncio.Event()
+
+    def prepare(link: FakeLink) -> None:
+        link.identity, link.gate = machine("one"), gate
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            names = [f"a{number:02}" for number in range(50)]
+            callers = [await hub.open(connect(name)) for name in names]
+            gate.set()
+            for name, caller in zip(names, callers, strict=True):
+                said = await caller.receive()
+                assert isinstance(said, control.Connected), said
+                assert (said.link.host, said.link.socket) == (name, f"/run/links/{name}.sock")
+                await caller.close()
+            for name in names:
+                one = await hub.ask(control.GetLink(alias=name, ssh_config=None))
+                assert isinstance(one, control.OneLink)
+                assert one.link is not None, name
+            status = await hub.ask(control.GetStatus())
+            assert isinstance(status, control.Status)
+            (link,) = status.links
+            assert sorted(link.aliases) == names
+            outcomes = await asyncio.gather(*(hub.ask(disconnect(name)) for name in names))
+            assert [each.changed for each in outcomes if isinstance(each, control.Disconnected)] == [True] * 50
+            assert await hub.liveness() == {}
+            assert hub.registry.idle_since is not None
+
+    run(go())
+
+
+def test_a4_an_alias_that_is_dropped_and_wanted_at_once_ends_as_one_of_both() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.identity = machine("one")
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            await hub.ask(connect("b"))
+            for _ in range(20):
+                await asyncio.gather(
+                    *(hub.ask(disconnect(name)) for name in ("a", "b", "c")),
+                    *(hub.ask(connect(name)) for name in ("c", "a", "b")),
+                    *(hub.ask(disconnect("a")), hub.ask(connect("b"))),
+                )
+                for name in ("a", "b", "c"):
+                    said = await hub.ask(connect(name))
+                    assert isinstance(said, control.Connected), said
+                status = await hub.ask(control.GetStatus())
+                assert isinstance(status, control.Status)
+                assert [sorted(link.aliases) for link in status.links] == [["a", "b", "c"]]
+
+    run(go())
+
+
+def test_a4_a_link_whose_machine_is_known_by_a_way_that_fails_now_stays_beside_it() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.identity = machine("one")
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            await hub.ask(connect("near"))
+            hub.links.made["near"].lose(dead("near"))
+            said = await hub.ask(connect("far"))
+            assert isinstance(said, control.Connected), said
+            assert await hub.liveness() == {"far": "live", "near": "suspended"}
+
+    run(go())
+
+
 def test_clones_that_both_run_do_not_share_a_link_although_key_and_id_are_one() -> None:
     def prepare(link: FakeLink) -> None:
         link.identity = replace(machine("one"), boot_id=f"boot of {link.name.alias}")

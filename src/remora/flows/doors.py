@@ -128,30 +128,34 @@ class Doors:
         self._visitor = visitor
         self._aside = aside
         self._open: dict[LinkName, list[Holder[None]]] = {}
+        self._changing = asyncio.Lock()
         self.paths: dict[LinkName, str] = {}
         """Where each door is, or will be, the first one first."""
 
     async def open(self, name: LinkName) -> None:
         """Open the two whose path is set. Raises ``runtime-folder-unusable``; then neither is open."""
-        path = self.paths[name]
-        opened = self._open[name] = []
-        try:
-            for place, visitor in ((path, self._visitor), (side_door(path), self._aside)):
-                opened.append(Holder(partial(self._sockets.serve, place, visitor)))
-                await opened[-1].opened()
-        except BaseException:
-            await _close(self._open.pop(name, []))
-            raise
+        async with self._changing:
+            path = self.paths[name]
+            opened = self._open[name] = []
+            try:
+                for place, visitor in ((path, self._visitor), (side_door(path), self._aside)):
+                    opened.append(Holder(partial(self._sockets.serve, place, visitor)))
+                    await opened[-1].opened()
+            except BaseException:
+                await _close(self._open.pop(name, []))
+                raise
 
     async def close(self, name: LinkName) -> None:
         """Close those of one name and forget it; their visits are cancelled."""
-        self.paths.pop(name, None)
-        await _close(self._open.pop(name, []))
+        async with self._changing:
+            self.paths.pop(name, None)
+            await _close(self._open.pop(name, []))
 
     async def close_all(self) -> None:
         """Close all; the paths stay known."""
-        for doors in list(self._open.values()):
-            await _close(doors)
+        async with self._changing:
+            for doors in self._open.values():
+                await _close(doors)
 
 
 async def _close(doors: Iterable[Holder[None]]) -> None:

@@ -211,7 +211,7 @@ class Link:
     async def remove_alias(self, name: LinkName) -> None:
         """Close the door of one name; not the only one. What is dialled stays the alias that the link was made for."""
         await self._doors.close(name)
-        if name == self.name:
+        if name == self.name and self.aliases:
             self.name = self.aliases[0]
         self._note_change()
 

@@ -28,6 +28,8 @@ class Link(Protocol):
     @property
     def identity(self) -> HostIdentity | None: ...
     @property
+    def aliases(self) -> tuple[LinkName, ...]: ...
+    @property
     def egresses(self) -> LinkEgresses: ...
 
     async def run(self) -> None: ...
@@ -49,6 +51,8 @@ class HeldLink:
         self.name = name
         self.link = link
         self.names: set[LinkName] = {name}
+        self.settled = False
+        """Whether it is known that its machine has no other link; a link that is not may still be given up."""
         self._kept: set[LinkName] = set()
         self._holders: Counter[LinkName] = Counter()
         self._tasks: list[asyncio.Task[None]] = []

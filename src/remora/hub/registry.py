@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final, TypeVar
@@ -39,7 +40,9 @@ class Registry:
         self._clock = clock
         self._links: dict[LinkName, HeldLink] = {}
         self._turns: dict[LinkName, asyncio.Lock] = {}
-        self._merging = asyncio.Lock()
+        self._settling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        """For each host key: one link at a time finds out whether its machine has a link already."""
+        self._closing: dict[LinkName, asyncio.Task[None]] = {}
         self._work: set[asyncio.Task[Any]] = set()
         self._told: dict[HeldLink, tuple[str, str | None]] = {}
         self._dropping: dict[HeldLink, asyncio.Task[None]] = {}
@@ -53,9 +56,14 @@ class Registry:
         return [self._body(held, held.name) for held in by_name(set(self._links.values()))]
 
     def body(self, name: LinkName) -> LinkBody | None:
-        """One link under one of its names."""
+        """One link under one of its names. It is not live yet while it is not settled which link the name gets."""
         held = self._links.get(name)
-        return None if held is None else self._body(held, name)
+        if held is None or name not in held.link.aliases:
+            return None
+        body = self._body(held, name)
+        if body.liveness == Liveness.LIVE and not held.settled and self._turn(name).locked():
+            body.liveness = Liveness.CONNECTING.value
+        return body
 
     async def refresh(self, patience: float) -> None:
         """Let live links learn what their hosts do not tell by themselves; whoever takes longer tells the next time."""
@@ -127,6 +135,7 @@ class Registry:
     async def _connect(self, request: Connect, dialogue: Dialogue) -> Connected:
         name = LinkName(request.alias, request.ssh_config)
         async with self._turn(name):
+            await self._until_gone(name)
             known = self._links.get(name)
             held = known or self._add(name, request)
             if request.again and (known is not None or request.host.reconnect is ReconnectPolicy.NEVER):
@@ -140,8 +149,7 @@ class Registry:
                 elif request.again:
                     held.want(name, hold=False)
                 raise held.failure or error from None
-            if known is None:
-                held = await self._merge(name, held, dialogue)
+            held = await self._settle(name, held, dialogue)
             if self._links.get(name) is not held:
                 raise link_missing(name.alias, "was dropped while it was made")
             held.want(name, hold=request.hold)
@@ -155,12 +163,22 @@ class Registry:
             return Disconnected(changed=False, server="left")
         server = "left"
         if len(held.names) > 1 and not request.stop_server:
-            await held.link.remove_alias(name)
             self._forget(held, name)
+            self._closing[name] = self._keep(asyncio.create_task(held.link.remove_alias(name)))
+            await self._until_gone(name)
         else:
             server = await held.link.stop(stop_server=request.stop_server, force=request.force)
             await self._drop(held)
         return Disconnected(changed=True, server=server)
+
+    async def _until_gone(self, name: LinkName) -> None:
+        """Wait while a link ends that had this name, or lets go of it: its door has to be closed first."""
+        held = self._links.get(name)
+        if held in self._dropping:
+            await asyncio.shield(self._dropping[held])
+        if (closing := self._closing.get(name)) is not None:
+            await asyncio.shield(closing)
+            self._closing.pop(name, None)
 
     def _add(self, name: LinkName, request: Connect) -> HeldLink:
         held = HeldLink(name, self._make_link(name, request, str(self._places.door(name))))
@@ -169,25 +187,54 @@ class Registry:
         held.begin(changed=lambda: self._changed(held), ended=lambda failure: self._ended(held, failure))
         return held
 
-    async def _merge(self, name: LinkName, held: HeldLink, dialogue: Dialogue) -> HeldLink:
-        """The link to use: one to the same machine that is there already gets the new name, too."""
-        async with self._merging:
-            mine = held.link.identity
-            for other in by_name(set(self._links.values()) - {held}):
-                theirs = other.link.identity
-                if mine is None or theirs is None or not mine.is_same_place(theirs):
-                    continue
-                if other.link.body().liveness == Liveness.LIVE and mine.runs_beside(theirs):
-                    continue
-                await self._drop(held)
-                await other.link.add_alias(name, str(self._places.door(name)))
-                other.names.add(name)
-                self._links[name] = other
-                self.idle_since = None
-                await other.link.bring_up(dialogue)
-                _log.info("%s is the same machine as %s and shares its link", name.alias, other.name.alias)
-                return other
-            return held
+    async def _settle(self, name: LinkName, held: HeldLink, dialogue: Dialogue) -> HeldLink:
+        """The link to use for `name` once `held` is live: one to the same machine that was there before gets the name.
+
+        Only settled links get names of others, and a link gives its name away before it is settled: it has no other
+        then, so none is lost however many aliases of one machine come at once.
+        """
+        tried: set[HeldLink] = set()
+        while not held.settled:
+            identity = held.link.identity
+            async with self._settling["" if identity is None else identity.host_key_fingerprint]:
+                twin = self._twin(held, tried)
+                if twin is None:
+                    held.settled = True
+                elif twin.link.body().liveness == Liveness.LIVE:
+                    await self._give_name(name, held, twin)
+                    return twin
+            if twin is not None:
+                tried.add(twin)
+                with suppress(RemoraError):
+                    await twin.link.bring_up(dialogue)
+                    tried.discard(twin)
+        return held
+
+    def _twin(self, held: HeldLink, tried: set[HeldLink]) -> HeldLink | None:
+        """A settled link to the machine of `held`; not one that ends, nor one that was `tried` and does not come up."""
+        mine = held.link.identity
+        for other in by_name(set(self._links.values()) - {held} - tried - self._dropping.keys()):
+            theirs = other.link.identity
+            if not other.settled or mine is None or theirs is None or not mine.is_same_place(theirs):
+                continue
+            if other.link.body().liveness == Liveness.LIVE and mine.runs_beside(theirs):
+                continue
+            return other
+        return None
+
+    async def _give_name(self, name: LinkName, held: HeldLink, twin: HeldLink) -> None:
+        """End `held`; its name leads to `twin` from now on."""
+        twin.names.add(name)
+        self._links[name] = twin
+        await self._drop(held)
+        if self._links.get(name) is not twin:
+            return
+        try:
+            await twin.link.add_alias(name, str(self._places.door(name)))
+        except RemoraError:
+            self._forget(twin, name)
+            raise
+        _log.info("%s is the same machine as %s and shares its link", name.alias, twin.name.alias)
 
     async def _drop(self, held: HeldLink) -> None:
         """Stop a link and forget it; once, whoever wants it."""
