@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from tests.support.codex import NEWEST
 from tests.support.container_host import Account
 from tests.support.container_manifest import Laptop, assert_unchanged, codex_lines, laptop, outcomes
 from tests.support.container_model import model_reached
@@ -19,7 +20,7 @@ from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Ste
 
 pytestmark = [pytest.mark.containers, pytest.mark.codex]
 
-OLD, NEW = "0.163.0", "0.169.0"
+OLD, NEW = "0.163.0", NEWEST
 THERE = '[defaults.codex]\nversion = "installed"\nsource = "none"\n'
 SERVER = "[defaults.server]\nstart = true\n"
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 from tests.containers.test_ordinary_hosts import STEPS, run_prompt
+from tests.support.codex import NEWEST
 from tests.support.container_host import Account
 from tests.support.container_model import model_reached
 from tests.support.containers import ContainerHosts
@@ -16,7 +17,7 @@ from tests.support.until import wait_until
 from remora.demo.scripted_model import ScriptedModel
 
 pytestmark = [pytest.mark.containers, pytest.mark.codex]
-VERSIONS = ["0.133.0", "0.163.0", "0.169.0"]
+VERSIONS = ["0.133.0", "0.163.0", NEWEST]
 USUAL = "app-server-control/app-server-control.sock"
 NOTE = "app-server-control/remora-machine"
 
@@ -185,7 +186,7 @@ def cloned(one: Account, other: Account) -> Iterator[None]:
         other.host.exec("tee", "/etc/machine-id", stdin=ids[1])
 
 
-@pytest.mark.parametrize("version", ["0.133.0", "0.169.0"])
+@pytest.mark.parametrize("version", ["0.133.0", NEWEST])
 def test_f61_a_clone_with_the_same_id_and_home_has_a_server_of_its_own(
     container_hosts: ContainerHosts, version: str
 ) -> None:

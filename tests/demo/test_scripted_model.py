@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.demo.app_server import AppServer, app_server
-from tests.support.codex import VERSIONS, codex_binary
+from tests.support.codex import NEWEST, VERSIONS, codex_binary
 from tests.support.loop import run
 
 from remora.demo.scripted_model import (
@@ -108,7 +108,7 @@ def test_a_gate_holds_the_answer_in_the_middle(tmp_path: Path) -> None:
     steps = (Say("before ", ends_turn=False), Wait(gate), Say("after"))
 
     async def scenario(model: ScriptedModel) -> None:
-        async with _server("0.169.0", model, tmp_path) as server:
+        async with _server(NEWEST, model, tmp_path) as server:
             turn = asyncio.create_task(server.run_turn("go"))
             await gate.reached()
             assert not turn.done()
@@ -121,7 +121,7 @@ def test_a_gate_holds_the_answer_in_the_middle(tmp_path: Path) -> None:
 
 def test_megabytes_of_text_arrive_complete(tmp_path: Path) -> None:
     async def scenario(model: ScriptedModel) -> None:
-        async with _server("0.169.0", model, tmp_path) as server:
+        async with _server(NEWEST, model, tmp_path) as server:
             (message,) = (await server.run_turn("go")).of_type("agentMessage")
             assert len(message["text"]) == 4_000_000
 
@@ -145,7 +145,7 @@ def test_a_tool_that_is_not_there_is_called_anyway(tmp_path: Path) -> None:
     steps = (CallTool("no_such_tool", {"a": 1}), Say("I went on."))
 
     async def scenario(model: ScriptedModel) -> None:
-        async with _server("0.169.0", model, tmp_path) as server:
+        async with _server(NEWEST, model, tmp_path) as server:
             turn = await server.run_turn("go")
             assert [item["text"] for item in turn.of_type("agentMessage")] == ["I went on."]
         assert "no_such_tool" in model.requests[-1].tool_outputs[-1]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.attached import AttachedHost, attached_host
 from tests.support.chain import ALIAS, Chain, chain
-from tests.support.codex import codex_binary, trust_folder
+from tests.support.codex import NEWEST, codex_binary, trust_folder
 from tests.support.loop import run
 from tests.support.tmux import Tmux
 from tests.support.until import until
@@ -95,7 +95,7 @@ def test_the_official_sdk_goes_on_in_the_middle_of_a_turn(tmp_path: Path) -> Non
         assert (link(host)["liveness"], link(host)["clients"]) == ("live", 0)
 
 
-@pytest.mark.parametrize("version", ["0.163.0", "0.169.0"])
+@pytest.mark.parametrize("version", ["0.163.0", NEWEST])
 def test_the_terminal_client_stays_the_turn_goes_on_and_the_approval_can_be_answered(version: str) -> None:
     gate = Gate()
     binary = codex_binary(version)

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.support.codex import codex_binary, trust_folder
+from tests.support.codex import NEWEST, codex_binary, trust_folder
 from tests.support.fault_proxy import FaultProxy
 from tests.support.faults import RefuseFor
 from tests.support.generations import host_with
@@ -56,7 +56,7 @@ def test_f80_f82_after_the_gap_the_client_is_there_the_turn_ends_and_the_approva
     folder: Path, seconds: float
 ) -> None:
     gate = Gate()
-    binary = codex_binary("0.169.0")
+    binary = codex_binary(NEWEST)
 
     async def work(proxy: FaultProxy, resolver: SshdResolver, model: ScriptedModel, project: str) -> None:
         clock = LeapingClock()
@@ -79,7 +79,7 @@ def test_f80_f82_after_the_gap_the_client_is_there_the_turn_ends_and_the_approva
                 await terminal.shows("Omega ends.")
                 assert terminal.lives
 
-    with ScriptedModel(waiting_turn(gate)) as model, host_with("0.169.0") as sshd, FaultProxy(sshd.port) as proxy:
+    with ScriptedModel(waiting_turn(gate)) as model, host_with(NEWEST) as sshd, FaultProxy(sshd.port) as proxy:
         model.furnish(sshd.home / ".codex", SETTINGS)
         trust_folder(sshd.home / ".codex", sshd.home / "project")
         run(work(proxy, SshdResolver(sshd, proxy.port), model, str(sshd.home / "project")))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.support.chain import ALIAS, Chain, chain
 from tests.support.chaos import KEEPALIVE
-from tests.support.codex import codex_binary, trust_folder
+from tests.support.codex import NEWEST, codex_binary, trust_folder
 from tests.support.fake_codex import install
 from tests.support.loop import run
 from tests.support.tmux import Tmux
@@ -22,7 +22,7 @@ SECONDS = 1.0
 SETTINGS = 'approval_policy = "on-request"\nsandbox_mode = "workspace-write"'
 
 
-@pytest.mark.parametrize("version", ["0.163.0", "0.169.0"])
+@pytest.mark.parametrize("version", ["0.163.0", NEWEST])
 def test_f80_f82_the_client_stays_the_turn_goes_on_and_the_approval_can_be_answered(version: str) -> None:
     gate = Gate()
     binary = codex_binary(version)

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
-from tests.support.codex import VERSIONS, codex_binary
+from tests.support.codex import NEWEST, VERSIONS, codex_binary
 from tests.support.login_endpoint import LoginEndpoint, login_endpoint, write_chatgpt_login
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import LIMIT
@@ -25,7 +25,7 @@ from remora.core.errors import ExitCode
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 
-NEW = "0.169.0"
+NEW = NEWEST
 CANARY = "sk-canary-of-the-command"
 CODE = "ABCD-12345"
 

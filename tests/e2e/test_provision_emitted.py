@@ -6,7 +6,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from tests.support.codex import codex_binary
+from tests.support.codex import NEWEST, codex_binary
 from tests.support.control_groups import groups_removed
 from tests.support.emitting_laptop import ACCOUNT, CANARY, Laptop, laptop, outcomes, snapshot
 from tests.support.login_endpoint import login_endpoint
@@ -104,7 +104,7 @@ def test_a_playbook_signs_in_and_starts_the_server(tmp_path: Path) -> None:
     ):
         (tmp_path / "ssh_config").write_text(sshd.ssh_config("devbox"))
         (sshd.home / ".local/bin").mkdir(parents=True)
-        (sshd.home / ".local/bin/codex").symlink_to(codex_binary("0.169.0"))
+        (sshd.home / ".local/bin/codex").symlink_to(codex_binary(NEWEST))
         (sshd.home / ".bashrc").write_text('PATH="$HOME/.local/bin:$PATH"\n')
         endpoint.configure(sshd.home / ".codex")
         folder = laptop.emit(manifest, "ansible")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.support import no_locks
 from tests.support.busy_hosts import hub_over
-from tests.support.codex import codex_binary
+from tests.support.codex import NEWEST, codex_binary
 from tests.support.fake_codex import Fault, install
 from tests.support.launching import connected, launched
 from tests.support.loop import run
@@ -51,7 +51,7 @@ def bring_codex(sshd: SystemSshd, version: str) -> None:
 
 
 @pytest.mark.codex
-@pytest.mark.parametrize("version", ["0.133.0", "0.169.0"])
+@pytest.mark.parametrize("version", ["0.133.0", NEWEST])
 @pytest.mark.parametrize("how", REFUSALS)
 def test_f39_what_cannot_be_locked_is_said_with_what_to_do_long_before_the_limit(
     how: str, version: str, tmp_path: Path
@@ -76,7 +76,7 @@ def test_f39_what_cannot_be_locked_is_said_with_what_to_do_long_before_the_limit
 @pytest.mark.codex
 def test_f39_provision_says_it_of_the_server_step(tmp_path: Path) -> None:
     with host(tmp_path, str(errno.ENOLCK)) as sshd:
-        bring_codex(sshd, "0.169.0")
+        bring_codex(sshd, NEWEST)
         report = run(provision(sshd, (ServerStep(ServerTable(start=True)),)))
         (step,) = [step for step in report.steps if step.name == "server"]
         assert step.error is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.agents import ssh_agent
-from tests.support.codex import codex_binary
+from tests.support.codex import NEWEST, codex_binary
 from tests.support.control_master import short_folder
 from tests.support.gits import commit, new_repository
 from tests.support.links import SshdResolver, world_of
@@ -90,7 +90,7 @@ def test_f25_the_app_server_does_not_see_the_agent(place: Place) -> None:
     program = home / ".local/bin/codex"
     program.parent.mkdir(parents=True)
     notes = f'case $1 in app-server) env >"{home}/server-env" ;; esac'
-    program.write_text(f'#!/bin/sh\n{notes}\nexec {codex_binary("0.169.0")} "$@"\n')
+    program.write_text(f'#!/bin/sh\n{notes}\nexec {codex_binary(NEWEST)} "$@"\n')
     program.chmod(0o755)
     resolver = SshdResolver(place.devbox)
     resolver.changes = {"identity_agent": place.agent}

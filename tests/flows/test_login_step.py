@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.codex import NEWEST, VERSIONS
 from tests.support.login_endpoint import chatgpt_token, login_endpoint, write_chatgpt_login
 from tests.support.logins import CANARY, host_with
 from tests.support.loop import run
@@ -25,8 +26,7 @@ from remora.wire.manifest import LoginKind, LoginTable, SecretSource
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 
-VERSIONS = ("0.120.0", "0.133.0", "0.163.0", "0.169.0")
-NEW = "0.169.0"
+NEW = NEWEST
 
 
 def wish(value: str = CANARY, kind: LoginKind = LoginKind.API_KEY, expires: date | None = None) -> LoginStep:

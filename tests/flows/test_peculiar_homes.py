@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.account_sshd import AccountSshd
-from tests.support.codex import codex_binary
+from tests.support.codex import NEWEST, codex_binary
 from tests.support.launching import connected, launched
 from tests.support.links import SshdResolver, world_of
 from tests.support.loop import run
@@ -17,7 +17,7 @@ from remora.core.launching import LaunchMode, LaunchRequest
 from remora.flows.stopping import end_server
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
-VERSIONS = ["0.133.0", "0.169.0"]
+VERSIONS = ["0.133.0", NEWEST]
 
 
 def bring_codex(sshd: AccountSshd, version: str, *, copied: bool = False) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.codex import NEWEST
 from tests.support.control_groups import groups_removed
 from tests.support.login_endpoint import LoginEndpoint, login_endpoint
 from tests.support.logins import CANARY, host_with
@@ -36,7 +37,7 @@ from remora.wire.reports.provision import HostProvision
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 
-VERSION = "0.169.0"
+VERSION = NEWEST
 ONCE = Limits(provision_retries=1, provision_lock=30.0, login_proof=60.0)
 BOUNDARIES = [("login", 0), ("login", 1), ("login", 2), ("login", 3)]
 BOUNDARIES += [("limits", 0), ("limits", 1), ("server", 0), ("server", 1)]

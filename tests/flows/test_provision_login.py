@@ -4,6 +4,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from tests.support.codex import NEWEST
 from tests.support.control_groups import groups_removed
 from tests.support.links import SshdResolver, world_of
 from tests.support.login_endpoint import login_endpoint
@@ -27,7 +28,7 @@ from remora.wire.reports.provision import HostProvision, ProvisionReport, StepDo
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 
-VERSION = "0.169.0"
+VERSION = NEWEST
 
 
 def steps() -> tuple[Step, ...]:

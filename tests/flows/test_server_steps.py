@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.codex import codex_binary
+from tests.support.codex import NEWEST, codex_binary
 from tests.support.control_groups import groups_removed
 from tests.support.launching import connected, launched
 from tests.support.login_endpoint import login_endpoint
@@ -28,7 +28,7 @@ from remora.wire.manifest import ServerTable
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 
-NEW, OLD = "0.169.0", "0.133.0"
+NEW, OLD = NEWEST, "0.133.0"
 MEBIBYTE = 1024 * 1024
 
 

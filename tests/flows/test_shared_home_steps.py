@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from tests.support.codex import NEWEST
 from tests.support.login_endpoint import login_endpoint
 from tests.support.logins import CANARY, host_with
 from tests.support.loop import run
@@ -36,7 +37,7 @@ def test_f61_who_signs_in_with_the_same_secret_elsewhere_changes_nothing_here(
         async with bench_at(host) as bench:
             return await (bring if brings else read)(step, bench)
 
-    with login_endpoint() as endpoint, host_with("0.169.0", tmp_path, endpoint) as sshd:
+    with login_endpoint() as endpoint, host_with(NEWEST, tmp_path, endpoint) as sshd:
         environment = {**endpoint.environment(), "XDG_RUNTIME_DIR": str(tmp_path)}
         with SystemSshd(tmp_path, program=str(another_machine(tmp_path)), environment=environment) as other:
             other.home.rmdir()

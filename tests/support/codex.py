@@ -6,6 +6,7 @@
 import fcntl
 import hashlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -20,10 +21,14 @@ from typing import Final
 import platformdirs
 from tests.support.required import missing
 
-VERSIONS: Final = ("0.120.0", "0.133.0", "0.163.0", "0.169.0")
-"""No unix socket; sockets and proxy; the version of ``remora[demo]``; the newest."""
+VERSIONS: Final = ("0.120.0", "0.133.0", "0.163.0", "0.169.0", "0.171.0")
+"""No unix socket; sockets and proxy; the version of ``remora[demo]``; then the newest two."""
+
+NEWEST: Final = VERSIONS[-1]
+"""What a test uses that needs codex as it is today."""
 
 _FETCH_LIMIT: Final = 600.0
+_ASK_LIMIT: Final = 30.0
 
 
 class FetchFailed(Exception):
@@ -95,6 +100,24 @@ _PACKAGES: Final = {
         "e56b161416d53fbf03fba16f368d4c315c4b3d9766728425a95245ac5e2ac7f4"
         "e6be778b9cc40ab4bc97914a39e173930dfa182a9368b9327f17b813540f059d",
     ),
+    ("0.171.0", *_LINUX_X64): _npm(
+        "0.171.0",
+        "linux-x64",
+        "97ae8d664420764d82de96dc7d42c3cf8db2114079f3531503a23e638dd6a783"
+        "88a84cbbdc709d999d064e37801d8db272e1f8374d1df55b0baf04f58f1b214f",
+    ),
+    ("0.171.0", *_LINUX_ARM): _npm(
+        "0.171.0",
+        "linux-arm64",
+        "f73d7bb786db509f540886f8f4ee0fa00fa48bee39ab7addf2767c3de1fab189"
+        "e52a406577f5e9a3f392de1dd38bde78f9fa2c857e28ee4e53094f0def3cea40",
+    ),
+    ("0.171.0", *_MAC_ARM): _npm(
+        "0.171.0",
+        "darwin-arm64",
+        "848613911529b98a6455f4eae1ca5bcb43d7aa1015708804edfe85a3263596dd"
+        "91c80463dc65d2d426a7fdd21850122d5615f385bf7c1d81d9373097ef841195",
+    ),
 }
 
 _failures: dict[str, str] = {}
@@ -127,6 +150,23 @@ def fetch(version: str) -> Path:
             if not home.is_dir():
                 _install(version, package, home)
     return _executable(home)
+
+
+def published() -> str:
+    """The version that the registry calls the latest. Raises :class:`FetchFailed`."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise FetchFailed("npm is not installed, which asks the registry for the latest codex")
+    command = [npm, "view", "--silent", "--fetch-retries=0", "@openai/codex", "dist-tags.latest"]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_ASK_LIMIT, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise FetchFailed(f"the registry did not name the latest codex within {_ASK_LIMIT:.0f} s") from None
+    if done.returncode or not re.fullmatch(r"\d+\.\d+\.\d+", done.stdout.strip()):
+        raise FetchFailed("the registry did not name the latest codex")
+    return done.stdout.strip()
 
 
 def _install(version: str, package: _Package, home: Path) -> None:

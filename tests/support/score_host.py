@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tests.support.codex import codex_binary
+from tests.support.codex import NEWEST, codex_binary
 from tests.support.gits import git
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import LIMIT
@@ -86,7 +86,7 @@ class ScoreHost:
 def score_host(
     folder: Path,
     *,
-    version: str | None = "0.169.0",
+    version: str | None = NEWEST,
     config: str = "",
     options: tuple[str, ...] = ("MaxSessions 1",),
     environment: Mapping[str, str] | None = None,
