@@ -164,7 +164,9 @@ def test_f23_a_passphrase_is_asked_once_and_only_for_a_key_that_the_host_takes(t
         server.authorized_keys.write_text(f"{public_key(taken)}\n")
         person = ScriptedPerson(secrets=["wrong", "sesame"])
         run(facts_of(server.route(identity_files=(str(refused), str(taken))), person))
-        assert [question.prompt for question in person.secret_questions] == [f"Passphrase for key {taken}: "] * 2
+        prompt = f"Passphrase for key {taken}: "
+        asked = [question.prompt for question in person.secret_questions]
+        assert asked == [prompt, f"That passphrase was wrong. {prompt}"]
         assert server.connections() == 1
 
 

@@ -18,6 +18,7 @@ from tests.support.loop import run
 
 from remora.core.errors import Code, ExitCode
 from remora.core.settings import read_settings
+from remora.core.ssh_options import OPTIONS
 from remora.demo.scene import demo_scene
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -108,3 +109,9 @@ def test_links_between_documents_lead_somewhere(page: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
             assert anchor[1:] in {heading.lower().replace(" ", "-") for heading in headings}
+
+
+def test_the_table_of_ssh_options_is_the_one_in_the_code() -> None:
+    page = (ROOT / "docs" / "ssh-options.md").read_text()
+    rows = [f"| `{option.keyword}` | {option.handling} | {option.meaning} |" for option in OPTIONS.values()]
+    assert [line for line in page.splitlines() if line.startswith("| `")] == rows

@@ -1,21 +1,27 @@
-"""Which way to a host: the user's live control master, else what the settings say."""
+"""Which way to a host: the user's live control master, else what the settings say, else what the host understands."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from remora.adapters.dial_gate import DialGate
+from remora.core.errors import Code, RemoraError
 from remora.core.hosts import Host, Notice, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits, Transport
 from remora.ports import Dialler, Dialogue, RemoteHost
+
+_ONLY_OPENSSH: Final = frozenset({Code.OPTION_UNSUPPORTED, Code.KEY_EXCHANGE_FAILED})
+"""Failures of the built-in SSH, before anything was sent to the host, that the system's ``ssh`` may not have."""
 
 
 class ChoosingDialler:
     """A :class:`remora.ports.Dialler` that makes no login where the user's control master lives.
 
     `choose` names the transport for an alias, `make` gives the dialler for one. Logins of our own wait at
-    `gate` for each other.
+    `gate` for each other. Where the built-in SSH cannot do what the configuration or the host asks for, the system's
+    ``ssh`` connects, and a notice says so; it connects at once from then on where the host was the reason.
     """
 
     def __init__(
@@ -31,6 +37,7 @@ class ChoosingDialler:
         self._make = make
         self._limits = limits
         self._mute: set[tuple[int, int]] = set()
+        self._beyond: dict[tuple[tuple[str, int], ...], Notice] = {}
 
     @asynccontextmanager
     async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
@@ -51,9 +58,30 @@ class ChoosingDialler:
                 return
         if mark is not None:
             route = replace(route, notices=(*route.notices, _unused(host, path)))
-        dialler = self._make(self._choose(host.alias))
-        async with self._gate.dial(dialler, route, dialogue) as remote:
-            yield remote
+        async with AsyncExitStack() as stack:
+            yield await self._log_in(stack, route, dialogue)
+
+    async def _log_in(self, stack: AsyncExitStack, route: Route, dialogue: Dialogue) -> RemoteHost:
+        way = tuple((host.hostname, host.port) for host in (*route.jumps, route.target))
+        transport, reason = self._choose(route.target.alias), self._beyond.get(way)
+        if transport is Transport.BUILT_IN and reason is None:
+            try:
+                return await stack.enter_async_context(self._gate.dial(self._make(transport), route, dialogue))
+            except RemoraError as error:
+                if error.code not in _ONLY_OPENSSH:
+                    raise
+                reason = Notice("openssh-used", f"{error.message} The system's ssh is used.")
+                if error.code is Code.KEY_EXCHANGE_FAILED:
+                    self._beyond[way] = reason
+        if reason is not None:
+            route = replace(route, notices=(*route.notices, reason))
+        try:
+            openssh = self._make(Transport.OPENSSH)
+            return await stack.enter_async_context(self._gate.dial(openssh, route, dialogue))
+        except RemoraError as error:
+            if reason is not None:
+                error.seen = f"{reason.message}\n{error.seen}".strip()
+            raise
 
 
 def control_path(host: Host) -> Path | None:

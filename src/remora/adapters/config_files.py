@@ -7,12 +7,12 @@ that the user named.
 import errno
 import glob
 import os
-import pwd
 import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from remora.adapters.own_account import own_account
 from remora.core.aliases import Listing
 from remora.core.config_tree import FileText, Root, read_tree
 from remora.core.errors import Code, ConfigProblem
@@ -65,7 +65,7 @@ class ConfigFiles:
 
 def account_home() -> str:
     """The home folder in the password database, where OpenSSH looks for its files whatever ``$HOME`` says."""
-    return pwd.getpwuid(os.getuid()).pw_dir
+    return own_account().pw_dir
 
 
 class _Files:

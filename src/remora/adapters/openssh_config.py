@@ -2,18 +2,21 @@
 
 import asyncio
 import os
-import pwd
 import re
 import shlex
 import signal
 import tempfile
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from typing import IO, Any, Final
 
-from remora.core.errors import Code, ConfigProblem, TimeLimit
+from remora.adapters.own_account import own_account
+from remora.adapters.ssh_failures import program_problem
+from remora.core.errors import Code, ConfigProblem, RemoraError, TimeLimit
 from remora.core.hosts import Host, is_safe_alias
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.core.ssh_answer import LocalAccount, parse_answer
+from remora.core.ssh_answer import LocalAccount, parse_answer, read_options
+from remora.core.ssh_options import unknown_options
 from remora.core.text import decode
 from remora.ports import ConfigReader
 
@@ -22,6 +25,10 @@ _GRACE: Final = 0.5
 """Seconds between asking the process group to end and ending it, and for its last members to vanish then."""
 _LOOKS: Final = 100
 _TERMINAL_NOTICE: Final = "Pseudo-terminal will not be allocated"
+_NO_SESSION: Final = "-N"
+"""Asks for no session, so that ForkAfterAuthentication wants no command; ``Match`` lines may see the difference."""
+_WANTS_COMMAND: Final = "Cannot fork into background without a command"
+_REFUSED: Final = re.compile(r"RefuseConnection: (?P<reason>.*)")
 _PLACE: Final = re.compile(r"^(?P<file>\S.*?):? line (?P<line>\d+):? ", re.MULTILINE)
 
 
@@ -44,6 +51,7 @@ class OpenSshResolver:
         self._reader = reader
         self._limits = limits
         self._free = asyncio.Semaphore(limits.resolve_parallel)
+        self._defaults: dict[str, tuple[str, ...]] | None = None
 
     async def resolve(self, alias: str) -> Host:
         """Resolve one name. Cancelling ends ``ssh`` and whatever it started before it returns."""
@@ -54,13 +62,31 @@ class OpenSshResolver:
                 next_step="List the aliases with: remora hosts",
                 host=alias,
             )
+        account = _local_account()
         async with self._free:
-            answer = await self._ask(alias)
-        return parse_answer(alias, answer, _local_account())
+            host = parse_answer(alias, await self._ask(alias, self._options), account)
+            if unknown_options(host):
+                host = replace(host, options=await self._without_defaults(host))
+        return host
 
-    async def _ask(self, alias: str) -> str:
+    async def _without_defaults(self, host: Host) -> dict[str, Sequence[str]]:
+        """Without the options that nobody here knows and nobody has set: a newer OpenSSH prints them for every host."""
+        if self._defaults is None:
+            try:
+                self._defaults = read_options(await self._ask(host.alias, ["-F", "none"]))
+            except RemoraError:
+                return dict(host.options)
+        strange = unknown_options(host)
+        defaults = self._defaults
+        return {
+            keyword: values
+            for keyword, values in host.options.items()
+            if keyword not in strange or defaults.get(keyword) != values
+        }
+
+    async def _ask(self, alias: str, options: Sequence[str]) -> str:
         with tempfile.TemporaryFile() as errors:
-            process = await self._start_whole(alias, errors)
+            process = await self._start_whole(alias, options, errors)
             try:
                 async with asyncio.timeout(self._limits.resolve):
                     assert process.stdout is not None  # noqa: S101
@@ -72,25 +98,28 @@ class OpenSshResolver:
             except BaseException:
                 await _complete(_end_group(process))
                 raise
-            if status != 0:
-                raise self._rejected(alias, _read_errors(errors))
-        return decode(output)
+            said = _read_errors(errors)
+        if status == 0:
+            return decode(output)
+        if _WANTS_COMMAND in said and _NO_SESSION not in options:
+            return await self._ask(alias, [*options, _NO_SESSION])
+        raise self._rejected(alias, said)
 
-    async def _start_whole(self, alias: str, errors: IO[bytes]) -> asyncio.subprocess.Process:
+    async def _start_whole(self, alias: str, options: Sequence[str], errors: IO[bytes]) -> asyncio.subprocess.Process:
         """Start it; a cancel meanwhile would make asyncio end the leader alone, so it waits for the start."""
-        starting = asyncio.create_task(self._start(alias, errors))
+        starting = asyncio.create_task(self._start(alias, options, errors))
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
             await _complete(_end_started(starting))
             raise
 
-    async def _start(self, alias: str, errors: IO[bytes]) -> asyncio.subprocess.Process:
+    async def _start(self, alias: str, options: Sequence[str], errors: IO[bytes]) -> asyncio.subprocess.Process:
         # Errors go to a file: what a `Match exec` leaves running may hold a pipe open for ever.
         try:
             return await asyncio.create_subprocess_exec(
                 self._program,
-                *self._options,
+                *options,
                 "-G",
                 "--",
                 alias,
@@ -100,13 +129,7 @@ class OpenSshResolver:
                 start_new_session=True,
             )
         except OSError as error:
-            raise ConfigProblem(
-                Code.SSH_MISSING,
-                f"The program {self._program!r} cannot be run on this machine.",
-                seen=str(error),
-                next_step="Install the OpenSSH client, or put it on PATH.",
-                host=alias,
-            ) from None
+            raise program_problem(self._program, error, host=alias) from None
 
     async def _too_late(self, alias: str) -> TimeLimit:
         suspects = await asyncio.to_thread(self._executing_lines)
@@ -134,6 +157,14 @@ class OpenSshResolver:
     def _rejected(self, alias: str, errors: str) -> ConfigProblem:
         place = _PLACE.search(errors)
         where = f"{place['file']}:{place['line']}" if place else None
+        refused = _REFUSED.search(errors)
+        if refused:
+            return ConfigProblem(
+                Code.CONFIG_REJECTED,
+                f"The SSH configuration refuses connections to {alias}: {refused['reason']}",
+                next_step=f"See RefuseConnection at {where}." if where else "See RefuseConnection in the SSH config.",
+                host=alias,
+            )
         return ConfigProblem(
             Code.CONFIG_REJECTED,
             f"OpenSSH refuses the configuration at {where}." if where else "OpenSSH refused to resolve the name.",
@@ -218,7 +249,7 @@ def _is_address(name: str) -> bool:
 
 
 def _local_account() -> LocalAccount:
-    entry = pwd.getpwuid(os.getuid())
+    entry = own_account()
     return LocalAccount(
         home=entry.pw_dir,
         user=entry.pw_name,

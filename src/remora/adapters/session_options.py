@@ -23,6 +23,12 @@ def option(host: Host, keyword: str) -> str:
     return values[0].lower() if values else ""
 
 
+def required_rsa_size(host: Host) -> int:
+    """How many bits an RSA key has at least, of a host or of a user. Red Hat's OpenSSH called it RSAMinSize."""
+    sizes = (option(host, "requiredrsasize"), option(host, "rsaminsize"))
+    return max((int(size) for size in sizes if size.isdecimal()), default=0)
+
+
 def forwarded_agent(host: Host) -> str | None:
     """The socket of the agent to hand on: ForwardAgent is a yes, a path or the name of a variable."""
     wanted = host.forward_agent

@@ -1,7 +1,13 @@
 """Failures that mean the same whoever speaks SSH for us."""
 
-from remora.core.errors import Code, ShellProblem, Stage, TimeLimit, Unreachable
+import errno
+from typing import Final
+
+from remora.core.errors import Code, ConfigProblem, ShellProblem, Stage, TimeLimit, Unreachable
 from remora.core.hosts import Host
+
+_NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
+"""Errors of a machine at one of its limits, whatever was to be started."""
 
 
 def host_left(host: Host, seen: str = "") -> Unreachable:
@@ -15,6 +21,35 @@ def host_left(host: Host, seen: str = "") -> Unreachable:
         f"{host.alias} said goodbye and ended the connection.",
         next_step=f"Start {host.alias} again if it was stopped, then connect again.",
         seen=seen,
+        host=host.alias,
+    )
+
+
+def program_problem(program: str, error: OSError, *, host: str) -> ConfigProblem:
+    """``ssh`` cannot be started: because of the program, or because this machine starts nothing more."""
+    if error.errno in _NO_ROOM:
+        return ConfigProblem(
+            Code.CONFIG_UNREADABLE,
+            f"This machine cannot start {program!r} now: {error.strerror}.",
+            seen=str(error),
+            next_step="Raise the limits of this shell (ulimit -n, ulimit -u), or end programs that are not needed.",
+            host=host,
+        )
+    return ConfigProblem(
+        Code.SSH_MISSING,
+        f"The program {program!r} cannot be run on this machine.",
+        seen=str(error),
+        next_step="Install the OpenSSH client, or put it on PATH.",
+        host=host,
+    )
+
+
+def only_through_ssh(host: Host, reason: str) -> ConfigProblem:
+    """The configuration asks for something that remora's own SSH cannot do, and the system's ``ssh`` perhaps can."""
+    return ConfigProblem(
+        Code.OPTION_UNSUPPORTED,
+        f"remora's own SSH cannot connect to {host.alias} as configured: {reason}.",
+        next_step=f'Set transport = "openssh" in [hosts.{host.alias}] of remora\'s settings.',
         host=host.alias,
     )
 

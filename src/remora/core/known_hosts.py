@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import pairwise
 from typing import Final
 
 from remora.core.patterns import list_matches
@@ -50,11 +51,13 @@ class KnownKeys:
     """The lines that concern one host.
 
     `without_port` are plain keys recorded for the same name on the default port: as with OpenSSH they may vouch for a
-    host on another port that has no line of its own, and never speak against it.
+    host on another port that has no line of its own, and never speak against it. `address` are plain keys recorded for
+    the address that the name led to, where CheckHostIP asks for them: they can only speak against a key of their type.
     """
 
     plain: tuple[KnownKey, ...] = ()
     without_port: tuple[KnownKey, ...] = ()
+    address: tuple[KnownKey, ...] = ()
     authorities: tuple[KnownKey, ...] = ()
     revoked: tuple[KnownKey, ...] = ()
 
@@ -62,9 +65,15 @@ class KnownKeys:
         """Judge a host key. Any other plain key on record makes it a changed one, of whatever type it is."""
         if any(known.key == key for known in self.revoked):
             return KeyJudgement.REVOKED
+        if self._contradicts_address(key):
+            return KeyJudgement.CHANGED
         if any(known.key == key for known in self.plain or self.without_port):
             return KeyJudgement.TRUSTED
         return KeyJudgement.CHANGED if self.plain else KeyJudgement.UNKNOWN
+
+    def _contradicts_address(self, key: bytes) -> bool:
+        alike = [known for known in self.address if known.key_type == key_type_of(key)]
+        return bool(alike) and all(known.key != key for known in alike)
 
     @property
     def key_types(self) -> tuple[str, ...]:
@@ -108,8 +117,9 @@ def parse_revoked_keys(text: str, file: str) -> list[KnownKey]:
     found = []
     for number, line in enumerate(text.splitlines(), start=1):
         fields = line.split()
-        if len(fields) >= 2 and (key := _decode_key(fields[0], fields[1])) is not None:
-            found.append(KnownKey("*", fields[0], key, file, number, Marker.REVOKED))
+        for key_type, text in pairwise(fields[:3]):  # OpenSSH passes over one word before the key, such as a name
+            if (key := _decode_key(key_type, text)) is not None:
+                found.append(KnownKey("*", key_type, key, file, number, Marker.REVOKED))
     return found
 
 
@@ -133,6 +143,25 @@ def fingerprint(key: bytes) -> str:
     """The fingerprint as OpenSSH prints it."""
     digest = base64.b64encode(hashlib.sha256(key).digest()).decode("ascii")
     return f"SHA256:{digest.rstrip('=')}"
+
+
+def key_type_of(key: bytes) -> str:
+    """The type that a key's wire form names."""
+    return _first_field(key).decode("ascii", "replace")
+
+
+def rsa_bits(key: bytes) -> int | None:
+    """How many bits an RSA key has; `None` for keys of other types."""
+    name = _first_field(key)
+    if name != b"ssh-rsa":
+        return None
+    rest = key[4 + len(name) :]
+    exponent = _first_field(rest)
+    return int.from_bytes(_first_field(rest[4 + len(exponent) :]), "big").bit_length()
+
+
+def _first_field(data: bytes) -> bytes:
+    return data[4 : 4 + int.from_bytes(data[:4], "big")]
 
 
 def format_known_host(name: str, key_type: str, key: bytes, *, salt: bytes | None = None) -> str:

@@ -42,7 +42,7 @@ class LocalAccount:
 
 def parse_answer(alias: str, text: str, account: LocalAccount) -> Host:
     """Read the whole answer. Raises :class:`ConfigProblem` when it is none, or cannot be used safely."""
-    options = _read_options(text)
+    options = read_options(text)
     hostname, user, port = (_last(options, keyword) for keyword in ("hostname", "user", "port"))
     if hostname is None or user is None or port is None or not port.isdecimal():
         raise ConfigProblem(
@@ -173,7 +173,8 @@ class _Words:
         }
 
 
-def _read_options(text: str) -> dict[str, tuple[str, ...]]:
+def read_options(text: str) -> dict[str, tuple[str, ...]]:
+    """The lines of an answer: keywords in lower case, and their values in order."""
     options: dict[str, list[str]] = {}
     for line in text.split("\n"):
         keyword, _, value = line.partition(" ")

@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from remora.adapters.asyncssh_host.laps import Laps
 from remora.adapters.asyncssh_host.transport import Way, open_way
+from remora.adapters.ssh_failures import only_through_ssh
 from remora.core.hosts import Route
 from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.core.ssh_options import only_openssh
 from remora.ports import Dialogue, RemoteHost
 
 __all__ = ["AsyncsshDialler"]
@@ -26,6 +28,9 @@ class AsyncsshDialler:
     @asynccontextmanager
     async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
         """See :class:`remora.ports.Dialler`."""
+        for host in (*route.jumps, route.target):
+            for reason in only_openssh(host):
+                raise only_through_ssh(host, reason)
         first = route.jumps[0] if route.jumps else route.target
         async with AsyncExitStack() as stack:
             limit = first.connect_timeout or self._limits.connect

@@ -3,36 +3,47 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import warnings
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
 import asyncssh
+from cryptography.utils import CryptographyDeprecationWarning
 
 from remora.adapters.asyncssh_host import failures
 from remora.adapters.asyncssh_host.connection import AsyncsshHost, Lifetime
 from remora.adapters.asyncssh_host.host_keys import (
     certificate_problem,
     first_known_hosts_file,
+    read_address_keys,
     read_known_keys,
     record_key,
     refused_key_problem,
     unknown_key_problem,
+    weak_key_problem,
 )
 from remora.adapters.asyncssh_host.laps import Laps
 from remora.adapters.asyncssh_host.login import Login
-from remora.adapters.asyncssh_host.options import connection_options, notices_for
+from remora.adapters.asyncssh_host.options import connection_options
 from remora.adapters.asyncssh_host.socket_tunnel import SocketTunnel
 from remora.adapters.asyncssh_host.transport import Proxy, Way, open_way
-from remora.adapters.session_options import session_environment
+from remora.adapters.session_options import option, session_environment
 from remora.core.errors import Code, NeedsPerson, RemoraError, Stage, Unreachable, Verdict
 from remora.core.hosts import Host, Notice, Route, StrictHostKeyChecking
 from remora.core.known_hosts import KeyJudgement, KnownKey, KnownKeys, fingerprint
 from remora.core.settings import Limits
+from remora.core.ssh_options import notices_for
 from remora.ports import ConnectionFacts, Dialogue, HostKeyAnswer, HostKeyQuestion, RemoteHost
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _CLOSE_LIMIT: Final = 2.0
 _LAST_WORDS: Final = 0.5
+
+# What asyncssh uses of another library is nothing that a user can change.
+warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, module=r"asyncssh\.")
 
 
 @contextlib.asynccontextmanager
@@ -69,34 +80,39 @@ class _Hop:
         self._limits = limits
         self._lifetime: Lifetime
         self._login: Login
+        self._known = KnownKeys()
 
     @contextlib.asynccontextmanager
     async def connect(self, before: "_Hop | None") -> AsyncIterator["_Hop"]:
         """Log in; a second time when the first showed a key that was then accepted."""
-        known = await self._known_keys()
+        self._known = await self._read_files(read_known_keys, self._host)
         accepted: bytes | None = None
         while True:
             async with contextlib.AsyncExitStack() as stack:
                 try:
-                    self.connection = await self._log_in(stack, before, known, accepted)
+                    self.connection = await self._log_in(stack, before, accepted)
                     self._laps.end(Stage.AUTHENTICATION)
                 except asyncssh.HostKeyNotVerifiable as error:
                     reason = str(error)
                 else:
                     stack.push_async_callback(self._leave)
+                    if self._login.host_is_weak():
+                        raise self._weak_key()
                     yield self
                     return
             shown = self._login.shown
+            if self._login.weak_bits is not None:
+                raise self._weak_key()
             if shown is None:
-                raise certificate_problem(self._host, known, reason)
-            if self._login.shown_authority:
-                known = replace(known, authorities=())  # as OpenSSH: no such authority, so ask for a plain key
+                raise certificate_problem(self._host, self._known, reason)
+            if self._login.shown_authority:  # as OpenSSH: no such authority, so ask for a plain key
+                self._known = replace(self._known, authorities=())
             elif accepted is not None:
                 raise unknown_key_problem(
                     self._host, shown.get_algorithm(), shown.public_data, reason="it is not the key shown before"
                 )
             else:
-                accepted = await self._accept(known, shown)
+                accepted = await self._accept(shown)
 
     @property
     def alias(self) -> str:
@@ -132,10 +148,13 @@ class _Hop:
             limits=self._limits,
         )
 
-    async def _known_keys(self) -> KnownKeys:
+    def _weak_key(self) -> RemoraError:
+        return weak_key_problem(self._host, self._login.weak_bits or 0)
+
+    async def _read_files(self, read: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
         try:
             async with asyncio.timeout(self._limits.connect):
-                return await asyncio.to_thread(read_known_keys, self._host)
+                return await asyncio.to_thread(read, *arguments, **named)
         except TimeoutError:
             raise failures.files_too_slow(self._host, self._limits.connect) from None
 
@@ -143,17 +162,18 @@ class _Hop:
         self,
         stack: contextlib.AsyncExitStack,
         before: "_Hop | None",
-        known: KnownKeys,
         accepted: bytes | None,
     ) -> asyncssh.SSHClientConnection:
         host, connect_limit = self._host, self._host.connect_timeout or self._limits.connect
-        options = connection_options(host, known, self._limits)
+        options = connection_options(host, self._known, self._limits)
         proxy: Proxy | None = None
         if before is not None:
             options["tunnel"] = before.connection
         else:
             way = await self._take_way(stack, limit=connect_limit)
             options["tunnel"], proxy = SocketTunnel(way.connected), way.proxy
+            await self._check_address(way)
+        known = self._known
         deadline = asyncio.timeout(connect_limit)
         self._lifetime = Lifetime()
         self._login = Login(
@@ -161,6 +181,7 @@ class _Hop:
             self._dialogue,
             known=known,
             accepted=accepted,
+            key_types=options["server_host_key_algs"],
             key_proven=lambda: self._key_proven(deadline),
             lost=self._lifetime.end,
         )
@@ -184,6 +205,8 @@ class _Hop:
         except asyncssh.ChannelOpenError as error:
             raise failures.tunnel_failure(host, before.alias if before is not None else "", error) from None
         except (asyncssh.Error, OSError, ValueError) as error:
+            if self._login.weak_bits is not None:
+                raise self._weak_key() from None
             if proxy is not None:
                 await proxy.settle(_LAST_WORDS)
             raise failures.login_failure(
@@ -199,8 +222,19 @@ class _Hop:
         early, self._early = self._early, None
         return await (early or open_way(stack, self._host, limit=limit, laps=self._laps))
 
-    async def _accept(self, known: KnownKeys, shown: asyncssh.SSHKey) -> bytes:
+    async def _check_address(self, way: Way) -> None:
+        """CheckHostIP: what is on record for the address counts, too, where OpenSSH looks at it."""
+        host = self._host
+        if option(host, "checkhostip") != "yes" or host.host_key_alias is not None or way.proxy is not None:
+            return
+        address = str(way.connected.getpeername()[0]).partition("%")[0]
+        if address != host.hostname:
+            keys = await self._read_files(read_address_keys, host, address)
+            self._known = replace(self._known, address=keys)
+
+    async def _accept(self, shown: asyncssh.SSHKey) -> bytes:
         """Decide about a key that is not on record, as StrictHostKeyChecking says."""
+        known = self._known
         host, key, key_type = self._host, shown.public_data, shown.get_algorithm()
         if known.judge(key) is not KeyJudgement.UNKNOWN:
             raise refused_key_problem(host, known, key_type, key)

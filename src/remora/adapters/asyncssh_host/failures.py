@@ -1,5 +1,7 @@
 """How a login or a connection failed, told from what asyncssh raised."""
 
+import re
+
 import asyncssh
 
 from remora.adapters.asyncssh_host.login import Login
@@ -23,13 +25,10 @@ def login_failure(host: Host, login: Login, error: Exception, *, proxy_said: str
     if isinstance(error, asyncssh.PermissionDenied):
         return _refused(host, login, str(error))
     if isinstance(error, asyncssh.KeyExchangeFailed):
-        return Unreachable(
-            Code.KEY_EXCHANGE_FAILED,
-            f"{host.alias} and remora have no algorithm in common.",
-            next_step="Compare KexAlgorithms, Ciphers, MACs and HostKeyAlgorithms of the host with the lists above.",
-            seen=str(error),
-            host=host.alias,
-        )
+        kind = re.match(r"No matching (.+?) found", error.reason)
+        return _nothing_in_common(host, kind[1] if kind else "algorithm", str(error))
+    if not login.proven and (types := login.other_key_types()):
+        return _nothing_in_common(host, "host key type", f"The host has: {', '.join(types)}")
     if isinstance(error, asyncssh.DisconnectError) and _TOO_MANY in error.reason.lower():
         return _too_many_keys(host, login, error.reason)
     if isinstance(error, asyncssh.ConnectionLost | OSError) and login.proven and not (login.refused or login.answered):
@@ -108,6 +107,16 @@ def _broken_off(host: Host, error: Exception) -> Unreachable:
         f"The connection to {host.alias} ended in the middle of the login, before the host had said yes or no.",
         next_step="Try again in a moment; if it stays, look into the host's sshd log (MaxStartups, deny lists).",
         seen=str(error),
+        host=host.alias,
+    )
+
+
+def _nothing_in_common(host: Host, what: str, seen: str) -> Unreachable:
+    return Unreachable(
+        Code.KEY_EXCHANGE_FAILED,
+        f"{host.alias} and remora's own SSH have no {what} in common.",
+        next_step="Compare KexAlgorithms, Ciphers, MACs and HostKeyAlgorithms of the host with the lists above.",
+        seen=seen,
         host=host.alias,
     )
 

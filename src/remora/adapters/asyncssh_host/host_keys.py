@@ -6,6 +6,8 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from remora.adapters.session_options import required_rsa_size
+from remora.adapters.ssh_failures import only_through_ssh
 from remora.core.errors import Code, ConfigProblem, HostKeyProblem
 from remora.core.hosts import Host
 from remora.core.known_hosts import (
@@ -31,13 +33,24 @@ def read_known_keys(host: Host) -> KnownKeys:
     Raises :class:`ConfigProblem` when RevokedHostKeys cannot be read or is a binary list: then no key could be
     trusted.
     """
+    lines = _read_known_hosts(host)
+    if host.revoked_host_keys is not None:
+        lines += _read_revoked_keys(host, host.revoked_host_keys)
+    return select_known_keys(lines, name_for_keys(host))
+
+
+def read_address_keys(host: Host, address: str) -> tuple[KnownKey, ...]:
+    """CheckHostIP: the keys on record for the address that was reached. They can only speak against a key."""
+    name = host_name_for_keys(address, host.port, None)
+    return select_known_keys(_read_known_hosts(host), name).plain
+
+
+def _read_known_hosts(host: Host) -> list[KnownKey]:
     lines: list[KnownKey] = []
     for file in (*host.user_known_hosts, *host.global_known_hosts):
         with contextlib.suppress(OSError):
             lines += parse_known_hosts(Path(file).read_text("utf-8", "replace"), file)
-    if host.revoked_host_keys is not None:
-        lines += _read_revoked_keys(host, host.revoked_host_keys)
-    return select_known_keys(lines, name_for_keys(host))
+    return lines
 
 
 def name_for_keys(host: Host) -> str:
@@ -91,14 +104,28 @@ def refused_key_problem(host: Host, known: KnownKeys, key_type: str, key: bytes)
     shown = f"{key_type} {fingerprint(key)}"
     if known.judge(key) is KeyJudgement.REVOKED:
         return _revoked_problem(host, known, shown)
-    old = next((entry for entry in known.plain if entry.key_type == key_type), known.plain[0])
+    for_name = not any(entry.key == key for entry in known.plain)
+    against = known.plain if known.plain and for_name else known.address
+    old = next((entry for entry in against if entry.key_type == key_type), against[0])
+    recorded = name_for_keys(host) if against is known.plain else old.names
     return HostKeyProblem(
         Code.HOST_KEY_CHANGED,
-        f"{host.alias} ({name_for_keys(host)}) shows another host key than the one on record. Now: {shown}. "
+        f"{host.alias} ({recorded}) shows another host key than the one on record. Now: {shown}. "
         f"On record: {old.key_type} {fingerprint(old.key)} in {old.file} line {old.line}. "
         "Somebody may be in between, or the machine was set up anew. Nothing was sent to it.",
         next_step="If you know why it changed, remove the old key with: "
-        f"{quote_words(['ssh-keygen', '-R', name_for_keys(host), '-f', old.file])}",
+        f"{quote_words(['ssh-keygen', '-R', recorded, '-f', old.file])}",
+        host=host.alias,
+    )
+
+
+def weak_key_problem(host: Host, bits: int) -> HostKeyProblem:
+    """The host proves itself with an RSA key that RequiredRSASize does not allow."""
+    return HostKeyProblem(
+        Code.HOST_KEY_WEAK,
+        f"{host.alias} ({name_for_keys(host)}) shows an RSA key of {bits} bits; "
+        f"RequiredRSASize asks for {required_rsa_size(host)}. Nothing was sent to it.",
+        next_step="Give the host an Ed25519 key or a longer RSA key: ssh-keygen -t ed25519",
         host=host.alias,
     )
 
@@ -142,10 +169,5 @@ def _read_revoked_keys(host: Host, file: str) -> list[KnownKey]:
             host=host.alias,
         ) from None
     if data.startswith(_REVOCATION_LIST_MAGIC):
-        raise ConfigProblem(
-            Code.OPTION_UNSUPPORTED,
-            f"RevokedHostKeys of {host.alias} is a binary key revocation list, which remora cannot read.",
-            next_step=f"Put the revoked public keys into {file} as text, one a line.",
-            host=host.alias,
-        )
+        raise only_through_ssh(host, f"revokedhostkeys {file} is a binary list (KRL)")
     return parse_revoked_keys(data.decode("utf-8", "replace"), file)

@@ -5,22 +5,29 @@ import base64
 import copy
 import os
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import asyncssh
+from asyncssh.agent import SSHAgentKeyPair
 
+from remora.adapters.asyncssh_host.certificates import certificate_fault
+from remora.adapters.session_options import option, required_rsa_size
 from remora.core.hosts import Host, Notice
+from remora.core.known_hosts import rsa_bits
+from remora.core.text import decode
 from remora.ports import Dialogue, SecretQuestion
 
 _OPENSSH_MAGIC: Final = b"openssh-key-v1\0"
 _DEFAULT_NAMES: Final = frozenset(
     {"id_rsa", "id_ecdsa", "id_ecdsa_sk", "id_ed25519", "id_ed25519_sk", "id_xmss", "id_dsa"}
 )
+_CERTIFICATE: Final = b"-cert-v01@openssh.com"
 _OTHERS_MAY_READ: Final = 0o077
 _PASSPHRASE_TRIES: Final = 3
+"""How often a passphrase is asked for, unless NumberOfPasswordPrompts says otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,30 @@ class _KeyFile:
     public: asyncssh.SSHKey
     private: asyncssh.SSHKey | None
     encrypted: bool
+    missing: bool = False
+    """Whether the file itself is not there, only its public half."""
+
+
+class _AgentKeyPair(SSHAgentKeyPair):
+    """A key of the agent, which may refuse to sign; `identities` hear of both."""
+
+    def __init__(self, agent: asyncssh.SSHAgentClient, pair: asyncssh.SSHKeyPair, identities: "Identities") -> None:
+        super().__init__(agent, pair.algorithm, pair.public_data, pair.get_comment_bytes() or b"")
+        self._identities = identities
+
+    async def sign_async(self, data: bytes) -> bytes:
+        """Have it signed."""
+        try:
+            signature = await super().sign_async(data)
+        except ValueError:
+            name = decode(self.get_comment_bytes() or b"")
+            self._identities.problems.append(
+                f"the SSH agent refused to sign with {name or self.get_algorithm()} "
+                "(it was declined, or the key is for certain hosts only, as of ssh-add -h)"
+            )
+            raise
+        self._identities.signed = True
+        return signature
 
 
 class _FileKeyPair(asyncssh.SSHKeyPair):
@@ -38,9 +69,11 @@ class _FileKeyPair(asyncssh.SSHKeyPair):
 
     def __init__(
         self,
+        path: str,
         public: asyncssh.SSHKey,
         certificate: asyncssh.SSHCertificate | None,
         unlock: Callable[[], Awaitable[asyncssh.SSHKey]],
+        identities: "Identities",
         *,
         signs_alone: bool,
     ) -> None:
@@ -53,21 +86,26 @@ class _FileKeyPair(asyncssh.SSHKeyPair):
             None,
             certificate,
         )
+        self.path = path
         self._unlock = unlock
+        self._identities = identities
         self.signs_alone = signs_alone
         """Whether nobody will be asked for a passphrase."""
 
     async def sign_async(self, data: bytes) -> bytes:
         """Sign; a key that needs a passphrase only after the host said that it would take it."""
         key = await self._unlock()
-        return await asyncio.get_running_loop().run_in_executor(None, key.sign, data, self.sig_algorithm)
+        signature = await asyncio.get_running_loop().run_in_executor(None, key.sign, data, self.sig_algorithm)
+        self._identities.signed = True
+        return signature
 
 
 class Identities:
     """Everything that may be offered to one host, in OpenSSH's order.
 
     Certificates first, then agent keys that the configuration lists, other agent keys unless IdentitiesOnly, then the
-    remaining files. `offered` counts what the host was shown, `problems` says why a key could not be used.
+    remaining files. `offered` counts what the host was shown, `signed` is set when the last of it was proven with a
+    signature, `problems` says why a key could not be used or what a host will not like about it.
     """
 
     def __init__(self, host: Host, dialogue: Dialogue) -> None:
@@ -76,17 +114,23 @@ class Identities:
         self._agent: asyncssh.SSHAgentClient | None = None
         self._unlocked: dict[str, asyncssh.SSHKey] = {}
         self._offers: AsyncIterator[asyncssh.SSHKeyPair] | None = None
+        self._shortest = required_rsa_size(host)
+        self._kinds = frozenset(option(host, "pubkeyacceptedalgorithms").split(",")) - {""}
         self.offered = 0
+        self.signed = False
         self.problems: list[str] = []
         self.notices: list[Notice] = []
 
     async def next(self) -> asyncssh.SSHKeyPair | None:
         """The next key to offer."""
+        self.signed = False
         if self._offers is None:
             self._offers = self._all_offers()
         async for pair in self._offers:
-            self.offered += 1
-            return pair
+            if self._may_be_offered(pair):
+                self._note_certificate(pair)
+                self.offered += 1
+                return pair
         return None
 
     def close(self) -> None:
@@ -101,6 +145,7 @@ class Identities:
         agent_keys = await self._read_agent_keys()
         listed = {file.public.public_data for file in files}
         in_agent = {pair.public_data for pair in agent_keys}
+        self._note_missing(file for file in files if file.public.public_data not in in_agent)
         listed_in_agent = [pair for pair in agent_keys if pair.public_data in listed]
         agent_order = listed_in_agent + [pair for pair in agent_keys if pair.public_data not in listed]
         if self._host.identities_only:
@@ -119,13 +164,39 @@ class Identities:
             if self._can_sign(file):
                 yield self._file_pair(file, None)
 
+    def _may_be_offered(self, pair: asyncssh.SSHKeyPair) -> bool:
+        """Whether RequiredRSASize and PubkeyAcceptedAlgorithms allow a key; a file that they forbid is a problem."""
+        bits = rsa_bits(pair.key_public_data)
+        if bits is not None and bits < self._shortest:
+            reason = f"it has {bits} bits, and RequiredRSASize asks for {self._shortest}"
+        elif self._kinds and self._kinds.isdisjoint(_signature_names(pair.algorithm.decode("ascii"))):
+            reason = f"PubkeyAcceptedAlgorithms does not have {pair.get_algorithm()}"
+        else:
+            return True
+        if isinstance(pair, _FileKeyPair):
+            self.problems.append(f"{pair.path}: {reason}")
+        return False
+
+    def _note_missing(self, files: Iterable[_KeyFile]) -> None:
+        for file in files:
+            if file.missing:
+                message = f"{file.path} does not exist, and no SSH agent has the key of {file.path}.pub."
+                self.notices.append(Notice("identity-file-missing", message))
+
+    def _note_certificate(self, pair: asyncssh.SSHKeyPair) -> None:
+        """What a host will not like about a certificate; only the host knows whether it is so."""
+        if pair.algorithm.endswith(_CERTIFICATE):
+            fault = certificate_fault(pair.public_data, self._host.user)
+            if fault is not None:
+                self.problems.insert(0, fault)
+
     async def _read_agent_keys(self) -> Sequence[asyncssh.SSHKeyPair]:
         path = self._host.identity_agent
         if path is None:
             return []
         try:
-            self._agent = await asyncssh.connect_agent(path)
-            return await self._agent.get_keys()
+            agent = self._agent = await asyncssh.connect_agent(path)
+            return [_AgentKeyPair(agent, pair, self) for pair in await agent.get_keys()]
         except (OSError, ValueError) as error:
             self.notices.append(Notice("agent-unreachable", f"The SSH agent at {path} does not answer: {error}"))
             return []
@@ -136,7 +207,10 @@ class Identities:
             try:
                 file = _read_key_file(path)
             except FileNotFoundError:
-                if Path(path).name not in _DEFAULT_NAMES:
+                beside = _public_key_beside(path)
+                if beside is not None:
+                    found.append(_KeyFile(path, beside, None, encrypted=False, missing=True))
+                elif Path(path).name not in _DEFAULT_NAMES:
                     self.notices.append(Notice("identity-file-missing", f"The identity file {path} does not exist."))
             except (OSError, ValueError) as error:
                 self.problems.append(f"{path}: {error}")
@@ -172,7 +246,7 @@ class Identities:
         async def unlock() -> asyncssh.SSHKey:
             return file.private or await self._unlock(file.path)
 
-        return _FileKeyPair(file.public, certificate, unlock, signs_alone=file.private is not None)
+        return _FileKeyPair(file.path, file.public, certificate, unlock, self, signs_alone=file.private is not None)
 
     async def _unlock(self, path: str) -> asyncssh.SSHKey:
         """Ask for the passphrase. A plain ValueError makes asyncssh go on to the next key."""
@@ -181,8 +255,10 @@ class Identities:
         if self._host.batch_mode:
             self.problems.append(f"{path}: its passphrase is not asked for, because BatchMode is set")
             raise ValueError("no passphrase in batch mode")
-        for _ in range(_PASSPHRASE_TRIES):
-            question = SecretQuestion(alias=self._host.alias, prompt=f"Passphrase for key {path}: ")
+        tries = option(self._host, "numberofpasswordprompts")
+        prompt = f"Passphrase for key {path}: "
+        for _ in range(int(tries) if tries.isdecimal() else _PASSPHRASE_TRIES):
+            question = SecretQuestion(alias=self._host.alias, prompt=prompt)
             secret = await self._dialogue.secret(question)
             if secret is None:
                 self.problems.append(f"{path}: no passphrase was given")
@@ -190,6 +266,7 @@ class Identities:
             try:
                 key = await asyncio.to_thread(asyncssh.read_private_key, path, secret.reveal())
             except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError):
+                prompt = f"That passphrase was wrong. Passphrase for key {path}: "
                 continue
             self._unlocked[path] = key
             return key
@@ -217,10 +294,9 @@ def _read_key_file(path: str) -> _KeyFile:
 
 def _public_half(path: str, data: bytes) -> asyncssh.SSHKey | None:
     """The public key beside the file, or the one that OpenSSH's own format carries in the clear."""
-    try:
-        return asyncssh.read_public_key(f"{path}.pub")
-    except (OSError, ValueError):
-        pass
+    beside = _public_key_beside(path)
+    if beside is not None:
+        return beside
     blob = _openssh_header(data)
     if blob is None:
         return None
@@ -236,6 +312,13 @@ def _public_half(path: str, data: bytes) -> asyncssh.SSHKey | None:
     try:
         return asyncssh.import_public_key(key[4 : 4 + name_size] + b" " + base64.b64encode(key))
     except ValueError:
+        return None
+
+
+def _public_key_beside(path: str) -> asyncssh.SSHKey | None:
+    try:
+        return asyncssh.read_public_key(f"{path}.pub")
+    except (OSError, ValueError):
         return None
 
 
@@ -263,6 +346,14 @@ def _why_unreadable(path: str, data: bytes, error: Exception) -> str:
     if _is_encrypted(data):
         return f"it is encrypted and its public half is missing; write it with: ssh-keygen -y -f {path} > {path}.pub"
     return str(error)
+
+
+def _signature_names(algorithm: str) -> frozenset[str]:
+    """The names under which a list of algorithms may have a kind of key: an RSA key has one for each of its hashes."""
+    kind, dash, rest = algorithm.partition("-cert-")
+    if kind == "ssh-rsa":
+        return frozenset(f"{name}{dash}{rest}" for name in ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa"))
+    return frozenset({algorithm})
 
 
 def _with_certificate(pair: asyncssh.SSHKeyPair, certificate: asyncssh.SSHCertificate) -> asyncssh.SSHKeyPair:

@@ -1,14 +1,19 @@
 """One login: proving the host's key, then offering keys and answering the host's questions."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import asyncssh
+from asyncssh.packet import PacketDecodeError, SSHPacket
 
 from remora.adapters.asyncssh_host.keys import Identities
 from remora.adapters.asyncssh_host.lean_connection import LeanConnection
+from remora.adapters.session_options import required_rsa_size
 from remora.core.hosts import Host
-from remora.core.known_hosts import KeyJudgement, KnownKeys
+from remora.core.known_hosts import KeyJudgement, KnownKeys, rsa_bits
 from remora.ports import Dialogue, SecretQuestion
+
+_COOKIE: Final = 16
 
 
 class Login(asyncssh.SSHClient):
@@ -16,7 +21,8 @@ class Login(asyncssh.SSHClient):
 
     The host key is judged before anything is sent, not even a user name. `shown` is the key that was not trusted (the
     authority's, if `shown_authority`); a caller that lets a person accept it logs in again with it as `accepted`, so
-    that no login timer of the host runs while the person decides. `refused` once the host said no to something.
+    that no login timer of the host runs while the person decides. `weak_bits` is the length of an RSA key of the host
+    that is too short. `refused` once the host said no to something.
     """
 
     def __init__(
@@ -26,11 +32,13 @@ class Login(asyncssh.SSHClient):
         *,
         known: KnownKeys,
         accepted: bytes | None,
+        key_types: Sequence[str],
         key_proven: Callable[[], None],
         lost: Callable[[Exception | None], None],
     ) -> None:
         self.identities = Identities(host, dialogue)
         self.shown: asyncssh.SSHKey | None = None
+        self.weak_bits: int | None = None
         self.shown_authority = False
         self.proven = False
         self.answered = False
@@ -41,9 +49,11 @@ class Login(asyncssh.SSHClient):
         self._dialogue = dialogue
         self._known = known
         self._accepted = accepted
+        self._key_types = key_types
         self._key_proven = key_proven
         self._lost = lost
         self._declined = False
+        self._connection: asyncssh.SSHClientConnection | None = None
 
     @property
     def attempted(self) -> bool:
@@ -52,6 +62,7 @@ class Login(asyncssh.SSHClient):
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """Nothing has been sent yet."""
+        self._connection = conn
         LeanConnection.adopt(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -61,6 +72,8 @@ class Login(asyncssh.SSHClient):
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         """Judge a plain host key."""
+        if self._is_weak(key):
+            return False
         trusted = self._known.judge(key.public_data) is KeyJudgement.TRUSTED or key.public_data == self._accepted
         return self._conclude(key, trusted=trusted)
 
@@ -76,6 +89,8 @@ class Login(asyncssh.SSHClient):
 
     async def public_key_auth_requested(self) -> asyncssh.SSHKeyPair | None:
         """Offer the next key."""
+        if self.host_is_weak():
+            return None
         self._tried("publickey")
         return await self.identities.next()
 
@@ -115,9 +130,34 @@ class Login(asyncssh.SSHClient):
             self._key_proven()
         return trusted
 
+    def host_is_weak(self) -> bool:
+        """Whether the key that the host has proven is too short; that of a certificate is not seen any earlier."""
+        key = None if self._connection is None else self._connection.get_server_host_key()
+        return key is not None and self._is_weak(key)
+
+    def other_key_types(self) -> list[str]:
+        """The types of the host's keys when none was asked for; empty when there is one, or nothing was said.
+
+        asyncssh goes on without a type in common, and the host ends the connection.
+        """
+        offer = SSHPacket(getattr(self._connection, "_server_kexinit", b""))
+        try:
+            offer.get_bytes(1 + _COOKIE)
+            offer.get_namelist()
+            types = [name.decode("ascii", "replace") for name in offer.get_namelist()]
+        except PacketDecodeError:
+            return []
+        return [] if set(types) & set(self._key_types) else types
+
+    def _is_weak(self, key: asyncssh.SSHKey) -> bool:
+        bits = rsa_bits(key.public_data)
+        if bits is not None and bits < required_rsa_size(self._host):
+            self.weak_bits = bits
+        return self.weak_bits is not None
+
     def _may_ask(self, method: str) -> bool:
         """A method that asks a person has one try, and none after the person declined."""
-        if self._host.batch_mode or self._declined or method in self.methods:
+        if self._host.batch_mode or self._declined or method in self.methods or self.host_is_weak():
             return False
         self._tried(method)
         return True

@@ -13,8 +13,8 @@ from asyncssh.public_key import (
 )
 
 from remora.adapters.session_options import forwarded_agent, option
-from remora.core.errors import Code, ConfigProblem
-from remora.core.hosts import Host, Notice
+from remora.adapters.ssh_failures import only_through_ssh
+from remora.core.hosts import Host
 from remora.core.known_hosts import KnownKeys
 from remora.core.settings import Limits
 
@@ -30,27 +30,15 @@ _AUTHORITY_SIGNATURES: Final = frozenset(
     {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-256", "rsa-sha2-512"}
 )
 """What OpenSSH takes from an authority by default; a shorter list is the user's wish."""
-_OFF: Final = frozenset({"", "no", "none", "false", "default"})
-_NOT_HONOURED: Final = {
-    "pkcs11provider": "keys on a smart card are used only through an SSH agent",
-    "knownhostscommand": "host keys are looked up in the known hosts files only",
-    "verifyhostkeydns": "host keys are not looked up in DNS",
-    "tunnel": "no tunnel device is set up",
-    "bindinterface": "the connection is not bound to an interface",
-    "proxyusefdpass": "the ProxyCommand is used as a byte stream",
-    "hostbasedauthentication": "host-based authentication is not tried",
-    "nohostauthenticationforlocalhost": "the host key is checked on localhost too",
-    "remotecommand": "it is not run; remora starts its own commands",
-    "gssapidelegatecredentials": "Kerberos credentials are not handed on",
-}
 
 
 def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str, Any]:
     """The keyword arguments of :func:`asyncssh.connect` that follow from the configuration.
 
-    Raises :class:`ConfigProblem` (``option-unsupported``) when the configuration allows only algorithms that
-    asyncssh lacks.
+    Raises :class:`ConfigProblem` (``option-unsupported``) when the configuration allows only algorithms or methods
+    that asyncssh lacks.
     """
+    _require_authority_signatures(host, known)
     ciphers = _allowed(host, "ciphers", get_encryption_algs()) or _names(get_default_encryption_algs())
     options: dict[str, Any] = {
         "config": None,
@@ -78,32 +66,36 @@ def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str
     return options | _rekeying(host)
 
 
-def notices_for(host: Host) -> tuple[Notice, ...]:
-    """What the user has set and this connection does not do."""
-    not_honoured = {keyword: meaning for keyword, meaning in _NOT_HONOURED.items() if option(host, keyword) not in _OFF}
-    authorities = option(host, "casignaturealgorithms")
-    if authorities and not set(authorities.split(",")) >= _AUTHORITY_SIGNATURES:
-        not_honoured["casignaturealgorithms"] = "certificates with any current signature of an authority are taken"
-    return tuple(
-        Notice("option-not-honoured", f"{keyword} is set for {host.alias}: {meaning}.")
-        for keyword, meaning in not_honoured.items()
-    )
+def _require_authority_signatures(host: Host, known: KnownKeys) -> None:
+    """asyncssh takes any signature of an authority, so a shorter list is not for it."""
+    wanted = option(host, "casignaturealgorithms")
+    if known.authorities and wanted and not set(wanted.split(",")) >= _AUTHORITY_SIGNATURES:
+        raise only_through_ssh(host, "casignaturealgorithms allows fewer signatures of authorities than usual")
 
 
 def _methods(host: Host) -> list[str]:
     wanted = host.preferred_authentications or _METHODS
     on: Callable[[str], bool] = lambda method: option(host, _METHOD_SWITCHES[method]) not in {"no", "false"}  # noqa: E731
-    return [method for method in wanted if method in _METHODS and on(method)]
+    methods = [method for method in wanted if method in _METHODS and on(method)]
+    if not methods:
+        raise only_through_ssh(host, f"it allows none of these ways to log in: {', '.join(_METHODS)}")
+    return methods
 
 
 def _host_key_algorithms(host: Host, known: KnownKeys) -> list[str]:
     """Ask for a key that is on record: types known first; certificates only when an authority is known."""
-    plain = _allowed(host, "hostkeyalgorithms", get_public_key_algs()) or _names(get_default_public_key_algs())
+    plain, certified = _names(get_default_public_key_algs()), _names(get_certificate_algs())
+    wanted = _wanted(host, "hostkeyalgorithms")
+    if wanted:
+        plain = [name for name in wanted if name in _names(get_public_key_algs())]
+        certified = [name for name in wanted if name in certified]
     on_record = [name for name in plain if _key_type(name) in known.key_types]
     order = on_record + [name for name in plain if name not in on_record]
-    if not known.authorities:
-        return order
-    return (_allowed(host, "hostkeyalgorithms", get_certificate_algs()) or _names(get_certificate_algs())) + order
+    if known.authorities:
+        order = certified + order
+    if not order:
+        raise only_through_ssh(host, f"hostkeyalgorithms allows only {', '.join(wanted)}")
+    return order
 
 
 def _rekeying(host: Host) -> dict[str, int]:
@@ -124,17 +116,15 @@ def _key_type(algorithm: str) -> str:
 
 def _allowed(host: Host, keyword: str, supported: Iterable[bytes]) -> list[str]:
     """What the configuration allows and asyncssh has; empty when the configuration does not speak of it."""
-    wanted: Sequence[str] = [name for line in host.options.get(keyword, ()) for name in line.split(",") if name]
-    names = set(_names(supported))
+    wanted, names = _wanted(host, keyword), set(_names(supported))
     allowed = [name for name in wanted if name in names]
-    if wanted and not allowed and keyword != "hostkeyalgorithms":
-        raise ConfigProblem(
-            Code.OPTION_UNSUPPORTED,
-            f"None of the {keyword} configured for {host.alias} is supported here: {', '.join(wanted)}.",
-            next_step=f"Allow one of these in the SSH configuration: {', '.join(sorted(names))}",
-            host=host.alias,
-        )
+    if wanted and not allowed:
+        raise only_through_ssh(host, f"{keyword} allows only {', '.join(wanted)}")
     return allowed
+
+
+def _wanted(host: Host, keyword: str) -> Sequence[str]:
+    return [name for line in host.options.get(keyword, ()) for name in line.split(",") if name]
 
 
 def _names(algorithms: Iterable[bytes]) -> list[str]:

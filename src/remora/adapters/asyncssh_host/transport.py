@@ -91,13 +91,15 @@ async def connect_tcp(host: Host, *, limit: float, laps: Laps) -> socket.socket:
         async with asyncio.timeout(limit):
             addresses = await _look_up(host)
             laps.end(Stage.NAME)
-            local = await _look_up_bind_address(host)
+            local = await _look_up_bind_address(host, {family for family, *_ in addresses})
             for family, kind, protocol, _, address in addresses:
+                if local and family not in local:
+                    continue
                 connection = socket.socket(family, kind, protocol)
                 try:
                     connection.setblocking(False)
-                    if local is not None:
-                        connection.bind(local)
+                    if local:
+                        connection.bind(local[family])
                     await loop.sock_connect(connection, address)
                 except OSError as error:
                     connection.close()
@@ -172,23 +174,31 @@ async def _look_up(host: Host) -> list[_AddressInfo]:
         ) from None
 
 
-async def _look_up_bind_address(host: Host) -> _Address | None:
+async def _look_up_bind_address(host: Host, families: set[int]) -> dict[int, _Address]:
+    """The local address for each of the families that the host has; empty where any will do."""
     if host.bind_address is None or host.bind_address == "*":
-        return None
+        return {}
     loop = asyncio.get_running_loop()
     try:
         found = await loop.getaddrinfo(
             host.bind_address, 0, family=_FAMILIES[host.address_family], type=socket.SOCK_STREAM
         )
-    except socket.gaierror as error:
-        raise Unreachable(
-            Code.NETWORK_UNREACHABLE,
-            f"BindAddress {host.bind_address!r} of {host.alias} is no address of this machine.",
-            next_step="Correct BindAddress in the SSH configuration.",
-            seen=str(error),
-            host=host.alias,
-        ) from None
-    return found[0][4]
+    except (socket.gaierror, UnicodeError) as error:
+        raise _bind_failure(host, "is not an address of this machine", str(error)) from None
+    local = {int(family): address for family, _, _, _, address in reversed(found)}
+    if families.isdisjoint(local):
+        raise _bind_failure(host, f"and {_where(host)} have no address family in common", "")
+    return local
+
+
+def _bind_failure(host: Host, fault: str, seen: str) -> Unreachable:
+    return Unreachable(
+        Code.NETWORK_UNREACHABLE,
+        f"BindAddress {host.bind_address} of {host.alias} {fault}.",
+        next_step="Correct BindAddress in the SSH configuration.",
+        seen=seen,
+        host=host.alias,
+    )
 
 
 def _connect_failure(host: Host, failures: list[OSError]) -> Unreachable:

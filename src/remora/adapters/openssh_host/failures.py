@@ -50,6 +50,20 @@ _KINDS: Final = (
         "Ask whoever runs the machine for its new key; remora never lifts a revocation.",
     ),
     _kind(
+        r"^KnownHostsCommand failed",
+        HostKeyProblem,
+        Code.HOST_KEY_UNKNOWN,
+        "KnownHostsCommand of {alias} failed, so no host key is known.",
+        "Run the command of KnownHostsCommand by hand to see what it needs.",
+    ),
+    _kind(
+        r"host key.*: Invalid key length",
+        HostKeyProblem,
+        Code.HOST_KEY_WEAK,
+        "{alias} shows an RSA key shorter than RequiredRSASize. Nothing was sent to it.",
+        "Give the host an Ed25519 key or a longer RSA key: ssh-keygen -t ed25519",
+    ),
+    _kind(
         r"Host key verification failed",
         HostKeyProblem,
         Code.HOST_KEY_UNKNOWN,
@@ -78,10 +92,10 @@ _KINDS: Final = (
         "Check HostName in the SSH configuration, and the VPN or DNS that knows this name.",
     ),
     _kind(
-        r"Unable to negotiate|no matching .* found",
+        r"no matching (?P<what>.+?) found",
         Unreachable,
         Code.KEY_EXCHANGE_FAILED,
-        "{alias} and the system's ssh have no algorithm in common.",
+        "{alias} and the system's ssh have no {what} in common.",
         "Compare KexAlgorithms, Ciphers, MACs and HostKeyAlgorithms of the host with the lists above.",
     ),
     _kind(
@@ -106,7 +120,7 @@ _KINDS: Final = (
         "Check that the machine is on and that no firewall is in the way, or raise ConnectTimeout.",
     ),
     _kind(
-        r"No route to host|Network is unreachable|Cannot assign requested address",
+        r"No route to host|Network is unreachable|Cannot assign requested address|Address family .* not supported",
         Unreachable,
         Code.NETWORK_UNREACHABLE,
         "There is no way to {hostname} port {port} from here.",
@@ -132,10 +146,16 @@ _PROXY: Final = _kind(
 def login_failure(host: Host, said: str) -> RemoraError:
     """Classify what ended ``ssh`` before the connection stood. `said` is its standard error."""
     words = plain_words(said)
-    kind = next((kind for kind in _KINDS if kind.pattern.search(words)), None)
-    if kind is None:
-        kind = _PROXY if host.proxy_command is not None and "Remote protocol version" not in said else _CLOSED
+    found = next(((kind, match) for kind in _KINDS if (match := kind.pattern.search(words))), None)
+    if found is not None:
+        kind, named = found[0], found[1].groupdict()
+    else:
+        kind, named = (
+            _PROXY if host.proxy_command is not None and "Remote protocol version" not in said else _CLOSED,
+            {},
+        )
     names = {
+        **named,
         "alias": host.alias,
         "user": host.user,
         "hostname": host.hostname,

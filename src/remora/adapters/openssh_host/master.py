@@ -11,7 +11,7 @@ from typing import Final
 
 from remora.adapters.openssh_host import failures, packets
 from remora.adapters.openssh_host.guard import Guard
-from remora.core.errors import Code, ConfigProblem
+from remora.adapters.ssh_failures import program_problem
 from remora.core.hosts import Host
 from remora.core.settings import Limits
 from remora.core.text import decode
@@ -150,13 +150,7 @@ def _starting(program: str, host: Host) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigProblem(
-            Code.SSH_MISSING,
-            f"The program {program!r} cannot be run on this machine.",
-            seen=str(error),
-            next_step="Install the OpenSSH client, or put it on PATH.",
-            host=host.alias,
-        ) from None
+        raise program_problem(program, error, host=host.alias) from None
 
 
 async def _log_in(process: asyncio.subprocess.Process, master: Master, host: Host, limits: Limits) -> None:
