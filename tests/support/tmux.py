@@ -37,8 +37,11 @@ class Tmux:
         self._call("kill-server", check=False)
 
     def screen(self) -> str:
-        """What is on the screen now, and what scrolled away before it."""
-        return self._call("capture-pane", "-p", "-S", "-500")
+        """What is on the screen now, and what scrolled away before it, one string a line that was written.
+
+        A line that the terminal broke at its right edge is joined, so that no law depends on where a name ends.
+        """
+        return self._call("capture-pane", "-p", "-J", "-S", "-500")
 
     def type(self, text: str) -> None:
         """Type it as it is."""

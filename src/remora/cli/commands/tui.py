@@ -46,7 +46,7 @@ def tui(
     """
     from remora.cli.attaching import connect_client
     from remora.cli.local_client import find_client, is_older, require_terminal, run_client
-    from remora.cli.output import show_error, tell
+    from remora.cli.output import fitted, show_error, tell
     from remora.cli.prompting import read_place
     from remora.cli.standing import standing_door
 
@@ -56,7 +56,8 @@ def tui(
     way = run_async(connect_client(address, options, codex=codex), options)
     if is_older(found.version, way.server_version):
         older = f"codex {found.version}, older than {way.server_version} on {address.alias}, and may not understand it"
-        tell(f"remora: {found.path} is {older}. Update it, or name another one with --client PATH.")
+        for row in fitted(f"remora: {found.path} is {older}. Update it, or name another one with --client PATH."):
+            tell(row)
     with standing_door(address.alias, options, codex=codex) as door:
         with limit_blocking(options):
             code = run_client(found, [*way.words(door.socket), *(arguments or [])])
