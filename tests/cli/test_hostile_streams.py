@@ -21,6 +21,7 @@ from remora.cli.following import follow
 from remora.cli.output import write_document
 from remora.cli.prompting import read_prompt
 from remora.core.errors import UsageProblem
+from remora.core.hosts import Address
 from remora.wire.reports.run import Message, RunEvent, TextDelta
 
 
@@ -45,11 +46,11 @@ def test_a_json_line_moves_no_terminal_and_means_the_same(monkeypatch: pytest.Mo
 
 def test_a_prompt_on_standard_input_need_not_be_utf8(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", Bytes(b"fix caf\xe9"))
-    assert read_prompt("-") == "fix caf\\xe9"
+    assert read_prompt("-", Address("box")) == "fix caf\\xe9"
 
 
 def test_a_prompt_on_the_command_line_need_not_be_utf8() -> None:
-    assert read_prompt(os.fsdecode(b"fix caf\xe9")) == "fix caf\\xe9"
+    assert read_prompt(os.fsdecode(b"fix caf\xe9"), Address("box")) == "fix caf\\xe9"
 
 
 @pytest.mark.parametrize("name", ["thread", "model", "effort"])

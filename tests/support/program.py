@@ -4,18 +4,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from tests.support.until import LIMIT
 
 
-def remora(*words: str, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
-    """Run one command line to its end, without a terminal; `environment` comes on top of ours."""
+def remora(
+    *words: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run one command line to its end, in `folder`, without a terminal; `environment` comes on top of ours."""
     return subprocess.run(
         [sys.executable, "-m", "remora", *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         timeout=LIMIT,
         check=False,
+        cwd=folder,
         env={**os.environ, **(environment or {})},
     )
 

@@ -9,7 +9,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, ParamSpec, TypeVar, cast
 
@@ -74,6 +74,7 @@ def common_options(function: Callable[_P, _R]) -> Callable[..., _R]:
 
     @functools.wraps(function)
     def command(context: typer.Context, **values: Any) -> _R:
+        _refuse_empty(context, values)
         given = {name: values.pop(name) for name in names}
         context.meta[_META_KEY] = options = _merge(current_options(context), **given)
         if wants_context:
@@ -113,6 +114,27 @@ def peek(arguments: Sequence[str]) -> Options:
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
     verbose = any(word == "--verbose" or (word[:1] == "-" and set(word[1:]) == {"v"}) for word in words)
     return Options(json="--json" in words, verbosity=int(verbose))
+
+
+def _refuse_empty(context: typer.Context, values: Mapping[str, Any]) -> None:
+    """Raises :class:`UsageProblem` for an option or a single argument whose value is empty or white space.
+
+    Such a value is a variable that was not set: to take it for "not given" would do something else than was asked.
+    Arguments of which there may be many are read, or passed on, one by one elsewhere.
+    """
+    for parameter in context.command.params:
+        is_option = parameter.param_type_name == "option"
+        found = values.get(parameter.name or "")
+        given = [found] if isinstance(found, str) else list(found or ()) if is_option and parameter.multiple else []
+        if any(isinstance(value, str) and not value.strip() for value in given):
+            name = parameter.opts[0] if is_option else _bare(parameter.metavar or parameter.human_readable_name)
+            advice = f"Give a value, or leave {name} out." if not parameter.required else "Give a value."
+            raise UsageProblem(Code.USAGE, f"Empty value for {name}.", next_step=advice)
+
+
+def _bare(metavar: str) -> str:
+    """A metavar without the brackets of what may be left out: ``[PROMPT]``, but not ``ALIAS[:DIR]``."""
+    return metavar[1:-1] if metavar[:1] == "[" and metavar[-1:] == "]" else metavar
 
 
 def _merge(before: Options, *, json: bool, no_input: bool, verbose: int, quiet: int, **values: Any) -> Options:

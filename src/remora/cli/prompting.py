@@ -3,6 +3,7 @@
 import base64
 import mimetypes
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Final
 
 from remora.core.errors import Code, UsageProblem
 from remora.core.hosts import Address, parse_address
-from remora.core.text import decode
+from remora.core.text import decode, neutralise
 
 _STANDARD_INPUT: Final = "-"
+_WRITTEN_AS_PATH: Final = re.compile(r"~(/\S*)?|\.{1,2}(/\S*)?|/[^\s/]+/\S*")
+"""One word that a shell makes of ``~/proj`` and nobody says to an agent; ``/review`` does not look so."""
 
 
 def read_place(text: str) -> Address:
@@ -31,21 +34,55 @@ def read_aliases(words: Sequence[str], *, command: str) -> list[str]:
     return list(dict.fromkeys(address.alias for address in addresses))
 
 
-def read_prompt(typed: str | None) -> str:
-    """The prompt from the command line, or all of standard input for ``-``; what is no UTF-8 stands as ``\\xNN``.
+def read_prompt(typed: str | None, address: Address) -> str:
+    """The prompt from the command line, or all of standard input for ``-``; what is not UTF-8 stands as ``\\xNN``.
 
-    Raises :class:`UsageProblem` when there is none.
+    Raises :class:`UsageProblem` when there is none, and when it is a path: ``remora run devbox ~/proj`` means a folder.
     """
     if typed is None:
         raise UsageProblem(
             Code.USAGE,
-            "There is no prompt.",
+            "The prompt is missing.",
             next_step='Say what to do, as in: remora run devbox "fix the failing test"',
         )
-    prompt = decode(sys.stdin.buffer.read() if typed == _STANDARD_INPUT else os.fsencode(typed))
+    if typed == _STANDARD_INPUT:
+        return _filled(decode(sys.stdin.buffer.read()))
+    if _is_path(typed):
+        shown = neutralise(typed, one_line=True)
+        folder = "" if address.folder or address.thread else f" A folder belongs to the host: {address.alias}:DIR."
+        raise UsageProblem(
+            Code.USAGE,
+            f"The prompt is nothing but a path: {shown}.",
+            next_step=f"Say in words what to do.{folder} To send it as it is, pipe it to: remora run {address.alias} -",
+        )
+    return _filled(decode(os.fsencode(typed)))
+
+
+def named_thread(option: str | None, address: Address) -> str | None:
+    """The thread that ``--thread`` or the address names. Raises :class:`UsageProblem` when they name two."""
+    if option is not None and address.thread is not None and option != address.thread:
+        raise UsageProblem(
+            Code.USAGE,
+            f"Two threads are named: {address.thread!r} and {option!r}.",
+            next_step=f"Name one: remora run {address.alias}/ID PROMPT",
+        )
+    return option if option is not None else address.thread
+
+
+def _filled(prompt: str) -> str:
     if not prompt.strip():
         raise UsageProblem(Code.USAGE, "The prompt is empty.", next_step="Say what to do.")
     return prompt
+
+
+def _is_path(typed: str) -> bool:
+    """Whether `typed` is something on this machine, or is written as only a path is."""
+    if _WRITTEN_AS_PATH.fullmatch(typed):
+        return True
+    try:
+        return os.path.lexists(typed)
+    except ValueError:  # a character that no path holds
+        return False
 
 
 def attach_images(paths: Sequence[str]) -> list[str]:

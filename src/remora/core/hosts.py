@@ -105,7 +105,8 @@ def parse_address(text: str) -> Address:
     """Take ``ALIAS[:DIR]`` or ``ALIAS/THREAD`` apart.
 
     An alias never starts with ``-`` and contains no white space, control character, colon or slash; such
-    text is refused before it can reach a command line. Raises :class:`UsageProblem`.
+    text is refused before it can reach a command line. A separator wants something behind it: ``devbox/`` is
+    what a script makes of a variable that is empty. Raises :class:`UsageProblem`.
     """
     alias, separator, rest = text, "", ""
     for position, character in enumerate(text):
@@ -118,9 +119,16 @@ def parse_address(text: str) -> Address:
             f"{text!r} does not name a host: an alias is one word that does not start with a dash.",
             next_step="List the aliases with: remora hosts",
         )
-    if separator == ":":
-        return Address(alias, folder=rest or None)
-    return Address(alias, thread=rest or None)
+    if not separator:
+        return Address(alias)
+    if not rest.strip():
+        kind, home = ("folder", f", or {alias}:~ for the home folder") if separator == ":" else ("thread", "")
+        raise UsageProblem(
+            Code.USAGE,
+            f"{text!r} ends where the name of a {kind} belongs.",
+            next_step=f"Name the {kind}{home}, or leave the {separator!r} out.",
+        )
+    return Address(alias, folder=rest) if separator == ":" else Address(alias, thread=rest)
 
 
 _UNSAFE_IN_ALIAS = frozenset("`$&|;<>()'\"\\*?!#~,/:[]{} \t\n\r")

@@ -63,9 +63,13 @@ def read_request(
 ) -> RunRequest:
     """A request from what people and programs write: the usual names, and any text.
 
-    Another name, and text that Unicode has no bytes for, raises :class:`UsageProblem`.
+    Another name, an empty one, and text that Unicode has no bytes for, raise :class:`UsageProblem`: an empty name
+    is a variable that was not set, and "not given" would do something else than was meant.
     """
-    for name, value in (("prompt", prompt), ("thread", thread), ("model", model), ("effort", effort)):
+    require_text("prompt", prompt)
+    for name, value in (("folder", folder), ("thread", thread), ("model", model), ("effort", effort)):
+        if value is not None and not value.strip():
+            raise UsageProblem(Code.USAGE, f"The {name} is empty.", next_step="Name it, or give None.")
         require_text(name, value or "")
     return RunRequest(
         prompt=prompt,

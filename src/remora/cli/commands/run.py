@@ -20,7 +20,7 @@ def run(
         str,
         typer.Argument(
             metavar="ALIAS[:DIR]",
-            help="The host, and the folder to work in; ALIAS/ID continues a thread.",
+            help="The host, and the folder to work in (the home folder without :DIR); ALIAS/ID continues a thread.",
             autocompletion=complete_alias,
         ),
     ],
@@ -83,7 +83,7 @@ def run(
     from remora import api
     from remora.cli.approvals import OnApproval
     from remora.cli.ending import Ending
-    from remora.cli.prompting import attach_images, read_place, read_prompt
+    from remora.cli.prompting import attach_images, named_thread, read_place, read_prompt
     from remora.cli.starting import plan_and_show, run_and_show
     from remora.core.choosing import choose
 
@@ -92,11 +92,11 @@ def run(
         return run_async(plan_and_show(address, options, codex=codex), options)
     way = None if on_approval is None else choose(OnApproval, on_approval, what="--on-approval")
     with limit_blocking(options):
-        words, images = read_prompt(prompt), attach_images(image or [])
+        words, images = read_prompt(prompt, address), attach_images(image or [])
     request = api.run_request(
         words,
         folder=address.folder,
-        thread=thread or address.thread,
+        thread=named_thread(thread, address),
         model=model,
         effort=effort,
         sandbox=sandbox,

@@ -1,0 +1,85 @@
+"""Slips on the command line: an empty value, a path in the place of the prompt, two names for one thing."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.support.program import remora
+
+from remora import api
+from remora.core.errors import ExitCode, UsageProblem
+from remora.core.hosts import Address, parse_address
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["run", "box", "hi", "--thread", ""], "--thread"),
+        (["run", "box", "hi", "--model", " "], "--model"),
+        (["run", "box", "hi", "--effort="], "--effort"),
+        (["run", "box", "hi", "--sandbox", ""], "--sandbox"),
+        (["run", "box", "hi", "--codex", ""], "--codex"),
+        (["run", "box", "hi", "--image", "x.png", "--image", ""], "--image"),
+        (["run", "box", "hi", "--on-approval", ""], "--on-approval"),
+        (["run", "box", ""], "PROMPT"),
+        (["run", "", "hi"], "ALIAS[:DIR]"),
+        (["--ssh-config", "", "hosts"], "--ssh-config"),
+        (["hosts", "--config", ""], "--config"),
+        (["tui", "box", "--client", ""], "--client"),
+        (["provision", "box", "--codex", ""], "--codex"),
+        (["wait", "box", "--for", ""], "--for"),
+        (["check", "box", "--codex", ""], "--codex"),
+    ],
+)
+def test_an_empty_value_is_a_slip_and_not_a_default(words: list[str], named: str) -> None:
+    done = remora(*words)
+    assert (done.returncode, done.stdout) == (ExitCode.USAGE, b"")
+    assert f"Empty value for {named}." in done.stderr.decode()
+
+
+@pytest.mark.parametrize("place", ["box:", "box/", "box: ", "box/\t"])
+@pytest.mark.parametrize("command", ["run", "tui", "score", "bridge"])
+def test_a_place_that_ends_in_its_separator_is_a_slip(command: str, place: str) -> None:
+    done = remora(command, place, *(["hi"] if command == "run" else []), "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (ExitCode.USAGE, "usage")
+    assert "ends where the name of a" in error["message"]
+
+
+def test_the_home_folder_can_be_named() -> None:
+    assert parse_address("box:~") == Address("box", folder="~")
+
+
+@pytest.mark.parametrize("name", ["folder", "thread", "model", "effort"])
+def test_the_library_takes_no_empty_name(name: str) -> None:
+    with pytest.raises(UsageProblem, match=f"The {name} is empty"):
+        api.run_request("hi", **{name: ""})
+
+
+@pytest.mark.parametrize("prompt", ["~", "~/proj", "..", "./x", "../x/", "/srv/app", "/srv/app/", "{here}", "{here}/"])
+def test_a_path_is_not_a_prompt(prompt: str, tmp_path: Path) -> None:
+    done = remora("run", "box", prompt.format(here=tmp_path))
+    assert done.returncode == ExitCode.USAGE
+    told = " ".join(done.stderr.decode().split())
+    assert "The prompt is nothing but a path" in told
+    assert "box:DIR" in told
+
+
+def test_a_file_of_this_folder_is_not_a_prompt(tmp_path: Path) -> None:
+    (tmp_path / "TODO.md").touch()
+    done = remora("run", "box:proj", "TODO.md", folder=tmp_path)
+    assert done.returncode == ExitCode.USAGE
+    assert b"TODO.md" in done.stderr
+    assert b"pipe it to: remora run box -" in done.stderr
+
+
+@pytest.mark.parametrize("prompt", ["look at /srv/app", "/review", "hi", "a/b or c/d?", "~ is my home\n"])
+def test_what_only_holds_a_path_is_a_prompt(prompt: str, tmp_path: Path) -> None:
+    done = remora("run", "no-such-host", prompt, "--json", folder=tmp_path)
+    assert json.loads(done.stdout.splitlines()[-1])["error"]["code"] == "alias-unknown"
+
+
+def test_two_names_for_the_thread_are_a_slip() -> None:
+    done = remora("run", "box/one", "--thread", "two", "hi")
+    assert done.returncode == ExitCode.USAGE
+    assert b"Two threads are named: 'one' and 'two'" in done.stderr
