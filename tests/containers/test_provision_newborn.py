@@ -94,7 +94,7 @@ def test_a_first_boot_that_fails_is_said_by_cloud_init_and_by_the_marker(
         errors = boot(account, emit(box, tmp_path / "machines"))
         assert any("scripts-user" in error for error in errors), errors
         assert "remora: failed step-failed" in account.host.exec("cat", "/var/log/cloud-init-output.log").stdout
-        waited = box.place.document("wait", account.alias, "--for", "ready", "--timeout", "5")
+        waited = box.place.document("wait", account.alias, "--for", "provisioned", "--timeout", "5")
         assert (waited["ok"], waited["hosts"][0]["error"]["code"]) == (False, "provision-failed"), waited
         box.write(project.format("README"), account)
         assert box.provision_one()["ok"]

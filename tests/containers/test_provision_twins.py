@@ -42,7 +42,7 @@ def test_f61_f39_f36_two_machines_with_one_home_are_made_ready_at_once(container
         states = {path for path in first.files() if path.endswith("/provision")}
         assert states == {f".local/state/remora/{identity}/provision" for identity in identities}
         for account in (first, second):
-            waited = box.place.document("wait", account.alias, "--for", "ready", "--timeout", "60")
+            waited = box.place.document("wait", account.alias, "--for", "provisioned", "--timeout", "60")
             assert waited["ok"], waited
         assert first.read(f"{kept}/{FOREIGN}/bin/codex") == "of another architecture"
         left = [path for path in first.files() if "/.part-" in path or "/.new-" in path or "/.try-" in path]

@@ -29,13 +29,13 @@ def test_every_state_has_words_of_its_own() -> None:
         "being provisioned at step 2 of 5 (config) since 2001-09-09 01:46 UTC, by alice@laptop",
         "provisioning was interrupted at step 2 of 5 (config) on 2001-09-09 01:46 UTC, by alice@laptop",
         "provisioning failed at step 2 of 5 (config) on 2001-09-09 01:46 UTC, by alice@laptop",
-        "ready since 2001-09-09 01:46 UTC, manifest abababababab, by alice@laptop",
+        "provisioned since 2001-09-09 01:46 UTC, manifest abababababab, by alice@laptop",
     ]
 
 
 @pytest.mark.parametrize("since", [None, 1e300, -1e300])
 def test_a_host_s_clock_may_say_anything(since: float | None) -> None:
-    assert describe_marker(marker(Readiness.READY, since=since, digest="", operator="")) == "ready"
+    assert describe_marker(marker(Readiness.READY, since=since, digest="", operator="")) == "provisioned"
 
 
 def test_only_failed_is_a_failure() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.support.account_sshd import AccountSshd
+from tests.support.fake_codex import install as install_codex
 from tests.support.gits import new_repository
 from tests.support.hubs import HubPlace, hub_place
 from tests.support.link_scene import sshd
@@ -65,7 +66,7 @@ class Devbox:
         """What a command of a user's says."""
         return await asyncio.to_thread(self._hub.document, *words)
 
-    async def waited(self, seconds: float, wishes: str = "ready") -> tuple[int, dict[str, Any]]:
+    async def waited(self, seconds: float, wishes: str = "provisioned") -> tuple[int, dict[str, Any]]:
         """The exit code of waiting, and the one host of its report."""
         report = await self.document("wait", "devbox", "--for", wishes, "--timeout", str(seconds))
         return report["exit_code"], report["hosts"][0]
@@ -113,8 +114,27 @@ def test_f46_before_during_after_failure_and_after_success_are_four_things(devbo
         (home / "good").touch()
         assert (await devbox.provisioned()).outcome == "changed"
         assert await devbox.seen() == ("ok", "", "ready")
-        code, host = await devbox.waited(LIMIT, "ready,live,idle")
+        code, host = await devbox.waited(LIMIT, "provisioned,live,idle")
         assert (code, host["ok"], host["liveness"], host["active_threads"]) == (0, True, "live", 0)
+
+    run(story())
+
+
+def test_ready_means_what_check_says(devbox: Devbox, sshd: AccountSshd) -> None:
+    async def story() -> None:
+        assert (await devbox.document("check", "devbox"))["ok"] is False
+        code, host = await devbox.waited(_A_LOOK, "ready")
+        assert (code, host["error"]["code"]) == (14, "not-ready")
+        assert "codex" in host["error"]["message"]
+
+        waiting = asyncio.ensure_future(devbox.waited(LIMIT, "ready"))
+        install_codex(sshd.home / ".local/bin/codex")
+        (sshd.home / ".codex").mkdir()
+        (sshd.home / ".codex/auth.json").write_text('{"OPENAI_API_KEY": "none"}')
+        assert (await waiting)[0] == 0
+        assert (await devbox.document("check", "devbox"))["ok"] is True
+        code, host = await devbox.waited(_A_LOOK)
+        assert (code, host["marker"]["readiness"]) == (14, "never"), "ready does not say that it is provisioned"
 
     run(story())
 
@@ -181,4 +201,4 @@ def test_without_a_link_there_is_nothing_live_or_idle(hub: HubPlace) -> None:
 def test_a_word_that_means_nothing_is_refused(hub: HubPlace) -> None:
     done = hub.run("wait", "devbox", "--for", "steady")
     assert done.returncode == 2
-    assert b"'steady' is nothing that can be waited for" in done.stderr
+    assert b"Invalid value 'steady' for --for; use provisioned, ready, live, idle." in done.stderr

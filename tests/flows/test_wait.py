@@ -46,6 +46,7 @@ async def waited(
         states=states or no_links(),
         ssh_config=None,
         seconds=seconds,
+        codex={},
     )
     async with aclosing(waiting) as progress:
         async for step in progress:
@@ -60,7 +61,7 @@ def test_a_dead_host_is_dialled_less_and_less_and_never_more_than_the_limit_says
     network = Network()
 
     async def story() -> WaitReport:
-        waiting = asyncio.ensure_future(waited(world_over(network), Awaited.READY, seconds=3600))
+        waiting = asyncio.ensure_future(waited(world_over(network), Awaited.PROVISIONED, seconds=3600))
         await network.clock.advance(3601)
         return await waiting
 
@@ -77,7 +78,7 @@ def test_a_dead_host_is_dialled_less_and_less_and_never_more_than_the_limit_says
 
 def test_a_refused_login_ends_the_wait_at_once() -> None:
     network = Network(fails=refused)
-    report = run(waited(world_over(network), Awaited.READY, seconds=None))
+    report = run(waited(world_over(network), Awaited.PROVISIONED, seconds=None))
     assert (report.exit_code, len(network.dials)) == (6, 1)
 
 
@@ -135,7 +136,7 @@ def test_a_host_that_comes_up_late_and_goes_down_once_is_waited_for(sshd: System
 
     async def story() -> WaitReport:
         world = world_of(SshdResolver(sshd), limits=Limits(dials_per_minute=60))
-        waiting = asyncio.ensure_future(waited(world, Awaited.READY, seconds=60, words=words))
+        waiting = asyncio.ensure_future(waited(world, Awaited.PROVISIONED, seconds=60, words=words))
         await said(words, "not reached: ")
         await asyncio.to_thread(sshd.start)
         await said(words, "not provisioned by remora")
@@ -158,7 +159,7 @@ def test_a_host_that_is_watched_is_dialled_once(sshd: SystemSshd) -> None:
 
     async def story() -> WaitReport:
         world = world_of(SshdResolver(sshd))
-        waiting = asyncio.ensure_future(waited(world, Awaited.READY, seconds=60, words=words))
+        waiting = asyncio.ensure_future(waited(world, Awaited.PROVISIONED, seconds=60, words=words))
         await said(words, "not provisioned")
         await provision(sshd, [LineStep("one")])
         return await waiting

@@ -23,9 +23,10 @@ async def wait_for_hosts(
 ) -> "AsyncGenerator[WaitProgress, None]":
     """Wait until each host is all of `awaited`, at most `seconds`; starts nothing, neither there nor here.
 
-    Only for ``ready`` is a host connected to, once, and watched through that. What hosts are comes as it changes, a
-    host when it is decided, and one report, in the order asked, at the end. A host whose provisioning has failed is
-    decided at once. Without `dialogue` every question while connecting is refused. Use it under
+    Only for ``provisioned`` and ``ready`` is a host connected to, and watched through that; ``ready`` checks it, too,
+    each time with a connection of its own, while nobody provisions it. What hosts are comes as it changes, a host when
+    it is decided, and one report, in the order asked, at the end. A host whose provisioning has failed is decided at
+    once. Without `dialogue` every question while connecting is refused. Use it under
     ``contextlib.aclosing``.
     """
     from remora import wiring
@@ -43,6 +44,7 @@ async def wait_for_hosts(
         states=watch_hubs(settings.limits),
         ssh_config=config_name(ssh_config),
         seconds=seconds,
+        codex={alias: settings.host(alias).codex for alias in aliases},
     )
     async with aclosing(waiting) as progress:
         async for step in progress:

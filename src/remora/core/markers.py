@@ -91,7 +91,7 @@ def describe_marker(marker: Marker) -> str:
         Readiness.PROVISIONING: f"being provisioned{_at_step(marker)}",
         Readiness.INTERRUPTED: f"provisioning was interrupted{_at_step(marker)}",
         Readiness.FAILED: f"provisioning failed{_at_step(marker)}",
-        Readiness.READY: "ready",
+        Readiness.READY: "provisioned",
     }
     moment = _moment(marker.since)
     over = marker.readiness in (Readiness.INTERRUPTED, Readiness.FAILED)

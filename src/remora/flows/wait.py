@@ -1,19 +1,21 @@
-"""Waiting until hosts are what is asked for: provisioned, linked, or at rest."""
+"""Waiting until hosts are what is asked for: provisioned, ready, linked, or at rest."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
-from remora.core.awaited import Awaited, Seen, not_ready
+from remora.core.awaited import MARKED, Awaited, Seen, not_ready
 from remora.core.checks import combined_exit_code
 from remora.core.errors import ExitCode, RemoraError, own_failure
 from remora.core.links import Liveness
+from remora.flows.check import check_hosts
 from remora.flows.marker_watch import watch_marker
 from remora.flows.side_by_side import SideBySide
 from remora.flows.waiting import dismiss
 from remora.ports import Dialogue, World
 from remora.wire.reports import error_body
+from remora.wire.reports.check import HostCheck
 from remora.wire.reports.links import LinkBody, StatusReport
 from remora.wire.reports.wait import WaitMoved, WaitProgress, WaitReport, WaitResult
 
@@ -31,14 +33,16 @@ async def wait_for_hosts(
     states: States,
     ssh_config: str | None,
     seconds: float | None,
+    codex: Mapping[str, str | None],
 ) -> AsyncGenerator[WaitProgress, None]:
     """Wait until each of `aliases` is all of `awaited`, at most `seconds`; side by side.
 
     What hosts are comes as it changes, a host when it is decided, and the report, in the order asked, at the end. One
     whose provisioning has failed, or that cannot be reached for good, is decided at once. `states` is closed in the
-    end; links count when they have the alias and `ssh_config`. Close the iterator to stop.
+    end; links count when they have the alias and `ssh_config`. `codex` is the program that each host is checked for.
+    Close the iterator to stop.
     """
-    waits = {alias: _Wait(alias, awaited, world, dialogue) for alias in dict.fromkeys(aliases)}
+    waits = {alias: _Wait(alias, awaited, world, dialogue, codex.get(alias)) for alias in dict.fromkeys(aliases)}
     waiting: SideBySide[WaitMoved | WaitResult] = SideBySide()
     linked = _LINKED.intersection(awaited)
     following = [asyncio.create_task(_follow(states, waits, ssh_config))] if linked else []
@@ -77,11 +81,14 @@ async def _follow(states: States, waits: "dict[str, _Wait]", ssh_config: str | N
 class _Wait:
     """One host."""
 
-    def __init__(self, alias: str, awaited: Sequence[Awaited], world: World, dialogue: Dialogue) -> None:
+    def __init__(
+        self, alias: str, awaited: Sequence[Awaited], world: World, dialogue: Dialogue, codex: str | None
+    ) -> None:
         self._alias = alias
         self._awaited = awaited
         self._world = world
         self._dialogue = dialogue
+        self._codex = codex
         self._seen = Seen()
         self._final: RemoraError | None = None
         self._changed = asyncio.Event()
@@ -104,7 +111,7 @@ class _Wait:
         clock = self._world.clock
         began = clock.monotonic()
         tasks: list[asyncio.Future[Any]] = []
-        if Awaited.READY in self._awaited:
+        if MARKED.intersection(self._awaited):
             tasks.append(asyncio.ensure_future(self._watch()))
         alarm = asyncio.ensure_future(clock.sleep(seconds)) if seconds is not None else None
         try:
@@ -150,10 +157,22 @@ class _Wait:
                     else:
                         self._seen.marker, self._seen.error = said, None
                     self._changed.set()
+                    if Awaited.READY in self._awaited and self._seen.at_rest:
+                        await self._check()
         except RemoraError as error:
             self.give_up(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours at one host must not stop the others
             self.give_up(own_failure("remora", error, next_step="Report it with the issue tracker of remora."))
+
+    async def _check(self) -> None:
+        """Look as ``remora check`` does, at each word of the host that nobody is at work there."""
+        codex = {self._alias: self._codex}
+        async with aclosing(check_hosts([self._alias], self._world, self._dialogue, codex=codex)) as progress:
+            async for step in progress:
+                if isinstance(step, HostCheck):
+                    faults = (stage.error.message for stage in step.stages if stage.error is not None)
+                    self._seen.checked, self._seen.fault = True, None if step.ok else next(faults, "the check failed")
+        self._changed.set()
 
     def _result(self, error: RemoraError | None, seconds: float) -> WaitResult:
         seen = self._seen

@@ -20,14 +20,18 @@ def wait(
         list[str], typer.Argument(metavar="ALIAS...", show_default=False, autocompletion=complete_alias)
     ],
     awaited: Annotated[
-        str, typer.Option("--for", metavar="ready,live,idle", help="What each host has to be; all that is named.")
+        str,
+        typer.Option(
+            "--for", metavar="ready,provisioned,live,idle", help="What each host has to be; all that is named."
+        ),
     ] = "ready",
 ) -> int:
-    """Wait until hosts are ready, linked or idle.
+    """Wait until hosts are ready, provisioned, linked or idle.
 
-    ready: provisioned, as the host's own marker says; an unreachable host is dialled again, and one whose
-    provisioning failed ends the wait for it at once. live: the hub's link is live. idle: it is, and no thread works
-    there. Starts nothing. Without --timeout it waits until Ctrl-C.
+    ready: remora check finds no fault, and nobody provisions the host. provisioned: remora provision has finished
+    there, as the host's own marker says. For both, an unreachable host is dialled again, and one whose provisioning
+    failed ends the wait for it at once. live: the hub's link is live. idle: it is, and no thread works there. Starts
+    nothing. Without --timeout it waits until Ctrl-C.
 
     Exit 0 when all hosts are what was asked for, 14 at the time limit, 1 where provisioning failed.
 

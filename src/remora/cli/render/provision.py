@@ -288,13 +288,13 @@ def _verdict(host: HostProvision) -> Text:
                 alias, " is ", ("as described", "bold green"), "; nothing changed, nothing was sent", tail
             )
         case "changed":
-            return Text.assemble(alias, " is ", ("ready", "bold green"), f"; {of} changed", tail)
+            return Text.assemble(alias, " is ", ("provisioned", "bold green"), f"; {of} changed", tail)
         case "would-change":
             return Text.assemble(alias, " would change in ", (of, "bold yellow"), tail)
         case _ if _is_planned(host):
-            return Text.assemble(alias, " would ", ("not become ready", "bold red"), tail)
+            return Text.assemble(alias, " would ", ("not be provisioned", "bold red"), tail)
         case _:
-            return Text.assemble(alias, " is ", ("not ready", "bold red"), tail)
+            return Text.assemble(alias, " is ", ("not provisioned", "bold red"), tail)
 
 
 def _cost(step: StepBody) -> Text:
