@@ -50,7 +50,8 @@ def test_without_the_real_app_server_it_says_what_to_install(monkeypatch: pytest
 
     with pytest.raises(AppServerProblem) as problem:
         run(scenario())
-    assert "remora[demo]" in problem.value.next_step
+    assert f"{sys.executable} -m pip install 'openai-codex-cli-bin==" in problem.value.next_step
+    assert "remora[" not in problem.value.next_step, "whoever registers that name on a public index would be installed"
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ Nothing here is a shortcut: the host is reached over SSH with the ordinary comma
 """
 
 import asyncio
+import importlib.metadata
 import shlex
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -123,9 +125,18 @@ def _bundled_codex() -> Path:
         raise AppServerProblem(
             Code.CODEX_MISSING,
             "The demo runs the real codex app server, which is not installed beside remora.",
-            next_step="Install it with: pip install 'remora[demo]', or in a checkout with: pip install '.[demo]'",
+            next_step=f"Install it with: {shlex.quote(sys.executable)} -m pip install '{_app_server()}'",
         ) from None
     return Path(codex_cli_bin.bundled_codex_path())
+
+
+def _app_server() -> str:
+    """The package that the extra ``demo`` names, with its version.
+
+    The extra itself is not advised: the name of this package on a public index is not owned by its authors.
+    """
+    demo = (one.partition(";") for one in importlib.metadata.requires("remora") or ())
+    return next(name.strip() for name, _, marker in demo if "demo" in marker)
 
 
 def _program_folders(codex: Path) -> list[Path]:
