@@ -251,12 +251,14 @@ def test_on_a_terminal_a_table_below_tells_step_bytes_rate_and_the_last_line() -
         assert "… ci-1  connecting, being read, or waiting" in drawn
         view.show(StepMoved(alias="ci-1", name="codex", line="joe@laptop is at work since 12:00"))
         view.redraw()
+        view.fetching("codex 0.163.0 for Linux x86_64", 0, 0)
+        now = 6.0
         view.fetching("codex 0.163.0 for Linux x86_64", 1_000_000, 4_000_000)
         view.redraw()
         drawn = without_escapes(screen.drain())
         assert "… ci-1    waits" in drawn
         assert "joe@laptop is at work" in drawn
-        assert "↓ codex 0.163.0 for Linux x86_64  1.0 MB of 4.0 MB" in drawn
+        assert "↓ codex 0.163.0 for Linux x86_64  1.0 MB of 4.0 MB, 500.0 kB/s" in drawn
         for step in progress(CHANGED, UNCHANGED):
             view.show(step)
         assert "2 hosts: 1 changed, 1 unchanged" in screen.drain()

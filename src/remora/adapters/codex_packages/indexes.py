@@ -5,11 +5,11 @@ import importlib.util
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from remora.adapters.codex_packages.programs import ProgramFailed, run_program
+from remora.adapters.codex_packages.programs import ProgramFailed, TellBytes, run_program
 from remora.core.platforms import CodexBuild
 from remora.ports import Clock
 
@@ -29,8 +29,8 @@ class Index(Protocol):
         """The newest version for a build; `folder` is for temporary files."""
         ...
 
-    async def download(self, version: str, build: CodexBuild, folder: Path, tell: Callable[[int], None]) -> Path:
-        """The archive of a version, somewhere below `folder`; `tell` hears how many bytes have come."""
+    async def download(self, version: str, build: CodexBuild, folder: Path, tell: TellBytes) -> Path:
+        """The archive of a version, somewhere below `folder`; `tell` hears how much has come."""
         ...
 
 
@@ -49,14 +49,14 @@ class WheelIndex:
             raise ProgramFailed(f"pip names no version of {_WHEEL}.")
         return found[1]
 
-    async def download(self, version: str, build: CodexBuild, folder: Path, tell: Callable[[int], None]) -> Path:
+    async def download(self, version: str, build: CodexBuild, folder: Path, tell: TellBytes) -> Path:
         """See :class:`Index`."""
         arrived = folder / "arrived"
         options = (*_platform_options(build), "--no-deps", "--no-cache-dir", "--progress-bar=off", f"--dest={arrived}")
         await self._pip(("download", *options, f"{_WHEEL}=={version}"), folder, tell)
         return _only_file(arrived)
 
-    async def _pip(self, words: Sequence[str], folder: Path, tell: Callable[[int], None] | None) -> str:
+    async def _pip(self, words: Sequence[str], folder: Path, tell: TellBytes | None) -> str:
         return await run_program(
             (*_find_pip(), *words, "-vv"),
             folder=folder,
@@ -82,7 +82,7 @@ class NpmIndex:
             raise ProgramFailed(said or f"npm names no version of {_NPM}.")
         return said
 
-    async def download(self, version: str, build: CodexBuild, folder: Path, tell: Callable[[int], None]) -> Path:
+    async def download(self, version: str, build: CodexBuild, folder: Path, tell: TellBytes) -> Path:
         """See :class:`Index`."""
         arrived = folder / "arrived"
         arrived.mkdir()
@@ -90,7 +90,7 @@ class NpmIndex:
         await self._npm(("pack", *options, f"{_NPM}@{version}-{build.npm_tag}"), folder, tell)
         return _only_file(arrived)
 
-    async def _npm(self, words: Sequence[str], folder: Path, tell: Callable[[int], None] | None) -> str:
+    async def _npm(self, words: Sequence[str], folder: Path, tell: TellBytes | None) -> str:
         npm = shutil.which("npm")
         if npm is None:
             raise ProgramFailed("npm is not installed on this machine.")

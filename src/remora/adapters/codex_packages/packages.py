@@ -154,10 +154,13 @@ class CodexPackages:
         phrase = f"fetching codex {version} for {platform.os} {platform.architecture}"
         self._tell(phrase, 0, 0)
         build = codex_build(platform.os, platform.architecture)
+
+        def tell(done: int, total: int) -> None:
+            # While the program lays the archive down, more lies there than the archive has; it is not there yet.
+            self._tell(phrase, min(done, total - 1) if total else done, total)
+
         try:
-            return await self._indexes[source].download(
-                version, build, scratch, lambda done: self._tell(phrase, done, 0)
-            )
+            return await self._indexes[source].download(version, build, scratch, tell)
         except ProgramFailed as failure:
             raise _unavailable(source, version, platform, str(failure)) from None
 

@@ -18,6 +18,12 @@ _SECRET: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _STALLED: Final = "It was ended: nothing came for {:g} seconds."
 
 
+_SIZE: Final = re.compile(rb"Downloading [^\n]* \(([0-9.]+) (bytes|kB|MB|GB)\)\n")
+_UNITS: Final = {b"bytes": 1, b"kB": 1_000, b"MB": 1_000_000, b"GB": 1_000_000_000}
+TellBytes = Callable[[int, int], None]
+"""Hears how many bytes have come, and of how many; 0 where that is not known."""
+
+
 class ProgramFailed(Exception):
     """A program ended with a failure, was not there, or stood still; the text is what it said."""
 
@@ -29,12 +35,13 @@ async def run_program(
     clock: Clock,
     stall: float,
     environment: Mapping[str, str] | None = None,
-    tell: Callable[[int], None] | None = None,
+    tell: TellBytes | None = None,
     reasons: re.Pattern[str] | None = None,
 ) -> str:
     """Run a program in `folder`, which is its place for temporary files too, and give its standard output.
 
-    `tell` hears how many bytes lie in `folder`; when neither that nor its output has grown for `stall` seconds the
+    `tell` hears how many bytes lie in `folder`, and of how many, 0 where the program has not said so as pip says it
+    (``Downloading NAME (144.4 MB)``); when neither that nor its output has grown for `stall` seconds the
     program is ended. Raises :class:`ProgramFailed` with what fits `reasons` in its output, and then what its standard
     error, or else its output, ends with. Passwords in addresses are left out of what it said.
     """
@@ -76,7 +83,7 @@ async def _watch(
     *,
     clock: Clock,
     stall: float,
-    tell: Callable[[int], None] | None,
+    tell: TellBytes | None,
 ) -> bool:
     """Wait for the end; true when nothing moved for `stall` seconds instead."""
     moved, last = clock.monotonic(), (0, 0)
@@ -91,10 +98,16 @@ async def _watch(
         if now != last:
             moved, last = clock.monotonic(), now
             if tell is not None:
-                tell(held)
+                tell(held, _announced(said[0]))
         elif clock.monotonic() - moved >= stall:
             return True
     return False
+
+
+def _announced(output: bytearray) -> int:
+    """The size, in bytes, of what pip downloads by its own word, as exactly as it says it; 0 before."""
+    found = _SIZE.search(output)
+    return 0 if found is None else int(float(found[1]) * _UNITS[found[2]])
 
 
 async def _collect(stream: asyncio.StreamReader, into: bytearray) -> None:

@@ -61,7 +61,7 @@ class ProvisionView:
         self._unfinished = dict.fromkeys(aliases)
         self._waiting = dict.fromkeys(aliases)
         self._at_work: dict[str, _AtWork] = {}
-        self._fetching: Text | None = None
+        self._fetch: _Fetch | None = None
 
     def show(self, progress: ProvisionProgress) -> None:
         """Show one piece of progress."""
@@ -85,11 +85,11 @@ class ProvisionView:
 
     def fetching(self, what: str, done: int, total: int) -> None:
         """Take what this machine is fetching for all hosts; it is there when `done` is all of it."""
-        self._fetching = Text.assemble(("↓ ", "dim"), remote(what, one_line=True), no_wrap=True, overflow="ellipsis")
-        if done:
-            self._fetching.append(f"  {size(done)}{f' of {size(total)}' if total else ''}", style="dim")
+        if self._fetch is None or self._fetch.what != what:
+            self._fetch = _Fetch(what, self._now())
+        self._fetch.done, self._fetch.total = done, total
         if total and done >= total:
-            self._fetching = None
+            self._fetch = None
 
     def redraw(self) -> None:
         """Draw the hosts under way again."""
@@ -101,8 +101,8 @@ class ProvisionView:
         if self._waiting:
             hosts = next(iter(self._waiting)) if len(self._waiting) == 1 else f"{len(self._waiting)} hosts"
             rows.insert(0, Text.assemble(("… ", "dim"), remote(hosts), ("  connecting, being read, or waiting", "dim")))
-        if self._fetching is not None:
-            rows.insert(0, self._fetching)
+        if self._fetch is not None:
+            rows.insert(0, self._fetch.row(self._now()))
         self._page.draw(Group(*rows) if rows else None)
 
     def settle(self) -> None:
@@ -222,6 +222,24 @@ class ProvisionView:
             self._page.line(remote(advice, one_line=True), prefix=prefix)
 
 
+class _Fetch:
+    """What this machine fetches for all hosts: `done` of `total` bytes, which is 0 where it is not known."""
+
+    def __init__(self, what: str, began: float) -> None:
+        self.what = what
+        self.done = self.total = 0
+        self._began = began
+
+    def row(self, now: float) -> Text:
+        """What it is, how much of it is there, and how fast it comes."""
+        row = Text.assemble(("↓ ", "dim"), remote(self.what, one_line=True), no_wrap=True, overflow="ellipsis")
+        return row.append(_amount(self.done, self.total, now - self._began), style="dim") if self.done else row
+
+
+def _amount(done: int, total: int, seconds: float) -> str:
+    return f"  {size(done)}{f' of {size(total)}' if total else ''}, {size(done / max(seconds, 0.001))}/s"
+
+
 class _AtWork:
     """The step that a host is at."""
 
@@ -245,8 +263,7 @@ class _AtWork:
         row.append_text(remote(self._step.title, one_line=True))
         moved = self._moved
         if moved.bytes_total:
-            rate = moved.bytes_sent / max(now - self._began, 0.001)
-            row.append(f"  {size(moved.bytes_sent)} of {size(moved.bytes_total)}, {size(rate)}/s", style="dim")
+            row.append(_amount(moved.bytes_sent, moved.bytes_total, now - self._began), style="dim")
         if not self._line:
             return [row]
         last = Text("  │ ", style="dim", no_wrap=True, overflow="ellipsis")
