@@ -1,7 +1,7 @@
 """Running a prompt in a test and looking at what was told."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, aclosing
 from random import Random
 from typing import Any, TypeVar
@@ -48,6 +48,29 @@ class Person:
         return Decision(next(choice for choice in request.choices if choice.name == name), "person")
 
 
+def told_by(
+    connect: Callable[[Ahead], AbstractAsyncContextManager[Any]],
+    request: RunRequest,
+    *,
+    approvals: ApprovalHandler | None = None,
+    interrupt: InterruptSwitch | None = None,
+    clock: Clock | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> AsyncGenerator[RunEvent, None]:
+    """The events of a run, for who may stop reading them."""
+    return run_thread(
+        connect,
+        request,
+        alias="devbox",
+        approvals=approvals or Unattended(),
+        interrupt=interrupt or InterruptSwitch(),
+        clock=clock or SystemClock(),
+        random=Random(7),  # noqa: S311 - spreads retries
+        limits=limits,
+        spool=lambda: DiskSpool(memory=limits.spool_memory),
+    )
+
+
 async def run_to_end(
     connect: Callable[[Ahead], AbstractAsyncContextManager[Any]],
     request: RunRequest,
@@ -60,17 +83,7 @@ async def run_to_end(
 ) -> list[RunEvent]:
     """Every event of the run; `on_event` is called for each as it comes."""
     events: list[RunEvent] = []
-    stream = run_thread(
-        connect,
-        request,
-        alias="devbox",
-        approvals=approvals or Unattended(),
-        interrupt=interrupt or InterruptSwitch(),
-        clock=clock or SystemClock(),
-        random=Random(7),  # noqa: S311 - spreads retries
-        limits=limits,
-        spool=lambda: DiskSpool(memory=limits.spool_memory),
-    )
+    stream = told_by(connect, request, approvals=approvals, interrupt=interrupt, clock=clock, limits=limits)
     async with aclosing(stream) as told:
         async for event in told:
             events.append(event)

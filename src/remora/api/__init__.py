@@ -25,6 +25,7 @@ from remora.api.provision import (
 )
 from remora.api.runs import interrupt_switch, run, run_request
 from remora.api.scores import score
+from remora.api.threads import interrupt_thread
 from remora.api.waits import wait_for_hosts
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "hub_log",
     "hub_status",
     "interrupt_switch",
+    "interrupt_thread",
     "list_forwards",
     "list_hosts",
     "load_manifest",

@@ -31,8 +31,8 @@ async def run(
 
     Without `approvals` every request of the agent is declined with a reason it can read; without `dialogue`
     every question while connecting is refused. `interrupt` stops the turn. Order and failures as in
-    :func:`remora.flows.run.run_thread`. Use it under ``contextlib.aclosing`` to let go early: the turn then
-    goes on at the host.
+    :func:`remora.flows.run.run_thread`. Closing it early (``contextlib.aclosing``), or cancelling who
+    waits for it, stops the turn as one interrupt does.
     """
     from functools import partial
 

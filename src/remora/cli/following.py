@@ -171,7 +171,7 @@ class _Stopping:
         if self._times == 1:
             self._say_stopping(reason)
             if reason is not None:
-                self._next = asyncio.get_running_loop().call_later(self._patience, self._wished, reason)
+                self._next = asyncio.get_running_loop().call_later(2 * self._patience, self._wished, reason)
         elif self.lasting:
             self._say(f"leaving; what runs on {self._alias} goes on there, in thread {self._thread_id}")
         else:

@@ -23,6 +23,18 @@ def read_place(text: str) -> Address:
     return parse_address(text)
 
 
+def read_thread(text: str) -> tuple[str, str]:
+    """The host and the thread of ``ALIAS/THREAD``. Raises :class:`UsageProblem` when there is no thread."""
+    address = parse_address(text)
+    if address.thread is None:
+        raise UsageProblem(
+            Code.USAGE,
+            f"{text!r} does not name a thread.",
+            next_step=f"Name the host and the thread's id: {address.alias}/ID",
+        )
+    return address.alias, address.thread
+
+
 def read_aliases(words: Sequence[str], *, command: str) -> list[str]:
     """Whole hosts, each once, in the order typed. Raises :class:`UsageProblem` for a place on a host."""
     addresses = [parse_address(word) for word in words]

@@ -107,6 +107,8 @@ class Code(StrEnum):
     THREAD_MISSING = "thread-missing", Stage.THREAD, Verdict.NEEDS_HUMAN
     THREAD_BUSY = "thread-busy", Stage.THREAD, Verdict.RETRY
     TURN_FAILED = "turn-failed", Stage.THREAD, Verdict.FATAL
+    PROCESSES_LEFT = "processes-left", Stage.THREAD, Verdict.NEEDS_HUMAN
+    STOP_UNPROVEN = "stop-unproven", Stage.THREAD, Verdict.NEEDS_HUMAN
     RUNTIME_FOLDER_UNUSABLE = "runtime-folder-unusable", Stage.HUB, Verdict.NEEDS_HUMAN
     HUB_START_FAILED = "hub-start-failed", Stage.HUB, Verdict.NEEDS_HUMAN
     HUB_MUTE = "hub-mute", Stage.HUB, Verdict.NEEDS_HUMAN

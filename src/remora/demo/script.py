@@ -61,11 +61,15 @@ class Chunks:
 
 @dataclass(frozen=True, slots=True)
 class RunCommand:
-    """A shell command. With `escalate` the app server has to ask for an approval first."""
+    """A shell command. With `escalate` the app server has to ask for an approval first.
+
+    The model waits `wait_ms` for its end, and goes on without it after that.
+    """
 
     command: str
     escalate: bool = False
     justification: str = ""
+    wait_ms: int = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +91,11 @@ class UpdatePlan:
 
 @dataclass(frozen=True, slots=True)
 class CallTool:
-    """A call of any function tool, whether the server offers it or not."""
+    """A call of any function tool, whether the server offers it or not. Some tools are in a `namespace`."""
 
     name: str
     arguments: Mapping[str, Any]
+    namespace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +219,9 @@ def _events(step: _Lasting, request: Mapping[str, Any], item_id: str) -> Iterato
             yield from _item(_command(step, _tools(request), item_id))
         case Patch(patch=patch):
             yield from _item(_patch(patch, _tools(request), item_id))
-        case CallTool(name=name, arguments=arguments):
-            yield from _item(_function_call(name, arguments, item_id))
+        case CallTool(name=name, arguments=arguments, namespace=namespace):
+            call = _function_call(name, arguments, item_id)
+            yield from _item(call if namespace is None else {**call, "namespace": namespace})
         case UpdatePlan(steps=steps) if "update_plan" in _tools(request):
             plan = [{"step": text, "status": status} for text, status in steps]
             yield from _item(_function_call("update_plan", {"plan": plan}, item_id))
@@ -262,7 +268,9 @@ def _command(step: RunCommand, tools: Mapping[str, str], call_id: str) -> Event:
     if step.escalate:
         escalation = {"sandbox_permissions": "require_escalated", "justification": step.justification}
     if "exec_command" in tools:
-        return _function_call("exec_command", {"cmd": step.command, "yield_time_ms": 30_000, **escalation}, call_id)
+        return _function_call(
+            "exec_command", {"cmd": step.command, "yield_time_ms": step.wait_ms, **escalation}, call_id
+        )
     if "shell_command" in tools:
         return _function_call("shell_command", {"command": step.command, **escalation}, call_id)
     words = ["/bin/sh", "-c", step.command]

@@ -17,6 +17,8 @@ from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, ChoiceB
 
 ELSEWHERE: Final = "elsewhere"
 _WITHDRAWN: Final = "withdrawn"
+CANCELS: Final = ("cancel", "abort")
+"""The names of decisions that stop the turn."""
 
 
 @dataclass(slots=True)
@@ -41,6 +43,8 @@ class ApprovalDesk:
         self._pending: dict[RequestId, _Pending] = {}
         self._stale: dict[RequestId, _Pending] = {}
         self._notes: set[asyncio.Task[None]] = set()
+        self.cancelled = False
+        """Whether a decision of ours was to stop the turn."""
 
     @property
     def deciding(self) -> "set[asyncio.Task[Decision]]":
@@ -78,6 +82,7 @@ class ApprovalDesk:
             if problem:
                 events.append(Warned(message=problem))
             pending.decision = decision
+            self.cancelled = self.cancelled or decision.choice.name in CANCELS
             self._tell_why(rpc, pending.request, decision)
             await rpc.respond(pending.request.request_id, approvals.answer(pending.method, pending.request, decision))
         return events

@@ -208,8 +208,8 @@ class LinkedThread:
         """Send `prompt` and tell what happens; the last event is the report, whose outcome is the truth.
 
         Order and failures as in :func:`remora.flows.run.run_thread`. Requests of the agent go to `approvals`, else to
-        the handler given to :func:`remora.connect`, else they are declined. Use it under ``contextlib.aclosing`` to let
-        go early: the turn then goes on at the host.
+        the handler given to :func:`remora.connect`, else they are declined. Closing it early (``contextlib.aclosing``),
+        or cancelling who waits for it, stops the turn as one :meth:`interrupt` does.
         """
         if self._interrupt is not None:
             raise UsageProblem(

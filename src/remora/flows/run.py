@@ -33,6 +33,8 @@ _STEADY_SECONDS: Final = 60.0
 """A connection that held so long was no failed attempt: pauses start short again."""
 _USEFUL_SECONDS: Final = 10.0
 """A connection that broke sooner is part of the same trouble, whose time is limited as a whole."""
+_LEAVE: Final = 2
+"""So many interrupts leave the turn running."""
 
 
 class RunServer(Protocol):
@@ -96,11 +98,12 @@ async def run_thread(
 
     Order: as in :mod:`remora.wire.reports.run`. Before the server has taken the prompt, failures are
     raised as they are; afterwards they are in the report, whose outcome is the truth as far as it is known.
-    When the link breaks, `connect` is called again, with pauses, within ``limits.reconnect_total``. Close
-    the iterator (``contextlib.aclosing``) to let go early: the turn then goes on at the host.
+    When the link breaks, `connect` is called again, with pauses, within ``limits.reconnect_total``. Closing
+    the iterator early (``contextlib.aclosing``), or cancelling who waits for it, stops the turn on the host as
+    `interrupt` does, because nobody is left to answer it; two interrupts before leave it running there.
     """
     began = clock.monotonic()
-    turn = Turn(request, approvals, clock=clock)
+    turn = Turn(request, approvals, clock=clock, limits=limits)
     summary = Summary(alias)
     run = _Run(connect, turn, alias=alias, interrupt=interrupt, clock=clock, random=random, limits=limits, spool=spool)
     try:
@@ -116,6 +119,7 @@ async def run_thread(
             error=end.error,
             interrupted=interrupt.count > 0,
             reason=_with_silence(interrupt.reason, run.silence, alias),
+            remains=end.remains,
         )
     finally:
         await run.close()
@@ -164,6 +168,8 @@ class _Run:
     async def close(self) -> None:
         """Let go of the connection and of everything under way. Idempotent."""
         await dismiss(*self._wishes)
+        if self._interrupt.count < _LEAVE and self._link is not None:
+            await self._turn.abandon()
         await self._turn.close()
         await self._unlink()
 
@@ -255,14 +261,17 @@ class _Run:
             yield event
         record = asyncio.ensure_future(link.spool.get())
         try:
-            while turn.end is None:
+            while not turn.settled or (turn.was_stopped and await _has_come(record)):
                 await self._something(record, rpc)
-                for event in await turn.desk.conclude(rpc):
+                for event in [*await turn.desk.conclude(rpc), *turn.settle()]:
                     yield event
                 if record.done():
                     message = record.result()
                     if message is None:
                         await rpc.wait_closed()
+                        if turn.end is not None:
+                            turn.stopped()
+                            return
                         raise rpc.failure or RuntimeError("a connection ends with a reason")
                     for event in await turn.take(rpc, message):
                         yield event
@@ -273,16 +282,19 @@ class _Run:
     async def _something(self, record: "asyncio.Future[bytes | None]", rpc: RpcClient) -> None:
         """Wait for a message, a decision, or the user's wish to stop."""
         once, twice = self._wishes
-        awaited: set[asyncio.Future[Any]] = {record, twice, *self._turn.desk.deciding}
-        if once.done():
-            self._turn.interrupt(rpc)
-        else:
+        turn = self._turn
+        awaited: set[asyncio.Future[Any]] = {record, twice, *turn.desk.deciding}
+        if turn.settling is not None:
+            awaited.add(turn.settling)
+        if once.done() and turn.end is None:
+            turn.interrupt(rpc)
+        elif not once.done():
             awaited.add(once)
         await asyncio.wait(awaited, return_when=asyncio.FIRST_COMPLETED)
         if twice.done():
             raise _Stopped
-        if once.done():
-            self._turn.interrupt(rpc)
+        if once.done() and turn.end is None:
+            turn.interrupt(rpc)
 
     async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T:
         """Run `work`; leave it when the user wants to stop: at the first wish while nothing is at stake."""
@@ -310,6 +322,12 @@ class _Run:
             codex_path=server.codex_path,
             notices=notice_bodies(server.notices),
         )
+
+
+async def _has_come(record: "asyncio.Future[bytes | None]") -> bool:
+    """Whether a message is there already: the last ones of a stopped turn come right before the proof of its end."""
+    await asyncio.sleep(0)
+    return record.done()
 
 
 def _with_silence(reason: RemoraError | None, seconds: float, alias: str) -> RemoraError | None:

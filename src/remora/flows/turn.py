@@ -1,29 +1,31 @@
 """One prompt on one thread: what is known of it, whatever connection it is seen through."""
 
 import asyncio
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Final
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TaskFailed
+from remora.core.remains import Remains
+from remora.core.request_faults import answer_late
+from remora.core.settings import Limits
 from remora.core.threads import is_whole_id
 from remora.flows.approvals import ApprovalDesk
 from remora.flows.rpc import Asked, RpcClient
 from remora.flows.run_request import RunRequest
 from remora.flows.threads import ThreadClient, resume_request, start_request
-from remora.flows.waiting import dismiss
+from remora.flows.turn_stop import TurnStop
+from remora.flows.waiting import dismiss, within
 from remora.ports import ApprovalHandler, Clock
 from remora.wire import appserver, jsonrpc
 from remora.wire.appserver import ThreadSettings, ThreadState
 from remora.wire.items import Narrator
-from remora.wire.reports.run import RunEvent, ThreadReady, TurnStarted, Warned
+from remora.wire.reports.run import CommandStarted, RunEvent, ThreadReady, TurnStarted, Warned
 from remora.wire.turns import INTERRUPTED, TurnState, find_by_message, read_turn
 
 _GRACE_SECONDS: Final = 2.0
 """What history does not show right after a break gets so long to appear there."""
-_INTERRUPT_TRIES: Final = 100
-_INTERRUPT_PAUSE: Final = 0.05
-
-
+_GOAL_PAUSED: Final = "The thread has a goal, which would have started the next turn; it is paused now."
 _NO_COMMANDS_KEPT: Final = (
     "This codex keeps no commands in its history: any that ran while the connection was down are not shown here."
 )
@@ -36,21 +38,29 @@ class End:
     outcome: str
     goes_on: bool = False
     error: RemoraError | None = None
+    remains: Remains | None = None
+    """What is left of a turn that we stopped; `None` when we stopped none."""
 
 
 class Turn:
     """The thread, the prompt, and what was shown of its turn. Use from one task; lives across connections."""
 
-    def __init__(self, request: RunRequest, approvals: ApprovalHandler, *, clock: Clock) -> None:
+    def __init__(self, request: RunRequest, approvals: ApprovalHandler, *, clock: Clock, limits: Limits) -> None:
         self._request = request
         self._clock = clock
+        self._limits = limits
         self._narrator = Narrator("")
         self.desk = ApprovalDesk(approvals, lambda item_id: self._narrator.diff(item_id))
         self._thread: ThreadState | None = None
         self._thread_asked = False
         self._known_turns: frozenset[str] = frozenset()
         self._turn_id: str | None = None
+        self._commands: set[str] = set()
+        self._rpc: RpcClient | None = None
+        self._stop: TurnStop | None = None
         self._interrupting: asyncio.Task[None] | None = None
+        self.settling: asyncio.Task[Remains] | None = None
+        """What proves that nothing of a stopped turn goes on; when it is done, call :meth:`settle`."""
         self.prompt_sent = False
         """The prompt has left, or may have."""
         self.survives = True
@@ -73,6 +83,7 @@ class Turn:
     async def open_thread(self, rpc: RpcClient, folder: str | None) -> list[RunEvent]:
         """Start the thread or open it again, so that its events come to this connection."""
         threads = ThreadClient(rpc)
+        self._rpc = rpc
         if self._thread is None:
             return await self._open_first(threads, folder)
         try:
@@ -111,18 +122,53 @@ class Turn:
             if turn.turn_id != self._turn_id:
                 return []
             self._ended(turn)
+            self._prove_end(rpc)
             return self._narrator.ending()
-        return self._narrator.notification(message.method, params)
+        events = self._narrator.notification(message.method, params)
+        self._commands |= {event.item_id for event in events if isinstance(event, CommandStarted)}
+        return events
 
     def interrupt(self, rpc: RpcClient) -> None:
         """Ask the server to stop the turn, once per connection; its end comes as an event."""
         if self._interrupting is None and self._thread is not None and self._turn_id is not None:
-            work = _interrupt(ThreadClient(rpc), self._thread.thread_id, self._turn_id, self._clock)
-            self._interrupting = asyncio.create_task(work)
+            self._stop = self._new_stop(rpc)
+            self._interrupting = asyncio.create_task(self._stop.interrupt(self._turn_id))
+
+    @property
+    def settled(self) -> bool:
+        """Whether the turn has ended, and nothing of it is waited for."""
+        return self.end is not None and self.settling is None
+
+    @property
+    def was_stopped(self) -> bool:
+        """Whether the turn was stopped from here, and what is left of it is known."""
+        return self.end is not None and self.end.remains is not None
+
+    def settle(self) -> list[RunEvent]:
+        """Take what :attr:`settling` has found, when it is done."""
+        if self.settling is None or not self.settling.done() or self.end is None:
+            return []
+        remains, self.settling = self.settling.result(), None
+        self.end = replace(self.end, remains=remains)
+        return [Warned(message=_GOAL_PAUSED)] if remains.goal_paused else []
+
+    async def abandon(self) -> None:
+        """Stop the turn for a consumer that has gone: nobody is left to answer it. Its end is told to nobody."""
+        rpc, self._rpc = self._rpc, None
+        if rpc is None or not self.prompt_sent or self.end is not None:
+            return
+        stop = self._new_stop(rpc)
+        late = answer_late("turn/interrupt", self._limits.stop)
+        with suppress(RemoraError):
+            if self._turn_id is not None:
+                await within(self._clock, self._limits.stop, stop.interrupt(self._turn_id), error=late)
+            await stop.settle()
 
     def stopped(self) -> None:
-        """The user left without waiting for the end."""
-        if self.prompt_sent:
+        """The user left without waiting for the end, or for the proof of it."""
+        if self.end is not None:
+            self.end = replace(self.end, remains=self.end.remains or Remains())
+        elif self.prompt_sent:
             self.end = End("left", goes_on=self.survives)
         else:
             self.end = End("interrupted")
@@ -131,12 +177,12 @@ class Turn:
         """The connection broke."""
         self._narrator.cut()
         await self.desk.cut()
-        await self._drop_interrupt()
+        await self._drop_stop()
 
     async def close(self) -> None:
         """Let go of everything under way. Idempotent."""
         await self.desk.close()
-        await self._drop_interrupt()
+        await self._drop_stop()
 
     # -- the steps
 
@@ -163,10 +209,11 @@ class Turn:
 
     async def _note_turns_before(self, threads: ThreadClient, thread: ThreadState) -> None:
         if thread.active:
+            stop = f"remora threads interrupt ALIAS/{thread.thread_id}"
             raise ProtocolProblem(
                 Code.THREAD_BUSY,
                 "The thread is working on another prompt; a second one would be added to that turn.",
-                next_step="Wait until it has ended, or interrupt it in the client that started it.",
+                next_step=f"Wait until it has ended, or stop it with: {stop}",
             )
         if not thread.paginated:
             turns = await threads.latest_turns(thread, items=False)
@@ -262,22 +309,28 @@ class Turn:
             next_step="Look at the thread before asking again, so that nothing is done twice.",
         )
 
-    async def _drop_interrupt(self) -> None:
-        if self._interrupting is not None:
-            await dismiss(self._interrupting)
-            self._interrupting = None
+    def _new_stop(self, rpc: RpcClient) -> TurnStop:
+        """A thread that we began has nothing from earlier turns."""
+        resumed = self._request.thread is not None
+        return TurnStop(
+            rpc,
+            self._open.thread_id,
+            clock=self._clock,
+            limits=self._limits,
+            ours=lambda item_id: not resumed or item_id in self._commands,
+        )
 
+    def _prove_end(self, rpc: RpcClient) -> None:
+        """A turn that was stopped from here is looked after; what another client stopped is its own affair."""
+        if self._stop is None and self.desk.cancelled:
+            self._stop = self._new_stop(rpc)
+        if self._stop is not None and self.settling is None:
+            self.settling = asyncio.create_task(self._stop.settle())
 
-async def _interrupt(threads: ThreadClient, thread_id: str, turn_id: str, clock: Clock) -> None:
-    """Until it is taken: right after ``turn/start`` was answered, servers say that there is no turn to interrupt."""
-    for _ in range(_INTERRUPT_TRIES):
-        try:
-            return await threads.interrupt(thread_id, turn_id)
-        except RemoraError as error:
-            if error.code is not Code.REQUEST_REFUSED:
-                return None  # the link is gone, which shows by itself
-        await clock.sleep(_INTERRUPT_PAUSE)
-    return None
+    async def _drop_stop(self) -> None:
+        tasks = [task for task in (self._interrupting, self.settling) if task is not None]
+        self._stop = self._interrupting = self.settling = None
+        await dismiss(*tasks)
 
 
 def _failed(turn: TurnState) -> TaskFailed:

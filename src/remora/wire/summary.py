@@ -4,6 +4,7 @@ import shlex
 
 from remora.core.approvals import UNATTENDED
 from remora.core.errors import Code, ExitCode, NeedsPerson, RemoraError, TaskFailed
+from remora.core.remains import Remains, remains_problem, turn_left
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.run import (
     ApprovalRequested,
@@ -20,6 +21,7 @@ from remora.wire.reports.run import (
     ThreadReady,
     TokenUsage,
     TurnStarted,
+    process_bodies,
 )
 
 _EXIT_CODES = {
@@ -102,20 +104,22 @@ class Summary:
         error: RemoraError | None,
         interrupted: bool,
         reason: RemoraError | None,
+        remains: Remains | None = None,
     ) -> RunReport:
         """The last document. `interrupted` says that the run was asked to stop, `reason` why, if not by the user.
 
-        That decides the exit code of a run that came to no end of its own.
+        That decides the exit code of a run that came to no end of its own. `remains` is what is left of a stopped turn.
         """
         mode, path = self._way or (None, None)
         reason = reason if outcome in _CUT_SHORT else None
         cause = error or reason or self._cause(outcome, interrupted=interrupted)
         thread = self._thread
+        unfinished = self._unfinished(remains, goes_on=goes_on)
         return RunReport(
             host=self._alias,
             outcome=outcome,
             exit_code=int(reason.exit_code) if reason else self._exit_code(outcome, error, interrupted=interrupted),
-            goes_on=goes_on,
+            goes_on=unfinished is not None,
             thread_id=thread.thread_id if thread else None,
             turn_id=self._turn_id,
             folder=thread.folder if thread else None,
@@ -133,7 +137,16 @@ class Summary:
             else None,
             notices=self._notices(),
             error=error_body(cause) if cause else None,
+            unfinished=error_body(unfinished) if unfinished else None,
+            still_running=process_bodies(remains.left if remains else ()),
         )
+
+    def _unfinished(self, remains: Remains | None, *, goes_on: bool) -> RemoraError | None:
+        """What may still be under way at the host, and how to end it."""
+        thread_id = self._thread.thread_id if self._thread else ""
+        if remains is not None:
+            return remains_problem(remains, self._alias, thread_id)
+        return turn_left(self._alias, thread_id) if goes_on else None
 
     def _cause(self, outcome: str, *, interrupted: bool) -> RemoraError | None:
         """Why a run did not end well, where its end does not say so itself."""

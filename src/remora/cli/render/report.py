@@ -5,7 +5,7 @@ from typing import Final
 from rich.text import Text
 
 from remora.cli.render.approval import resolution
-from remora.cli.render.failure import show_failure
+from remora.cli.render.failure import show_advice, show_failure
 from remora.cli.render.measures import duration
 from remora.cli.render.page import Page, remote
 from remora.cli.render.shortening import within, without_shell
@@ -40,8 +40,9 @@ def show_report(page: Page, report: RunReport, thread: ThreadReady | None) -> No
         _row(page, "tokens", _tokens(report.token_usage))
     if report.error is not None:
         show_failure(page, report.error)
-    if report.goes_on:
-        page.line(Text("The turn may still be running at the host.", style="yellow"))
+    if report.unfinished is not None:
+        page.line(remote(report.unfinished.message, "bold yellow"))
+        show_advice(page, report.unfinished)
     if report.continue_with:
         page.line(Text("Continue with:", style="dim"))
         page.whole_line(Text("  ").append_text(remote(report.continue_with, "bold", one_line=True)))

@@ -5,10 +5,12 @@ Order: ``connected``, ``thread``, ``turn-started``, then items as they come, and
 All texts are the remote side's own, unneutralised: JSON escapes them, and the terminal view neutralises.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import msgspec
 
+from remora.core.remains import HostProcess
 from remora.wire.reports import Document, ErrorBody, NoticeBody
 
 
@@ -237,6 +239,13 @@ class CommandSummary(msgspec.Struct, kw_only=True):
     exit_code: int | None = None
 
 
+class ProcessBody(msgspec.Struct, kw_only=True):
+    """A process on the host."""
+
+    pid: int
+    command: str
+
+
 class RunReport(Document, kw_only=True):
     """How the run ended; always the last line.
 
@@ -264,8 +273,17 @@ class RunReport(Document, kw_only=True):
     seconds: float = 0.0
     continue_with: str | None = None
     """A command line that continues the thread."""
+    unfinished: ErrorBody | None = None
+    """What may still be under way at the host because of this run, and how to end it: `goes_on` in words."""
+    still_running: list[ProcessBody] = []
+    """Processes that commands of a stopped turn left on the host."""
     notices: list[NoticeBody] = []
     error: ErrorBody | None = None
+
+
+def process_bodies(processes: Iterable[HostProcess]) -> list[ProcessBody]:
+    """The public form of processes on a host."""
+    return [ProcessBody(pid=process.pid, command=process.command) for process in processes]
 
 
 RunEvent = (

@@ -1,0 +1,45 @@
+"""Stopping a thread, and showing what became of it."""
+
+import os
+import sys
+
+from remora import api
+from remora.cli.audience import activity_page, dialogue_of, drawing, questioner
+from remora.cli.floor import Floor
+from remora.cli.options import Options
+from remora.cli.output import write_document
+from remora.cli.render.failure import show_advice
+from remora.cli.render.link_views import WaitView
+from remora.cli.render.page import Page, remote
+from remora.wire.reports.threads import ThreadInterrupted
+
+
+async def interrupt_and_show(alias: str, thread: str, options: Options, *, codex: str | None) -> int:
+    """Stop the thread, say what is left of it, and return the exit code."""
+    page, floor = activity_page(), Floor()
+    view = WaitView(page, f"stopping the thread on {alias}")
+    with questioner(options, page, floor, settle=view.settle) as someone, drawing(view, floor):
+        report = await api.interrupt_thread(
+            alias,
+            thread,
+            codex=codex,
+            dialogue=dialogue_of(someone),
+            ssh_config=options.ssh_config,
+            settings=options.settings,
+        )
+    if options.json:
+        write_document(report)
+    elif report.unfinished is not None or options.verbosity >= 0:
+        _show(Page(sys.stdout, os.environ), report)
+    return report.exit_code
+
+
+def _show(page: Page, report: ThreadInterrupted) -> None:
+    if report.unfinished is not None:
+        page.line(remote(report.unfinished.message, "bold yellow"))
+        show_advice(page, report.unfinished)
+    else:
+        done = "is stopped" if report.was_active else "had no turn that ran"
+        page.line(remote(f"Thread {report.thread_id} on {report.host} {done}; nothing of it is left there."))
+    if report.goal_paused:
+        page.line("Its goal, which would have started the next turn, is paused.")
