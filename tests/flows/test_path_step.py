@@ -8,7 +8,7 @@ import pytest
 from tests.support.account_sshd import AccountSshd
 from tests.support.loop import run
 from tests.support.packages import HERE, fake_program
-from tests.support.provisioning import bench_at, bring, provision, sshd
+from tests.support.provisioning import bench_at, bring, facts_of, provision, sshd
 from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
 
@@ -111,7 +111,9 @@ def test_an_account_with_another_home_than_its_own_stays_inside_it(
     outside = tmp_path / "outside" / "bin"
     outside.mkdir(parents=True)
     path_is(sshd, outside)
-    refusal(sshd, codex)
+    assert leads_to_ours(sshd.home / ".local/bin/codex", sshd) is False
+    assert brought(sshd, codex).notices
+    assert leads_to_ours(sshd.home / ".local/bin/codex", sshd)
     assert list(outside.iterdir()) == []
     brought(sshd, codex, PathTable(folder=str(outside)))
     assert leads_to_ours(outside / "codex", sshd)
@@ -156,14 +158,34 @@ def test_f40_broken_copies_on_the_path_are_passed_over(sshd: SystemSshd, codex: 
     assert (dangling / "codex").is_symlink()
 
 
-def test_without_a_folder_nothing_is_changed(sshd: SystemSshd, codex: CodexTable) -> None:
+def test_without_a_folder_on_the_path_it_lies_where_remora_looks(sshd: SystemSshd, codex: CodexTable) -> None:
     path_is(sshd, "/nowhere")
     rc = (sshd.home / ".profile").read_text()
-    error = refusal(sshd, codex)
+    first, again = brought(sshd, codex), brought(sshd, codex)
+    assert (first.state, again.state) == (StepState.DIFFERENT, StepState.SAME)
+    assert "--allow-shell-edit" in first.notices[0]
+    assert first.notices == again.notices
+    assert leads_to_ours(sshd.home / ".local/bin/codex", sshd)
+    assert (sshd.home / ".profile").read_text() == rc
+
+    assert str(sshd.home / ".local/bin/codex") in [found.path for found in run(facts_of(sshd)).candidates]
+
+
+def test_where_a_line_is_asked_for_no_link_takes_its_place(sshd: SystemSshd, codex: CodexTable) -> None:
+    path_is(sshd, "/nowhere")
+    error = refusal(sshd, codex, PathTable(how=PathChange.LINE))
     assert "allow_shell_edit" in error.next_step
     assert "/nowhere" in error.seen
-    refusal(sshd, codex, PathTable(how=PathChange.LINE))
-    assert (sshd.home / ".profile").read_text() == rc
+    assert not (sshd.home / ".local").joinpath("bin").exists()
+
+
+def test_a_foreign_codex_where_remora_looks_is_left_alone(sshd: SystemSshd, codex: CodexTable) -> None:
+    path_is(sshd, "/nowhere")
+    foreign = sshd.home / ".local/bin/codex"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("#!/bin/sh\n")
+    refusal(sshd, codex)
+    assert foreign.read_text() == "#!/bin/sh\n"
 
 
 @pytest.mark.shells

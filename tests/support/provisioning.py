@@ -13,6 +13,7 @@ from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.markers import Marker
+from remora.core.probes import HostFacts
 from remora.core.provisioning import Finding, Script, StepState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.dial import connect_host
@@ -140,13 +141,18 @@ async def provision(
 
 
 async def marker_at(sshd: SystemSshd) -> Marker:
-    """What the host says of itself now, as the probe of ``check`` finds it."""
+    """What the host says of itself now."""
+    return (await facts_of(sshd)).marker
+
+
+async def facts_of(sshd: SystemSshd) -> HostFacts:
+    """What the probe of ``check`` finds now."""
     world = world_of(SshdResolver(sshd))
     async with (
         connect_host("devbox", world, UnattendedDialogue()) as host,
         open_shell(host, clock=world.clock, limits=world.limits, nonce=world.nonce) as shell,
     ):
-        return (await shell.probe(ProbeRequest())).marker
+        return await shell.probe(ProbeRequest())
 
 
 @dataclass

@@ -98,6 +98,12 @@ case :$remora_path: in
 esac
 [ -z "$remora_wished" ] || [ -n "$remora_seen_wished" ] || remora_tell elsewhere "$remora_wished"
 remora_tell place "$remora_chosen"
+# Where no folder on the PATH takes a link and the login shell finds no codex at all, remora still looks here (probe.sh).
+remora_place=$HOME/.local/bin
+if [ -z "$remora_chosen$remora_wished$remora_first" ] && remora_takes_link "$remora_place"; then
+  remora_tell hidden "$remora_place"
+  [ ! -e "$remora_place/codex" ] || remora_tell hidden.real "$(readlink -f -- "$remora_place/codex" 2>/dev/null)"
+fi
 [ -w "$HOME" ] || remora_tell closed "$(LC_ALL=C mkdir -- "$HOME/.remora-$remora_here-$$" 2>&1 && rmdir -- "$HOME/.remora-$remora_here-$$")"
 [ -z "$remora_chosen" ] || [ -d "$remora_chosen" ] || remora_tell place.missing 1
 

@@ -53,6 +53,8 @@ class PathStep:
             # Somebody removed our installs. What the line does is known when one is there again.
             detail = f"{answers.one('file')} has its line already; the install that it leads to is missing"
             return Finding(state=StepState.LATER, detail=detail, answers=answers)
+        if managed and self._table.how is PathChange.LINK and (hidden := answers.one("hidden")):
+            return _judge_hidden(hidden, answers)
         error = _not_on_path(answers, self._table, facts)
         return Finding.blocked(error, answers)
 
@@ -70,7 +72,7 @@ class PathStep:
         variables = {
             "remora_location": self._codex.location,
             "remora_target": answers.one("target") or "",
-            "remora_place": answers.one("place") or "",
+            "remora_place": answers.one("place") or self._hidden(answers),
             "remora_file": answers.one("file") or "",
             "remora_line": self._line(answers) or "",
         }
@@ -78,9 +80,27 @@ class PathStep:
         await bench.ask(Script(f"codex_places {how}", variables), limit=bench.world.limits.provision_step)
         await bench.release()
 
+    def _hidden(self, answers: Answers) -> str:
+        """The folder that only remora looks into, unless a line makes codex visible."""
+        lined = self._table.allow_shell_edit and self._line(answers) is not None
+        return "" if lined else answers.one("hidden") or ""
+
     def _line(self, answers: Answers) -> str | None:
         target = answers.one("target") or ""
         return path_line(answers.one("shell") or "", target.rpartition("/")[0])
+
+
+def _judge_hidden(folder: str, answers: Answers) -> Finding:
+    """No folder on the PATH takes a link: codex lies where remora looks for it all the same."""
+    link, real = f"{folder}/codex", answers.one("target.real")
+    notice = (
+        f"remora finds codex at {link}. The login shell does not: its PATH has no folder for a link. "
+        f"To change that, allow a line in {answers.one('file')}: --allow-shell-edit, or allow_shell_edit in [path]."
+    )
+    if real and answers.one("hidden.real") == real:
+        return Finding(state=StepState.SAME, detail=f"remora finds {link}", notices=(notice,), answers=answers)
+    detail = f"{link} becomes a link to {answers.one('target')}, where remora finds it"
+    return Finding(state=StepState.DIFFERENT, detail=detail, notices=(notice,), answers=answers)
 
 
 def _not_on_path(answers: Answers, table: PathTable, facts: AccountFacts) -> RemoraError:

@@ -28,6 +28,12 @@ remora_judge_path() {
     remora_different "$(remora_one place)/codex becomes a link to $remora_target"
   elif [ -n "$remora_edit" ] && remora_line=$(remora_make_line "${remora_target%/*}") && [ "$remora_line" != "$(remora_one line)" ]; then
     remora_different "$(remora_one file) gets a line: $remora_line"
+  elif [ -n "$remora_managed" ] && [ "$remora_by" = link ] && remora_said hidden; then
+    if [ -n "$remora_real" ] && [ "$(remora_one hidden.real)" = "$remora_real" ]; then
+      remora_same "remora finds $(remora_one hidden)/codex; the login shell does not"
+    else
+      remora_different "$(remora_one hidden)/codex becomes a link to $remora_target, where remora finds it"
+    fi
   else
     remora_blocked not-on-path "no folder on the PATH of the login shell takes a link of this account, and no line in $(remora_one file) brings it: $remora_path"
   fi
@@ -35,6 +41,9 @@ remora_judge_path() {
 remora_apply_path() (
   remora_place=$(remora_one place)
   remora_file=$(remora_one file)
+  if [ -z "$remora_place" ] && { [ -z "$remora_edit" ] || ! remora_make_line "${remora_target%/*}" >/dev/null; }; then
+    remora_place=$(remora_one hidden)
+  fi
   if [ "$remora_by" = link ] && [ -n "$remora_place" ]; then
     remora_script_codex_places_path_link </dev/null
   else
