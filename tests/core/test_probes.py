@@ -97,6 +97,17 @@ def test_a_codex_that_does_not_run_says_why(status: str, text: str, problem: str
     assert candidate.version is None
 
 
+def test_of_much_noise_the_first_words_and_the_last_are_kept() -> None:
+    reader = AnswerReader(NONCE, noise_limit=400)
+    reader.feed(b"Welcome to the gateway\n")
+    for number in range(1000):
+        reader.feed(b"%d: invalid choice\n" % number)
+    assert reader.noise.startswith(b"Welcome to the gateway\n0: invalid choice")
+    assert reader.noise.endswith(b"999: invalid choice\n")
+    assert b"[...]" in reader.noise
+    assert len(reader.noise) < 410  # and a line that has not ended
+
+
 def test_what_went_wrong_in_a_shell_is_told_apart() -> None:
     end = ("end", "entry")
     rc = ("suspect", "/home/dev/.bashrc:3:  exec zsh -l")
@@ -123,11 +134,14 @@ def test_what_a_shell_without_answer_means() -> None:
     suspects = suspects_in("/h/.bashrc:1:# exec no\n/h/.bashrc:2:exec fish\nnoise\n")
     assert suspects == ("/h/.bashrc:2:exec fish",)
     assert ended_without_answer(1, suspects, "").code is Code.SHELL_REPLACED
-    assert ended_without_answer(0, (), "").code is Code.SHELL_REPLACED
+    assert ended_without_answer(0, (), "").code is Code.COMMAND_FORCED
+    assert ended_without_answer(0, suspects, "").code is Code.SHELL_REPLACED
     assert ended_without_answer(1, (), "open terminal failed: not a terminal").code is Code.SHELL_REPLACED
     assert ended_without_answer(1, (), "This account is currently not available.").code is Code.SHELL_FAILED
     windows = "'exec' is not recognized as an internal or external command"
     assert ended_without_answer(1, (), windows).code is Code.UNSUPPORTED_REMOTE_OS
+    assert went_silent(Silence.MOVED, (), "Choose: 1) shell").code is Code.COMMAND_FORCED
+    assert went_silent(Silence.MOVED, (), "").code is Code.SHELL_WAITS_FOR_INPUT
     assert went_silent(Silence.STAYED, (), "").code is Code.SHELL_NEVER_ENDS
     assert went_silent(Silence.MOVED, ("/h/.bashrc:1:read x",), "").code is Code.SHELL_WAITS_FOR_INPUT
     assert went_silent(Silence.MOVED, suspects, "").code is Code.SHELL_REPLACED

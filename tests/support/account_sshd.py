@@ -21,8 +21,8 @@ class AccountSshd(SystemSshd):
 
     The paths are short, as homes are, so that sockets fit. With `ordinary` the account is not root but one that
     exists here only: sshd signals the processes of such accounts, those of root never. `hidden` programs are not there,
-    and `sh` is what ``/bin/sh`` is there. Without `network` the host has nothing but its own loopback, and
-    :meth:`ssh_config` leads into it.
+    and `sh` is what ``/bin/sh`` is there. `files` have another content there. Without `network` the host has nothing
+    but its own loopback, and :meth:`ssh_config` leads into it.
     """
 
     def __init__(
@@ -36,6 +36,7 @@ class AccountSshd(SystemSshd):
         hidden: Sequence[str] = (),
         sh: str | None = None,
         network: bool = True,
+        files: Mapping[str, str] | None = None,
     ) -> None:
         if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
             missing("only root in a machine with mount namespaces can change a login shell for a test")
@@ -60,6 +61,11 @@ class AccountSshd(SystemSshd):
         mounts = [f"mount --bind {passwd} /etc/passwd", *(f"mount --bind /dev/null {place}" for place in hidden)]
         if sh is not None:
             mounts.append(f"mount --bind {sh} {os.path.realpath('/bin/sh')}")
+        for number, (path, content) in enumerate((files or {}).items()):
+            other = self._scratch / f"file{number}"
+            other.write_text(content)
+            other.chmod(0o644)
+            mounts.append(f"mount --bind {other} {path}")
         if not network:
             mounts.append("ip link set lo up")
         self._network = network

@@ -44,8 +44,8 @@ class BothTransports:
 
 
 @contextlib.contextmanager
-def both_transports(config: Path) -> Iterator[BothTransports]:
-    """Sockets of ``ssh`` have a short path inside the block."""
+def both_transports(config: Path, *, transport: Transport = Transport.BUILT_IN) -> Iterator[BothTransports]:
+    """`transport` is what the settings say. Sockets of ``ssh`` have a short path inside the block."""
     with tempfile.TemporaryDirectory(prefix="r", dir="/tmp") as folder:
         dialled: list[Transport] = []
 
@@ -56,5 +56,5 @@ def both_transports(config: Path) -> Iterator[BothTransports]:
             return AsyncsshDialler()
 
         gate = DialGate(DEFAULT_LIMITS, Random(1))  # noqa: S311 - spreads attempts, nothing else
-        dialler = ChoosingDialler(lambda alias: Transport.BUILT_IN, make, gate=gate)
+        dialler = ChoosingDialler(lambda alias: transport, make, gate=gate)
         yield BothTransports(config, Path(folder), dialled, dialler)

@@ -4,13 +4,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from remora.adapters.dial_gate import DialGate
-from remora.core.errors import Code, RemoraError
+from remora.adapters.ssh_failures import refused_silently
+from remora.core.errors import Code, RemoraError, Stage
 from remora.core.hosts import Host, Notice, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits, Transport
 from remora.ports import Dialler, Dialogue, RemoteHost
+
+_Way: TypeAlias = tuple[tuple[str, str, int], ...]
+"""Whose logins they are, and where: a user, a name and a port for each hop."""
 
 _ONLY_OPENSSH: Final = frozenset({Code.OPTION_UNSUPPORTED, Code.KEY_EXCHANGE_FAILED})
 """Failures of the built-in SSH, before anything was sent to the host, that the system's ``ssh`` may not have."""
@@ -37,7 +41,8 @@ class ChoosingDialler:
         self._make = make
         self._limits = limits
         self._mute: set[tuple[int, int]] = set()
-        self._beyond: dict[tuple[tuple[str, int], ...], Notice] = {}
+        self._beyond: dict[_Way, Notice] = {}
+        self._cut: set[_Way] = set()
 
     @asynccontextmanager
     async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
@@ -59,10 +64,25 @@ class ChoosingDialler:
         if mark is not None:
             route = replace(route, notices=(*route.notices, _unused(host, path)))
         async with AsyncExitStack() as stack:
-            yield await self._log_in(stack, route, dialogue)
+            way = tuple((host.user, host.hostname, host.port) for host in (*route.jumps, route.target))
+            try:
+                remote = await self._log_in(stack, way, route, dialogue)
+            except RemoraError as error:
+                raise self._repeated(way, route, error) from None
+            self._cut.discard(way)
+            yield remote
 
-    async def _log_in(self, stack: AsyncExitStack, route: Route, dialogue: Dialogue) -> RemoteHost:
-        way = tuple((host.hostname, host.port) for host in (*route.jumps, route.target))
+    def _repeated(self, way: "_Way", route: Route, error: RemoraError) -> RemoraError:
+        """A login that ends twice in a row, when the host should have said yes, is refused; once may be the network."""
+        if error.code is not Code.CONNECTION_CLOSED or error.stage is not Stage.AUTHENTICATION:
+            self._cut.discard(way)
+            return error
+        if way in self._cut:
+            return refused_silently(route.target, error.seen)
+        self._cut.add(way)
+        return error
+
+    async def _log_in(self, stack: AsyncExitStack, way: "_Way", route: Route, dialogue: Dialogue) -> RemoteHost:
         transport, reason = self._choose(route.target.alias), self._beyond.get(way)
         if transport is Transport.BUILT_IN and reason is None:
             try:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Final
 
-from remora.core.errors import Code, Unreachable
+from remora.core.errors import Code, Stage, Unreachable
 from remora.core.hosts import Route
 from remora.core.settings import Limits
 from remora.ports import Dialler, Dialogue, RemoteHost
@@ -47,7 +47,8 @@ class DialGate:
                     return await stack.enter_async_context(dialler.dial(route, dialogue))
                 except Unreachable as error:
                     last = number == _TRIES - 1
-                    if error.code is not Code.CONNECTION_CLOSED or last or not server.is_crowded():
+                    unheard = error.code is Code.CONNECTION_CLOSED and error.stage is not Stage.AUTHENTICATION
+                    if not unheard or last or not server.is_crowded():
                         raise
             await asyncio.sleep(_PAUSE * 2**number * self._random.uniform(0.5, 1.0))
         raise AssertionError("the last try returns or raises")

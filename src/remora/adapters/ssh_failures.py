@@ -3,7 +3,16 @@
 import errno
 from typing import Final
 
-from remora.core.errors import Code, ConfigProblem, ShellProblem, Stage, TimeLimit, Unreachable
+from remora.core.errors import (
+    AuthenticationProblem,
+    Code,
+    ConfigProblem,
+    RemoraError,
+    ShellProblem,
+    Stage,
+    TimeLimit,
+    Unreachable,
+)
 from remora.core.hosts import Host
 
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
@@ -41,6 +50,42 @@ def program_problem(program: str, error: OSError, *, host: str) -> ConfigProblem
         seen=str(error),
         next_step="Install the OpenSSH client, or put it on PATH.",
         host=host,
+    )
+
+
+def login_cut(host: Host, words: str, seen: str) -> RemoraError:
+    """The connection ended when the host had a valid proof of a key and should have said yes.
+
+    With `words` about the account that is a refusal. Without any, the network may have failed, or a host that says
+    nothing refuses the account; :func:`refused_silently` is for when it happens again.
+    """
+    if words:
+        return AuthenticationProblem(
+            Code.ACCOUNT_REFUSED,
+            f"{host.alias} took the key of {host.user} and refused the account: {words}",
+            next_step=f"Have the account of {host.user} on that machine put in order; see its sshd log.",
+            host=host.alias,
+        )
+    return Unreachable(
+        Code.CONNECTION_CLOSED,
+        f"{host.alias} took the key of {host.user}, and then the connection ended.",
+        next_step=f"Try again. If it stays so, the host refuses the account of {host.user} (expired, locked, denied by "
+        "PAM); its sshd log says why.",
+        seen=seen,
+        host=host.alias,
+        stage=Stage.AUTHENTICATION,
+    )
+
+
+def refused_silently(host: Host, seen: str) -> AuthenticationProblem:
+    """Twice in a row the host ended the connection when it had a valid proof of a key."""
+    return AuthenticationProblem(
+        Code.ACCOUNT_REFUSED,
+        f"{host.alias} takes the key of {host.user} and then ends the connection, each time: it refuses the account "
+        "and does not say why.",
+        next_step="See the sshd log of that machine; an account that is expired, locked or denied by PAM looks so.",
+        seen=seen,
+        host=host.alias,
     )
 
 

@@ -11,6 +11,9 @@ _ESCAPES: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _ANSWER_LIMIT: Final = 1024 * 1024
 _TOTAL_LIMIT: Final = 8 * 1024 * 1024
+_FIRST_NOISE: Final = 2048
+"""Bytes: what a program says first, before it complains about each line of ours, says best what it is."""
+_DROPPED: Final = b"\n[...]\n"
 _PAIR_SIZE: Final = 256
 """What keeping one answer costs beyond its bytes."""
 
@@ -44,7 +47,7 @@ class Answers:
 
 
 class AnswerReader:
-    """Takes output as it comes; keeps answers, and of everything else the newest `noise_limit` bytes.
+    """Takes output as it comes; keeps answers, and of the rest `noise_limit` bytes: the first and the newest.
 
     An answer is ``<nonce>key=value`` or ``<nonce>key~hex`` on a line of its own. After the answer ``end``
     nothing more is read: what follows stays in :attr:`rest`, for whoever gets the stream next.
@@ -52,11 +55,14 @@ class AnswerReader:
 
     def __init__(self, nonce: str, *, noise_limit: int) -> None:
         self._prefix = f"\n<{nonce}>".encode()
-        self._noise_limit = noise_limit
+        self._noise_first = min(_FIRST_NOISE, noise_limit // 4)
+        self._noise_last = max(noise_limit - self._noise_first - len(_DROPPED), 0)
         self._buffer = b""
         self._pairs: list[tuple[str, str]] = []
         self._room = _TOTAL_LIMIT
         self._noise = b""
+        self._noise_before = b""
+        self._noise_dropped = False
         self._listen: Callable[[bytes], None] | None = None
         self.ended: str | None = None
         """Which script said that it is done."""
@@ -68,8 +74,9 @@ class AnswerReader:
 
     @property
     def noise(self) -> bytes:
-        """What was no answer."""
-        return self._noise + (b"" if self.ended else self._buffer)
+        """What was no answer. Where some was dropped in the middle, a line of dots stands for it."""
+        noise = self._noise + (b"" if self.ended else self._buffer)
+        return self._noise_before + (_DROPPED if self._noise_dropped else b"") + noise
 
     def begin(self, listen: Callable[[bytes], None] | None = None) -> None:
         """Get ready for the next script; `listen` hears what is no answer.
@@ -110,7 +117,12 @@ class AnswerReader:
         """Keep what came by another way, such as standard error."""
         if data and self._listen is not None:
             self._listen(data)
-        self._noise = (self._noise + data)[-self._noise_limit :]
+        room = self._noise_first - len(self._noise_before)
+        self._noise_before += data[:room]
+        noise = self._noise + data[room:]
+        surplus = max(len(noise) - self._noise_last, 0)
+        self._noise = noise[surplus:]
+        self._noise_dropped = self._noise_dropped or surplus > 0
 
     def _beginning(self) -> int:
         """How many bytes at the end of the buffer may be the beginning of an answer."""

@@ -74,10 +74,12 @@ class Code(StrEnum):
     HOST_KEY_REVOKED = "host-key-revoked", Stage.HOST_KEY, Verdict.NEEDS_HUMAN
     HOST_KEY_WEAK = "host-key-weak", Stage.HOST_KEY, Verdict.NEEDS_HUMAN
     AUTHENTICATION_REFUSED = "authentication-refused", Stage.AUTHENTICATION, Verdict.NEEDS_HUMAN
+    ACCOUNT_REFUSED = "account-refused", Stage.AUTHENTICATION, Verdict.NEEDS_HUMAN
     TOO_MANY_KEYS = "too-many-keys", Stage.AUTHENTICATION, Verdict.NEEDS_HUMAN
     KEY_UNUSABLE = "key-unusable", Stage.AUTHENTICATION, Verdict.NEEDS_HUMAN
     CHANNEL_REFUSED = "channel-refused", Stage.SHELL, Verdict.NEEDS_HUMAN
     SHELL_REPLACED = "shell-replaced", Stage.SHELL, Verdict.NEEDS_HUMAN
+    COMMAND_FORCED = "command-forced", Stage.SHELL, Verdict.NEEDS_HUMAN
     SHELL_WAITS_FOR_INPUT = "shell-waits-for-input", Stage.SHELL, Verdict.NEEDS_HUMAN
     SHELL_NEVER_ENDS = "shell-never-ends", Stage.SHELL, Verdict.NEEDS_HUMAN
     SHELL_FAILED = "shell-failed", Stage.SHELL, Verdict.NEEDS_HUMAN

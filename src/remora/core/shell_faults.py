@@ -21,6 +21,15 @@ _WINDOWS: Final = re.compile(
 )
 _TERMINAL: Final = re.compile(r"not a terminal|suitable terminal|connected to a terminal|not a tty", re.IGNORECASE)
 _COMPLAINT: Final = re.compile(r"remora_1=1[^\n]|[^\n]remora_1=1")
+_SHELL_WORDS: Final = re.compile(
+    r"not found|unknown command|unsupported use|syntax|parse error|unexpected|missing name|undefined|too many",
+    re.IGNORECASE,
+)
+"""What shells say of lines that they do not understand."""
+_ECHO: Final = "\nremora_nonce="
+"""A line of our script, which no program has a reason to print."""
+_FIRST_WORDS: Final = 600
+_LAST_WORDS: Final = 600
 _USUAL_FILES: Final = "~/.bashrc (bash), ~/.zshenv (zsh), ~/.config/fish/config.fish (fish), ~/.tcshrc (tcsh)"
 
 
@@ -93,8 +102,10 @@ def ended_without_answer(status: int | None, suspects: tuple[str, ...], noise: s
             next_step="Use WSL on that machine with an SSH server of its own.",
         )
     replacing = tuple(suspect for suspect in suspects if _EXEC.search(suspect))
-    if status == 0 or replacing or _COMPLAINT.search(noise) or _TERMINAL.search(noise):
+    if replacing or _complains(noise) or _TERMINAL.search(noise):
         return _replaced("our command was swallowed", replacing, noise)
+    if status == 0:
+        return _forced("another program answered and ended with status 0", noise)
     return ShellProblem(
         Code.SHELL_FAILED,
         f"The login shell ended with status {status} and did not run our command"
@@ -110,15 +121,31 @@ def went_silent(silence: Silence, suspects: tuple[str, ...], noise: str) -> Shel
     if silence is Silence.MOVED:
         waiting = tuple(suspect for suspect in suspects if not _EXEC.search(suspect))
         replacing = tuple(suspect for suspect in suspects if _EXEC.search(suspect))
-        if _COMPLAINT.search(noise) or (replacing and not waiting):
+        if _ECHO in noise and not suspects:
+            return _forced("it sent back what it was sent", noise)
+        if _complains(noise) or (replacing and not waiting):
             return _replaced("another shell read our script", replacing, noise)
+        if noise.strip() and not suspects:
+            return _forced("another program answered and took our input", noise)
         return _waits(waiting, noise)
+    if noise.strip():
+        return _stays("sends nothing more", noise)
     return _never_ends("the login shell sends nothing more and never came to our command", suspects, noise)
 
 
 def talked_on(noise: str) -> ShellProblem:
     """What is wrong with a shell that keeps sending and has not run our script."""
-    return _never_ends("the login shell keeps printing and never came to our command", (), noise)
+    return _stays("keeps printing", noise)
+
+
+def _stays(what: str, noise: str) -> ShellProblem:
+    return ShellProblem(
+        Code.SHELL_NEVER_ENDS,
+        f"The host {what} and never came to our command: a start-up file of the login shell never ends, "
+        "or another program runs in its place (a forced command, a menu).",
+        seen=_first_words(noise),
+        next_step=f"See what it prints with: ssh ALIAS true. If that is a start-up file, find it in {_place(())}",
+    )
 
 
 def _replaced(what: str, suspects: tuple[str, ...], noise: str) -> ShellProblem:
@@ -129,6 +156,30 @@ def _replaced(what: str, suspects: tuple[str, ...], noise: str) -> ShellProblem:
         seen=_seen(suspects, noise),
         next_step=f"Guard {where}, so that it runs on a terminal only: {_guard(suspects)}",
     )
+
+
+def _complains(noise: str) -> bool:
+    """Whether a shell, not just any program, did not understand our lines."""
+    return _COMPLAINT.search(noise) is not None and _SHELL_WORDS.search(noise) is not None
+
+
+def _forced(what: str, noise: str) -> ShellProblem:
+    return ShellProblem(
+        Code.COMMAND_FORCED,
+        f"The host did not run our command: {what}. A forced command, a menu or a network device does that, or a "
+        "start-up file that hands over to another program.",
+        seen=_first_words(noise),
+        next_step="See what it does with: ssh ALIAS true. remora needs an account that may run commands "
+        "(no ForceCommand in sshd_config, no command= in authorized_keys).",
+    )
+
+
+def _first_words(noise: str) -> str:
+    """What a program said of itself, before what it said to each line of ours, and what it said last."""
+    words = noise.strip()
+    if len(words) <= _FIRST_WORDS + _LAST_WORDS:
+        return words
+    return f"{words[:_FIRST_WORDS]}\n[...]\n{words[-_LAST_WORDS:]}"
 
 
 def _waits(suspects: tuple[str, ...], noise: str) -> ShellProblem:
@@ -167,4 +218,4 @@ def _guard(suspects: tuple[str, ...]) -> str:
 
 
 def _seen(suspects: tuple[str, ...], noise: str) -> str:
-    return "\n".join((noise.strip(), *suspects)).strip()
+    return "\n".join((_first_words(noise), *suspects)).strip()

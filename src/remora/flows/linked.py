@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from remora.core.egress import EgressRequest
 from remora.core.hosts import Notice
@@ -47,6 +47,10 @@ class LinkAccess(Protocol):
     async def stop_forward(self, port: int) -> None:
         """Have nothing at this port of the host, whichever way it leads. Harmless when there is none."""
         ...
+
+
+_OF_THE_LOGIN: Final = frozenset({"host-key-accepted"})
+"""Notices that tell what happened at the login of the link, and was said then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,5 +107,9 @@ def _linked_server(rpc: RpcClient, body: LinkBody, folder: str) -> LinkedServer:
         owner=body.server_owner,
         codex_path=body.codex_path,
         folder=folder,
-        notices=tuple(Notice(code=notice.code, message=notice.message) for notice in body.notices),
+        notices=tuple(
+            Notice(code=notice.code, message=notice.message)
+            for notice in body.notices
+            if notice.code not in _OF_THE_LOGIN
+        ),
     )

@@ -6,7 +6,7 @@ import asyncssh
 
 from remora.adapters.asyncssh_host.login import Login
 from remora.adapters.session_options import option
-from remora.adapters.ssh_failures import connection_lost, host_left
+from remora.adapters.ssh_failures import connection_lost, host_left, login_cut
 from remora.core.errors import (
     AuthenticationProblem,
     Code,
@@ -31,8 +31,11 @@ def login_failure(host: Host, login: Login, error: Exception, *, proxy_said: str
         return _nothing_in_common(host, "host key type", f"The host has: {', '.join(types)}")
     if isinstance(error, asyncssh.DisconnectError) and _TOO_MANY in error.reason.lower():
         return _too_many_keys(host, login, error.reason)
-    if isinstance(error, asyncssh.ConnectionLost | OSError) and login.proven and not (login.refused or login.answered):
-        return _broken_off(host, error)
+    if isinstance(error, asyncssh.ConnectionLost | OSError) and login.proven and not login.answered:
+        if login.identities.signed:
+            return login_cut(host, login.last_words.strip(), str(error))
+        if not login.refused:
+            return _broken_off(host, error)
     if login.attempted:
         return _refused(host, login, str(error))
     if proxy_said is not None and not login.proven:

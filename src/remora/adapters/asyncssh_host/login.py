@@ -14,6 +14,7 @@ from remora.core.known_hosts import KeyJudgement, KnownKeys, rsa_bits
 from remora.ports import Dialogue, SecretQuestion
 
 _COOKIE: Final = 16
+_BANNER_KEPT: Final = 2000
 
 
 class Login(asyncssh.SSHClient):
@@ -22,7 +23,7 @@ class Login(asyncssh.SSHClient):
     The host key is judged before anything is sent, not even a user name. `shown` is the key that was not trusted (the
     authority's, if `shown_authority`); a caller that lets a person accept it logs in again with it as `accepted`, so
     that no login timer of the host runs while the person decides. `weak_bits` is the length of an RSA key of the host
-    that is too short. `refused` once the host said no to something.
+    that is too short. `refused` once the host said no to something; `last_words` are what it said about the account.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Login(asyncssh.SSHClient):
         self.refused = False
         self.methods: list[str] = []
         self.banner = ""
+        self.last_words = ""
         self._host = host
         self._dialogue = dialogue
         self._known = known
@@ -84,8 +86,13 @@ class Login(asyncssh.SSHClient):
         return self._conclude(key, trusted=trusted)
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
-        """Keep the banner: it often says why a login is refused."""
-        self.banner = (self.banner + msg)[-2000:]
+        """Keep the banner: it often says why a login is refused.
+
+        A greeting comes before the host has refused anything; what comes later is about the account.
+        """
+        self.banner = (self.banner + msg)[-_BANNER_KEPT:]
+        if self._connection is not None and "none" not in self._connection.get_server_auth_methods():
+            self.last_words = (self.last_words + msg)[-_BANNER_KEPT:]
 
     async def public_key_auth_requested(self) -> asyncssh.SSHKeyPair | None:
         """Offer the next key."""

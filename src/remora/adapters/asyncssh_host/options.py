@@ -54,6 +54,7 @@ def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str
         "x509_trusted_certs": None,
         "gss_host": None,
         "login_timeout": 0,
+        "utf8_decode_errors": "backslashreplace",
         "agent_forwarding": forwarded_agent(host) or False,
     }
     for keyword, argument, supported in (

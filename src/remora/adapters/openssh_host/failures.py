@@ -3,12 +3,13 @@
 import re
 from typing import Final, NamedTuple
 
-from remora.adapters.ssh_failures import connection_lost, host_left
+from remora.adapters.ssh_failures import connection_lost, host_left, login_cut
 from remora.core.errors import AuthenticationProblem, Code, ConfigProblem, HostKeyProblem, RemoraError, Unreachable
 from remora.core.hosts import Host
 from remora.core.shells import quote_words
 
 _DEBUG: Final = re.compile(r"^debug\d: ")
+_CLOSED_BY: Final = re.compile(r"^Connection (?:closed|reset) by \S+ port \d+\r?$", re.MULTILINE)
 _GOODBYE: Final = re.compile(r"^Received disconnect from \S+ port \d+:11: ", re.MULTILINE)
 
 
@@ -146,6 +147,10 @@ _PROXY: Final = _kind(
 def login_failure(host: Host, said: str) -> RemoraError:
     """Classify what ended ``ssh`` before the connection stood. `said` is its standard error."""
     words = plain_words(said)
+    accepted = said.rfind("debug1: Server accepts key: ")
+    if accepted >= 0 and _CLOSED_BY.search(said, accepted):
+        after = plain_words(said[accepted:])
+        return login_cut(host, _CLOSED_BY.sub("", after).strip(), words)
     found = next(((kind, match) for kind in _KINDS if (match := kind.pattern.search(words))), None)
     if found is not None:
         kind, named = found[0], found[1].groupdict()
