@@ -188,3 +188,21 @@ def test_f06_any_host_line_is_read_as_openssh_reads_it(raw: str, separator: str)
             assert listing.problems or not known <= {"host", "hostname"}
         elif listing.host_lines:
             assert _ask_listing(listing, alias) == expected
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-16-le", "utf-32"])
+def test_text_of_wide_characters_is_named_and_its_hosts_are_listed(tmp_path: Path, encoding: str) -> None:
+    """As some editors and shells of Windows save it; OpenSSH refuses every host because of it."""
+    text = "# wörk\r\nHost a b\r\n  User dev\r\nHost c\r\n".removeprefix("# wörk\r\n" if encoding.endswith("e") else "")
+    listing = _read(_write(tmp_path / "config", text.encode(encoding)))
+    assert _names(listing) == ["a", "b", "c"]
+    [problem] = listing.problems
+    assert "UTF-8" in problem.message
+    assert encoding[:6].upper() in problem.message
+
+
+def test_twenty_thousand_names_on_one_line_are_listed(tmp_path: Path) -> None:
+    """In time that grows with their number, not with its square."""
+    names = [f"h{number}" for number in range(20_000)]
+    listing = _read(_write(tmp_path / "config", f"Host {' '.join(names)} !h7 !h1999?\n  User dev\n"))
+    assert len(listing.aliases) == 20_000 - 1 - 10

@@ -4,12 +4,15 @@ import asyncio
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.support.loop import run
+from tests.support.required import missing
 
 from remora.adapters.config_files import ConfigFiles
 from remora.adapters.openssh_config import OpenSshResolver
@@ -191,3 +194,56 @@ def test_only_so_many_questions_at_once(tmp_path: Path, program: Program) -> Non
         return await asyncio.gather(*(resolver.resolve(f"h{number}") for number in range(12)))
 
     assert all(1 <= host.port <= 2 for host in run(ask()))
+
+
+@needs_ssh
+def test_a_host_that_goes_to_the_background_is_resolved_like_any_other(tmp_path: Path) -> None:
+    host = _ask(_config(tmp_path, "Host a\n  HostName b\n  ForkAfterAuthentication yes\n"), "a")
+    assert host.hostname == "b"
+
+
+@needs_ssh
+def test_a_variable_without_a_value_is_named_with_file_and_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("REMORA_NOTHING", raising=False)
+    config = _config(tmp_path, "Host *\n  User x\nHost a\n  ControlPath ${REMORA_NOTHING}/x\n")
+    error = _refused(config, "a")
+    assert error.code is Code.CONFIG_REJECTED
+    assert f"{config}:4" in error.message
+    assert "REMORA_NOTHING" in error.seen
+
+
+@needs_ssh
+def test_an_option_of_another_ssh_comes_with_the_advice_to_ignore_it(tmp_path: Path) -> None:
+    config = _config(tmp_path, "Host a\n  UseKeychain yes\n  Whatever 1\n")
+    error = _refused(config, "a")
+    assert "IgnoreUnknown UseKeychain,whatever" in error.next_step
+    config.write_text(f"IgnoreUnknown UseKeychain,whatever\n{config.read_text()}")
+    assert _ask(config, "a").hostname == "a"
+
+
+@needs_ssh
+def test_an_ipv6_address_is_an_alias(tmp_path: Path) -> None:
+    config = _config(tmp_path, "Host ::1 2001:db8::2\n  User six\n")
+    assert [alias.name for alias in ConfigFiles(str(config)).read().aliases] == ["::1", "2001:db8::2"]
+    assert _ask(config, "::1").user == "six"
+
+
+def test_a_refusal_of_the_configuration_is_told_in_its_words(tmp_path: Path, program: Program) -> None:
+    """RefuseConnection, from OpenSSH 10.0 on."""
+    fake = program("echo '/h/config line 3: RefuseConnection: use the bastion' >&2; exit 255")
+    error = _refused(_config(tmp_path, "Host a\n"), "a", program=fake)
+    assert "use the bastion" in error.message
+    assert "/h/config:3" in error.next_step
+
+
+def test_a_user_without_an_entry_in_the_password_database_is_told_so() -> None:
+    """As in a container that was started with any user id."""
+    somebody = ["unshare", "--user", "--map-user=54322"]
+    if subprocess.run([*somebody, "true"], capture_output=True, check=False).returncode:
+        missing("this machine has no user namespaces for everybody")
+    command = [*somebody, sys.executable, "-m", "remora", "hosts"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 3, done.stderr
+    assert "54322 has no entry in the password database" in done.stderr

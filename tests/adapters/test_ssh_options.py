@@ -1,5 +1,7 @@
 """What restricts a connection is honoured: by remora's own SSH, or by the system's, which then connects."""
 
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -269,3 +271,41 @@ def test_a_key_exchange_that_cryptography_deprecates_writes_nothing_on_the_scree
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         assert (done.stdout, done.stderr) == ("", "")
         assert server.accepted_logins() == 1
+
+
+def test_a_helper_that_a_proxy_command_leaves_behind_disturbs_no_end(tmp_path: Path) -> None:
+    """It is in a session of its own and holds the command's standard error."""
+    program = (
+        "import sys; from pathlib import Path; from tests.support.transports import both_transports\n"
+        "with both_transports(Path(sys.argv[1])) as laptop: laptop.log_in()"
+    )
+    with SystemSshd(tmp_path) as server:
+        helper = script(tmp_path / "helper", f"echo $$ > {tmp_path}/pid; exec sleep 60")
+        proxy = tmp_path / "proxy"
+        proxy.write_text(
+            f"#!/bin/bash\nsetsid {helper} </dev/null >/dev/null &\nexec 3<>/dev/tcp/127.0.0.1/$1; cat <&3 & cat >&3\n"
+        )
+        proxy.chmod(0o755)
+        config = tmp_path / "config"
+        config.write_text(server.ssh_config(extra=[f"ProxyCommand {proxy} %p"]))
+        errors = tmp_path / "errors"
+        try:
+            with errors.open("w") as stream:
+                subprocess.run([sys.executable, "-c", program, str(config)], stderr=stream, check=True)
+            assert errors.read_text() == ""
+        finally:
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+
+def test_the_advice_for_the_unknown_key_of_a_jump_leads_to_that_jump(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as jump, SystemSshd(tmp_path) as server:
+        jump_block = (
+            f"Host 127.0.0.1\n  IdentityFile {jump.identity}\n  IdentitiesOnly yes\n  IdentityAgent none\n"
+            f"  UserKnownHostsFile {tmp_path}/none\n  GlobalKnownHostsFile /dev/null\n"
+        )
+        config = tmp_path / "config"
+        config.write_text(server.ssh_config(extra=[f"ProxyJump {jump.user}@127.0.0.1:{jump.port}"]) + jump_block)
+        with both_transports(config) as laptop, pytest.raises(HostKeyProblem) as raised:
+            laptop.log_in()
+        words = f"ssh -F {config} -l {jump.user} -p {jump.port} -- 127.0.0.1"
+        assert raised.value.next_step.endswith(words)

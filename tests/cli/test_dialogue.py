@@ -84,7 +84,7 @@ def test_the_end_of_input_declines(before: str) -> None:
 def test_a_terminal_that_is_closed_leaves_it_to_the_signal_what_becomes_of_the_work() -> None:
     async def scene() -> None:
         with PseudoTerminal() as screen, Terminal(screen.path) as terminal:
-            reading = asyncio.create_task(terminal.read_line())
+            reading = asyncio.create_task(terminal.read_line(lambda: None))
             await asyncio.sleep(0)
             screen.hang_up()
             for _ in range(100):
@@ -299,3 +299,18 @@ def test_every_choice_has_a_number_and_no_letter_means_two_things() -> None:
     amendment = Choice("acceptWithExecpolicyAmendment", "", None, grants=True)
     keys = choice_keys((ACCEPT, amendment, SESSION, DECLINE, CANCEL))
     assert keys == [("1", "a"), ("2",), ("3", "s"), ("4", "d"), ("5", "c")]
+
+
+@pytest.mark.parametrize("echo", [True, False])
+def test_a_prompt_is_drawn_when_what_is_typed_is_shown_or_hidden_already(echo: bool) -> None:
+    async def scene() -> None:
+        with PseudoTerminal() as screen, Terminal(screen.path) as terminal:
+            drawn: list[bool] = []
+            reading = asyncio.create_task(terminal.read_line(lambda: drawn.append(screen.echoes), echo=echo))
+            await asyncio.sleep(0)
+            screen.type("secret\n")
+            assert await reading == "secret"
+            assert drawn == [echo]
+            assert screen.echoes
+
+    run(scene())

@@ -262,3 +262,11 @@ def test_a_settings_file_that_was_named_and_is_missing_is_told(tmp_path: Path) -
     done = remora("hosts", "--ssh-config", str(tmp_path / "config"), "--config", str(tmp_path / "none.toml"))
     assert done.returncode == ExitCode.CONFIG
     assert b"none.toml" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["hosts"], ["check", "--all"]])
+def test_a_file_in_which_no_host_can_be_read_is_a_failure(tmp_path: Path, words: list[str]) -> None:
+    config = _config(tmp_path, 'Host\n  User x\n"Host a\n'.encode("utf-16"))
+    done = remora(*words, "--ssh-config", str(config))
+    assert done.returncode == ExitCode.CONFIG
+    assert b"UTF-16" in done.stderr + done.stdout

@@ -146,3 +146,19 @@ def test_an_unknown_name_shows_what_could_not_be_read() -> None:
     error = explain_unknown("a", _list("Include locked\n"))
     assert error is not None
     assert "config:1: locked cannot be read" in error.seen
+
+
+@pytest.mark.parametrize(
+    ("alias", "advice"),
+    [
+        (
+            "root@devbox",
+            "Name the alias alone: devbox. The user belongs into its Host block of the SSH config: User root",
+        ),
+        ("root@elsewhere", "The user belongs into its Host block of the SSH config: User root"),
+    ],
+)
+def test_a_user_before_an_alias_is_told_where_it_belongs(alias: str, advice: str) -> None:
+    problem = explain_unknown(alias, _list("Host devbox\n"))
+    assert problem is not None
+    assert problem.next_step == advice

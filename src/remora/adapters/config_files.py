@@ -4,6 +4,7 @@ Reading opens files and nothing else: no command runs, and no pipe or device is 
 that the user named.
 """
 
+import codecs
 import errno
 import glob
 import os
@@ -22,7 +23,15 @@ NO_FILE: Final = "none"
 """The name that stands for no file at all, as in ``ssh -F none``."""
 
 _SIZE_LIMIT: Final = 32 * 1024 * 1024
-_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK: Final = codecs.BOM_UTF8
+_WIDE: Final = {
+    codecs.BOM_UTF32_LE: "utf-32-le",  # before UTF-16, whose mark begins the same
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_LOOK: Final = 64
+"""Bytes at the beginning in which text of wide characters without a mark shows."""
 
 
 class ConfigFiles:
@@ -80,13 +89,9 @@ class _Files:
             status, data = self._load(path)
         except FileNotFoundError:
             return None
-        complaints = []
-        if data.startswith(_BYTE_ORDER_MARK):
-            data = data.removeprefix(_BYTE_ORDER_MARK)
-            complaints.append("The file starts with a byte-order mark, which OpenSSH refuses; save it without one.")
+        text, complaints = _as_text(data)
         if self._checks_owner(path, root=root) and _writable_by_others(status):
             complaints.append("Somebody else owns the file or may write to it, which OpenSSH refuses.")
-        text = data.decode("utf-8", "surrogateescape")
         return FileText(text, (status.st_dev, status.st_ino), tuple(complaints))
 
     def _load(self, path: str) -> tuple[os.stat_result, bytes]:
@@ -120,6 +125,20 @@ class _Files:
 
     def _checks_owner(self, path: str, *, root: bool) -> bool:
         return not root or (self._named is None and not path.startswith(f"{self._system_folder}/"))
+
+
+def _as_text(data: bytes) -> tuple[str, list[str]]:
+    """A file's text, whatever program saved it, and what OpenSSH will not like about that."""
+    encoding = next((name for mark, name in _WIDE.items() if data.startswith(mark)), None)
+    if encoding is None and b"\0" in data[:_LOOK]:
+        encoding = "utf-16-le" if data[1:2] == b"\0" else "utf-16-be" if data[:1] == b"\0" else None
+    if encoding is not None:
+        text = data.decode(encoding, "replace").removeprefix("\ufeff")
+        return text, [f"The file is {encoding[:6].upper()} text, which OpenSSH cannot read; save it as UTF-8."]
+    if data.startswith(_BYTE_ORDER_MARK):
+        text = data.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape")
+        return text, ["The file starts with a byte-order mark, which OpenSSH refuses; save it without one."]
+    return data.decode("utf-8", "surrogateescape"), []
 
 
 def _expand_tilde(path: str) -> str:

@@ -12,6 +12,7 @@ from typing import IO, Any, Final
 
 from remora.adapters.own_account import own_account
 from remora.adapters.ssh_failures import program_problem
+from remora.core.aliases import Listing
 from remora.core.errors import Code, ConfigProblem, RemoraError, TimeLimit
 from remora.core.hosts import Host, is_safe_alias
 from remora.core.settings import DEFAULT_LIMITS, Limits
@@ -29,6 +30,9 @@ _NO_SESSION: Final = "-N"
 """Asks for no session, so that ForkAfterAuthentication wants no command; ``Match`` lines may see the difference."""
 _WANTS_COMMAND: Final = "Cannot fork into background without a command"
 _REFUSED: Final = re.compile(r"RefuseConnection: (?P<reason>.*)")
+_UNSET: Final = re.compile(r"env var \$\{(\w+)\} has no value")
+_UNKNOWN: Final = re.compile(r"Bad configuration option: (\w+)")
+_SPELT: Final = {"usekeychain": "UseKeychain"}
 _PLACE: Final = re.compile(r"^(?P<file>\S.*?):? line (?P<line>\d+):? ", re.MULTILINE)
 
 
@@ -55,7 +59,7 @@ class OpenSshResolver:
 
     async def resolve(self, alias: str) -> Host:
         """Resolve one name. Cancelling ends ``ssh`` and whatever it started before it returns."""
-        if not (is_safe_alias(alias) or _is_address(alias)):
+        if not is_safe_alias(alias):
             raise ConfigProblem(
                 Code.ALIAS_UNSAFE,
                 f"{alias!r} is not usable as a host name.",
@@ -67,7 +71,7 @@ class OpenSshResolver:
             host = parse_answer(alias, await self._ask(alias, self._options), account)
             if unknown_options(host):
                 host = replace(host, options=await self._without_defaults(host))
-        return host
+        return replace(host, typed=tuple(self._options))
 
     async def _without_defaults(self, host: Host) -> dict[str, Sequence[str]]:
         """Without the options that nobody here knows and nobody has set: a newer OpenSSH prints them for every host."""
@@ -146,17 +150,19 @@ class OpenSshResolver:
         )
 
     def _executing_lines(self) -> Sequence[str]:
-        if self._reader is None:
-            return ()
+        listing = self._listing()
+        lines = () if listing is None else listing.match_lines
+        return [f"{line.file}:{line.line}" for line in lines if line.executes]
+
+    def _listing(self) -> Listing | None:
         try:
-            listing = self._reader.read()
+            return None if self._reader is None else self._reader.read()
         except ConfigProblem:
-            return ()
-        return [f"{line.file}:{line.line}" for line in listing.match_lines if line.executes]
+            return None
 
     def _rejected(self, alias: str, errors: str) -> ConfigProblem:
         place = _PLACE.search(errors)
-        where = f"{place['file']}:{place['line']}" if place else None
+        where = f"{place['file']}:{place['line']}" if place else self._variable_place(errors)
         refused = _REFUSED.search(errors)
         if refused:
             return ConfigProblem(
@@ -165,13 +171,26 @@ class OpenSshResolver:
                 next_step=f"See RefuseConnection at {where}." if where else "See RefuseConnection in the SSH config.",
                 host=alias,
             )
+        correction = f"Correct {where}" if where else "Correct what it says"
+        unknown = tuple(dict.fromkeys(_UNKNOWN.findall(errors)))
+        if unknown:
+            ignored = ",".join(_SPELT.get(option, option) for option in unknown)
+            correction += f" (if another ssh needs it, write before it: IgnoreUnknown {ignored})"
         return ConfigProblem(
             Code.CONFIG_REJECTED,
             f"OpenSSH refuses the configuration at {where}." if where else "OpenSSH refused to resolve the name.",
             seen=errors,
-            next_step=f"{f'Correct {where}' if where else 'Correct what it says'}, and try: {self._command(alias)}",
+            next_step=f"{correction}, and try: {self._command(alias)}",
             host=alias,
         )
+
+    def _variable_place(self, errors: str) -> str | None:
+        """Where the configuration mentions the variable that has no value; OpenSSH does not say."""
+        unset = _UNSET.search(errors)
+        listing = self._listing() if unset else None
+        if unset is None or listing is None:
+            return None
+        return next((f"{use.file}:{use.line}" for use in listing.variables if unset[1] in use.names), None)
 
     def _command(self, alias: str) -> str:
         return shlex.join([self._program, *self._options, "-G", "--", alias])
@@ -234,16 +253,6 @@ def _signal_group(leader: int, number: int) -> bool:
     try:
         os.killpg(leader, number)
     except ProcessLookupError:
-        return False
-    return True
-
-
-def _is_address(name: str) -> bool:
-    from ipaddress import ip_address
-
-    try:
-        ip_address(name)
-    except ValueError:
         return False
     return True
 

@@ -32,10 +32,8 @@ class Questioner:
 
     async def line(self, prompt: Text, *, echo: bool = True) -> str | None:
         """Ask for one line; `None` when the person ended the input. Call it while having the floor."""
-        self.terminal.discard_typed()
-        self.page.prompt(prompt)
         try:
-            typed = await self.terminal.read_line(echo=echo)
+            typed = await self.terminal.read_line(lambda: self.page.prompt(prompt), echo=echo)
         except BaseException:
             self.page.line()
             raise

@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, Self
 
@@ -39,17 +39,16 @@ class Terminal:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def discard_typed(self) -> None:
-        """Forget what was typed so far: it was typed before the question could be read."""
-        termios.tcflush(self._descriptor, termios.TCIFLUSH)
-
-    async def read_line(self, *, echo: bool = True) -> str | None:
+    async def read_line(self, prompt: Callable[[], None], *, echo: bool = True) -> str | None:
         """Wait for a line; `None` when the person ended the input (Ctrl-D) or the terminal went away.
 
-        Cancellation leaves the terminal as it was, with whatever is half typed discarded. Without `echo`
-        nothing that is typed is shown.
+        `prompt` writes the question when the terminal is ready for the answer, and what was typed before is
+        forgotten: without `echo` nothing that is typed after it is shown. Cancellation leaves the terminal as it was,
+        with whatever is half typed discarded.
         """
         with self._line_mode(echo=echo):
+            self._discard_typed()
+            prompt()
             return await self._line()
 
     async def _line(self) -> str | None:
@@ -70,6 +69,10 @@ class Terminal:
                 return None
             typed += piece or b""
         return typed.decode("utf-8", "replace").rstrip("\r\n")
+
+    def _discard_typed(self) -> None:
+        """Forget what was typed so far: it was typed before the question could be read."""
+        termios.tcflush(self._descriptor, termios.TCIFLUSH)
 
     def _read(self) -> bytes | None:
         try:

@@ -5,6 +5,7 @@ force for the name. Nothing is executed and nothing is asked of the network: wha
 decide stays open.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -41,7 +42,7 @@ Patterns = tuple[str, ...]
 """The patterns of a ``Host`` line. Empty for a ``Match`` line, which may or may not be in force."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HostLine:
     """A ``Host`` line and the blocks that include its file, outermost first."""
 
@@ -53,6 +54,15 @@ class HostLine:
     def in_force(self, name: str) -> bool:
         """Whether the block applies to `name`, as far as can be known without executing anything."""
         return list_matches(self.patterns, name) and self.reachable(name)
+
+    def rules_out(self, name: str) -> bool:
+        """Whether a negated pattern of the line matches `name`."""
+        return any(pattern[:1] == "!" and matches(pattern[1:], name) for pattern in self.negated)
+
+    @functools.cached_property
+    def negated(self) -> Patterns:
+        """The patterns that rule names out: on a line with thousands of names there are few."""
+        return tuple(pattern for pattern in self.patterns if pattern[:1] == "!")
 
     def reachable(self, name: str) -> bool:
         """Whether the blocks around it let `name` in."""
@@ -80,6 +90,14 @@ class MatchLine:
                 yield from value.split(",")
 
 
+class VariableUse(NamedTuple):
+    """A line that mentions environment variables."""
+
+    file: str
+    line: int
+    names: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """All that was read, in the order of reading. `files` are the ones reading began with."""
@@ -89,6 +107,7 @@ class Listing:
     host_lines: tuple[HostLine, ...]
     match_lines: tuple[MatchLine, ...]
     problems: tuple[Problem, ...]
+    variables: tuple[VariableUse, ...] = ()
 
 
 def list_aliases(host_lines: Sequence[HostLine]) -> tuple[tuple[Alias, ...], tuple[Problem, ...]]:
@@ -105,7 +124,7 @@ def list_aliases(host_lines: Sequence[HostLine]) -> tuple[tuple[Alias, ...], tup
                 continue
             if not is_safe_alias(name):
                 problems.append(Problem(line.file, line.line, f"{name!r} is not usable as a host name; it is skipped."))
-            elif line.in_force(name):
+            elif not line.rules_out(name) and line.reachable(name):
                 found[name] = Alias(name, line.file, line.line)
             elif not line.reachable(name):
                 shut_out.setdefault(name, line)
@@ -132,8 +151,12 @@ def explain_unknown(alias: str, listing: Listing) -> ConfigProblem | None:
     mentioned = [name for line in listing.match_lines for name in line.names() if name.strip("*?")]
     if any(name[:1] != "!" and matches(name, alias) for name in mentioned):
         return None
-    near = near_aliases(alias, listing)
-    if near:
+    user, at, name = alias.rpartition("@")
+    near = near_aliases(name, listing)
+    if at:
+        known = f"Name the alias alone: {' or '.join(near)}. " if near else ""
+        next_step = f"{known}The user belongs into its Host block of the SSH config: User {user}"
+    elif near:
         next_step = f"Did you mean {' or '.join(near)}? List the aliases with: remora hosts"
     else:
         place = f" to {listing.files[0]}" if listing.files else " to your SSH config"

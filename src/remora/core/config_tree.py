@@ -4,13 +4,15 @@ The files themselves are brought by a :class:`FileSource`; this module decides w
 what their blocks mean for each other.
 """
 
+import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from remora.core.aliases import HostLine, Listing, MatchLine, Patterns, Problem, list_aliases
+from remora.core.aliases import HostLine, Listing, MatchLine, Patterns, Problem, VariableUse, list_aliases
 from remora.core.config_text import BadLine, Line, read_lines
 
+_VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 DEPTH_LIMIT: Final = 16
 """How deep OpenSSH follows includes."""
 FILE_LIMIT: Final = 10_000
@@ -58,6 +60,7 @@ def read_tree(roots: Sequence[Root], source: FileSource) -> Listing:
         host_lines=tuple(reading.host_lines),
         match_lines=tuple(reading.match_lines),
         problems=(*reading.problems, *problems),
+        variables=tuple(reading.variables),
     )
 
 
@@ -78,6 +81,7 @@ class _Reading:
     host_lines: list[HostLine] = field(default_factory=list)
     match_lines: list[MatchLine] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    variables: list[VariableUse] = field(default_factory=list)
     files_read: int = 0
 
     def read_root(self, root: Root) -> None:
@@ -102,6 +106,8 @@ class _Reading:
                 self.match_lines.append(MatchLine(file.path, line.number, line.arguments))
             elif line.keyword == "include":
                 self._include(file, line)
+            elif names := frozenset(name for word in line.arguments for name in _VARIABLE.findall(word)):
+                self.variables.append(VariableUse(file.path, line.number, names))
 
     def _start_host(self, file: _File, line: Line) -> None:
         if "" in line.arguments:

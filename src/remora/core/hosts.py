@@ -34,7 +34,8 @@ class Host:
     `options` holds every line of the answer: the lower-case keyword and its values in order. The named
     fields are the ones that remora acts on; paths have their tilde expanded. `connect_timeout` and
     `keepalive_interval` are seconds, `None` when the configuration sets none. `proxy_jump` is the
-    configured chain, first hop first, as written (``[user@]host[:port]``).
+    configured chain, first hop first, as written (``[user@]host[:port]``). `typed` are the options that an ``ssh``
+    command line needs before the alias to mean the same host.
     """
 
     alias: str
@@ -62,7 +63,13 @@ class Host:
     batch_mode: bool = False
     compression: bool = False
     preferred_authentications: tuple[str, ...] = ()
+    typed: tuple[str, ...] = ()
     options: Mapping[str, Sequence[str]]
+
+    @property
+    def ssh_command(self) -> tuple[str, ...]:
+        """The words of the ``ssh`` command line that leads to this host."""
+        return ("ssh", *self.typed, "--", self.alias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +112,11 @@ def parse_address(text: str) -> Address:
     """Take ``ALIAS[:DIR]`` or ``ALIAS/THREAD`` apart.
 
     An alias never starts with ``-`` and contains no white space, control character, colon or slash; such
-    text is refused before it can reach a command line. A separator wants something behind it: ``devbox/`` is
-    what a script makes of a variable that is empty. Raises :class:`UsageProblem`.
+    text is refused before it can reach a command line. An IPv6 address is an alias, too; with a folder behind it, it
+    stands in brackets. A separator wants something behind it: ``devbox/`` is what a script makes of a variable that is
+    empty. Raises :class:`UsageProblem`.
     """
-    alias, separator, rest = text, "", ""
-    for position, character in enumerate(text):
-        if character in ":/":
-            alias, separator, rest = text[:position], character, text[position + 1 :]
-            break
+    alias, separator, rest = _split_address(text)
     if not is_safe_alias(alias):
         raise UsageProblem(
             Code.ALIAS_UNSAFE,
@@ -131,6 +135,33 @@ def parse_address(text: str) -> Address:
     return Address(alias, folder=rest) if separator == ":" else Address(alias, thread=rest)
 
 
+def _split_address(text: str) -> tuple[str, str, str]:
+    """The alias, what separates it, and the rest."""
+    address, slash, thread = text.partition("/")
+    if _is_ipv6(address):
+        return address, slash, thread
+    name, bracket, rest = text[1:].partition("]")
+    if text.startswith("[") and bracket and _is_ipv6(name) and rest[:1] in ("", ":", "/"):
+        return name, rest[:1], rest[1:]
+    for position, character in enumerate(text):
+        if character in ":/":
+            return text[:position], character, text[position + 1 :]
+    return text, "", ""
+
+
+def _is_ipv6(text: str) -> bool:
+    """Whether it is an address that looks like an alias with a folder."""
+    if text.count(":") < 2:
+        return False
+    from ipaddress import IPv6Address  # loaded for such names only
+
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
+
+
 _UNSAFE_IN_ALIAS = frozenset("`$&|;<>()'\"\\*?!#~,/:[]{} \t\n\r")
 
 
@@ -143,5 +174,5 @@ def is_safe_alias(alias: str) -> bool:
         bool(alias)
         and not alias.startswith("-")
         and alias.isprintable()
-        and not any(character in _UNSAFE_IN_ALIAS for character in alias)
+        and (not any(character in _UNSAFE_IN_ALIAS for character in alias) or _is_ipv6(alias))
     )

@@ -74,7 +74,9 @@ class _Jump:
 
 async def _resolve(jump: _Jump, resolver: HostResolver) -> Host:
     host = await resolver.resolve(jump.name)
-    return replace(host, user=jump.user or host.user, port=jump.port or host.port)
+    user = () if jump.user is None else ("-l", jump.user)
+    port = () if jump.port is None else ("-p", str(jump.port))
+    return replace(host, user=jump.user or host.user, port=jump.port or host.port, typed=(*host.typed, *user, *port))
 
 
 def _read_jump(text: str, host: Host) -> _Jump:

@@ -94,7 +94,7 @@ def unknown_key_problem(host: Host, key_type: str, key: bytes, *, reason: str) -
         Code.HOST_KEY_UNKNOWN,
         f"The {key_type} key of {host.alias} ({name_for_keys(host)}), {fingerprint(key)}, is not known: {reason}.",
         next_step=f"Compare the fingerprint with the machine's own, then connect once with: "
-        f"{quote_words(['ssh', '--', host.alias])}",
+        f"{quote_words(host.ssh_command)}",
         host=host.alias,
     )
 

@@ -26,12 +26,18 @@ _STOP_GRACE: Final = 1.0
 
 
 class Proxy:
-    """A running ProxyCommand: its own process group, and the last it said on standard error."""
+    """A running ProxyCommand: its own process group, and the last it said on standard error.
 
-    def __init__(self, process: asyncio.subprocess.Process, errors: asyncio.StreamReader) -> None:
+    The pipe of standard error is ours to close: a helper that the command left behind may hold its other end for ever.
+    """
+
+    def __init__(self, process: asyncio.subprocess.Process, errors: int) -> None:
         self._process = process
+        self._errors = errors
         self._said = bytearray()
-        self._listening = asyncio.create_task(self._listen(errors))
+        self._silent = asyncio.Event()
+        os.set_blocking(errors, False)
+        asyncio.get_running_loop().add_reader(errors, self._listen)
 
     @property
     def said(self) -> str:
@@ -41,22 +47,32 @@ class Proxy:
     async def settle(self, limit: float) -> None:
         """Wait a little for last words, when the command has broken the connection."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._listening), limit)
+            await asyncio.wait_for(self._silent.wait(), limit)
 
     async def stop(self) -> None:
         """End the whole process group, gently first; nothing of it is left when this returns."""
-        for number, limit in ((signal.SIGTERM, _STOP_GRACE), (signal.SIGKILL, None)):
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), limit)
-        self._listening.cancel()
-        await asyncio.gather(self._listening, return_exceptions=True)
+        try:
+            for number, limit in ((signal.SIGTERM, _STOP_GRACE), (signal.SIGKILL, None)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._process.pid, number)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._process.wait(), limit)
+        finally:
+            self._listen()
+            self._end()
+            os.close(self._errors)
 
-    async def _listen(self, errors: asyncio.StreamReader) -> None:
-        while data := await errors.read(4096):
+    def _listen(self) -> None:
+        with contextlib.suppress(BlockingIOError):
+            data = b"" if self._silent.is_set() else os.read(self._errors, _STDERR_KEPT)
             self._said += data
             del self._said[:-_STDERR_KEPT]
+            if not data:
+                self._end()
+
+    def _end(self) -> None:
+        self._silent.set()
+        asyncio.get_running_loop().remove_reader(self._errors)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,31 +140,34 @@ async def connect_tcp(host: Host, *, limit: float, laps: Laps) -> socket.socket:
 async def run_proxy(host: Host, command: str) -> AsyncIterator[tuple[socket.socket, Proxy]]:
     """Run the ProxyCommand through the user's shell, as OpenSSH does, with a socket for its input and output."""
     near, far = socket.socketpair()
+    errors, errors_end = os.pipe()
     shell = os.environ.get("SHELL") or "/bin/sh"
-    try:
-        with far:
+    with contextlib.ExitStack() as ours:
+        ours.callback(near.close)
+        ours.callback(os.close, errors)
+        try:
             process = await asyncio.create_subprocess_exec(
                 shell,
                 "-c",
                 f"exec {command}",
                 stdin=far.fileno(),
                 stdout=far.fileno(),
-                stderr=asyncio.subprocess.PIPE,
+                stderr=errors_end,
                 start_new_session=True,
             )
-    except OSError as error:
-        near.close()
-        raise Unreachable(
-            Code.PROXY_FAILED,
-            f"The ProxyCommand of {host.alias} could not be started.",
-            next_step="Check that the shell in SHELL exists and can run.",
-            seen=str(error),
-            host=host.alias,
-        ) from None
-    errors = process.stderr
-    if errors is None:
-        raise RuntimeError("a child that was given a pipe has none")
-    proxy = Proxy(process, errors)
+        except OSError as error:
+            raise Unreachable(
+                Code.PROXY_FAILED,
+                f"The ProxyCommand of {host.alias} could not be started.",
+                next_step="Check that the shell in SHELL exists and can run.",
+                seen=str(error),
+                host=host.alias,
+            ) from None
+        finally:
+            far.close()
+            os.close(errors_end)
+        proxy = Proxy(process, errors)
+        ours.pop_all()
     try:
         near.setblocking(False)
         yield near, proxy

@@ -165,7 +165,7 @@ def login_failure(host: Host, said: str) -> RemoraError:
         "user": host.user,
         "hostname": host.hostname,
         "port": host.port,
-        "command": quote_words(["ssh", "--", host.alias]),
+        "command": quote_words(host.ssh_command),
     }
     return kind.error(
         kind.code, kind.message.format(**names), next_step=kind.next_step.format(**names), seen=words, host=host.alias
@@ -183,7 +183,7 @@ def login_too_slow(host: Host, limit: float, said: str) -> Unreachable:
     return Unreachable(
         Code.CONNECT_TIMEOUT,
         f"The system's ssh was not connected to {host.alias} within {limit:g} seconds.",
-        next_step=f"See what it waits for with: {quote_words(['ssh', '--', host.alias])}",
+        next_step=f"See what it waits for with: {quote_words(host.ssh_command)}",
         seen=plain_words(said),
         host=host.alias,
     )

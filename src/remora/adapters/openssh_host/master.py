@@ -85,12 +85,14 @@ class Master:
     def _listen(self) -> None:
         with contextlib.suppress(BlockingIOError):
             while not self._silent.is_set():
-                data = os.read(self._errors, 4096)
+                data = os.read(self._errors, _SAID_KEPT)
                 self._said += data
                 self._forgot = self._forgot or len(self._said) > _SAID_KEPT
                 del self._said[:-_SAID_KEPT]
                 if not data:
                     self._end()
+                if len(data) < _SAID_KEPT:  # what comes later is read later, however much it is
+                    return
 
     def _end(self) -> None:
         self._silent.set()

@@ -8,7 +8,7 @@ from remora.cli.completion import complete_alias
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
-from remora.core.errors import Code, UsageProblem
+from remora.core.errors import Code, ConfigProblem, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,20 @@ def check(
     return run_async(check_and_show(names, options, codex=codex), options)
 
 
+def _every_alias(options: Options) -> list[str]:
+    from remora import api
+
+    report = api.list_hosts(ssh_config=options.ssh_config)
+    if report.problems and not report.hosts:
+        raise ConfigProblem(
+            Code.CONFIG_UNREADABLE,
+            "The SSH config cannot be read as it should be, and no host was found in it.",
+            seen="\n".join(f"{problem.file}:{problem.line}: {problem.message}" for problem in report.problems),
+            next_step="Correct the file, and list the aliases with: remora hosts",
+        )
+    return [row.alias for row in report.hosts]
+
+
 def _names(aliases: "Sequence[str]", every: bool, options: Options) -> list[str]:
     from remora.cli.prompting import read_aliases
 
@@ -56,7 +70,5 @@ def _names(aliases: "Sequence[str]", every: bool, options: Options) -> list[str]
             next_step="List the aliases with: remora hosts",
         )
     if every:
-        from remora import api
-
-        return [row.alias for row in api.list_hosts(ssh_config=options.ssh_config).hosts]
+        return _every_alias(options)
     return read_aliases(aliases, command="check")

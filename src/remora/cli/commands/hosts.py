@@ -63,6 +63,8 @@ def list_(
 
 
 def _exit_code(report: "HostsReport") -> ExitCode:
+    if report.problems and not report.hosts:
+        return ExitCode.CONFIG
     failed = [row for row in report.hosts if row.error is not None]
     if not failed:
         return ExitCode.DONE
