@@ -24,6 +24,7 @@ import platformdirs
 from scripts.bench_connect import CODEX, Contestant, until_thread
 from scripts.link_bytes import Way, ask, download, echo, latencies, take, upload
 from scripts.link_fleet import fleet
+from scripts.link_traffic import measure_traffic
 from tests.support.byte_server import ECHO
 from tests.support.chain import ALIAS, Chain, chain
 from tests.support.codex import fetch
@@ -69,6 +70,7 @@ def main() -> int:
     figures = Figures()
     parts = {
         "bytes": _measure_bytes,
+        "traffic": _measure_traffic,
         "breaks": _measure_breaks,
         "thread": _measure_thread,
         "links": _measure_links,
@@ -90,9 +92,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
     parser.add_argument("--messages", type=int, default=1000, help="messages of 200 bytes in each turn")
     parser.add_argument("--megabytes", type=int, default=64, help="what each throughput measurement moves")
+    parser.add_argument("--requests", type=int, default=3000, help="connections of each turn of `ab`")
+    parser.add_argument("--seconds", type=int, default=5, help="each turn of `pgbench`")
+    parser.add_argument("--download", type=int, default=1024, help="MiB of each download through a port")
     parser.add_argument("--idle", type=float, default=60.0, help="seconds that an idle link is watched")
     parser.add_argument("--links", type=int, nargs="*", default=list(LINKS), help="how many links a hub holds")
-    parser.add_argument("--only", choices=("bytes", "breaks", "thread", "links"))
+    parser.add_argument("--only", choices=("bytes", "traffic", "breaks", "thread", "links"))
     return parser.parse_args()
 
 
@@ -185,6 +190,35 @@ def _tell_bytes(
     for kind in ("echo", "up", "down"):
         ratio = speeds[ours][kind] / speeds[theirs][kind]
         figures.goals.append(Goal(f"throughput ({kind}), beside ssh -L (target 1 x)", f"{ratio:.2f} x", ratio >= 1))
+
+
+# -- traffic of programs
+
+
+def _measure_traffic(figures: Figures, base: Path, options: argparse.Namespace) -> None:
+    with _byte_host(base, direct=True) as bench:
+        measured = measure_traffic(
+            bench,
+            rounds=options.rounds,
+            requests=options.requests,
+            seconds=options.seconds,
+            megabytes=options.download,
+            start=_background,
+        )
+    figures.table(
+        ["through a port", *measured[0][1], "remora : ssh -L"],
+        [
+            [
+                f"{load.name} ({load.unit})",
+                *(f"{rate:,.0f}" for rate in rates.values()),
+                f"{rates['remora forward'] / rates['ssh -L']:.2f} x",
+            ]
+            for load, rates in measured
+        ],
+    )
+    for load, rates in measured:
+        ratio = rates["remora forward"] / rates["ssh -L"]
+        figures.goals.append(Goal(f"{load.name}, beside ssh -L (target 1 x)", f"{ratio:.2f} x", ratio >= 1))
 
 
 # -- breaks and peace

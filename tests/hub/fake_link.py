@@ -7,7 +7,7 @@ from remora.core.egress import EgressRequest, check_request
 from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable
 from remora.core.links import HostIdentity, LinkName, Liveness
 from remora.flows.news import News
-from remora.ports import ByteStream, Dialogue, SecretQuestion
+from remora.ports import ByteStream, Dialogue, Far, Near, SecretQuestion
 from remora.testing.memory_streams import memory_stream_pair
 from remora.wire.control import Connect
 from remora.wire.reports import error_body
@@ -117,6 +117,12 @@ class FakeLink:
 
     async def remove_alias(self, name: LinkName) -> None:
         self.doors.pop(name, None)
+
+    def carry_port(self, port: int, near: Near, *, left: Callable[[], None]) -> Far | None:
+        return None
+
+    def flush(self) -> None:
+        pass
 
     async def open_port(self, port: int) -> ByteStream:
         near, far = memory_stream_pair()

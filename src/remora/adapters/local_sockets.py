@@ -12,9 +12,10 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
+from remora.adapters.local_ports import PortClients
 from remora.adapters.local_stream import LocalStream
 from remora.core.errors import Code, LaunchProblem, RemoraError, Unreachable
-from remora.ports import ByteStream, Visitor
+from remora.ports import ByteStream, Line, Visitor
 
 SOCKET_PATH_LIMIT: Final = 103
 """Bytes that a socket's path may have everywhere; macOS allows no more, Linux four more."""
@@ -45,14 +46,20 @@ class LocalSockets:
                 yield
 
     @asynccontextmanager
-    async def serve_port(self, port: int, visitor: Visitor) -> AsyncIterator[int]:
+    async def serve_port(self, port: int, visitor: Visitor, line: Line | None = None) -> AsyncIterator[int]:
         """See :class:`remora.ports.LocalSockets`. ``localhost`` may mean either loopback, so both are taken."""
         listeners = _bind_port(port)
         with ExitStack() as stack:
             for listener in listeners:
                 stack.callback(listener.close)
-            async with _receiving(listeners, self._visits(visitor, lambda connected: True)):
+            visits = self._visits(visitor, lambda connected: True)
+            clients = PortClients(listeners, line, visits.receive, most=self._most_visitors)
+            clients.start()
+            try:
                 yield int(listeners[0].getsockname()[1])
+            finally:
+                clients.close()
+                await visits.end()
 
     async def connect(self, path: str) -> ByteStream:
         """See :class:`remora.ports.LocalSockets`."""
@@ -87,21 +94,35 @@ class _Visits:
         self._admit = admit
         self._most = most
         self._visits: dict[asyncio.Task[None], LocalStream] = {}
+        self._arriving: set[asyncio.Task[object]] = set()
         self._over = False
 
     def make_protocol(self) -> LocalStream:
         """For the server: one protocol for each client."""
         return LocalStream(self._receive)
 
+    def receive(self, connected: socket.socket) -> None:
+        """Receive a client that was accepted elsewhere."""
+        arriving = asyncio.get_running_loop().create_task(self._arrive(connected))
+        self._arriving.add(arriving)
+        arriving.add_done_callback(self._arriving.discard)
+
     async def end(self) -> None:
         """Cancel all visits and wait for their end; who comes later is turned away."""
         self._over = True
+        await asyncio.gather(*self._arriving, return_exceptions=True)
         visits = dict(self._visits)
         for task in visits:
             task.cancel()
         await asyncio.gather(*visits, return_exceptions=True)
         for stream in visits.values():
             stream.abort()
+
+    async def _arrive(self, connected: socket.socket) -> None:
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(self.make_protocol, connected)
+        except OSError:  # it has left already
+            connected.close()
 
     def _receive(self, stream: LocalStream) -> None:
         if self._over or len(self._visits) >= self._most or not self._admit(stream.connected):

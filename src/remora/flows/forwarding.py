@@ -1,22 +1,38 @@
 """Ports of a host, reached through ports of this machine."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Protocol
 
 from remora.core.errors import Code, LaunchProblem, RemoraError, UsageProblem
 from remora.flows.doors import show_in
-from remora.ports import ByteStream, LocalSockets
+from remora.ports import ByteStream, Far, LocalSockets, Near
 from remora.wire.reports.links import ForwardBody
 
-OpenPort = Callable[[int], Awaitable[ByteStream]]
-"""One connection to a port of the host; waits while the link is down."""
+
+class PortReach(Protocol):
+    """The ports of one host, over a link."""
+
+    async def open_port(self, port: int) -> ByteStream:
+        """One connection to a port of the host; waits while the link is down."""
+        ...
+
+    def carry_port(self, port: int, near: Near, *, left: Callable[[], None]) -> Far | None:
+        """The same for `near`, without waiting; `None` where that cannot be. `left` is called once, at its end."""
+        ...
+
+    def flush(self) -> None:
+        """Let go what was told to connections that are carried."""
+        ...
 
 
 @dataclass(slots=True)
 class _Forward:
-    open_port: OpenPort
+    """One port. A client is carried at once where the link can do that; else it is a visit, which can wait."""
+
+    ports: PortReach
     body: ForwardBody
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -24,17 +40,31 @@ class _Forward:
         """Carry one client's bytes."""
         self.body.clients += 1
         try:
-            await show_in(client, partial(self.open_port, self.body.remote_port))
+            await show_in(client, partial(self.ports.open_port, self.body.remote_port))
         finally:
-            self.body.clients -= 1
+            self._leave()
+
+    def open(self, near: Near) -> Far | None:
+        """See :class:`remora.ports.Line`."""
+        far = self.ports.carry_port(self.body.remote_port, near, left=self._leave)
+        if far is not None:
+            self.body.clients += 1
+        return far
+
+    def flush(self) -> None:
+        """See :class:`remora.ports.Line`."""
+        self.ports.flush()
+
+    def _leave(self) -> None:
+        self.body.clients -= 1
 
 
 class Forwards:
     """The forwarded ports of one link, by the host's port. Gone with :meth:`stop`."""
 
-    def __init__(self, sockets: LocalSockets, open_port: OpenPort, *, host: str) -> None:
+    def __init__(self, sockets: LocalSockets, ports: PortReach, *, host: str) -> None:
         self._sockets = sockets
-        self._open_port = open_port
+        self._ports = ports
         self._host = host
         self._open: dict[int, _Forward] = {}
 
@@ -55,7 +85,7 @@ class Forwards:
         there = self._open.get(port)
         if there is not None and local_port in (None, there.body.local_port):
             return there.body, False
-        forward = _Forward(self._open_port, ForwardBody(host=self._host, remote_port=port, local_port=0))
+        forward = _Forward(self._ports, ForwardBody(host=self._host, remote_port=port, local_port=0))
         forward.body.local_port = await self._listen(forward, port, local_port)
         if there is not None:
             await there.stack.aclose()
@@ -72,7 +102,8 @@ class Forwards:
     async def _listen(self, forward: _Forward, port: int, local_port: int | None) -> int:
         for candidate in (port, 0) if local_port is None else (local_port,):
             try:
-                return await forward.stack.enter_async_context(self._sockets.serve_port(candidate, forward.visit))
+                serving = self._sockets.serve_port(candidate, forward.visit, forward)
+                return await forward.stack.enter_async_context(serving)
             except RemoraError as error:
                 if error.code is not Code.PORT_TAKEN or local_port is not None:
                     raise

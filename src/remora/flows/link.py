@@ -23,7 +23,7 @@ from remora.flows.unattended import UnattendedDialogue
 from remora.flows.waiting import dismiss, within
 from remora.flows.waking import watch_machine
 from remora.flows.ways import Way
-from remora.ports import ByteStream, Dialogue, LocalSockets, World
+from remora.ports import ByteStream, Dialogue, Far, LocalSockets, Near, World
 from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.links import LinkBody
 
@@ -70,6 +70,7 @@ class Link:
         self._doors = Doors(sockets, self._visit, aside=self._visit_aside)
         self._doors.paths[name] = socket_path
         self._guests = 0
+        self._counting = False
         self._breaks = 0
         self._since = self._clock.wall()
         self._changes = News()
@@ -225,6 +226,29 @@ class Link:
         """One connection to a TCP port of the host's loopback. Waits while the link is down."""
         return await self._enter(lambda way: way.open_port(port))
 
+    def carry_port(self, port: int, near: Near, *, left: Callable[[], None]) -> Far | None:
+        """The same for `near`, without waiting; `None` while the link is down, and where it has no relay.
+
+        `left` is called once, when the client has gone.
+        """
+        way = self._supervisor.way
+        if way is None:
+            return None
+
+        def gone() -> None:
+            self._count_soon(-1)
+            left()
+
+        far = way.carry_port(port, near, served=self._supervisor.served, left=gone)
+        if far is not None:
+            self._count_soon(+1)
+        return far
+
+    def flush(self) -> None:
+        """Let go what was told to connections that are carried; while the link is down it waits."""
+        if self._supervisor.way is not None:
+            self._supervisor.way.flush()
+
     async def find_folder(self, folder: str | None) -> str:
         """The absolute path of `folder` on the host. Raises ``folder-missing`` for one where nobody can work."""
         seconds = self._world.limits.request
@@ -271,6 +295,17 @@ class Link:
 
     def _count(self, step: int) -> None:
         self._guests += step
+        self._note_change()
+
+    def _count_soon(self, step: int) -> None:
+        """As :meth:`_count`; many that come and go at the same moment are one change."""
+        self._guests += step
+        if not self._counting:
+            self._counting = True
+            asyncio.get_running_loop().call_soon(self._note_guests)
+
+    def _note_guests(self) -> None:
+        self._counting = False
         self._note_change()
 
     async def _visit(self, client: ByteStream) -> None:

@@ -17,7 +17,7 @@ class OwnLink:
 
     def __init__(self, link: Link, sockets: LocalSockets) -> None:
         self._link = link
-        self._forwards = Forwards(sockets, link.open_port, host=link.name.alias)
+        self._forwards = Forwards(sockets, link, host=link.name.alias)
 
     async def body(self) -> LinkBody:
         """See :class:`remora.flows.linked.LinkAccess`."""

@@ -11,9 +11,9 @@ from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.core.text import decode
 from remora.flows.relay_attachment import Attachment
-from remora.flows.relay_streams import Outbox, RelayStream
+from remora.flows.relay_streams import CarriedOutbox, CarriedStream, Outbox, RelayStream
 from remora.flows.waiting import dismiss, within
-from remora.ports import ByteStream, Clock, PromptStream
+from remora.ports import ByteStream, Clock, Far, Near, PromptStream
 from remora.wire import relay_frames as frames
 from remora.wire.relay_closing import stream_problem
 from remora.wire.relay_frames import Frame, FrameReader, ProtocolBreak
@@ -35,7 +35,7 @@ class RelaySession:
         self._token = Secret(nonce() + nonce())
         self._incarnation = ""
         self._session = Session(limits.relay_window)
-        self._streams: dict[int, RelayStream] = {}
+        self._streams: dict[int, RelayStream | CarriedStream] = {}
         self._attachment: Attachment | None = None
         self._urgent: list[bytes] = []
         self._wake = asyncio.Event()
@@ -67,6 +67,25 @@ class RelaySession:
         self._streams[stream.number] = opened
         self._rouse()
         return opened
+
+    def carry(self, target: str, near: Near, *, served: Callable[[], None], left: Callable[[], None]) -> Far | None:
+        """As :meth:`open`, for a client that is not waited for; it leaves with :meth:`flush`. `None` after the end.
+
+        `served` is called when the first bytes have come from the host, `left` once, when the client has gone.
+        """
+        if self._left:
+            return None
+        outbox = CarriedOutbox(near.resume)
+        stream = self._session.open(target, outbox)
+        carried = CarriedStream(self._session, stream, outbox, near, served=served, left=left)
+        self._streams[stream.number] = carried
+        return carried
+
+    def flush(self) -> None:
+        """Let go what was told to carried streams."""
+        if self._session.has_output:
+            self._rouse()
+        self._sweep()
 
     @asynccontextmanager
     async def attach(self, connection: ByteStream) -> AsyncIterator[Attachment]:
@@ -189,6 +208,7 @@ class RelaySession:
             while True:
                 for frame in came:
                     self._take(frame, attachment)
+                self._sweep()
                 if self._session.has_output:
                     self._rouse()
                 if self._session.owes_ack:
@@ -233,8 +253,6 @@ class RelaySession:
             opened.end()
         elif opened is not None:
             opened.fail(stream_problem(stream.target, decode(payload)))
-        if stream.over:
-            self._streams.pop(stream.number, None)
 
     def _rouse(self) -> None:
         """There may be something to send: it goes at once where nothing has to be waited for, else from `_send`."""
@@ -285,9 +303,9 @@ class RelaySession:
                 self._rouse()
 
     def _sweep(self) -> None:
-        """Forget the streams that ended in good order."""
-        alive = self._session.streams
-        self._streams = {number: opened for number, opened in self._streams.items() if number in alive}
+        """Forget the streams that are over."""
+        for stream in self._session.take_gone():
+            self._streams.pop(stream.number, None)
 
     def _abandon(self, error: ProtocolBreak) -> None:
         """What both sides have does not fit together: the next connection begins anew."""

@@ -1,10 +1,11 @@
-"""One stream of a relay session, as everybody else uses it."""
+"""One stream of a relay session, as everybody else uses it: waited for, or carried without waiting."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Final
 
 from remora.core.errors import Code, RemoraError, Unreachable
+from remora.ports import Near
 from remora.wire.relay_frames import ByteQueue
 from remora.wire.relay_session import Session, Stream
 
@@ -127,6 +128,91 @@ class RelayStream:
             raise self._failure
         if self._closed or self._end_written:
             raise _closed_there()
+
+
+class CarriedOutbox(ByteQueue):
+    """What waits to be framed; calls `resume` when there is room again for a client that was held."""
+
+    def __init__(self, resume: Callable[[], None]) -> None:
+        super().__init__()
+        self._resume = resume
+        self.full = False
+
+    def put(self, data: bytes) -> None:
+        """See :class:`remora.wire.relay_frames.ByteQueue`."""
+        super().put(data)
+        self.full = self.size >= _OUTBOX
+
+    def take(self, limit: int) -> bytes:
+        """See :class:`remora.wire.relay_session.Source`."""
+        data = super().take(limit)
+        if self.full and self.size <= _OUTBOX // 2:
+            self.full = False
+            self._resume()
+        return data
+
+
+class CarriedStream:
+    """A :class:`remora.ports.Far` that outlives connections: it holds its client while there is none.
+
+    `served` is called when the first bytes have come, `left` once, at the end.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        stream: Stream,
+        outbox: CarriedOutbox,
+        near: Near,
+        *,
+        served: Callable[[], None],
+        left: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._stream = stream
+        self._outbox = outbox
+        self._near = near
+        self._served: Callable[[], None] | None = served
+        self._left = left
+
+    @property
+    def full(self) -> bool:
+        """See :class:`remora.ports.Far`."""
+        return self._outbox.full
+
+    def take(self, data: bytes) -> None:
+        """See :class:`remora.ports.Far`."""
+        self._outbox.put(data)
+        self._session.touch(self._stream)
+
+    def take_end(self) -> None:
+        """See :class:`remora.ports.Far`."""
+        self._session.end(self._stream)
+
+    def taken(self, count: int) -> None:
+        """See :class:`remora.ports.Far`."""
+        self._session.consume(self._stream, count)
+
+    def close(self) -> None:
+        """See :class:`remora.ports.Far`. What was taken before still goes its way, if anything ever left."""
+        self._session.close(self._stream)
+        self._left()
+
+    def deliver(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._served is not None:
+            self._served()
+            self._served = None
+        self._near.take(data)
+
+    def end(self) -> None:
+        """The other side has sent its last byte."""
+        self._near.take_end()
+
+    def fail(self, error: RemoraError | None) -> None:
+        """The stream is over; the client learns no reason, as from any port."""
+        self._outbox.clear()
+        self._near.cut()
 
 
 def _closed_there() -> Unreachable:

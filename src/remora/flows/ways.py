@@ -16,7 +16,7 @@ from remora.flows.holding import Holder
 from remora.flows.relay import RelaySession
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell, shipped
 from remora.flows.tunnel import open_tunnel
-from remora.ports import ByteStream, RemoteHost, World
+from remora.ports import ByteStream, Far, Near, RemoteHost, World
 
 _MARKER: Final = ("lock", "provision/marker", "provision/marker_wait")
 _ANSWER_LIMIT: Final = 4 * 1024 * 1024
@@ -35,6 +35,14 @@ class Way(Protocol):
 
     async def open_port(self, port: int) -> ByteStream:
         """A connection to a TCP port of the host's loopback."""
+        ...
+
+    def carry_port(self, port: int, near: Near, *, served: Callable[[], None], left: Callable[[], None]) -> Far | None:
+        """The same for `near`, without waiting; `None` where that cannot be. See :meth:`RelaySession.carry`."""
+        ...
+
+    def flush(self) -> None:
+        """Let go what was told to connections that are carried."""
         ...
 
     async def open_relay(self) -> ByteStream:
@@ -66,6 +74,14 @@ class RelayWay:
     async def open_port(self, port: int) -> ByteStream:
         """See :class:`Way`."""
         return self._relay.open(f"port:{port}")
+
+    def carry_port(self, port: int, near: Near, *, served: Callable[[], None], left: Callable[[], None]) -> Far | None:
+        """See :class:`Way`."""
+        return self._relay.carry(f"port:{port}", near, served=served, left=left)
+
+    def flush(self) -> None:
+        """See :class:`Way`."""
+        self._relay.flush()
 
     async def open_relay(self) -> ByteStream:
         """See :class:`Way`."""
@@ -153,6 +169,13 @@ class PlainWay:
     async def open_port(self, port: int) -> ByteStream:
         """See :class:`Way`."""
         return await self._host.open_port(port)
+
+    def carry_port(self, port: int, near: Near, *, served: Callable[[], None], left: Callable[[], None]) -> Far | None:
+        """See :class:`Way`. A channel has to be asked for, and waited for."""
+        return None
+
+    def flush(self) -> None:
+        """See :class:`Way`."""
 
     async def open_relay(self) -> ByteStream:
         """See :class:`Way`."""

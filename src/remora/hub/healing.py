@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from remora.ports import ByteStream, LocalSockets, Visitor
+from remora.ports import ByteStream, Line, LocalSockets, Visitor
 
 
 class HealingSockets:
@@ -28,9 +28,9 @@ class HealingSockets:
             stack.callback(self._served.remove, served)
             yield
 
-    def serve_port(self, port: int, visitor: Visitor) -> AbstractAsyncContextManager[int]:
+    def serve_port(self, port: int, visitor: Visitor, line: Line | None = None) -> AbstractAsyncContextManager[int]:
         """See :class:`~remora.ports.LocalSockets`."""
-        return self._sockets.serve_port(port, visitor)
+        return self._sockets.serve_port(port, visitor, line)
 
     async def connect(self, path: str) -> ByteStream:
         """See :class:`~remora.ports.LocalSockets`."""

@@ -5,6 +5,7 @@ and secrets of this machine, the way onward, and a person who answers by script.
 contract suite (:mod:`remora.testing.contracts`).
 """
 
+from remora.ports.carriage import Far, Line, Near
 from remora.ports.hosts import ConfigReader, ConnectionFacts, Dialler, HostResolver, RemoteHost
 from remora.ports.machine import Clock, EventSpool, LocalNetwork, LocalSockets, Onward, RunLog, RunLogs, SecretReader
 from remora.ports.packages import Package, PackageForm, PackagePart, Packages, Parcel, Platform
@@ -22,11 +23,14 @@ __all__ = [
     "Dialogue",
     "EventSpool",
     "ExitStatus",
+    "Far",
     "HostKeyAnswer",
     "HostKeyQuestion",
     "HostResolver",
+    "Line",
     "LocalNetwork",
     "LocalSockets",
+    "Near",
     "Onward",
     "Package",
     "PackageForm",

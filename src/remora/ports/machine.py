@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from remora.core.secrets import Secret
+from remora.ports.carriage import Line
 from remora.ports.streams import ByteStream, Visitor
 
 
@@ -43,8 +44,11 @@ class LocalSockets(Protocol):
         """
         ...
 
-    def serve_port(self, port: int, visitor: Visitor) -> AbstractAsyncContextManager[int]:
-        """Listen on `port` of loopback, 0 for any, and give the port. Raises ``port-taken``."""
+    def serve_port(self, port: int, visitor: Visitor, line: Line | None = None) -> AbstractAsyncContextManager[int]:
+        """Listen on `port` of loopback, 0 for any, and give the port. Raises ``port-taken``.
+
+        A client that `line` can carry at once need not become a visit.
+        """
         ...
 
     async def connect(self, path: str) -> ByteStream:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PIECE = 512 * 1024
 _BUFFERS = 64
+"""Pieces that are written at once; more of them are many small ones, which are put together before."""
 _PIPE = 1024 * 1024
 _SET_PIPE_SIZE = 1031
 _HELLO_LIMIT = 30.0
@@ -121,6 +122,8 @@ class Attachment:
         output, self._urgent = self._urgent, []
         if self._hosted is not None:
             output += self._hosted.session.take_output(_PIECE)
+        if len(output) > _BUFFERS:
+            output = [b"".join(output)]
         self._pending.extend(output)
         return bool(output)
 

@@ -65,12 +65,14 @@ class End:
     eager = False
 
     def __init__(self, hosted: HostedSession, stream: Stream) -> None:
+        self.number = stream.number
         self._hosted = hosted
         self._loop = hosted.loop
         self._session = hosted.session
         self._stream = stream
         self._spool: Spool = stream.source  # type: ignore[assignment]
         self._socket: socket.socket | None = None
+        self._events = 0
         self._connected = False
         self._incoming: deque[bytes] = deque()
         self._incoming_ended = False
@@ -103,8 +105,11 @@ class End:
         if self.finished:
             self.close()
         else:
-            self._loop.call_at(self, self._loop.now() + _LINGER, self, self.close)
+            self._loop.call_at(self, self._loop.now() + _LINGER, self, self._expire)
             self._arrange()
+
+    def _expire(self) -> None:
+        self._hosted.forget(self)
 
     @property
     def finished(self) -> bool:
@@ -130,6 +135,9 @@ class End:
         self._hosted.held.discard(self)
         self._spool.clear()
         self._incoming.clear()
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._socket is not None:
             self._loop.watch(self._socket, 0, self, self._ready)
             self._socket.close()
@@ -201,7 +209,7 @@ class End:
             self._cut(error)
             return
         if self._stream.over and not self._incoming:
-            self.close()
+            self._hosted.forget(self)
         else:
             self._arrange()
             self._hosted.moved()
@@ -234,8 +242,12 @@ class End:
         wants = self._wants_to_read()
         (self._hosted.held.discard if wants else self._hosted.held.add)(self)
         reads = wants and not self._read_all
-        events = (selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self._incoming else 0)
-        self._loop.watch(self._socket, events, self, self._ready)
+        self._watch((selectors.EVENT_READ if reads else 0) | (selectors.EVENT_WRITE if self._incoming else 0))
+
+    def _watch(self, events: int) -> None:
+        if self._socket is not None and events != self._events:
+            self._events = events
+            self._loop.watch(self._socket, events, self, self._ready)
 
     def _cut(self, error: OSError) -> None:
         code = CLOSE_OVERFLOW if self._was_full else CLOSE_LOST
@@ -246,12 +258,11 @@ class End:
         self._loop.cancel(self)
         self._loop.cancel((self, "room"))
         self._hosted.held.discard(self)
-        if self._socket is not None:
-            self._loop.watch(self._socket, 0, self, self._ready)
-            self._socket.close()
-            self._socket = None
+        self._let_go()
         self._incoming.clear()
         self._session.close(self._stream, code, words)
+        if self._stream.over:
+            self._hosted.forget(self)
         self._hosted.moved()
 
 
@@ -300,17 +311,20 @@ class PortEnd(End):
         while self._places:
             family, address = self._places.pop(0)
             try:
-                self._socket = socket.socket(family, socket.SOCK_STREAM)
+                attempt = self._socket = socket.socket(family, socket.SOCK_STREAM)
             except OSError:
                 continue
-            self._socket.setblocking(False)
-            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            said = self._socket.connect_ex((address, self._port))
-            if said in {0, errno.EINPROGRESS}:
-                self._loop.watch(self._socket, selectors.EVENT_WRITE, self, self._settle)
+            attempt.setblocking(False)
+            attempt.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            said = attempt.connect_ex((address, self._port))
+            if said == 0 or (said == errno.EINPROGRESS and _stands(attempt)):
+                self._adopt()
+                return
+            if said == errno.EINPROGRESS:
+                self._loop.watch(attempt, selectors.EVENT_WRITE, self, self._settle)
                 return
             problem = problem if family == socket.AF_INET6 else said
-            self._socket.close()
+            attempt.close()
             self._socket = None
         self._finish(CLOSE_REFUSED, f"port {self._port}: {os.strerror(problem)}")
 
@@ -325,3 +339,12 @@ class PortEnd(End):
             self._try(problem)
         else:
             self._adopt()
+
+
+def _stands(attempt: socket.socket) -> bool:
+    """Whether a connection that was begun stands already, as one to loopback does: nothing has to be waited for."""
+    try:
+        attempt.getpeername()
+    except OSError:
+        return False
+    return True

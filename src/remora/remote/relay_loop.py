@@ -30,6 +30,7 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._watched: dict[int, tuple[int, Callable[[int], None]]] = {}
         self._timers: dict[Hashable, tuple[float, Party, Callable[[], None]]] = {}
+        self._later: dict[Callable[[], None], Party] = {}
         self._children: list[int] = []
 
     def close(self) -> None:
@@ -57,6 +58,10 @@ class Loop:
         """Call `call` once at `when`, instead of what was to be called for `key`."""
         self._timers[key] = (when, party, call)
 
+    def call_later(self, party: Party, call: Callable[[], None]) -> None:
+        """Call `call` once, when all that is ready now has been dealt with."""
+        self._later[call] = party
+
     def is_due(self, key: Hashable) -> bool:
         """Whether something is to be called for `key`."""
         return key in self._timers
@@ -79,6 +84,21 @@ class Loop:
                 call(events)
             except Exception as error:  # noqa: BLE001 - one session's trouble is not that of the others
                 _abort(party, error)
+        self._call_later()
+        if self._timers:
+            self._call_expired()
+            self._call_later()
+
+    def _call_later(self) -> None:
+        while self._later:
+            later, self._later = self._later, {}
+            for call, party in later.items():
+                try:
+                    call()
+                except Exception as error:  # noqa: BLE001
+                    _abort(party, error)
+
+    def _call_expired(self) -> None:
         now = self.now()
         for name, (when, party, expired) in list(self._timers.items()):
             if when <= now and self._timers.get(name, (0, None, None))[2] is expired:

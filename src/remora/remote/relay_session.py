@@ -62,8 +62,6 @@ class HostedSession:
     def receive(self, frame: Frame) -> None:
         """Do what a frame asks. Raises ProtocolBreak."""
         event = self.session.receive(frame)
-        if self.session.owes_ack:
-            self._owe()
         if event is None:
             return
         kind, stream, payload = event
@@ -79,16 +77,24 @@ class HostedSession:
             end.deliver_end()
         else:
             end.release()
-            self._sweep()
 
     def moved(self) -> None:
-        """There may be something to send, or room for more."""
-        if self._attachment is not None:
+        """There may be something to send, or room for more: it is looked at once, for all that happens now."""
+        self.loop.call_later(self, self._move)
+
+    def forget(self, end: End) -> None:
+        """That end, too, has done all that it had to after its stream."""
+        end.close()
+        self._ends.pop(end.number, None)
+
+    def _move(self) -> None:
+        if self._attachment is not None and not self.over:
+            if self.session.owes_ack:
+                self._owe()
             self._attachment.flush()
             for end in list(self.held):
                 end.resume()
-            if len(self._ends) != len(self.session.streams):
-                self._sweep()
+        self._sweep()
 
     def end(self, reason: str) -> None:
         """End it for good, telling whoever is attached."""
@@ -127,7 +133,8 @@ class HostedSession:
         self.moved()
 
     def _sweep(self) -> None:
-        for number, end in list(self._ends.items()):
-            if number not in self.session.streams and end.finished:
-                end.close()
-                del self._ends[number]
+        """Let go of the ends whose streams are over; one that still has something to give stays until it has."""
+        for stream in self.session.take_gone():
+            end = self._ends.get(stream.number)
+            if end is not None and end.finished:
+                self.forget(end)

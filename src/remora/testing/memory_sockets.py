@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from remora.core.errors import Code, LaunchProblem, RemoraError, Unreachable
-from remora.ports import ByteStream, Visitor
+from remora.ports import ByteStream, Line, Visitor
 from remora.testing.memory_streams import MemoryStream, memory_stream_pair
 
 _FIRST_FREE_PORT = 49152
@@ -31,7 +31,7 @@ class MemorySockets:
             yield
 
     @contextlib.asynccontextmanager
-    async def serve_port(self, port: int, visitor: Visitor) -> AsyncIterator[int]:
+    async def serve_port(self, port: int, visitor: Visitor, line: Line | None = None) -> AsyncIterator[int]:
         """See :class:`remora.ports.LocalSockets`."""
         if port in self._doors:
             raise LaunchProblem(

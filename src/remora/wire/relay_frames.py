@@ -34,8 +34,11 @@ CLOSE_OVERFLOW = "overflow"
 CLOSE_UNKNOWN = "unknown"
 
 HEADER = struct.Struct(">BIQI")
-_CONNECTION_KINDS = frozenset(range(HELLO, LEAVING + 1))
 STREAM_KINDS = frozenset(range(OPEN, CLOSE + 1))
+_MOST = {
+    kind: LARGEST_DATA if kind == DATA else LARGEST_CONTROL for kind in (*range(HELLO, LEAVING + 1), *STREAM_KINDS)
+}
+"""Bytes that a frame of each kind may carry."""
 _MERGED = 64 * 1024
 
 
@@ -80,32 +83,40 @@ class FrameReader:
     """Cuts bytes, in pieces of any size, into frames."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._rest = bytearray()
 
     def feed(self, data: bytes | memoryview) -> list[Frame]:
         """The frames that are complete now. Raises :class:`ProtocolBreak` as soon as a header makes no sense."""
-        buffer = self._buffer
-        buffer += data
-        frames = []
-        start, end = 0, len(buffer)
-        with memoryview(buffer) as view:
-            while end - start >= HEADER.size:
-                kind, stream, number, length = HEADER.unpack_from(buffer, start)
-                _check_header(kind, length)
-                stop = start + HEADER.size + length
-                if stop > end:
-                    break
-                frames.append(Frame(kind, stream, number, bytes(view[start + HEADER.size : stop])))
-                start = stop
-        del buffer[:start]
+        rest = self._rest
+        if rest:
+            rest += data
+            with memoryview(rest) as view:
+                frames, start = _cut(view)
+            del rest[:start]
+        else:
+            with memoryview(data) as view:
+                frames, start = _cut(view)
+                rest += view[start:]
         return frames
 
 
-def _check_header(kind: int, length: int) -> None:
-    if kind not in STREAM_KINDS and kind not in _CONNECTION_KINDS:
-        raise ProtocolBreak("what came is no frame")
-    if length > (LARGEST_DATA if kind == DATA else LARGEST_CONTROL):
-        raise ProtocolBreak("a frame is larger than frames can be")
+def _cut(view: memoryview) -> tuple[list[Frame], int]:
+    """The frames that lie in `view` from its begin, and where the last of them ends."""
+    frames = []
+    start, end, size = 0, len(view), HEADER.size
+    while end - start >= size:
+        kind, stream, number, length = HEADER.unpack_from(view, start)
+        if length > _MOST.get(kind, -1):
+            raise ProtocolBreak(
+                "a frame is larger than frames can be" if kind in _MOST else "what came is no frame",
+            )
+        inside = start + size
+        stop = inside + length
+        if stop > end:
+            break
+        frames.append(Frame(kind, stream, number, bytes(view[inside:stop])))
+        start = stop
+    return frames, start
 
 
 class ByteQueue:

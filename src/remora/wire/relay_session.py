@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import struct
 from collections import deque
+from functools import lru_cache
 
 from remora.wire.relay_frames import (
     ACK,
@@ -100,10 +101,12 @@ class Stream:
         """Whether a frame of this stream may leave now."""
         if self.over:
             return False
+        if self.source.size and self._allowed > 0 and not self._end_sent:
+            return True
         if self._opening or self._owes_credit():
             return True
         if self.source.size and not self._end_sent:
-            return self._allowed > 0
+            return False
         return self._closing is not None or (self._ending and not self._end_sent)
 
     def _owes_credit(self) -> bool:
@@ -112,7 +115,7 @@ class Stream:
     def _next_frame(self) -> tuple[int, bytes]:
         if self._opening:
             self._opening = False
-            return OPEN, json.dumps({"target": self.target, "transient": self.transient}).encode()
+            return OPEN, _opening(self.target, self.transient)
         if self._owes_credit():
             amount, self._owed = self._owed, 0
             self._granted += amount
@@ -127,6 +130,11 @@ class Stream:
         self._end_sent = True
         self.over = self.ended
         return EOF, b""
+
+
+@lru_cache(maxsize=64)
+def _opening(target: str, transient: bool) -> bytes:
+    return json.dumps({"target": target, "transient": transient}).encode()
 
 
 class Session:
@@ -149,6 +157,7 @@ class Session:
         self._kept_size = 0
         self._again: deque[tuple[int, bytes, bytes]] = deque()
         self._ready: dict[int, None] = {}
+        self._gone: list[Stream] = []
         self._new_frames = 0
         self._new_bytes = 0
         self._ack_now = False
@@ -168,6 +177,11 @@ class Session:
         """Whether :meth:`take_output` has something to give."""
         return self._ack_now or bool(self._again) or (bool(self._ready) and self._may_send())
 
+    def take_gone(self) -> list[Stream]:
+        """The streams that are over since this was asked last."""
+        gone, self._gone = self._gone, []
+        return gone
+
     def open(self, target: str, source: Source, *, transient: bool = False) -> Stream:
         """A new stream to `target`; it leaves with the next output."""
         self._highest_stream += 1
@@ -179,7 +193,7 @@ class Session:
 
     def touch(self, stream: Stream) -> None:
         """Something was added to the stream's source."""
-        if stream.has_output():
+        if stream.number not in self._ready and stream.has_output():
             self._ready[stream.number] = None
 
     def end(self, stream: Stream) -> None:
@@ -337,8 +351,8 @@ class Session:
         kind, payload = stream._next_frame()  # noqa: SLF001
         if stream.over:
             self._forget(stream)
-        else:
-            self.touch(stream)
+        elif stream.has_output():
+            self._ready[number] = None
         self._sent += 1
         header = HEADER.pack(kind, number, self._sent, len(payload))
         self._kept.append((self._sent, header, payload))
@@ -357,5 +371,6 @@ class Session:
         self._acknowledged = max(self._acknowledged, number)
 
     def _forget(self, stream: Stream) -> None:
-        self.streams.pop(stream.number, None)
-        self._ready.pop(stream.number, None)
+        if self.streams.pop(stream.number, None) is not None:
+            self._ready.pop(stream.number, None)
+            self._gone.append(stream)
