@@ -17,10 +17,15 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code, ProtocolProblem
 from remora.core.settings import Limits
 from remora.flows.bridge import bridge
+from remora.flows.client_guard import ClientGuard, ClientTerms
 from remora.ports import ByteStream
 from remora.testing.memory_streams import memory_stream_pair
 
 LIMITS = Limits(request=20.0)
+
+
+async def trusts_nothing(folder: str) -> bool:
+    return False
 
 
 @asynccontextmanager
@@ -28,7 +33,8 @@ async def bridged(socket: str) -> AsyncIterator[tuple[ByteStream, "asyncio.Task[
     """A client's end of a bridge to what listens at `socket`."""
     near, far = memory_stream_pair()
     server = await LocalSockets().connect(socket)
-    task = asyncio.ensure_future(bridge(far, server, clock=SystemClock(), limits=LIMITS))
+    guard = ClientGuard(ClientTerms(), trusts_nothing)
+    task = asyncio.ensure_future(bridge(far, server, guard=guard, clock=SystemClock(), limits=LIMITS))
     try:
         yield near, task
     finally:
@@ -127,3 +133,33 @@ def test_a_server_that_ends_first_is_told() -> None:
             assert caught.value.code is Code.SERVER_GONE
 
     run(go())
+
+
+def test_a_refusal_is_a_line_of_its_own_beside_a_long_message_of_the_server(tmp_path: Path) -> None:
+    half_way = asyncio.Event()
+
+    async def speak(socket: ServerConnection) -> None:
+        async def parts() -> AsyncIterator[str]:
+            yield '{"method":"long","params":"'
+            await half_way.wait()
+            yield "x" * 100 + '"}'
+
+        await socket.send(parts())
+        await socket.wait_closed()
+
+    async def go() -> list[dict[str, object]]:
+        path = str(tmp_path / "s.sock")
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(unix_serve(speak, path, compression=None, ping_interval=None))
+            client, _ = await stack.enter_async_context(bridged(path))
+            rest = bytearray(await client.read(2**20))
+            assert b"\n" not in rest
+            asked = {"id": 5, "method": "thread/start", "params": {"sandbox": "danger-full-access"}}
+            await client.write(json.dumps(asked).encode() + b"\n")
+            half_way.set()
+            return [json.loads(await line(client, rest)) for _ in range(2)]
+
+    told, refused = run(go())
+    assert told["method"] == "long"
+    assert refused["id"] == 5
+    assert "names no folder" in str(refused["error"])

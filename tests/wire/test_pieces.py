@@ -10,8 +10,8 @@ from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
 from remora.core.errors import Code, ProtocolProblem
-from remora.wire.line_pieces import LineCutter, OpenRequests, as_line
-from remora.wire.socket_pieces import Piece, PieceSocket
+from remora.wire.line_pieces import LineCutter, as_line
+from remora.wire.socket_pieces import PieceSocket
 
 texts = st.lists(st.text(st.characters(codec="utf-8"), min_size=1), max_size=6)
 
@@ -106,19 +106,6 @@ def test_the_farewell_is_said_once_and_answered() -> None:
     assert socket.is_over
     server.receive_data(socket.pending())
     assert socket.close() == b""
-
-
-def test_requests_are_open_until_they_are_answered() -> None:
-    requests = OpenRequests()
-    large = b'{"id":"big","method":"m","params":"' + b"x" * 200_000 + b'"}'
-    for said in (b'{"method":"m","id":7}', b'{"method":"note"}', b'{"id":3,"result":{}}', b"no json", large):
-        for start in range(0, len(said), 50_000):
-            part = said[start : start + 50_000]
-            requests.said(Piece(part, start + 50_000 >= len(said)))
-    assert requests.count == 2
-    for heard in (b'{"id":7,"method":"server asks"}', b'{"result":1,"id":7}', b'{"id":"big","result":1}'):
-        requests.heard(Piece(heard, last=True))
-    assert requests.count == 0
 
 
 def test_a_server_that_asks_and_does_not_listen_fills_no_memory() -> None:

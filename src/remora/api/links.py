@@ -163,28 +163,40 @@ async def connect(
 async def bridge(
     alias: str,
     *,
+    folder: str | None = None,
     codex: str | None = None,
     tell: "Callable[[RemoraError], None]" = lambda error: None,
+    note: "Callable[[str], None]" = lambda sentence: None,
     ssh_config: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> None:
     """Speak newline-delimited JSON on standard input and output for the app server on `alias`, until either ends.
 
     Starts the hub and the link as needed; nobody can be asked anything. The messages are the program's own, and
-    ``initialize`` is among them. A hub that is killed meanwhile is started again and nothing of the conversation is
-    lost, unless the host has no relay; `tell` hears why its link could not be live at once. Raises
-    :class:`BrokenPipeError` when nobody reads the output any more, ``link-missing`` when the link is dropped, and as
+    ``initialize`` is among them. Threads and commands for which the program names no folder work in `folder`. Without
+    it they may only read, and `note` hears so; those that are to write are refused. A folder that the host does not
+    trust is not trusted by this. An answer to what this program was not asked is not passed on.
+
+    A hub that is killed meanwhile is started again and nothing of the conversation is lost, unless the host has no
+    relay; `tell` hears why its link could not be live at once. Raises :class:`BrokenPipeError` when nobody reads the
+    output any more, ``folder-missing``, ``link-missing`` when the link is dropped, and as
     :func:`remora.flows.bridge.bridge`.
     """
     from remora import wiring
     from remora.flows.bridge import bridge
+    from remora.flows.client_guard import ClientGuard, ClientTerms, HostTrust
     from remora.hub.lasting import use_lasting
 
     link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
+    clock, limits = wiring.system_clock(), settings.limits
+    found = await link.find_folder(folder) if folder is not None else None
+    terms = ClientTerms(folder=found, find_folder=link.find_folder)
     with wiring.standard_streams() as client:
 
         async def work(open_server: "OpenServer") -> None:
-            await bridge(client, await open_server(), clock=wiring.system_clock(), limits=settings.limits)
+            trust = HostTrust(open_server, clock=clock, limits=limits)
+            guard = ClientGuard(terms, trust.trusts, tell=note)
+            await bridge(client, await open_server(), guard=guard, clock=clock, limits=limits)
 
         await use_lasting(await link.body(), settings, work, codex=codex, tell=tell)
 

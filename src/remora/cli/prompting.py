@@ -46,6 +46,18 @@ def read_aliases(words: Sequence[str], *, command: str) -> list[str]:
     return list(dict.fromkeys(address.alias for address in addresses))
 
 
+def read_folder(word: str, *, command: str) -> Address:
+    """``ALIAS`` or ``ALIAS:DIR``. Raises :class:`UsageProblem`, for a thread too."""
+    address = parse_address(word)
+    if address.thread is not None:
+        raise UsageProblem(
+            Code.USAGE,
+            f"{word!r} names a thread, and {command} takes a host or a folder.",
+            next_step=f"Use: remora {command} {address.alias}, or remora {command} {address.alias}:DIR",
+        )
+    return address
+
+
 def read_prompt(typed: str | None, address: Address) -> str:
     """The prompt from the command line, or all of standard input for ``-``; what is not UTF-8 stands as ``\\xNN``.
 

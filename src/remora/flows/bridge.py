@@ -1,6 +1,7 @@
 """A program that speaks newline-delimited JSON, as an SDK or an editor does, and an app server that speaks WebSocket.
 
-The messages are theirs: nothing is added, answered or left out here, ``initialize`` included.
+The messages are theirs, ``initialize`` included. What :mod:`remora.flows.client_guard` says of them is all that is
+changed, refused or left out.
 """
 
 import asyncio
@@ -9,9 +10,10 @@ from typing import Final
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit
 from remora.core.settings import Limits
+from remora.flows.client_guard import ClientGuard
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock
-from remora.wire.line_pieces import LineCutter, OpenRequests, as_line
+from remora.wire.line_pieces import LineCutter, as_line
 from remora.wire.socket_pieces import Piece, PieceSocket
 
 _READ: Final = 256 * 1024
@@ -19,14 +21,21 @@ _FAREWELL: Final = 1.0
 """Seconds that a server gets to answer our farewell."""
 
 
-async def bridge(client: ByteStream, server: ByteStream, *, clock: Clock, limits: Limits) -> None:
+async def bridge(
+    client: ByteStream,
+    server: ByteStream,
+    *,
+    guard: ClientGuard,
+    clock: Clock,
+    limits: Limits,
+) -> None:
     """Carry messages between `client` (lines) and `server` (a WebSocket after its upgrade) until one of them ends.
 
     Messages may have any size: each side is read only as fast as the other one takes. When the client has ended,
     what it asked for is still answered, within ``limits.request``. Raises ``server-gone`` when the server ends first,
     ``handshake-failed``, ``protocol-violation``, and what the streams raise. On return `server` is closed.
     """
-    carrier = _Carrier(client, server, clock=clock, limits=limits)
+    carrier = _Carrier(client, server, guard, clock=clock, limits=limits)
     try:
         await carrier.open()
         await carrier.carry()
@@ -37,16 +46,27 @@ async def bridge(client: ByteStream, server: ByteStream, *, clock: Clock, limits
 class _Carrier:
     """Two directions and the answers to pings, each in a task of its own, so that none waits for another."""
 
-    def __init__(self, client: ByteStream, server: ByteStream, *, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self,
+        client: ByteStream,
+        server: ByteStream,
+        guard: ClientGuard,
+        *,
+        clock: Clock,
+        limits: Limits,
+    ) -> None:
         self._client = client
         self._server = server
         self._clock = clock
         self._limits = limits
         self._socket = PieceSocket()
-        self._requests = OpenRequests()
+        self._guard = guard
+        self._between = True
+        self._answers = bytearray()
         self._answered = asyncio.Event()
         self._pinged = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._telling = asyncio.Lock()
 
     async def open(self) -> None:
         """Upgrade. As long as the link is down it waits."""
@@ -89,12 +109,12 @@ class _Carrier:
         await self._write(self._socket.close())
 
     async def _say(self, pieces: Iterable[Piece]) -> None:
-        out = bytearray()
         for piece in pieces:
-            self._requests.said(piece)
-            out += self._socket.send(piece)
-        if out:
-            await self._write(bytes(out))
+            passed = await self._guard.take(piece)
+            if passed.pieces:
+                await self._write(b"".join(map(self._socket.send, passed.pieces)))
+            for answer in passed.answers:
+                await self._tell(answer + b"\n")
 
     async def _listen(self) -> None:
         while not self._socket.is_over and (data := await self._server.read(_READ)):
@@ -102,18 +122,31 @@ class _Carrier:
 
     async def _pass_on(self, data: bytes) -> None:
         out = bytearray()
-        for piece in self._socket.receive(data):
-            self._requests.heard(piece)
-            out += as_line(piece)
-        if out:
-            await self._client.write(bytes(out))
+        async with self._telling:
+            for piece in self._socket.receive(data):
+                self._guard.conversation.heard(piece)
+                out += as_line(piece)
+                self._between = piece.last
+                if self._between and self._answers:
+                    out += self._answers
+                    self._answers = bytearray()
+            if out:
+                await self._client.write(bytes(out))
         if self._socket.has_pending:
             self._pinged.set()
-        if not self._requests.count:
+        if not self._guard.conversation.open_requests:
             self._answered.set()
 
+    async def _tell(self, line: bytes) -> None:
+        """Say a line of our own to the client, between two of the server's."""
+        async with self._telling:
+            if self._between:
+                await self._client.write(line)
+            else:
+                self._answers += line
+
     async def _all_answered(self) -> None:
-        while self._requests.count:
+        while self._guard.conversation.open_requests:
             self._answered.clear()
             await self._answered.wait()
 

@@ -17,7 +17,14 @@ app = make_app()
 @common_options
 def bridge(
     options: Options,
-    alias: Annotated[str, typer.Argument(metavar="ALIAS", autocompletion=complete_alias)],
+    place: Annotated[
+        str,
+        typer.Argument(
+            metavar="ALIAS[:DIR]",
+            help="The host, and the folder of threads that name none.",
+            autocompletion=complete_alias,
+        ),
+    ],
     codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
 ) -> int:
     """Speak JSON lines with the app server on a host.
@@ -25,25 +32,42 @@ def bridge(
     For SDKs and editors that start codex app-server: they start this instead. Connects as remora connect does, but
     asks nothing: what needs a person is refused with exit code 11. Lost connections are pauses, and so is a hub that
     was killed. Standard output has the server's messages and nothing else. The end of standard input ends it, after
-    what was asked for is answered.
+    what was asked for is answered; SIGTERM ends it at once. Both are exit code 0, as with codex app-server.
+
+    A thread for which the program names no folder works in DIR. Without DIR it works in the home folder and may only
+    read; one that is asked for with a writing sandbox is refused. A folder that the host does not trust stays so.
 
     Examples:
 
-      remora bridge devbox
+      remora bridge devbox:~/proj
 
       Codex(CodexConfig(launch_args_override=("remora", "bridge", "devbox")))      # the official Python SDK
     """
     from remora import api
-    from remora.cli.output import show_error
-    from remora.cli.prompting import read_aliases
+    from remora.cli.ending import Ending
+    from remora.cli.output import show_error, tell
+    from remora.cli.prompting import read_folder
+    from remora.core.errors import ExitCode, Interrupted, RemoraError
 
-    (name,) = read_aliases([alias], command="bridge")
+    address = read_folder(place, command="bridge")
     work = api.bridge(
-        name,
+        address.alias,
+        folder=address.folder,
         codex=codex,
         tell=partial(show_error, json=False),
+        note=lambda sentence: tell(f"remora: {sentence}"),
         ssh_config=options.ssh_config,
         settings=options.settings,
     )
-    run_async(work, options)
-    return 0
+    ending, codes = Ending(), [ExitCode.DONE]
+
+    def end(reason: RemoraError | None) -> bool:
+        codes.append(ExitCode.INTERRUPTED if reason is None else ExitCode.DONE)
+        return False
+
+    ending.listen(end)
+    try:
+        run_async(work, options, ending)
+    except Interrupted:
+        return codes[-1]
+    return ExitCode.DONE

@@ -1,0 +1,171 @@
+"""What passes from a client of this machine to the app server of a host, and how it is changed on the way.
+
+A client speaks to that server as to one of its own machine: it names no folder and means the one it was started in; it
+says this machine's settings and means that one's. So a request that opens a thread is looked at before it is passed on.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from remora.core.errors import RemoraError
+from remora.core.settings import Limits
+from remora.flows.rpc import open_rpc
+from remora.ports import ByteStream, Clock
+from remora.wire.client.conversation import Conversation
+from remora.wire.client.envelope import guess_envelope, read_envelope
+from remora.wire.client.messages import Beginning, MessageGatherer, Rest, Whole
+from remora.wire.client.thread_terms import (
+    CHANGED,
+    TERMS,
+    UNSEEN,
+    ClientRequest,
+    read_request,
+    says_trusted,
+    trust_question,
+)
+from remora.wire.jsonrpc import Framing, encode_error
+from remora.wire.socket_pieces import Piece
+
+_TOO_LONG: Final = -32600
+
+OpenServer = Callable[[], Awaitable[ByteStream]]
+"""Gives a connection to the app server."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTerms:
+    """Under which terms a client works.
+
+    `folder` is the one of its threads that name none; `find_folder` makes an absolute path of any other name, and is
+    `None` for a client that has only absolute ones. `said` are the members of a thread's terms that the user said here;
+    the others are left to the host.
+    """
+
+    folder: str | None = None
+    find_folder: Callable[[str], Awaitable[str]] | None = None
+    said: frozenset[str] = TERMS
+
+
+@dataclass(slots=True)
+class Passed:
+    """What came of the client's pieces: what the server gets, and what the client gets back at once."""
+
+    pieces: list[Piece] = field(default_factory=list)
+    answers: list[bytes] = field(default_factory=list)
+
+
+class HostTrust:
+    """Asks the host whether it trusts a folder, over a connection of its own."""
+
+    def __init__(self, open_server: OpenServer, *, clock: Clock, limits: Limits) -> None:
+        self._open_server = open_server
+        self._clock = clock
+        self._limits = limits
+
+    async def trusts(self, folder: str) -> bool:
+        """What its configuration says. A server that does not tell trusts nothing."""
+        try:
+            stream = await self._open_server()
+            async with open_rpc(stream, Framing.WEBSOCKET, clock=self._clock, limits=self._limits) as rpc:
+                answer = await rpc.request("config/read", trust_question(folder))
+        except RemoraError:
+            return False
+        return says_trusted(answer, folder)
+
+
+class ClientGuard:
+    """Looks at what one client says, message by message."""
+
+    def __init__(
+        self,
+        terms: ClientTerms,
+        trusts: Callable[[str], Awaitable[bool]],
+        *,
+        tell: Callable[[str], None] = lambda sentence: None,
+    ) -> None:
+        self._terms = terms
+        self.conversation = Conversation()
+        self._trusts = trusts
+        self._tell = tell
+        self._gatherer = MessageGatherer()
+        self._passes = True
+        self._told = False
+
+    async def take(self, piece: Piece) -> Passed:
+        """The next piece of the client."""
+        passed = Passed()
+        match self._gatherer.take(piece):
+            case Whole(text):
+                await self._judge(text, passed)
+            case Beginning(text):
+                self._passes = self._judge_long(text, passed)
+                if self._passes:
+                    passed.pieces.append(Piece(text, last=False))
+            case Rest(rest) if self._passes:
+                passed.pieces.append(rest)
+            case _:
+                pass
+        return passed
+
+    async def _judge(self, text: bytes, passed: Passed) -> None:
+        envelope = read_envelope(text)
+        request = None
+        if envelope.id is not None and envelope.method in CHANGED:
+            request = read_request(text, envelope.id, envelope.method)
+        if request is not None:
+            try:
+                refusal = await self._change(request)
+            except RemoraError as error:
+                refusal = f"{error.message} {error.next_step}"
+            if refusal is not None:
+                passed.answers.append(request.refusal(refusal))
+                return
+            text = request.encode()
+        if self.conversation.may_say(envelope):
+            passed.pieces.append(Piece(text, last=True))
+
+    def _judge_long(self, text: bytes, passed: Passed) -> bool:
+        envelope = guess_envelope(text)
+        if envelope.method in CHANGED - UNSEEN:
+            if envelope.id is not None:
+                sentence = f"remora passes on no {envelope.method} of more than a mebibyte."
+                passed.answers.append(encode_error(envelope.id, _TOO_LONG, sentence))
+            return False
+        return self.conversation.may_say(envelope)
+
+    async def _change(self, request: ClientRequest) -> str | None:
+        """Change what has to be changed; why it is refused, if it is."""
+        if request.opens_thread:
+            request.keep_terms(self._terms.said)
+        await self._name_folder(request)
+        if request.folder is None and request.needs_folder:
+            return self._keep_home_unwritten(request)
+        folder = request.folder if request.starts_thread and request.may_write else None
+        if folder is not None and not await self._trusts(folder):
+            request.distrust(folder)
+        return None
+
+    async def _name_folder(self, request: ClientRequest) -> None:
+        named, default, find = request.folder, self._terms.folder, self._terms.find_folder
+        if named is None:
+            if request.needs_folder and default is not None:
+                request.work_in(default)
+        elif not named.startswith("/") and find is not None:
+            beside = default is not None and not named.startswith("~")
+            request.work_in(await find(f"{default}/{named}" if beside else named))
+
+    def _keep_home_unwritten(self, request: ClientRequest) -> str | None:
+        if not request.says_sandbox:
+            request.only_read()
+            if not self._told:
+                self._tell(
+                    f"{request.method} names no folder (cwd), works in the home folder, and may only read there."
+                )
+            self._told = True
+        elif request.may_write:
+            return (
+                f"{request.method} names no folder (cwd), and would work in the home folder of the host with a sandbox"
+                " that may write there. Name a folder, or start the bridge with one: remora bridge ALIAS:DIR"
+            )
+        return None
