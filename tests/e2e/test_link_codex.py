@@ -32,7 +32,7 @@ async def begin_turn(rpc: RpcClient, folder: str, **settings: object) -> str:
     started = await rpc.request("thread/start", {"cwd": folder, **settings})
     thread_id = str(started["thread"]["id"])
     words = [appserver.text_input("please")]
-    await rpc.request("turn/start", appserver.turn_start(thread_id, words, message_id="m-1"))
+    await rpc.request("turn/start", appserver.turn_start(thread_id, words, message_id="m-1", safety={}))
     return thread_id
 
 

@@ -20,6 +20,7 @@ from remora.core.errors import RemoraError
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import CallTool, RunCommand, Say, ScriptedModel, Step
 from remora.flows.interrupting import InterruptSwitch
+from remora.flows.opening import Opening
 from remora.flows.threads import ThreadClient
 from remora.flows.turn_stop import stop_thread
 from remora.wire.reports.run import ApprovalRequested, CommandStarted, RunEvent, RunReport, TurnStarted, Warned
@@ -239,8 +240,9 @@ def test_a_turn_whose_client_was_killed_can_be_stopped_by_another(version: str, 
             async with server.connect() as other:
                 threads = ThreadClient(other.rpc)
                 request = cautious() if asks else ask()
-                thread = await threads.start(request.settings(str(server.folder)))
-                await threads.start_turn(thread.thread_id, request.inputs, message_id="m")
+                opened = await Opening(request).open(other.rpc, str(server.folder))
+                thread = opened.thread
+                await threads.start_turn(thread.thread_id, request.inputs, message_id="m", safety=opened.terms.params)
                 await until(lambda: asks or running(sleep) == 1)
             if asks:
                 await waiting(server)

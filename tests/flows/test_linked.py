@@ -13,11 +13,10 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, ShellProblem
 from remora.core.settings import DEFAULT_LIMITS
-from remora.flows.launch import Ahead
 from remora.flows.linked import open_linked_server
-from remora.flows.threads import ThreadClient, start_request
+from remora.flows.opening import Opening
+from remora.flows.run_request import RunRequest
 from remora.ports import ByteStream
-from remora.wire.appserver import ThreadSettings
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 
@@ -105,24 +104,18 @@ async def quiet(thread: FakeThread, peer: object) -> None:
     """The model says nothing."""
 
 
-def begin(settings: list[ThreadSettings]) -> Ahead:
-    def ahead(folder: str) -> list[tuple[str, object]]:
-        settings.append(ThreadSettings(folder=folder))
-        return [start_request(settings[0])]
-
-    return ahead
+def begin() -> Opening:
+    return Opening(RunRequest(prompt="", message_id="m", folder="app"))
 
 
 def test_a_thread_is_ready_after_two_flights() -> None:
     async def go() -> None:
         async with FakeThread(quiet).serve() as server:
-            access, settings = FakeAccess(server), list[ThreadSettings]()
-            linked = open_linked_server(
-                access, "app", clock=SystemClock(), limits=DEFAULT_LIMITS, ahead=begin(settings)
-            )
+            access, opening = FakeAccess(server), begin()
+            linked = open_linked_server(access, "app", clock=SystemClock(), limits=DEFAULT_LIMITS, ahead=opening.ahead)
             async with linked as link:
-                thread = await ThreadClient(link.rpc).start(settings[0])
-                assert thread.thread_id == THREAD
+                opened = await opening.open(link.rpc, link.folder)
+                assert opened.thread.thread_id == THREAD
                 assert access.flights.count == 2
                 assert (link.user, link.folder, link.version) == ("me", "/srv/app", "9.9.9")
             (started,) = [request for request in server.requests if request["method"] == "thread/start"]
@@ -137,7 +130,7 @@ def test_a_missing_folder_is_told_before_anything_is_started() -> None:
             access = FakeAccess(server, missing=True)
             with pytest.raises(RemoraError) as caught:
                 async with open_linked_server(
-                    access, "app", clock=SystemClock(), limits=DEFAULT_LIMITS, ahead=begin([])
+                    access, "app", clock=SystemClock(), limits=DEFAULT_LIMITS, ahead=begin().ahead
                 ):
                     pass
             assert caught.value.code is Code.FOLDER_MISSING

@@ -222,7 +222,7 @@ def test_f57_items_and_notifications_from_the_future_are_told_or_left_out() -> N
             assert [each.message for each in of(Warned, events)] == ["careful"]
             assert "no" not in [each.text for each in of(Message, events)]
             (ready,) = of(ThreadReady, events)
-            assert (ready.sandbox, ready.approval_policy) == ("workspace-write", "granular")
+            assert (ready.sandbox, ready.approval_policy) == ("read-only", "granular")
             assert report_of(events).final_message == "hello"
 
     run(go())

@@ -66,7 +66,7 @@ class FakeThread:
             "cwd": "/srv",
             "model": "m",
             "approvalPolicy": {"granular": {}},
-            "sandbox": {"type": "workspaceWrite"},
+            "sandbox": {"type": "readOnly"},
         }
 
     async def _start(self, peer: Peer, request: dict[str, Any]) -> None:

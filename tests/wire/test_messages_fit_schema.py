@@ -8,9 +8,11 @@ from tests.support.codex import VERSIONS
 from tests.support.schema import protocol_schema
 
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
+from remora.core.trust.safety import SafetyConfig
 from remora.flows.run_request import RunRequest
-from remora.wire import approvals, appserver, scored_server
+from remora.wire import approvals, appserver, safety, scored_server
 from remora.wire.appserver import ApprovalPolicy, SandboxMode, ThreadSettings
+from remora.wire.safety import own_terms
 
 pytestmark = pytest.mark.codex
 generations = pytest.mark.parametrize("version", VERSIONS)
@@ -23,6 +25,14 @@ EVERYTHING = ThreadSettings(
     sandbox=SandboxMode.READ_ONLY,
     approval_policy=ApprovalPolicy.UNTRUSTED,
 )
+TERMS = [
+    own_terms(config, sandbox, policy, trusted=False, distrusted=False)
+    for config, sandbox, policy in (
+        (SafetyConfig(), None, None),
+        (SafetyConfig(), "danger-full-access", "never"),
+        (SafetyConfig(roots=("/extra",), network=True, approval_policy="untrusted"), "workspace-write", None),
+    )
+]
 REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("initialize", appserver.initialize_params("1.0")),
     ("thread/start", appserver.thread_start(ThreadSettings())),
@@ -35,13 +45,18 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("thread/turns/list", appserver.turns_list("t", limit=5, cursor="c", items=False)),
     ("thread/items/list", appserver.items_list("t", "u", limit=5)),
     ("thread/items/list", appserver.items_list("t", "u", limit=5, cursor="c")),
-    ("turn/start", appserver.turn_start("t", [appserver.text_input("hi")], message_id="m", effort="high")),
+    *(
+        ("turn/start", appserver.turn_start("t", [appserver.text_input("hi")], message_id="m", safety=terms.params))
+        for terms in TERMS
+    ),
     (
         "turn/start",
         appserver.turn_start(
             "t",
             RunRequest(prompt="look", message_id="m", images=["data:image/png;base64,AA=="]).inputs,
             message_id="m",
+            safety={},
+            effort="high",
         ),
     ),
     ("turn/interrupt", appserver.turn_interrupt("t", "u")),
@@ -52,6 +67,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("command/exec", scored_server.try_writing({}, "/srv", scored_server.READ_ONLY, limit=5)),
     ("command/exec", scored_server.try_writing({}, "/srv", scored_server.workspace_of("/srv"), limit=5)),
     ("config/read", {"cwd": "/srv"}),
+    ("config/read", safety.read_account()),
 ]
 
 QUESTIONS: list[tuple[str, dict[str, Any]]] = [

@@ -108,6 +108,7 @@ class Code(StrEnum):
     SERVER_OVERLOADED = "server-overloaded", Stage.THREAD, Verdict.RETRY
     THREAD_MISSING = "thread-missing", Stage.THREAD, Verdict.NEEDS_HUMAN
     THREAD_BUSY = "thread-busy", Stage.THREAD, Verdict.RETRY
+    LOOSER_THAN_ASKED = "looser-than-asked", Stage.THREAD, Verdict.NEEDS_HUMAN
     TURN_FAILED = "turn-failed", Stage.THREAD, Verdict.FATAL
     PROCESSES_LEFT = "processes-left", Stage.THREAD, Verdict.NEEDS_HUMAN
     STOP_UNPROVEN = "stop-unproven", Stage.THREAD, Verdict.NEEDS_HUMAN

@@ -14,11 +14,12 @@
     ├── LaunchProblem          9   the app server, the relay or the hub did not come up
     ├── ProtocolProblem       10   bytes or versions that do not fit; a request with unknown outcome
     ├── NeedsPerson           11   a question that nobody may answer
+    ├── Denied                12   what would be in force is more than what was asked for, or trusted
     ├── TimeLimit             14   a wait reached its limit
     ├── Interrupted          130   the user stopped it
     └── TaskFailed             1   the turn itself failed
 
-Exit code 12 (denied by a policy) is promised and belongs to no failure yet; 13 is for several hosts together.
+Exit code 13 is for several hosts together.
 
 The code says what happened, the stage where, the verdict what it asks for. All three stand in one table,
 :class:`Code`, so that the same failure is never judged twice.
@@ -157,6 +158,12 @@ class NeedsPerson(RemoraError):
     """Something was asked and nobody may answer: no terminal, or ``--no-input``."""
 
     exit_code = ExitCode.NEEDS_PERSON
+
+
+class Denied(RemoraError):
+    """What would be in force is more than what was asked for, or than what was trusted."""
+
+    exit_code = ExitCode.DENIED
 
 
 class TimeLimit(RemoraError):

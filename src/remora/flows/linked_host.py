@@ -14,12 +14,11 @@ from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.linked import LinkAccess, LinkedServer, open_linked_server
-from remora.flows.rpc import Asked
+from remora.flows.opening import Opening
 from remora.flows.run import Connect, run_thread
 from remora.flows.run_request import RunRequest, read_request, require_text
-from remora.flows.threads import ThreadClient, resume_request, start_request
+from remora.flows.threads import ThreadClient
 from remora.ports import ApprovalHandler, World
-from remora.wire.appserver import read_thread
 from remora.wire.reports.links import LinkBody
 from remora.wire.reports.run import RunEvent, ThreadReady, TurnStarted
 
@@ -68,10 +67,17 @@ class LinkedHost:
         )
         return await self._open_thread(request)
 
-    async def resume_thread(self, words: str) -> "LinkedThread":
-        """A thread that is there already, by its id, the beginning of it, or its name. Raises ``thread-missing``."""
+    async def resume_thread(
+        self, words: str, *, sandbox: str | None = None, approval_policy: str | None = None
+    ) -> "LinkedThread":
+        """A thread that is there already, by its id, the beginning of it, or its name.
+
+        It goes on with the sandbox and the approval policy that it has, unless others are given; ones that are looser
+        than the account's configuration says have to be given. Raises ``thread-missing``, ``looser-than-asked``.
+        """
         thread_id = await (await self.threads()).find(words)
-        return await self._open_thread(RunRequest(prompt="", message_id="", thread=thread_id))
+        request = read_request("", message_id="", thread=thread_id, sandbox=sandbox, approval_policy=approval_policy)
+        return await self._open_thread(request)
 
     async def forward(self, port: int, *, local_port: int | None = None) -> "LinkedForward":
         """Reach `port` of the host's loopback through a port of this machine, until stopped or the host is left.
@@ -128,19 +134,15 @@ class LinkedHost:
     async def _open_thread(self, request: RunRequest) -> "LinkedThread":
         """The thread of `request`, on a connection that its first run goes on with."""
 
-        def asked(folder: str) -> Asked:
-            if request.thread is not None:
-                return resume_request(request.thread, request.settings(None))
-            return start_request(request.settings(folder))
-
-        connection = Holder(partial(self.connect, request.folder, lambda folder: [asked(folder)]))
+        opening = Opening(request)
+        connection = Holder(partial(self.connect, request.folder, opening.ahead))
         try:
             server = await connection.opened()
-            answer = await server.rpc.foresee(asked(server.folder))
+            opened = await opening.open(server.rpc, server.folder)
         except BaseException:
             await connection.close()
             raise
-        thread = LinkedThread(self, read_thread(answer).thread_id, request, connection)
+        thread = LinkedThread(self, opened.thread.thread_id, request, (opening, connection))
         self._threads.add(thread)
         return thread
 
@@ -171,6 +173,7 @@ class LinkedHost:
         *,
         approvals: ApprovalHandler | None,
         interrupt: InterruptSwitch,
+        opening: Opening | None,
     ) -> AsyncGenerator[RunEvent, None]:
         """See :func:`remora.flows.run.run_thread`."""
         world = self._world
@@ -184,6 +187,7 @@ class LinkedHost:
             random=world.random,
             limits=world.limits,
             spool=world.spool,
+            opening=opening,
         )
 
 
@@ -195,12 +199,18 @@ class LinkedThread:
     """
 
     def __init__(
-        self, host: LinkedHost, thread_id: str, request: RunRequest, connection: Holder[LinkedServer] | None = None
+        self,
+        host: LinkedHost,
+        thread_id: str,
+        request: RunRequest,
+        opened: tuple[Opening, Holder[LinkedServer]],
     ) -> None:
         self.thread_id = thread_id
         self._host = host
         self._request = request
-        self._connection = connection
+        self._opening: Opening | None
+        self._connection: Holder[LinkedServer] | None
+        self._opening, self._connection = opened
         self._interrupt: InterruptSwitch | None = None
         self._turn_id: str | None = None
 
@@ -220,7 +230,8 @@ class LinkedThread:
         require_text("prompt", prompt)
         self._interrupt = InterruptSwitch()
         request = replace(self._request, prompt=prompt, message_id=str(uuid4()))
-        events = self._host.run(self._connect, request, approvals=approvals, interrupt=self._interrupt)
+        opening, self._opening = self._opening, None
+        events = self._host.run(self._connect, request, approvals=approvals, interrupt=self._interrupt, opening=opening)
         try:
             async with aclosing(events):
                 async for event in events:

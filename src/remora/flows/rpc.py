@@ -101,10 +101,6 @@ class RpcClient:
         task.add_done_callback(ignore)
         self._ahead[_key(*asked)] = task
 
-    async def foresee(self, asked: Asked) -> Any:
-        """The answer to what was asked ahead; whoever takes it with :meth:`request` still gets it."""
-        return await asyncio.shield(self._ahead[_key(*asked)])
-
     async def drop_ahead(self) -> None:
         """Forget answers that nobody took. Run by :func:`open_rpc`."""
         await dismiss(*self._ahead.values())

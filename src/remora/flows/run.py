@@ -16,6 +16,7 @@ from remora.core.settings import Limits
 from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead
+from remora.flows.opening import Opening
 from remora.flows.rpc import RpcClient
 from remora.flows.run_request import RunRequest
 from remora.flows.turn import End, Turn
@@ -93,6 +94,7 @@ async def run_thread(
     random: Random,
     limits: Limits,
     spool: Callable[[], EventSpool],
+    opening: Opening | None = None,
 ) -> AsyncGenerator[RunEvent, None]:
     """Run `request` and tell what happens; the last document is the report.
 
@@ -103,8 +105,8 @@ async def run_thread(
     `interrupt` does, because nobody is left to answer it; two interrupts before leave it running there.
     """
     began = clock.monotonic()
-    turn = Turn(request, approvals, clock=clock, limits=limits)
-    summary = Summary(alias)
+    turn = Turn(request, approvals, clock=clock, limits=limits, opening=opening)
+    summary = Summary(alias, request.options)
     run = _Run(connect, turn, alias=alias, interrupt=interrupt, clock=clock, random=random, limits=limits, spool=spool)
     try:
         async with aclosing(run.events()) as events:

@@ -38,6 +38,12 @@ class RunRequest:
         """The prompt as the server takes it."""
         return [text_input(self.prompt), *map(image_input, self.images)]
 
+    @property
+    def options(self) -> list[str]:
+        """What a command line that continues the thread has to repeat, so that the same holds."""
+        given = (("--sandbox", self.sandbox), ("--approval-policy", self.approval_policy))
+        return [word for name, value in given if value is not None for word in (name, value.value)]
+
     def settings(self, folder: str | None) -> ThreadSettings:
         """What the thread shall run with, in `folder` as it is called on the host."""
         return ThreadSettings(

@@ -33,10 +33,6 @@ class ThreadClient:
     def __init__(self, rpc: RpcClient) -> None:
         self._rpc = rpc
 
-    async def start(self, settings: ThreadSettings) -> ThreadState:
-        """Begin a thread. The server does not check that the folder exists; that is proven before."""
-        return appserver.read_thread(await self._rpc.request(*start_request(settings)))
-
     async def resume(
         self, thread_id: str, settings: ThreadSettings = _AS_IT_IS, *, exclude_turns: bool = True
     ) -> ThreadState:
@@ -63,10 +59,16 @@ class ThreadClient:
         return choose_thread(words, threads)
 
     async def start_turn(
-        self, thread_id: str, inputs: Sequence[Mapping[str, Any]], *, message_id: str, effort: str | None = None
+        self,
+        thread_id: str,
+        inputs: Sequence[Mapping[str, Any]],
+        *,
+        message_id: str,
+        safety: Mapping[str, Any],
+        effort: str | None = None,
     ) -> TurnState:
-        """Send a prompt. On a thread that works already, servers add it to the running turn."""
-        params = appserver.turn_start(thread_id, inputs, message_id=message_id, effort=effort)
+        """Send a prompt, and what the agent may do. On a thread that works already, servers add it to that turn."""
+        params = appserver.turn_start(thread_id, inputs, message_id=message_id, safety=safety, effort=effort)
         return read_turn(
             appserver.mapping(appserver.mapping(await self._rpc.request("turn/start", params)).get("turn"))
         )

@@ -1,26 +1,28 @@
 """One prompt on one thread: what is known of it, whatever connection it is seen through."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
-from remora.core.errors import Code, ProtocolProblem, RemoraError, TaskFailed
+from remora.core.errors import Code, Denied, ProtocolProblem, RemoraError, TaskFailed
 from remora.core.remains import Remains
 from remora.core.request_faults import answer_late
 from remora.core.settings import Limits
-from remora.core.threads import is_whole_id
 from remora.flows.approvals import ApprovalDesk
+from remora.flows.opening import OpenedThread, Opening, refuse_looser
 from remora.flows.rpc import Asked, RpcClient
 from remora.flows.run_request import RunRequest
-from remora.flows.threads import ThreadClient, resume_request, start_request
+from remora.flows.threads import ThreadClient
 from remora.flows.turn_stop import TurnStop
 from remora.flows.waiting import dismiss, within
 from remora.ports import ApprovalHandler, Clock
 from remora.wire import appserver, jsonrpc
-from remora.wire.appserver import ThreadSettings, ThreadState
+from remora.wire.appserver import ThreadState
 from remora.wire.items import Narrator
 from remora.wire.reports.run import CommandStarted, RunEvent, ThreadReady, TurnStarted, Warned
+from remora.wire.safety import Terms, read_terms
 from remora.wire.turns import INTERRUPTED, TurnState, find_by_message, read_turn
 
 _GRACE_SECONDS: Final = 2.0
@@ -45,13 +47,25 @@ class End:
 class Turn:
     """The thread, the prompt, and what was shown of its turn. Use from one task; lives across connections."""
 
-    def __init__(self, request: RunRequest, approvals: ApprovalHandler, *, clock: Clock, limits: Limits) -> None:
+    def __init__(
+        self,
+        request: RunRequest,
+        approvals: ApprovalHandler,
+        *,
+        clock: Clock,
+        limits: Limits,
+        opening: Opening | None = None,
+    ) -> None:
         self._request = request
+        self._opening = opening or Opening(request)
         self._clock = clock
         self._limits = limits
         self._narrator = Narrator("")
         self.desk = ApprovalDesk(approvals, lambda item_id: self._narrator.diff(item_id))
         self._thread: ThreadState | None = None
+        self._terms: Terms | None = None
+        self._settled = False
+        self._denied: Denied | None = None
         self._thread_asked = False
         self._known_turns: frozenset[str] = frozenset()
         self._turn_id: str | None = None
@@ -71,28 +85,21 @@ class Turn:
 
     def ahead(self, folder: str) -> list[Asked]:
         """What can be asked in one flight with ``initialize``: on the first connection, the thread."""
-        if self._thread_asked:
-            return []
-        request = self._request
-        if request.thread is not None:
-            if not is_whole_id(request.thread):
-                return []
-            return [resume_request(request.thread, self._settings_to_resume(folder))]
-        return [start_request(request.settings(folder))]
+        return [] if self._thread_asked else self._opening.ahead(folder)
 
     async def open_thread(self, rpc: RpcClient, folder: str | None) -> list[RunEvent]:
         """Start the thread or open it again, so that its events come to this connection."""
-        threads = ThreadClient(rpc)
         self._rpc = rpc
         if self._thread is None:
-            return await self._open_first(threads, folder)
+            return await self._open_first(rpc, folder)
+        threads = ThreadClient(rpc)
         try:
             self._thread = await threads.resume(self._thread.thread_id, exclude_turns=self._thread.paginated)
         except RemoraError as error:
             never_used = not self.prompt_sent and self._request.thread is None
             if error.code is not Code.THREAD_MISSING or not never_used:
                 raise
-            return await self._open_first(threads, folder)
+            return await self._open_first(rpc, folder)
         return []
 
     async def open_turn(self, rpc: RpcClient) -> list[RunEvent]:
@@ -117,6 +124,10 @@ class Turn:
         if message.method == "serverRequest/resolved":
             request_id = params.get("requestId")
             return await self.desk.resolved(request_id) if isinstance(request_id, str | int) else []
+        if message.method == "turn/started" and params.get("threadId") == self._open.thread_id:
+            self._settled = True
+        if message.method == "thread/settings/updated" and not self._settled:
+            self._compare(rpc, params)
         if message.method == "turn/completed":
             turn = read_turn(appserver.mapping(params.get("turn")))
             if turn.turn_id != self._turn_id:
@@ -127,6 +138,17 @@ class Turn:
         events = self._narrator.notification(message.method, params)
         self._commands |= {event.item_id for event in events if isinstance(event, CommandStarted)}
         return events
+
+    def _compare(self, rpc: RpcClient, params: Mapping[str, Any]) -> None:
+        """Stop the turn when the server says that it permits more than it was told."""
+        found = read_terms(params.get("threadSettings"), "sandboxPolicy")
+        if found is None or self._terms is None or params.get("threadId") != self._open.thread_id:
+            return
+        try:
+            refuse_looser(found.safety, self._terms.safety, rpc.server.codex_home)
+        except Denied as error:
+            self._denied = error
+            self.interrupt(rpc)
 
     def interrupt(self, rpc: RpcClient) -> None:
         """Ask the server to stop the turn, once per connection; its end comes as an event."""
@@ -186,26 +208,20 @@ class Turn:
 
     # -- the steps
 
-    async def _open_first(self, threads: ThreadClient, folder: str | None) -> list[RunEvent]:
-        request = self._request
+    async def _open_first(self, rpc: RpcClient, folder: str | None) -> list[RunEvent]:
         events: list[RunEvent] = []
-        if request.thread is not None:
+        if self._request.thread is not None:
             self._thread_asked = True
-            thread_id = await threads.find(request.thread)
-            thread = await threads.resume(thread_id, self._settings_to_resume(folder))
-            await self._note_turns_before(threads, thread)
+            opened = await self._opening.open(rpc, folder)
+            await self._note_turns_before(ThreadClient(rpc), opened.thread)
         else:
             if self._thread_asked:
                 events.append(Warned(message="The first thread was lost with the connection; this is another one."))
             self._thread_asked = True
-            thread = await threads.start(request.settings(folder))
-        self._thread = thread
-        self._narrator.thread_id = thread.thread_id
-        return [*events, self._ready(thread)]
-
-    def _settings_to_resume(self, folder: str | None) -> ThreadSettings:
-        """A thread keeps its folder unless the user named one."""
-        return self._request.settings(folder if self._request.folder is not None else None)
+            opened = await self._opening.open(rpc, folder)
+        self._thread, self._terms = opened.thread, opened.terms
+        self._narrator.thread_id = opened.thread.thread_id
+        return [*events, self._ready(opened)]
 
     async def _note_turns_before(self, threads: ThreadClient, thread: ThreadState) -> None:
         if thread.active:
@@ -219,15 +235,16 @@ class Turn:
             turns = await threads.latest_turns(thread, items=False)
             self._known_turns = frozenset(turn.turn_id for turn in turns)
 
-    def _ready(self, thread: ThreadState) -> ThreadReady:
+    def _ready(self, opened: OpenedThread) -> ThreadReady:
+        thread, safety = opened.thread, opened.terms.safety
         return ThreadReady(
             thread_id=thread.thread_id,
             folder=thread.folder,
             resumed=self._request.thread is not None,
             model=thread.model,
             effort=thread.effort,
-            sandbox=thread.sandbox,
-            approval_policy=thread.approval_policy,
+            sandbox=safety.sandbox.mode,
+            approval_policy=safety.approval_policy,
         )
 
     async def _send_prompt(self, threads: ThreadClient) -> list[RunEvent]:
@@ -235,7 +252,11 @@ class Turn:
         self.prompt_sent = True
         try:
             turn = await threads.start_turn(
-                thread.thread_id, request.inputs, message_id=request.message_id, effort=request.effort
+                thread.thread_id,
+                request.inputs,
+                message_id=request.message_id,
+                safety={} if self._terms is None else self._terms.params,
+                effort=request.effort,
             )
         except RemoraError as error:
             if error.code is not Code.REQUEST_UNKNOWN:
@@ -292,7 +313,7 @@ class Turn:
         elif turn.status == "failed":
             self.end = End("failed", error=_failed(turn))
         else:
-            self.end = End("interrupted")
+            self.end = End("interrupted", error=self._denied)
 
     @property
     def _open(self) -> ThreadState:

@@ -190,10 +190,18 @@ def items_list(thread_id: str, turn_id: str, *, limit: int, cursor: Any = None) 
 
 
 def turn_start(
-    thread_id: str, inputs: Sequence[Mapping[str, Any]], *, message_id: str, effort: str | None = None
+    thread_id: str,
+    inputs: Sequence[Mapping[str, Any]],
+    *,
+    message_id: str,
+    safety: Mapping[str, Any],
+    effort: str | None = None,
 ) -> dict[str, Any]:
-    """Parameters of ``turn/start``. `message_id` is how the message is found again after a break."""
-    body = {"threadId": thread_id, "input": list(inputs), "clientUserMessageId": message_id}
+    """Parameters of ``turn/start``. `message_id` is how the message is found again after a break.
+
+    `safety` is what the agent may do, as :func:`remora.wire.safety.turn_safety` says it.
+    """
+    body = {"threadId": thread_id, "input": list(inputs), "clientUserMessageId": message_id, **safety}
     return body if effort is None else {**body, "effort": effort}
 
 
@@ -230,21 +238,11 @@ class ThreadState:
     folder: str
     model: str | None
     effort: str | None
-    sandbox: str | None
-    approval_policy: str | None
     active: bool
     waiting_for_approval: bool
     paginated: bool
     """History is read in pages and item ids in it are those of the live stream."""
     turns: tuple[Mapping[str, Any], ...]
-
-
-_SANDBOX_NAMES: Final = {
-    "readOnly": SandboxMode.READ_ONLY.value,
-    "workspaceWrite": SandboxMode.WORKSPACE_WRITE.value,
-    "dangerFullAccess": SandboxMode.DANGER_FULL_ACCESS.value,
-    "externalSandbox": "external",
-}
 
 
 def read_thread_name(thread: Mapping[str, Any]) -> ThreadName:
@@ -265,15 +263,11 @@ def read_thread(answer: Any) -> ThreadState:
             next_step="Update codex on the host, or report this.",
         )
     status = mapping(thread.get("status"))
-    policy = body.get("approvalPolicy")
-    sandbox = text(mapping(body.get("sandbox")).get("type")) or text(body.get("sandbox"))
     return ThreadState(
         thread_id=thread_id,
         folder=text(body.get("cwd")) or text(thread.get("cwd")) or "",
         model=text(body.get("model")),
         effort=text(body.get("reasoningEffort")),
-        sandbox=_SANDBOX_NAMES.get(sandbox, sandbox) if sandbox is not None else None,
-        approval_policy=text(policy) or next(iter(mapping(policy)), None),
         active=status.get("type") == "active",
         waiting_for_approval="waitingOnApproval" in sequence(status.get("activeFlags")),
         paginated=thread.get("historyMode") == "paginated",

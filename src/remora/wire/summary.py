@@ -1,9 +1,10 @@
 """The closing report, gathered from the events as they pass."""
 
 import shlex
+from collections.abc import Sequence
 
 from remora.core.approvals import UNATTENDED
-from remora.core.errors import Code, ExitCode, NeedsPerson, RemoraError, TaskFailed
+from remora.core.errors import Code, Denied, ExitCode, NeedsPerson, RemoraError, TaskFailed
 from remora.core.remains import Remains, remains_problem, turn_left
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.run import (
@@ -37,10 +38,14 @@ _UNFINISHED = "unfinished"
 
 
 class Summary:
-    """Remembers what the report needs; every event passes :meth:`note` once."""
+    """Remembers what the report needs; every event passes :meth:`note` once.
 
-    def __init__(self, alias: str) -> None:
+    `options` are those of the command line that hold for the thread, not only for one prompt.
+    """
+
+    def __init__(self, alias: str, options: Sequence[str] = ()) -> None:
         self._alias = alias
+        self._options = tuple(options)
         self._connected: Connected | None = None
         self._thread: ThreadReady | None = None
         self._way: tuple[str, str] | None = None
@@ -132,7 +137,9 @@ class Summary:
             token_usage=self._usage,
             reconnects=self._reconnects,
             seconds=seconds,
-            continue_with=shlex.join(["remora", "run", self._alias, "--thread", thread.thread_id, "PROMPT"])
+            continue_with=shlex.join(
+                ["remora", "run", self._alias, "--thread", thread.thread_id, *self._options, "PROMPT"]
+            )
             if thread
             else None,
             notices=self._notices(),
@@ -161,7 +168,7 @@ class Summary:
         return list(self._connected.notices) if self._connected else []
 
     def _exit_code(self, outcome: str, error: RemoraError | None, *, interrupted: bool) -> int:
-        if outcome == "unknown" and error is not None:
+        if error is not None and (outcome == "unknown" or isinstance(error, Denied)):
             return int(error.exit_code)
         if self._needed_person(outcome, interrupted=interrupted):
             return int(ExitCode.NEEDS_PERSON)
