@@ -196,8 +196,11 @@ def test_f65_a_bridge_goes_over_to_the_hub_that_took_the_place_of_its_own(tmp_pa
                 assert process.stdin is not None
                 await begin(process)
                 before = host.hub.pid
+                assert before is not None
+                os.kill(before, signal.SIGSTOP)  # else it makes its folder again before anybody looks
                 await asyncio.to_thread(shutil.rmtree, host.hub.places.folder)
                 connected = await asyncio.to_thread(host.hub.run, "connect", "devbox")
+                os.kill(before, signal.SIGCONT)
                 assert connected.returncode == 0, connected.stderr
                 assert host.hub.pid != before
                 await until(lambda: not Path(f"/proc/{before}").exists(), what="the older hub ends")

@@ -11,6 +11,7 @@ from tests.support.loop import run
 from remora.core.errors import AuthenticationProblem, Code, RemoraError, Unreachable
 from remora.core.launching import LaunchRequest
 from remora.core.links import LinkName, Liveness, ReconnectPolicy
+from remora.flows.aims import Aim
 from remora.flows.link import Link
 from remora.flows.unattended import UnattendedDialogue
 from remora.testing.memory_sockets import MemorySockets
@@ -24,8 +25,8 @@ HOUR = 3600
 async def link_over(
     network: Network, sockets: MemorySockets, policy: ReconnectPolicy = ReconnectPolicy.WHILE_ACTIVE
 ) -> AsyncIterator[Link]:
-    world = world_over(network)
-    link = Link(LinkName("devbox"), world, sockets, socket_path=DOOR, launch=LaunchRequest(), policy=policy)
+    aim = Aim("devbox", world_over(network))
+    link = Link(LinkName("devbox"), aim, sockets, socket_path=DOOR, launch=LaunchRequest(), policy=policy)
     running = asyncio.ensure_future(link.run())
     await network.clock.settle()
     try:
@@ -97,7 +98,7 @@ def test_the_door_is_there_before_anything_is_dialled_and_gone_at_the_end() -> N
         network, sockets = Network(), MemorySockets()
         async with link_over(network, sockets, ReconnectPolicy.NEVER) as link:
             await (await sockets.connect(DOOR)).close()
-            await link.add_alias(LinkName("other"), "/run/other.sock")
+            await link.add_alias(LinkName("other"), Aim("other", world_over(network)), "/run/other.sock")
             await (await sockets.connect("/run/other.sock")).close()
             assert link.body(LinkName("other")).socket == "/run/other.sock"
             assert link.body().aliases == ["devbox", "other"]

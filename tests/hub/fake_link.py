@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+from remora import wiring
 from remora.core.egress import EgressRequest, check_request
 from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable
-from remora.core.links import HostIdentity, LinkName, Liveness
+from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
+from remora.flows.aims import Aim
 from remora.flows.news import News
 from remora.ports import ByteStream, Dialogue, Far, Near, SecretQuestion
 from remora.testing.memory_streams import memory_stream_pair
@@ -61,6 +63,9 @@ class FakeLink:
         self.liveness = Liveness.CONNECTING
         self.error: RemoraError | None = None
         self.secrets: list[str] = []
+        self.clients = 0
+        self.mends = False
+        """Whether another way to the same machine helps."""
         self.dials = 0
         self.crash: Exception | None = None
         self._news = News()
@@ -106,14 +111,20 @@ class FakeLink:
             since=0.0,
             socket=self.doors[name],
             policy="while-active",
+            clients=self.clients,
             error=None if self.error is None else error_body(self.error),
         )
 
     async def changed(self, seen: int) -> int:
         return await self._news.since(seen)
 
-    async def add_alias(self, name: LinkName, socket_path: str) -> None:
-        self.doors[name] = socket_path
+    async def add_alias(self, name: LinkName, aim: Aim, socket_path: str) -> None:
+        self.doors.setdefault(name, socket_path)
+        if self.mends:
+            self.trouble = None
+
+    def set_policy(self, policy: ReconnectPolicy) -> None:
+        """Nothing reconnects here."""
 
     async def remove_alias(self, name: LinkName) -> None:
         self.doors.pop(name, None)
@@ -140,6 +151,11 @@ class FakeLink:
         self._over.set()
         return "stopped" if stop_server else "left"
 
+    def leave(self) -> None:
+        """The last client leaves."""
+        self.clients = 0
+        self._news.tell()
+
     def lose(self, error: RemoraError) -> None:
         """Lose the connection; attempts fail like that from now on."""
         self.trouble = self.error = error
@@ -162,8 +178,13 @@ class FakeLinks:
         self._prepare = prepare
         self.made: dict[str, FakeLink] = {}
 
-    def make(self, name: LinkName, request: Connect, socket_path: str) -> FakeLink:
-        """A :data:`remora.hub.registry.MakeLink`."""
+    def aim(self, request: Connect) -> Aim:
+        """See :class:`remora.hub.registry.LinkMaker`: nothing is dialled."""
+        return Aim(request.alias, wiring.default_world(), meaning=request.meaning)
+
+    def make(self, request: Connect, socket_path: str) -> FakeLink:
+        """See :class:`remora.hub.registry.LinkMaker`."""
+        name = request.meant_name.name
         link = self.made[name.alias] = FakeLink(name, socket_path, identity=machine(name.alias))
         self._prepare(link)
         return link

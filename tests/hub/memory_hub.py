@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.hub.fake_link import FakeLink, FakeLinks
 
+from remora.core.meanings import Meaning
 from remora.core.settings import DEFAULT_LIMITS, HostSettings, Limits
 from remora.hub.lines import Lines
 from remora.hub.places import HubPlaces
@@ -60,7 +61,7 @@ async def hub_in_memory(
     prepare: Callable[[FakeLink], None] = lambda link: None, *, limits: Limits = DEFAULT_LIMITS
 ) -> AsyncIterator[Hub]:
     sockets, links, stops = MemorySockets(), FakeLinks(prepare), [False]
-    registry = Registry(links.make, places=HubPlaces(Path("/run")), sockets=sockets, clock=ManualClock())
+    registry = Registry(links, places=HubPlaces(Path("/run")), sockets=sockets, clock=ManualClock())
     server = HubServer(registry, HubBody(running=True, version="1"), stop=lambda: stops.append(True))
     server.limits = limits
     async with sockets.serve(HUB_SOCKET, server.visit):
@@ -68,9 +69,15 @@ async def hub_in_memory(
     await registry.close()
 
 
-def connect(alias: str, *, asks: bool = False, hold: bool = False) -> control.Connect:
+def connect(alias: str, *, asks: bool = False, hold: bool = False, means: str = "there") -> control.Connect:
     return control.Connect(
-        alias=alias, ssh_config=None, host=HostSettings(), limits=DEFAULT_LIMITS, asks=asks, hold=hold
+        alias=alias,
+        ssh_config=None,
+        meaning=Meaning(f"me@{means}:22", means, ""),
+        host=HostSettings(),
+        limits=DEFAULT_LIMITS,
+        asks=asks,
+        hold=hold,
     )
 
 

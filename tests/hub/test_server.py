@@ -9,6 +9,7 @@ from tests.hub.memory_hub import connect, disconnect, hub_in_memory
 from tests.support.loop import run
 
 from remora.core.errors import AuthenticationProblem, Code, LaunchProblem
+from remora.hub.lines import Lines
 from remora.wire import control
 
 
@@ -127,9 +128,9 @@ def test_a4_aliases_of_one_machine_that_come_at_once_all_stay() -> None:
                 assert (said.link.host, said.link.socket) == (name, f"/run/links/{name}.sock")
                 await caller.close()
             for name in names:
-                one = await hub.ask(control.GetLink(alias=name, ssh_config=None))
-                assert isinstance(one, control.OneLink)
-                assert one.link is not None, name
+                named = await hub.ask(control.GetLinks(alias=name, ssh_config=None))
+                assert isinstance(named, control.NamedLinks)
+                assert [link.host for link in named.links] == [name]
             status = await hub.ask(control.GetStatus())
             assert isinstance(status, control.Status)
             (link,) = status.links
@@ -178,6 +179,111 @@ def test_a4_a_link_whose_machine_is_known_by_a_way_that_fails_now_stays_beside_i
             assert await hub.liveness() == {"far": "live", "near": "suspended"}
 
     run(go())
+
+
+def test_a3_a_name_that_means_something_else_finds_another_link_and_the_old_one_stays_with_who_holds_it() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.identity = machine(str(len(made)))
+        made.append(link)
+
+    made: list[FakeLink] = []
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            first = await hub.ask(connect("box", means="old"))
+            await hub.ask(control.OpenForward(alias="box", ssh_config=None, port=3000))
+            second = await hub.ask(connect("box", means="new"))
+            assert isinstance(first, control.Connected)
+            assert isinstance(second, control.Connected)
+            assert (first.link.leads_to, second.link.leads_to) == ("me@old:22", "me@new:22")
+            assert second.changed
+            assert first.link.socket != second.link.socket
+            named = await hub.ask(control.GetLinks(alias="box", ssh_config=None))
+            assert isinstance(named, control.NamedLinks)
+            assert [(link.mark, [each.code for each in link.notices]) for link in named.links] == [
+                ("old", ["alias-changed"]),
+                ("new", []),
+            ]
+            assert "me@new:22" in named.links[0].notices[0].message
+            for mark, doors in (("old", made[0]), ("new", made[1]), (None, made[1])):
+                opened = await hub.ask(
+                    control.OpenEgress(alias="box", ssh_config=None, mark=mark, destinations=["a.b"])
+                )
+                assert isinstance(opened, control.Forwards), opened
+                assert doors.egresses.bodies[-1] is not None
+            await hub.ask(control.StopForward(alias="box", ssh_config=None))
+            gone = await hub.ask(disconnect("box"))
+            assert isinstance(gone, control.Disconnected)
+            assert gone.changed
+            assert await hub.liveness() == {}
+
+    run(go())
+
+
+def test_a3_an_old_link_that_nobody_holds_goes_and_one_that_is_held_goes_with_its_last_client() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.identity = machine(str(len(made)))
+        link.clients = 0 if made else 1
+        made.append(link)
+
+    made: list[FakeLink] = []
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            await hub.ask(connect("box", means="one"))
+            await hub.ask(connect("box", means="two"))
+            await hub.ask(connect("box", means="three"))
+            watching = await hub.open(control.Watch())
+            await until_marks(watching, {"one", "three"})
+            made[0].leave()
+            await until_marks(watching, {"three"})
+            await watching.close()
+
+    run(go())
+
+
+def test_a3_a_name_that_leads_to_the_same_machine_by_another_way_brings_its_old_link_back() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.identity = machine("one")
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            await hub.ask(connect("box", means="near"))
+            near = hub.links.made["box"]
+            near.lose(dead("box"))
+            near.mends = True
+            said = await hub.ask(connect("box", means="far"))
+            assert isinstance(said, control.Connected), said
+            status = await hub.ask(control.GetStatus())
+            assert isinstance(status, control.Status)
+            ((link),) = status.links
+            assert (link.liveness, link.leads_to, link.aliases) == ("live", "me@far:22", ["box"])
+            assert near.liveness == "live"
+
+    run(go())
+
+
+def test_a3_names_that_give_a_host_more_do_not_share_the_link_of_those_that_give_less() -> None:
+    def prepare(link: FakeLink) -> None:
+        link.identity = machine("one")
+
+    async def go() -> None:
+        async with hub_in_memory(prepare) as hub:
+            lent = connect("lent")
+            lent.meaning = replace(lent.meaning, manner="agent")
+            await hub.ask(lent)
+            await hub.ask(connect("plain"))
+            assert await hub.liveness() == {"lent": "live", "plain": "live"}
+
+    run(go())
+
+
+async def until_marks(watching: Lines[control.FromHub], marks: set[str]) -> None:
+    while True:
+        status = await watching.receive()
+        assert isinstance(status, control.Status), status
+        if {link.mark for link in status.links} == marks:
+            return
 
 
 def test_clones_that_both_run_do_not_share_a_link_although_key_and_id_are_one() -> None:

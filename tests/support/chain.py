@@ -54,8 +54,7 @@ class Chain:
         """``remora connect``; the link, live."""
         done = self.place.run("connect", ALIAS, "--json")
         assert done.returncode == 0, (done.stdout, done.stderr)
-        link = asyncio.run(self.hub.link(ALIAS, str(self.ssh_config)))
-        assert link is not None
+        (link,) = asyncio.run(self.hub.links(ALIAS, str(self.ssh_config)))
         return link
 
     async def link_when(self, seen: Callable[[LinkBody], bool], *, limit: float = 60.0, alias: str = ALIAS) -> LinkBody:

@@ -18,6 +18,7 @@ from remora.core.hosts import Host
 from remora.core.launching import LaunchRequest
 from remora.core.links import LinkName, Liveness, ReconnectPolicy
 from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.flows.aims import Aim
 from remora.flows.link import Link
 from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.unattended import UnattendedDialogue
@@ -59,7 +60,7 @@ def new_link(
     """A link with its door in `folder`."""
     return Link(
         LinkName("devbox"),
-        world,
+        Aim("devbox", world),
         LocalSockets(),
         socket_path=str(folder / f"{secrets.token_hex(3)}.sock"),
         launch=LaunchRequest(codex=codex),

@@ -116,13 +116,15 @@ async def hub_link(
     """
     from remora.hub.access import HubLink
     from remora.hub.finding import hub_for
+    from remora.hub.meanings import Meanings
 
     client, unknown = await hub_for([alias], ssh_config, settings.limits)
     if client is None:
         raise unknown[alias]
     host = settings.host(alias, codex=codex)
-    connected = await client.connect(alias, ssh_config, host=host, dialogue=dialogue)
-    return HubLink(client, connected.link)
+    meaning = await Meanings(ssh_config, settings.limits).of(alias, host)
+    connected = await client.connect(alias, ssh_config, meaning, host=host, dialogue=dialogue)
+    return HubLink(client, connected.link, meaning)
 
 
 @asynccontextmanager
@@ -198,7 +200,7 @@ async def bridge(
             guard = ClientGuard(terms, trust.trusts, tell=note)
             await bridge(client, await open_server(), guard=guard, clock=clock, limits=limits)
 
-        await use_lasting(await link.body(), settings, work, codex=codex, tell=tell)
+        await use_lasting(await link.body(), link.meaning, settings, work, codex=codex, tell=tell)
 
 
 async def serve_door(
@@ -230,4 +232,4 @@ async def serve_door(
             opened(path)
             await asyncio.Event().wait()
 
-    await use_lasting(await link.body(), settings, work, codex=codex)
+    await use_lasting(await link.body(), link.meaning, settings, work, codex=codex)

@@ -44,9 +44,10 @@ async def run(
     from remora.hub.access import reach_server
 
     world = wiring.default_world(ssh_config, settings=settings)
-    launch = LaunchRequest(folder=request.folder, codex=settings.host(alias, codex=codex).codex)
+    host = settings.host(alias, codex=codex)
+    launch = LaunchRequest(folder=request.folder, codex=host.codex)
     events = run_thread(
-        partial(reach_server, alias, ssh_config, launch, world, dialogue or UnattendedDialogue()),
+        partial(reach_server, alias, ssh_config, launch, world, dialogue or UnattendedDialogue(), host=host),
         request,
         alias=alias,
         approvals=approvals or UnattendedApprovals(),

@@ -33,7 +33,8 @@ async def interrupt_thread(
     from remora.hub.access import reach_server
 
     world = wiring.default_world(ssh_config, settings=settings)
-    launch = LaunchRequest(codex=settings.host(alias, codex=codex).codex)
-    reach = partial(reach_server, alias, ssh_config, launch, world, dialogue or UnattendedDialogue())
+    host = settings.host(alias, codex=codex)
+    launch = LaunchRequest(codex=host.codex)
+    reach = partial(reach_server, alias, ssh_config, launch, world, dialogue or UnattendedDialogue(), host=host)
     async with reach(nothing_ahead) as server:
         return await stop_thread(server.rpc, alias, thread, clock=world.clock, limits=world.limits)

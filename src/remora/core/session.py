@@ -63,7 +63,8 @@ class Session:
         self.promised = False
         """Whether the attempt that was asked for has failed in a way that will be tried again in a moment."""
         self._patience = 0
-        self._policy = policy
+        self.policy = policy
+        """When it dials without being asked."""
         self._backoff = Backoff(first=0.2, quick=3, growth=8.0, total=reconnect_total)
         self._busy = False
         self._again = False
@@ -134,7 +135,7 @@ class Session:
         if self._busy or self.liveness in {Liveness.LIVE, Liveness.NEEDS_HUMAN}:
             return Effect.NONE
         if self.liveness is Liveness.SUSPENDED:
-            if self._left or self._policy is ReconnectPolicy.NEVER:
+            if self._left or self.policy is ReconnectPolicy.NEVER:
                 return Effect.NONE
             self._trouble_since = now
             self.liveness = Liveness.RECONNECTING if self._was_live else Liveness.CONNECTING
@@ -220,9 +221,9 @@ class Session:
     @property
     def _goes_on(self) -> bool:
         """Whether an attempt may begin without being asked for."""
-        if self._policy is ReconnectPolicy.WHILE_ACTIVE:
+        if self.policy is ReconnectPolicy.WHILE_ACTIVE:
             return self._active and not self._left
-        return self._policy is ReconnectPolicy.ALWAYS
+        return self.policy is ReconnectPolicy.ALWAYS
 
     def _suspend(self) -> None:
         self.liveness, self.deadline = Liveness.SUSPENDED, None

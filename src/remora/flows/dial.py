@@ -1,8 +1,8 @@
 """The way to a host: what its name and the names of its jumps mean, and the one connection over it."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
 from remora.core.aliases import explain_unknown
@@ -19,12 +19,26 @@ async def connect_host(
 
     `lend_agent` says whether sessions get the agent of this machine; `None` leaves that to the SSH configuration.
     """
-    try:
+    with _belonging_to(alias):
         route = await find_route(alias, world.resolver, world.config)
         if lend_agent is not None:
             route = with_agent(route, lent=lend_agent)
+    async with connect_route(route, world, dialogue) as host:
+        yield host
+
+
+@asynccontextmanager
+async def connect_route(route: Route, world: World, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
+    """Make the one SSH connection over a route that was found before."""
+    with _belonging_to(route.target.alias):
         async with world.dialler.dial(route, dialogue) as host:
             yield host
+
+
+@contextmanager
+def _belonging_to(alias: str) -> Iterator[None]:
+    try:
+        yield
     except RemoraError as error:
         error.belongs_to(alias)
         raise

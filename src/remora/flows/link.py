@@ -13,6 +13,7 @@ from remora.core.link_faults import link_missing
 from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
 from remora.core.probes import FolderFacts
 from remora.core.session import Effect, Session
+from remora.flows.aims import Aim
 from remora.flows.doors import Doors, Guest, show_in
 from remora.flows.egresses import Egresses
 from remora.flows.host_ports import HostPorts
@@ -23,7 +24,7 @@ from remora.flows.unattended import UnattendedDialogue
 from remora.flows.waiting import dismiss, within
 from remora.flows.waking import watch_machine
 from remora.flows.ways import Way
-from remora.ports import ByteStream, Dialogue, Far, LocalSockets, Near, World
+from remora.ports import ByteStream, Dialogue, Far, LocalSockets, Near
 from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.links import LinkBody
 
@@ -39,7 +40,7 @@ class Link:
     def __init__(
         self,
         name: LinkName,
-        world: World,
+        aim: Aim,
         sockets: LocalSockets,
         *,
         socket_path: str,
@@ -48,7 +49,7 @@ class Link:
     ) -> None:
         self.name = name
         self.policy = policy
-        self._world = world
+        self._world = world = aim.world
         self._clock = world.clock
         limits = world.limits
         self._session = Session(
@@ -57,7 +58,7 @@ class Link:
         self._dialogue = LentDialogue()
         self._host_ports = HostPorts(name.alias, world.clock, limits, self._note_change)
         self._supervisor = Supervisor(
-            name.alias,
+            [aim],
             world,
             launch,
             self._dialogue,
@@ -69,6 +70,7 @@ class Link:
         """The ways out that the host has through this link."""
         self._doors = Doors(sockets, self._visit, aside=self._visit_aside)
         self._doors.paths[name] = socket_path
+        self._aims = {name: aim}
         self._guests = 0
         self._counting = False
         self._breaks = 0
@@ -199,22 +201,42 @@ class Link:
             await self._gone.wait()
         return outcome
 
-    async def add_alias(self, name: LinkName, socket_path: str) -> None:
-        """Another name for the same machine: a door of its own into this link. Raises as :meth:`run`."""
+    async def add_alias(self, name: LinkName, aim: Aim, socket_path: str) -> None:
+        """Another name for the same machine, or another meaning of one: it is dialled, too, from now on.
+
+        A new name gets a door of its own into this link. Raises as :meth:`run`.
+        """
+        self._aims[name] = aim
+        self._supervisor.aims = list(self._aims.values())
+        if name in self.aliases:
+            return
         self._doors.paths[name] = socket_path
         try:
             await self._doors.open(name)
         except BaseException:
             await self._doors.close(name)
+            self._forget_aim(name)
             raise
         self._note_change()
 
+    def set_policy(self, policy: ReconnectPolicy) -> None:
+        """Reconnect by this policy from now on."""
+        self.policy = policy
+        self._session.policy = policy
+        self._note_change()
+
     async def remove_alias(self, name: LinkName) -> None:
-        """Close the door of one name; not the only one. What is dialled stays the alias that the link was made for."""
+        """Close the door of one name, and dial it no more; not the only one."""
+        self._forget_aim(name)
         await self._doors.close(name)
         if name == self.name and self.aliases:
             self.name = self.aliases[0]
         self._note_change()
+
+    def _forget_aim(self, name: LinkName) -> None:
+        if len(self._aims) > 1:
+            self._aims.pop(name, None)
+            self._supervisor.aims = list(self._aims.values())
 
     # -- what it is for
 

@@ -13,8 +13,9 @@ from remora.core.link_events import Broke, CameUp, Ended, Event, Failed, Lost
 from remora.core.link_faults import link_missing
 from remora.core.relay_faults import relay_failed
 from remora.core.session import Effect
+from remora.flows.aims import Aim, choose
 from remora.flows.attending import Attendance
-from remora.flows.dial import connect_host
+from remora.flows.dial import connect_route
 from remora.flows.host_ports import HostPorts
 from remora.flows.launch import open_app_server
 from remora.flows.learned import Learned, learn
@@ -51,7 +52,7 @@ class Supervisor:
 
     def __init__(
         self,
-        alias: str,
+        aims: list[Aim],
         world: World,
         request: LaunchRequest,
         dialogue: Dialogue,
@@ -60,7 +61,8 @@ class Supervisor:
         tell: Callable[[Event], Effect],
         changed: Callable[[], None],
     ) -> None:
-        self._alias = alias
+        self.aims = aims
+        """What it may dial, the first one first; there is always one."""
         self._world = world
         self._request = request
         self._dialogue = dialogue
@@ -82,12 +84,16 @@ class Supervisor:
         self.stalled_since: float | None = None
         """By the wall clock."""
 
+    @property
+    def _alias(self) -> str:
+        return self.aims[0].alias
+
     async def attempt(self) -> None:
         """Connect and serve until the connection is gone, and tell how each ended. Raises nothing a host can cause."""
         lost: RemoraError | None = None
         try:
-            connecting = connect_host(self._alias, self._world, self._dialogue)
-            async with connecting as host, self._host_ports.on(host):
+            aim, route = await choose(self.aims)
+            async with connect_route(route, aim.world, self._dialogue) as host, self._host_ports.on(host):
                 lost = await self._use(host)
                 if lost is not None:
                     self._tell(Lost(lost, useful=self._useful))

@@ -3,20 +3,24 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
 from typing import Final
 
 from remora import wiring
 from remora.core.egress import EgressRequest
-from remora.core.errors import RemoraError, Stage
+from remora.core.errors import Code, RemoraError, Stage
+from remora.core.hosts import Notice
 from remora.core.launching import LaunchRequest
 from remora.core.link_faults import link_missing
 from remora.core.links import LinkName, Liveness
+from remora.core.meanings import Meaning, describe_change
 from remora.core.settings import HostSettings
 from remora.flows.launch import Ahead
 from remora.flows.linked import LinkAccess, open_linked_server
 from remora.flows.run import RunServer
 from remora.hub.client import HubClient, config_name, own_hub
-from remora.hub.finding import known_link
+from remora.hub.finding import known_links
+from remora.hub.meanings import Meanings
 from remora.ports import ByteStream, Dialogue, World
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
@@ -26,9 +30,13 @@ _LINK_TROUBLE: Final = _HUB_TROUBLE | {Stage.ROUTE, Stage.HANDSHAKE}
 
 
 class HubLink:
-    """See :class:`remora.flows.linked.LinkAccess`. `link` is what the hub said of it first: its socket stays."""
+    """See :class:`remora.flows.linked.LinkAccess`. `link` is what the hub said of it first: its socket stays.
 
-    def __init__(self, client: HubClient, link: LinkBody) -> None:
+    `meaning` is that of its name: another link that gets the name later is not this one.
+    """
+
+    def __init__(self, client: HubClient, link: LinkBody, meaning: Meaning) -> None:
+        self.meaning = meaning
         self._client = client
         self._alias = link.host
         self._ssh_config = link.ssh_config
@@ -36,10 +44,10 @@ class HubLink:
 
     async def body(self) -> LinkBody:
         """See :class:`remora.flows.linked.LinkAccess`."""
-        link = await self._client.link(self._alias, self._ssh_config)
-        if link is None:
-            raise link_missing(self._alias, "was dropped")
-        return link
+        for link in await self._client.links(self._alias, self._ssh_config):
+            if link.mark == self.meaning.mark:
+                return link
+        raise link_missing(self._alias, "was dropped")
 
     async def open_server(self) -> ByteStream:
         """See :class:`remora.flows.linked.LinkAccess`."""
@@ -47,15 +55,17 @@ class HubLink:
 
     async def find_folder(self, folder: str | None) -> str:
         """See :class:`remora.flows.linked.LinkAccess`."""
-        return await self._client.find_folder(self._alias, self._ssh_config, folder)
+        return await self._client.find_folder(self._alias, self._ssh_config, self.meaning.mark, folder)
 
     async def open_forward(self, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
         """See :class:`remora.flows.linked.LinkAccess`."""
-        return await self._client.forward_open(self._alias, self._ssh_config, port, local_port=local_port)
+        return await self._client.forward_open(
+            self._alias, self._ssh_config, self.meaning.mark, port, local_port=local_port
+        )
 
     async def open_egress(self, request: EgressRequest) -> tuple[EgressBody, bool]:
         """See :class:`remora.flows.linked.LinkAccess`."""
-        return await self._client.egress_open(self._alias, self._ssh_config, request)
+        return await self._client.egress_open(self._alias, self._ssh_config, self.meaning.mark, request)
 
     async def stop_forward(self, port: int) -> None:
         """See :class:`remora.flows.linked.LinkAccess`."""
@@ -64,11 +74,21 @@ class HubLink:
 
 @asynccontextmanager
 async def reach_server(
-    alias: str, ssh_config: str | None, launch: LaunchRequest, world: World, dialogue: Dialogue, ahead: Ahead
+    alias: str,
+    ssh_config: str | None,
+    launch: LaunchRequest,
+    world: World,
+    dialogue: Dialogue,
+    ahead: Ahead,
+    *,
+    host: HostSettings,
 ) -> AsyncIterator[RunServer]:
-    """The app server on `alias`, through the hub's link when there is one, else over a connection of our own."""
+    """The app server on `alias`, through the hub's link when there is one, else over a connection of our own.
+
+    A link that was made when the name meant something else is none, and a notice says so.
+    """
     async with AsyncExitStack() as stack:
-        access = await _access(alias, ssh_config, world, dialogue)
+        access, left = await _access(alias, ssh_config, world, dialogue, host)
         server: RunServer | None = None
         if access is not None:
             linked = open_linked_server(access, launch.folder, clock=world.clock, limits=world.limits, ahead=ahead)
@@ -80,7 +100,8 @@ async def reach_server(
         if server is None:
             from remora.flows.connect import connect_server
 
-            server = await stack.enter_async_context(connect_server(alias, launch, world, dialogue, ahead))
+            own = await stack.enter_async_context(connect_server(alias, launch, world, dialogue, ahead))
+            server = own if left is None else replace(own, notices=(left, *own.notices))
         yield server
 
 
@@ -89,17 +110,18 @@ async def link_for(
     alias: str, ssh_config: str | None, world: World, dialogue: Dialogue, *, host: HostSettings
 ) -> AsyncIterator[LinkAccess]:
     """The hub's link when there is one, else a link of this process, gone on leaving."""
-    access = await _access(alias, ssh_config, world, dialogue)
+    access, _ = await _access(alias, ssh_config, world, dialogue, host)
     if access is not None:
         yield access
         return
+    from remora.flows.aims import Aim
     from remora.flows.link import Link
     from remora.flows.own_link import own_link
 
     sockets = wiring.local_sockets()
     link = Link(
         LinkName(alias, config_name(ssh_config)),
-        world,
+        Aim(alias, world, host.transport),
         sockets,
         socket_path=str(wiring.runtime_folder() / f"own-{os.getpid()}-{world.nonce()[:8]}.sock"),
         launch=LaunchRequest(codex=host.codex),
@@ -109,20 +131,35 @@ async def link_for(
         yield own
 
 
-async def _access(alias: str, ssh_config: str | None, world: World, dialogue: Dialogue) -> HubLink | None:
-    """The hub's link, live; `None` when there is none to be had. Raises what keeps the host out of reach.
+async def _access(
+    alias: str, ssh_config: str | None, world: World, dialogue: Dialogue, host: HostSettings
+) -> tuple[HubLink | None, Notice | None]:
+    """The hub's link to what `alias` means now, live; `None` when there is none, and perhaps a notice of one that was
+    made for another meaning. Raises what keeps the host out of reach.
 
     A link that rests is brought back rather than left beside a second connection: who waits at it comes back, too.
     """
-    link = await known_link(alias, ssh_config, world.limits)
+    links = await known_links(alias, ssh_config, world.limits)
+    if not links:
+        return None, None
+    meaning = await Meanings(ssh_config, world.limits).of(alias, host)
+    link = next((each for each in links if each.mark == meaning.mark), None)
     if link is None:
-        return None
+        return None, _notice_of(links[-1], meaning)
     client = own_hub(world.limits)
     if link.liveness != Liveness.LIVE:
         try:
-            await client.connect(alias, ssh_config, host=HostSettings(), dialogue=dialogue)
+            await client.connect(alias, ssh_config, meaning, host=host, dialogue=dialogue)
         except RemoraError as error:
             if error.stage in _HUB_TROUBLE:
-                return None
+                return None, None
             raise
-    return HubLink(client, link)
+    return HubLink(client, link, meaning), None
+
+
+def _notice_of(link: LinkBody, now: Meaning) -> Notice:
+    said = describe_change(link.host, made=link.leads_to or "", now=now.place)
+    return Notice(
+        Code.ALIAS_CHANGED,
+        f"{said} This uses a connection of its own; to have a link to what it means now: remora connect {link.host}",
+    )

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from remora import wiring
 from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, UsageProblem
+from remora.core.meanings import Meaning
 from remora.core.settings import HostSettings, Limits
 from remora.hub.places import HubPlaces
 from remora.hub.talking import HubEnded, Talk, mute
@@ -31,29 +32,40 @@ class HubClient:
         self._limits = limits
 
     async def connect(
-        self, alias: str, ssh_config: str | None, *, host: HostSettings, dialogue: Dialogue | None
+        self, alias: str, ssh_config: str | None, meaning: Meaning, *, host: HostSettings, dialogue: Dialogue | None
     ) -> control.Connected:
-        """Have a live link. Raises what stopped it; questions go to `dialogue`, without one they are refused."""
-        async with self._talk(self._connect(alias, ssh_config, host, dialogue)) as talk:
+        """Have a live link to what `alias` means. Raises what stopped it; questions go to `dialogue`, without one they
+        are refused.
+        """
+        async with self._talk(self._connect(alias, ssh_config, meaning, host, dialogue)) as talk:
             return await talk.reply(control.Connected, dialogue)
 
-    async def connect_again(self, alias: str, ssh_config: str | None, *, host: HostSettings) -> control.Connected:
+    async def connect_again(
+        self, alias: str, ssh_config: str | None, meaning: Meaning, *, host: HostSettings
+    ) -> control.Connected:
         """Have the link that another hub had, live or not; nobody is asked. Raises what stopped it.
 
         One that may come up yet exists nevertheless, and goes on as its policy says.
         """
-        async with self._talk(self._connect(alias, ssh_config, host, None, again=True)) as talk:
+        async with self._talk(self._connect(alias, ssh_config, meaning, host, None, again=True)) as talk:
             return await talk.reply(control.Connected, None)
 
     @asynccontextmanager
     async def hold(
-        self, alias: str, ssh_config: str | None, *, host: HostSettings, dialogue: Dialogue | None, hold: bool = True
+        self,
+        alias: str,
+        ssh_config: str | None,
+        meaning: Meaning,
+        *,
+        host: HostSettings,
+        dialogue: Dialogue | None,
+        hold: bool = True,
     ) -> AsyncIterator[tuple[control.Connected, AsyncGenerator[control.Status, None]]]:
         """:meth:`connect`, and nobody else's wish lets the link end when the body is left.
 
         Also yields the states that follow; they end, with an error, when the hub does.
         """
-        async with self._talk(self._connect(alias, ssh_config, host, dialogue, hold=hold)) as talk:
+        async with self._talk(self._connect(alias, ssh_config, meaning, host, dialogue, hold=hold)) as talk:
             connected = await talk.reply(control.Connected, dialogue)
             try:
                 async with aclosing(talk.states()) as states:
@@ -80,28 +92,31 @@ class HubClient:
             async for state in states:
                 yield state
 
-    async def link(self, alias: str, ssh_config: str | None) -> LinkBody | None:
-        """One link, live or not; `None`: there is none."""
-        return (await self._ask(control.GetLink(alias=alias, ssh_config=config_name(ssh_config)), control.OneLink)).link
+    async def links(self, alias: str, ssh_config: str | None) -> list[LinkBody]:
+        """The links under one name, live or not: one for each meaning of the name that is in use."""
+        request = control.GetLinks(alias=alias, ssh_config=config_name(ssh_config))
+        return (await self._ask(request, control.NamedLinks)).links
 
-    async def find_folder(self, alias: str, ssh_config: str | None, folder: str | None) -> str:
+    async def find_folder(self, alias: str, ssh_config: str | None, mark: str | None, folder: str | None) -> str:
         """The absolute path of `folder` on the host of a link. Raises ``folder-missing``, ``link-missing``."""
-        request = control.FindFolder(alias=alias, ssh_config=config_name(ssh_config), folder=folder)
+        request = control.FindFolder(alias=alias, ssh_config=config_name(ssh_config), mark=mark, folder=folder)
         return (await self._ask(request, control.Folder)).path
 
     async def forward_open(
-        self, alias: str, ssh_config: str | None, port: int, *, local_port: int | None = None
+        self, alias: str, ssh_config: str | None, mark: str | None, port: int, *, local_port: int | None = None
     ) -> tuple[ForwardBody, bool]:
         """A local port that leads to `port` of the host, and whether it is new.
 
         Raises ``port-taken``, ``link-missing``.
         """
         name = config_name(ssh_config)
-        request = control.OpenForward(alias=alias, ssh_config=name, port=port, local_port=local_port)
+        request = control.OpenForward(alias=alias, ssh_config=name, mark=mark, port=port, local_port=local_port)
         answer = await self._ask(request, control.Forwards)
         return answer.forwards[0], answer.changed
 
-    async def egress_open(self, alias: str, ssh_config: str | None, request: EgressRequest) -> tuple[EgressBody, bool]:
+    async def egress_open(
+        self, alias: str, ssh_config: str | None, mark: str | None, request: EgressRequest
+    ) -> tuple[EgressBody, bool]:
         """A port of the host that leads through this machine, and whether anything is new.
 
         Raises ``usage``, ``egress-refused``, ``link-missing``.
@@ -109,6 +124,7 @@ class HubClient:
         asked = control.OpenEgress(
             alias=alias,
             ssh_config=config_name(ssh_config),
+            mark=mark,
             destinations=list(request.destinations),
             to=request.to,
             port=request.port,
@@ -142,6 +158,7 @@ class HubClient:
         self,
         alias: str,
         ssh_config: str | None,
+        meaning: Meaning,
         host: HostSettings,
         dialogue: Dialogue | None,
         *,
@@ -151,6 +168,7 @@ class HubClient:
         return control.Connect(
             alias=alias,
             ssh_config=config_name(ssh_config),
+            meaning=meaning,
             host=host,
             limits=self._limits,
             agent=os.environ.get(_AGENT) or None,

@@ -49,12 +49,12 @@ async def require_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient:
     return await find_hub(limits) or await start_hub(limits)
 
 
-async def known_link(alias: str, ssh_config: str | None, limits: Limits = DEFAULT_LIMITS) -> LinkBody | None:
-    """The hub's link to `alias`, live or not; `None` when there is no hub or no link. Starts nothing.
+async def known_links(alias: str, ssh_config: str | None, limits: Limits = DEFAULT_LIMITS) -> list[LinkBody]:
+    """The hub's links to `alias`, live or not, one for each meaning; none without a hub. Starts nothing.
 
     A hub that hangs or is of another version counts as none: whoever asks can do without.
     """
     try:
-        return await own_hub(replace(limits, hub_answer=_GLANCE)).link(alias, ssh_config)
+        return await own_hub(replace(limits, hub_answer=_GLANCE)).links(alias, ssh_config)
     except RemoraError:
-        return None
+        return []

@@ -10,6 +10,7 @@ from remora.core.errors import ExitCode, RemoraError
 from remora.core.link_faults import link_missing
 from remora.core.settings import Settings
 from remora.hub.client import HubClient
+from remora.hub.meanings import Meanings
 from remora.ports import Dialogue
 from remora.wire.control import Disconnected
 from remora.wire.reports import error_body
@@ -56,17 +57,21 @@ class Fleet:
                         yield StatusReport(hub=state.hub, links=state.links)
 
     async def _connect_all(self, aliases: Sequence[str], stack: AsyncExitStack, *, hold: bool) -> ConnectReport:
-        outcomes = await asyncio.gather(*(self._connect(alias, stack, hold=hold) for alias in aliases))
+        meanings = Meanings(self.ssh_config, self.settings.limits)
+        outcomes = await asyncio.gather(*(self._connect(alias, meanings, stack, hold=hold) for alias in aliases))
         exit_code = combined_exit_code([code for _, code in outcomes])
         results = [result for result, _ in outcomes]
         return ConnectReport(ok=exit_code is ExitCode.DONE, exit_code=int(exit_code), hosts=results)
 
-    async def _connect(self, alias: str, stack: AsyncExitStack, *, hold: bool) -> tuple[ConnectResult, ExitCode]:
+    async def _connect(
+        self, alias: str, meanings: Meanings, stack: AsyncExitStack, *, hold: bool
+    ) -> tuple[ConnectResult, ExitCode]:
         host = self.settings.host(alias, codex=self.codex)
         try:
             if self.client is None or alias in self.unknown:
                 raise self.unknown[alias]
-            holding = self.client.hold(alias, self.ssh_config, host=host, dialogue=self.dialogue, hold=hold)
+            meaning = await meanings.of(alias, host)
+            holding = self.client.hold(alias, self.ssh_config, meaning, host=host, dialogue=self.dialogue, hold=hold)
             connected, _ = await stack.enter_async_context(holding)
         except RemoraError as error:
             error.belongs_to(alias)

@@ -20,7 +20,7 @@ class Forwards:
     async def open(self, held: HeldLink, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
         """The forward to `port`, and whether it is new."""
         if held not in self._links:
-            self._links[held] = LinkForwards(self._sockets, held.link, host=held.name.alias)
+            self._links[held] = LinkForwards(self._sockets, held.link, host=held.name.name.alias)
         return await self._links[held].open(port, local_port)
 
     async def stop(self, held: HeldLink, port: int | None = None) -> list[ForwardBody]:

@@ -7,7 +7,9 @@ from typing import Protocol
 
 from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError
-from remora.core.links import HostIdentity, LinkName
+from remora.core.links import HostIdentity, LinkName, ReconnectPolicy
+from remora.core.meanings import Meaning, MeantName
+from remora.flows.aims import Aim
 from remora.ports import ByteStream, Dialogue, Far, Near
 from remora.wire.reports.links import EgressBody, LinkBody
 
@@ -37,7 +39,8 @@ class Link(Protocol):
     def body(self, name: LinkName | None = None) -> LinkBody: ...
     async def refresh(self) -> None: ...
     async def changed(self, seen: int) -> int: ...
-    async def add_alias(self, name: LinkName, socket_path: str) -> None: ...
+    async def add_alias(self, name: LinkName, aim: Aim, socket_path: str) -> None: ...
+    def set_policy(self, policy: ReconnectPolicy) -> None: ...
     async def remove_alias(self, name: LinkName) -> None: ...
     async def open_port(self, port: int) -> ByteStream: ...
     def carry_port(self, port: int, near: Near, *, left: Callable[[], None]) -> Far | None: ...
@@ -49,17 +52,30 @@ class Link(Protocol):
 class HeldLink:
     """A link that the hub runs until :meth:`let_go`. `ended` is called when it ends by itself, `changed` at news."""
 
-    def __init__(self, name: LinkName, link: Link) -> None:
-        self.name = name
+    def __init__(self, name: MeantName, link: Link, meaning: Meaning) -> None:
         self.link = link
-        self.names: set[LinkName] = {name}
+        self.manner = meaning.manner
+        """What all who use it get; names of another manner do not share it."""
+        self.names: dict[MeantName, Meaning] = {name: meaning}
+        self.attended = False
+        self._first = name
         self.settled = False
         """Whether it is known that its machine has no other link; a link that is not may still be given up."""
-        self._kept: set[LinkName] = set()
-        self._holders: Counter[LinkName] = Counter()
+        self._kept: set[MeantName] = set()
+        self._holders: Counter[MeantName] = Counter()
         self._tasks: list[asyncio.Task[None]] = []
         self.failure: RemoraError | None = None
         """Why it could not even begin."""
+
+    @property
+    def name(self) -> MeantName:
+        """The name by which people know it."""
+        return next(iter(self.names), self._first)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether anybody wants it for as long as they are there."""
+        return any(count > 0 for count in self._holders.values())
 
     def begin(self, *, changed: Callable[[], None], ended: Callable[[BaseException | None], None]) -> None:
         """Run it."""
@@ -67,21 +83,21 @@ class HeldLink:
         running.add_done_callback(lambda task: self._note_end(task, ended))
         self._tasks = [running, asyncio.create_task(self._follow(changed))]
 
-    def want(self, name: LinkName, *, hold: bool) -> None:
+    def want(self, name: MeantName, *, hold: bool) -> None:
         """Somebody wants it under this name: until they let go of it, or for good."""
         if hold:
             self._holders[name] += 1
         else:
             self._kept.add(name)
 
-    def unhold(self, name: LinkName) -> bool:
+    def unhold(self, name: MeantName) -> bool:
         """One who held it has left; whether nobody wants it under this name any more."""
         self._holders[name] -= 1
         return self._holders[name] <= 0 and name not in self._kept
 
-    def forget(self, name: LinkName) -> None:
+    def forget(self, name: MeantName) -> None:
         """Nobody wants it under this name."""
-        self.names.discard(name)
+        self.names.pop(name, None)
         self._kept.discard(name)
         del self._holders[name]
 
@@ -107,4 +123,4 @@ class HeldLink:
 
 def by_name(links: Iterable[HeldLink]) -> list[HeldLink]:
     """In the order in which people read them."""
-    return sorted(links, key=lambda held: (held.name.alias, held.name.ssh_config or ""))
+    return sorted(links, key=lambda held: (held.name.name.alias, held.name.name.ssh_config or "", held.name.mark))

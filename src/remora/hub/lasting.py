@@ -13,6 +13,7 @@ from remora.core.errors import RemoraError, Unreachable
 from remora.core.launching import BytePath
 from remora.core.link_faults import link_missing
 from remora.core.links import side_door
+from remora.core.meanings import Meaning
 from remora.core.settings import HostSettings, Limits, Settings
 from remora.flows.lasting import LastingStreams, while_kept
 from remora.hub.client import HubClient
@@ -31,7 +32,7 @@ _LOOK: Final = 0.05
 
 
 class LastingWay:
-    """Through the link to `alias`, which is there when this is made.
+    """Through the link to what `alias` meant, which is there when this is made.
 
     A hub that was killed is started again, and the link made as it was, without asking anybody anything; `tell` hears
     why it could not be live at once. A link that was dropped and a hub that was stopped were meant to go: they raise
@@ -42,12 +43,14 @@ class LastingWay:
         self,
         alias: str,
         ssh_config: str | None,
+        meaning: Meaning,
         host: HostSettings,
         limits: Limits,
         tell: Callable[[RemoraError], None],
     ) -> None:
         self._alias = alias
         self._ssh_config = ssh_config
+        self._meaning = meaning
         self._host = host
         self._limits = limits
         self._tell = tell
@@ -71,7 +74,7 @@ class LastingWay:
 
     async def _have_link(self, hub: HubClient) -> LinkBody:
         pid = (await hub.hello()).pid
-        link = await hub.link(self._alias, self._ssh_config)
+        link = await self._find_link(hub)
         if link is None and pid == self._hub:
             raise link_missing(self._alias, "was dropped")
         self._hub = pid
@@ -79,15 +82,20 @@ class LastingWay:
 
     async def _connect_again(self, hub: HubClient) -> LinkBody:
         try:
-            return (await hub.connect_again(self._alias, self._ssh_config, host=self._host)).link
+            return (await hub.connect_again(self._alias, self._ssh_config, self._meaning, host=self._host)).link
         except HubEnded:
             raise
         except RemoraError as error:
-            link = await hub.link(self._alias, self._ssh_config)
+            link = await self._find_link(hub)
             if link is None:
                 raise
             self._tell(error)
             return link
+
+    async def _find_link(self, hub: HubClient) -> LinkBody | None:
+        """The link to what the name meant when this began; one that has the name now leads elsewhere."""
+        links = await hub.links(self._alias, self._ssh_config)
+        return next((link for link in links if link.mark == self._meaning.mark), None)
 
     async def _have_hub(self) -> HubClient:
         while (hub := await find_hub(self._limits)) is None:
@@ -105,6 +113,7 @@ class LastingWay:
 
 async def use_lasting(
     link: LinkBody,
+    meaning: Meaning,
     settings: Settings,
     work: Callable[[OpenServer], Coroutine[Any, Any, None]],
     *,
@@ -116,7 +125,7 @@ async def use_lasting(
     Raises what `work` does, and as :class:`LastingWay`.
     """
     limits = settings.limits
-    way = LastingWay(link.host, link.ssh_config, settings.host(link.host, codex=codex), limits, tell)
+    way = LastingWay(link.host, link.ssh_config, meaning, settings.host(link.host, codex=codex), limits, tell)
     if link.byte_path != BytePath.RELAY:
         await work(way.open_server)
         return

@@ -20,9 +20,9 @@ from typing import Final
 from remora import wiring
 from remora.core.errors import Code, ExitCode, LaunchProblem, RemoraError
 from remora.core.launching import LaunchRequest
-from remora.core.links import LinkName
 from remora.core.settings import Settings
 from remora.core.text import decode
+from remora.flows.aims import Aim
 from remora.flows.pacing import Pace, PacedDialler
 from remora.hub.healing import HealingSockets
 from remora.hub.held import Link
@@ -73,7 +73,7 @@ class _Hub:
         self._clock = wiring.system_clock()
         self._sockets = HealingSockets(wiring.local_sockets())
         links = _Links(self._clock, self._sockets)
-        self._registry = Registry(links.make, places=places, sockets=self._sockets, clock=self._clock)
+        self._registry = Registry(links, places=places, sockets=self._sockets, clock=self._clock)
         self._told: asyncio.Future[str]
         self._server = HubServer(
             self._registry,
@@ -147,16 +147,20 @@ class _Links:
         self._gates = cache(wiring.dial_gate)
         self._sockets = sockets
 
-    def make(self, name: LinkName, request: Connect, socket_path: str) -> Link:
-        """A :data:`~remora.hub.registry.MakeLink`."""
+    def aim(self, request: Connect) -> Aim:
+        """See :class:`~remora.hub.registry.LinkMaker`."""
+        settings = Settings(limits=request.limits, hosts={request.alias: request.host})
+        world = wiring.default_world(request.ssh_config, settings=settings, gate=self._gates(request.limits))
+        dialler = PacedDialler(world.dialler, self._pace, per_second=request.limits.dials_per_second)
+        return Aim(request.alias, replace(world, dialler=dialler), request.host.transport, request.meaning)
+
+    def make(self, request: Connect, socket_path: str) -> Link:
+        """See :class:`~remora.hub.registry.LinkMaker`."""
         from remora.flows import link
 
-        settings = Settings(limits=request.limits, hosts={name.alias: request.host})
-        world = wiring.default_world(name.ssh_config, settings=settings, gate=self._gates(request.limits))
-        dialler = PacedDialler(world.dialler, self._pace, per_second=request.limits.dials_per_second)
         return link.Link(
-            name,
-            replace(world, dialler=dialler),
+            request.meant_name.name,
+            self.aim(request),
             self._sockets,
             socket_path=socket_path,
             launch=LaunchRequest(codex=request.host.codex),

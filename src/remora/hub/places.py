@@ -27,6 +27,7 @@ class HubPlaces:
         """The folder of the links' own sockets."""
         return self.folder / "links"
 
-    def door(self, name: LinkName) -> Path:
-        """The local socket of one link."""
-        return self.doors / f"{name.file_stem}.sock"
+    def door(self, name: LinkName, mark: str | None = None) -> Path:
+        """The local socket of one link; with the `mark` of a meaning one of that meaning alone."""
+        own = name if mark is None else LinkName(name.alias, f"{name.ssh_config}\0{mark}")
+        return self.doors / f"{own.file_stem}.sock"

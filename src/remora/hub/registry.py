@@ -1,28 +1,31 @@
-"""The links that the hub holds: one for each machine, under as many names as people use."""
+"""The links that the hub holds: one for each machine, under as many names as people use.
+
+A name is looked up with what it meant to whoever says it: one whose meaning has changed finds another link.
+"""
 
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from remora.core.egress import EgressRequest
-from remora.core.errors import RemoraError, Stage, Verdict
+from remora.core.errors import Code, RemoraError, Stage, Verdict
 from remora.core.link_faults import link_missing
 from remora.core.links import LinkName, Liveness, ReconnectPolicy
+from remora.core.meanings import MeantName, describe_change
+from remora.flows.aims import Aim
 from remora.flows.news import News
 from remora.hub.forwards import Forwards
 from remora.hub.held import HeldLink, Link, by_name
 from remora.hub.places import HubPlaces
 from remora.ports import Clock, Dialogue, LocalSockets
 from remora.wire.control import Connect, Connected, Disconnect, Disconnected
+from remora.wire.reports import NoticeBody
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 T = TypeVar("T")
-
-MakeLink = Callable[[LinkName, Connect, str], Link]
-"""A link by this name, as the request wants it, with its local socket at this path; it does not run yet."""
 
 _log: Final = logging.getLogger(__name__)
 _WORTH_KEEPING: Final = frozenset({Stage.HOST_KEY, Stage.AUTHENTICATION})
@@ -31,14 +34,28 @@ _PASSING: Final = frozenset({Verdict.RETRY, Verdict.NEEDS_HUMAN})
 """What may keep a link down that was there before."""
 
 
+class LinkMaker(Protocol):
+    """Makes what a request asks for."""
+
+    def make(self, request: Connect, socket_path: str) -> Link:
+        """A link with its local socket at this path; it does not run yet."""
+        ...
+
+    def aim(self, request: Connect) -> Aim:
+        """What another link is to dial for this request, too."""
+        ...
+
+
 class Registry:
     """Holds links. Requests for one name wait for each other; those for different names do not."""
 
-    def __init__(self, make_link: MakeLink, *, places: HubPlaces, sockets: LocalSockets, clock: Clock) -> None:
-        self._make_link = make_link
+    def __init__(self, maker: LinkMaker, *, places: HubPlaces, sockets: LocalSockets, clock: Clock) -> None:
+        self._maker = maker
         self._places = places
         self._clock = clock
-        self._links: dict[LinkName, HeldLink] = {}
+        self._links: dict[MeantName, HeldLink] = {}
+        self._current: dict[LinkName, str] = {}
+        """The mark with which each name was connected last; links under its other marks are out of date."""
         self._turns: dict[LinkName, asyncio.Lock] = {}
         self._settling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """For each host key: one link at a time finds out whether its machine has a link already."""
@@ -53,17 +70,19 @@ class Registry:
 
     def bodies(self) -> list[LinkBody]:
         """All links, as they are now."""
-        return [self._body(held, held.name) for held in by_name(set(self._links.values()))]
+        return [self._body(held, self._shown(held)) for held in by_name(set(self._links.values()))]
 
-    def body(self, name: LinkName) -> LinkBody | None:
-        """One link under one of its names. It is not live yet while it is not settled which link the name gets."""
-        held = self._links.get(name)
-        if held is None or name not in held.link.aliases:
-            return None
-        body = self._body(held, name)
-        if body.liveness == Liveness.LIVE and not held.settled and self._turn(name).locked():
-            body.liveness = Liveness.CONNECTING.value
-        return body
+    def named(self, name: LinkName) -> list[LinkBody]:
+        """The links under one name, for each of its meanings; not live yet while another link may get the name."""
+        bodies = []
+        for meant, held in self._links.items():
+            if meant.name != name or name not in held.link.aliases:
+                continue
+            body = self._body(held, meant)
+            if body.liveness == Liveness.LIVE and not held.settled and self._turn(name).locked():
+                body.liveness = Liveness.CONNECTING.value
+            bodies.append(body)
+        return bodies
 
     async def refresh(self, patience: float) -> None:
         """Let live links learn what their hosts do not tell by themselves; whoever takes longer tells the next time."""
@@ -85,41 +104,44 @@ class Registry:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
             if request.hold:
-                task.add_done_callback(lambda done: self._abandoned(LinkName(request.alias, request.ssh_config), done))
+                task.add_done_callback(lambda done: self._abandoned(request.meant_name, done))
             raise
 
     async def disconnect(self, request: Disconnect) -> Disconnected:
-        """Have no link under this name. Goes on when the caller does not wait for it any more."""
+        """Have no link under this name, whatever it meant. Goes on when the caller does not wait for it any more."""
         return await asyncio.shield(self._keep(asyncio.create_task(self._disconnect(request))))
 
-    async def unhold(self, name: LinkName) -> None:
+    async def unhold(self, meant: MeantName) -> None:
         """One who held the link has left: it ends unless somebody else wants it."""
-        held = self._links.get(name)
-        if held is not None and held.unhold(name):
-            await self.disconnect(Disconnect(alias=name.alias, ssh_config=name.ssh_config))
+        held = self._links.get(meant)
+        if held is not None and held.unhold(meant):
+            await asyncio.shield(self._keep(asyncio.create_task(self._release(held, [meant]))))
 
-    async def find_folder(self, name: LinkName, folder: str | None) -> str:
+    async def find_folder(self, name: LinkName, mark: str | None, folder: str | None) -> str:
         """What `folder` is called on the host."""
-        return await self._require(name).link.find_folder(folder)
+        return await self._require(name, mark).link.find_folder(folder)
 
-    async def open_forward(self, name: LinkName, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
+    async def open_forward(
+        self, name: LinkName, mark: str | None, port: int, local_port: int | None
+    ) -> tuple[ForwardBody, bool]:
         """See :meth:`Forwards.open`."""
-        opened = await self._forwards.open(self._require(name), port, local_port)
+        opened = await self._forwards.open(self._require(name, mark), port, local_port)
         self.news.tell()
         return opened
 
-    async def open_egress(self, name: LinkName, request: EgressRequest) -> tuple[EgressBody, bool]:
+    async def open_egress(self, name: LinkName, mark: str | None, request: EgressRequest) -> tuple[EgressBody, bool]:
         """See :meth:`remora.flows.egresses.Egresses.open`."""
-        return await self._require(name).link.egresses.open(request)
+        return await self._require(name, mark).link.egresses.open(request)
 
     async def stop_forward(self, name: LinkName, port: int | None) -> tuple[list[ForwardBody], list[EgressBody]]:
         """See :meth:`Forwards.stop`, and the same for what leads the other way; without a link there is none."""
-        held = self._links.get(name)
-        if held is None:
-            return [], []
-        stopped = await self._forwards.stop(held, port), await held.link.egresses.stop(port)
+        forwards: list[ForwardBody] = []
+        egresses: list[EgressBody] = []
+        for held in {self._links[meant] for meant in self._meanings(name)}:
+            forwards += await self._forwards.stop(held, port)
+            egresses += await held.link.egresses.stop(port)
         self.news.tell()
-        return stopped
+        return forwards, egresses
 
     def forwards(self) -> tuple[list[ForwardBody], list[EgressBody]]:
         """All forwarded ports, and those that lead the other way."""
@@ -133,62 +155,88 @@ class Registry:
         await asyncio.gather(*self._work, *map(self._drop, set(self._links.values())), return_exceptions=True)
 
     async def _connect(self, request: Connect, dialogue: Dialogue) -> Connected:
-        name = LinkName(request.alias, request.ssh_config)
-        async with self._turn(name):
-            await self._until_gone(name)
-            known = self._links.get(name)
-            held = known or self._add(name, request)
+        meant = request.meant_name
+        alias = meant.name.alias
+        async with self._turn(meant.name):
+            await self._until_gone(meant.name)
+            known = self._links.get(meant)
+            held = known or self._add(meant, request)
             if request.again and (known is not None or request.host.reconnect is ReconnectPolicy.NEVER):
-                held.want(name, hold=False)
-                return Connected(changed=known is None, link=self._body(held, name))
+                self._want(held, meant, request)
+                return Connected(changed=known is None, link=self._body(held, meant))
             try:
                 changed = await held.link.bring_up(dialogue)
             except RemoraError as error:
                 if known is None and (request.hold or not _is_worth_keeping(error, again=request.again)):
                     await self._drop(held)
                 elif request.again:
-                    held.want(name, hold=False)
+                    self._want(held, meant, request)
                 raise held.failure or error from None
-            held = await self._settle(name, held, dialogue)
-            if self._links.get(name) is not held:
-                raise link_missing(name.alias, "was dropped while it was made")
-            held.want(name, hold=request.hold)
-            self.news.tell()
-            return Connected(changed=changed or known is None, link=self._body(held, name))
+            held = await self._settle(meant, held, request, dialogue)
+            if self._links.get(meant) is not held:
+                raise link_missing(alias, "was dropped while it was made")
+            held.link.set_policy(request.host.reconnect)
+            self._want(held, meant, request)
+            return Connected(changed=changed or known is None, link=self._body(held, meant))
 
     async def _disconnect(self, request: Disconnect) -> Disconnected:
         name = LinkName(request.alias, request.ssh_config)
-        held = self._links.get(name)
-        if held is None:
-            return Disconnected(changed=False, server="left")
         server = "left"
-        if len(held.names) > 1 and not request.stop_server:
-            self._forget(held, name)
-            self._closing[name] = self._keep(asyncio.create_task(held.link.remove_alias(name)))
-            await self._until_gone(name)
-        else:
-            server = await held.link.stop(stop_server=request.stop_server, force=request.force)
+        links = {self._links[meant] for meant in self._meanings(name)}
+        for held in links:
+            if request.stop_server:
+                server = await held.link.stop(stop_server=True, force=request.force)
+                await self._drop(held)
+            else:
+                await self._release(held, [meant for meant in held.names if meant.name == name])
+        return Disconnected(changed=bool(links), server=server)
+
+    async def _release(self, held: HeldLink, names: Sequence[MeantName]) -> None:
+        """Take `names` from the link; without any it ends."""
+        if held.names.keys() <= set(names):
             await self._drop(held)
-        return Disconnected(changed=True, server=server)
+            return
+        for meant in names:
+            self._forget(held, meant)
+            if all(other.name != meant.name for other in held.names):
+                closing = self._keep(asyncio.create_task(held.link.remove_alias(meant.name)))
+                self._closing[meant.name] = closing
+                await self._until_gone(meant.name)
 
     async def _until_gone(self, name: LinkName) -> None:
         """Wait while a link ends that had this name, or lets go of it: its door has to be closed first."""
-        held = self._links.get(name)
-        if held in self._dropping:
+        for held in {self._links[meant] for meant in self._meanings(name)} & self._dropping.keys():
             await asyncio.shield(self._dropping[held])
         if (closing := self._closing.get(name)) is not None:
             await asyncio.shield(closing)
             self._closing.pop(name, None)
 
-    def _add(self, name: LinkName, request: Connect) -> HeldLink:
-        held = HeldLink(name, self._make_link(name, request, str(self._places.door(name))))
-        self._links[name] = held
+    def _add(self, meant: MeantName, request: Connect) -> HeldLink:
+        held = HeldLink(meant, self._maker.make(request, self._door(meant)), request.meaning)
+        self._links[meant] = held
         self.idle_since = None
         held.begin(changed=lambda: self._changed(held), ended=lambda failure: self._ended(held, failure))
         return held
 
-    async def _settle(self, name: LinkName, held: HeldLink, dialogue: Dialogue) -> HeldLink:
-        """The link to use for `name` once `held` is live: one to the same machine that was there before gets the name.
+    def _door(self, meant: MeantName) -> str:
+        """Where the door of a name is: elsewhere than that of a link that it led to before, and that is there yet."""
+        taken = any(meant.name in held.link.aliases for held in self._links.values())
+        return str(self._places.door(meant.name, meant.mark if taken else None))
+
+    def _want(self, held: HeldLink, meant: MeantName, request: Connect) -> None:
+        """Somebody wants it, under what the name means now; links that it led to before are left to who holds them."""
+        held.want(meant, hold=request.hold)
+        if request.again:
+            self._current.setdefault(meant.name, meant.mark)
+        else:
+            self._current[meant.name] = meant.mark
+        for other in {self._links[each] for each in self._meanings(meant.name)} - {held}:
+            if self._is_outdated(other) and not self._is_attended(other):
+                self._keep(asyncio.create_task(self._drop(other)))
+        self.news.tell()
+
+    async def _settle(self, meant: MeantName, held: HeldLink, request: Connect, dialogue: Dialogue) -> HeldLink:
+        """The link to use for `meant` once `held` is live: one to the same machine that was there before gets the name.
 
         Only settled links get names of others, and a link gives its name away before it is settled: it has no other
         then, so none is lost however many aliases of one machine come at once.
@@ -201,11 +249,13 @@ class Registry:
                 if twin is None:
                     held.settled = True
                 elif twin.link.body().liveness == Liveness.LIVE:
-                    await self._give_name(name, held, twin)
+                    await self._give_name(meant, held, twin, request)
                     return twin
             if twin is not None:
                 tried.add(twin)
                 with suppress(RemoraError):
+                    if any(other.name == meant.name for other in twin.names):  # the machine has shown who it is
+                        await twin.link.add_alias(meant.name, self._maker.aim(request), self._door(meant))
                     await twin.link.bring_up(dialogue)
                     tried.discard(twin)
         return held
@@ -215,26 +265,28 @@ class Registry:
         mine = held.link.identity
         for other in by_name(set(self._links.values()) - {held} - tried - self._dropping.keys()):
             theirs = other.link.identity
-            if not other.settled or mine is None or theirs is None or not mine.is_same_place(theirs):
+            if not other.settled or other.manner != held.manner:
+                continue
+            if mine is None or theirs is None or not mine.is_same_place(theirs):
                 continue
             if other.link.body().liveness == Liveness.LIVE and mine.runs_beside(theirs):
                 continue
             return other
         return None
 
-    async def _give_name(self, name: LinkName, held: HeldLink, twin: HeldLink) -> None:
+    async def _give_name(self, meant: MeantName, held: HeldLink, twin: HeldLink, request: Connect) -> None:
         """End `held`; its name leads to `twin` from now on."""
-        twin.names.add(name)
-        self._links[name] = twin
+        twin.names[meant] = request.meaning
+        self._links[meant] = twin
         await self._drop(held)
-        if self._links.get(name) is not twin:
+        if self._links.get(meant) is not twin:
             return
         try:
-            await twin.link.add_alias(name, str(self._places.door(name)))
+            await twin.link.add_alias(meant.name, self._maker.aim(request), self._door(meant))
         except RemoraError:
-            self._forget(twin, name)
+            self._forget(twin, meant)
             raise
-        _log.info("%s is the same machine as %s and shares its link", name.alias, twin.name.alias)
+        _log.info("%s is the same machine as %s and shares its link", meant.name.alias, twin.name.name.alias)
 
     async def _drop(self, held: HeldLink) -> None:
         """Stop a link and forget it; once, whoever wants it."""
@@ -247,18 +299,18 @@ class Registry:
         with suppress(RemoraError):
             await held.link.stop()
         await held.let_go()
-        for name in set(held.names):
-            self._forget(held, name)
+        for meant in list(held.names):
+            self._forget(held, meant)
         self._told.pop(held, None)
         del self._dropping[held]
-        _log.info("%s: link dropped", held.name.alias)
+        _log.info("%s: link dropped", held.name.name.alias)
 
-    def _forget(self, held: HeldLink, name: LinkName) -> None:
-        held.forget(name)
-        if self._links.get(name) is held:
-            del self._links[name]
-        if held.name == name and held.names:
-            held.name = min(held.names, key=lambda other: other.alias)
+    def _forget(self, held: HeldLink, meant: MeantName) -> None:
+        held.forget(meant)
+        if self._links.get(meant) is held:
+            del self._links[meant]
+        if not self._meanings(meant.name):
+            self._current.pop(meant.name, None)
         if not self._links:
             self.idle_since = self._clock.monotonic()
         self.news.tell()
@@ -269,34 +321,65 @@ class Registry:
         if self._told.get(held) != state:
             self._told[held] = state
             why = "" if body.error is None else f" [{body.error.code}] {body.error.message}"
-            _log.info("%s: %s%s", held.name.alias, body.liveness, why)
+            _log.info("%s: %s%s", held.name.name.alias, body.liveness, why)
+        was_attended, held.attended = held.attended, self._is_attended(held)
+        if was_attended and not held.attended and self._is_outdated(held):
+            self._keep(asyncio.create_task(self._drop(held)))
         self.news.tell()
 
     def _ended(self, held: HeldLink, failure: BaseException | None) -> None:
         """A link ended by itself, which is a fault of ours when it says why."""
         if failure is not None:
-            _log.error("%s: the link failed", held.name.alias, exc_info=failure)
+            _log.error("%s: the link failed", held.name.name.alias, exc_info=failure)
         if any(other is held for other in self._links.values()):
             self._keep(asyncio.create_task(self._drop(held)))
 
-    def _body(self, held: HeldLink, name: LinkName) -> LinkBody:
-        body = held.link.body(name)
+    def _body(self, held: HeldLink, meant: MeantName) -> LinkBody:
+        body = held.link.body(meant.name)
+        names = self._current_names(held) or held.names
+        body.aliases = list(dict.fromkeys(each.name.alias for each in names))
+        body.leads_to, body.mark = held.names[meant].place, meant.mark
         body.forwards = self._forwards.of(held)
+        if not self._current_names(held):
+            now = held.names[meant].place
+            for other in self._meanings(meant.name):
+                if other.mark == self._current[meant.name]:
+                    now = self._links[other].names[other].place
+            said = describe_change(meant.name.alias, made=held.names[meant].place, now=now)
+            body.notices = [*body.notices, NoticeBody(code=Code.ALIAS_CHANGED, message=f"{said} {_LEFT}")]
         return body
 
-    def _require(self, name: LinkName) -> HeldLink:
-        held = self._links.get(name)
+    def _require(self, name: LinkName, mark: str | None) -> HeldLink:
+        held = self._links.get(MeantName(name, mark or self._current.get(name, "")))
         if held is None:
             raise link_missing(name.alias)
         return held
 
+    def _meanings(self, name: LinkName) -> list[MeantName]:
+        return [meant for meant in self._links if meant.name == name]
+
+    def _current_names(self, held: HeldLink) -> list[MeantName]:
+        return [meant for meant in held.names if self._current.get(meant.name, meant.mark) == meant.mark]
+
+    def _shown(self, held: HeldLink) -> MeantName:
+        """The name under which it is listed."""
+        ready = (meant for meant in self._current_names(held) if meant.name in held.link.aliases)
+        return next(ready, held.name)
+
+    def _is_outdated(self, held: HeldLink) -> bool:
+        return not self._current_names(held)
+
+    def _is_attended(self, held: HeldLink) -> bool:
+        """Whether anybody holds it: a client, who wants it while they are there, or ports that lead through it."""
+        return held.is_held or bool(held.link.body().clients or self._forwards.of(held) or held.link.egresses.bodies)
+
     def _turn(self, name: LinkName) -> asyncio.Lock:
         return self._turns.setdefault(name, asyncio.Lock())
 
-    def _abandoned(self, name: LinkName, connecting: "asyncio.Task[Connected]") -> None:
+    def _abandoned(self, meant: MeantName, connecting: "asyncio.Task[Connected]") -> None:
         """Who wanted to hold the link left before it was there."""
         if not connecting.cancelled() and connecting.exception() is None:
-            self._keep(asyncio.create_task(self.unhold(name)))
+            self._keep(asyncio.create_task(self.unhold(meant)))
 
     def _keep(self, task: "asyncio.Task[T]") -> "asyncio.Task[T]":
         self._work.add(task)
@@ -309,6 +392,9 @@ class Registry:
         failure = None if task.cancelled() else task.exception()
         if failure is not None and not isinstance(failure, RemoraError):
             _log.error("a request failed", exc_info=failure)
+
+
+_LEFT: Final = "It is left to who uses it, and ends with the last of them."
 
 
 def _is_worth_keeping(error: RemoraError, *, again: bool) -> bool:

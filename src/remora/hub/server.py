@@ -118,11 +118,11 @@ class HubServer:
                 await send(self._status())
             case control.Watch():
                 await self._watch_closely(caller)
-            case control.GetLink():
-                await send(control.OneLink(link=registry.body(LinkName(request.alias, request.ssh_config))))
+            case control.GetLinks():
+                await send(control.NamedLinks(links=registry.named(LinkName(request.alias, request.ssh_config))))
             case control.FindFolder():
                 name = LinkName(request.alias, request.ssh_config)
-                await send(control.Folder(path=await registry.find_folder(name, request.folder)))
+                await send(control.Folder(path=await registry.find_folder(name, request.mark, request.folder)))
             case control.OpenForward() | control.OpenEgress() | control.StopForward() | control.ListForwards():
                 await send(await self._forward(request))
             case control.Stop():
@@ -142,7 +142,7 @@ class HubServer:
                 await self._watch(caller)
         finally:
             if request.hold:
-                await self._registry.unhold(LinkName(request.alias, request.ssh_config))
+                await self._registry.unhold(request.meant_name)
 
     async def _watch_closely(self, caller: _Caller) -> None:
         """As long as somebody watches, hosts are asked what they do not tell by themselves."""
@@ -174,11 +174,11 @@ class HubServer:
         match request:
             case control.OpenForward():
                 name = LinkName(request.alias, request.ssh_config)
-                body, changed = await registry.open_forward(name, request.port, request.local_port)
+                body, changed = await registry.open_forward(name, request.mark, request.port, request.local_port)
                 return control.Forwards(forwards=[body], changed=changed)
             case control.OpenEgress():
                 name = LinkName(request.alias, request.ssh_config)
-                egress, changed = await registry.open_egress(name, _egress_request(request))
+                egress, changed = await registry.open_egress(name, request.mark, _egress_request(request))
                 return control.Forwards(forwards=[], egresses=[egress], changed=changed)
             case control.StopForward():
                 name = LinkName(request.alias, request.ssh_config)

@@ -28,13 +28,15 @@ from remora.core.errors import (
     Unreachable,
     UsageProblem,
 )
+from remora.core.links import LinkName
+from remora.core.meanings import Meaning, MeantName
 from remora.core.settings import HostSettings, Limits
 from remora.wire.reports import ErrorBody, error_body
 from remora.wire.reports.links import EgressBody, ForwardBody, HubBody, LinkBody
 
 T = TypeVar("T")
 
-PROTOCOL: Final = 2
+PROTOCOL: Final = 3
 """Changes whenever either side would misread the other."""
 LINE_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of one line of the hub's; a thousand links with their errors are far below."""
@@ -51,7 +53,7 @@ class Hello(msgspec.Struct, kw_only=True, tag="hello"):
 
 
 class Connect(msgspec.Struct, kw_only=True, tag="connect"):
-    """Have a link to `alias`, live. Questions come back on this connection while `asks`.
+    """Have a link to `alias`, live, as the caller means it. Questions come back on this connection while `asks`.
 
     With `hold` the link is wanted only for as long as this connection stands, unless somebody wants it for longer.
     With `again` it was there before, in a hub that is no more: one that exists is left to itself, and so is one
@@ -60,12 +62,18 @@ class Connect(msgspec.Struct, kw_only=True, tag="connect"):
 
     alias: str
     ssh_config: str | None
+    meaning: Meaning
     host: HostSettings
     limits: Limits
     agent: str | None = None
     asks: bool = False
     hold: bool = False
     again: bool = False
+
+    @property
+    def meant_name(self) -> MeantName:
+        """The name, and what it means to the caller."""
+        return MeantName(LinkName(self.alias, self.ssh_config), self.meaning.mark)
 
 
 class Disconnect(msgspec.Struct, kw_only=True, tag="disconnect"):
@@ -85,19 +93,23 @@ class Watch(msgspec.Struct, tag="watch"):
     """Tell :class:`Status`, now and at each change, until the caller leaves."""
 
 
-class GetLink(msgspec.Struct, kw_only=True, tag="link"):
-    """Tell :class:`OneLink`."""
+class GetLinks(msgspec.Struct, kw_only=True, tag="links"):
+    """Tell :class:`NamedLinks`."""
 
     alias: str
     ssh_config: str | None
 
 
 class FindFolder(msgspec.Struct, kw_only=True, tag="folder"):
-    """Tell :class:`Folder`: what `folder` is called on the host of a link."""
+    """Tell :class:`Folder`: what `folder` is called on the host of a link.
+
+    Here and below `mark` says which meaning of the name is meant; `None`: that of the last :class:`Connect`.
+    """
 
     alias: str
     ssh_config: str | None
-    folder: str | None
+    mark: str | None = None
+    folder: str | None = None
 
 
 class OpenForward(msgspec.Struct, kw_only=True, tag="forward-open"):
@@ -106,6 +118,7 @@ class OpenForward(msgspec.Struct, kw_only=True, tag="forward-open"):
     alias: str
     ssh_config: str | None
     port: int
+    mark: str | None = None
     local_port: int | None = None
 
 
@@ -125,6 +138,7 @@ class OpenEgress(msgspec.Struct, kw_only=True, tag="egress-open"):
 
     alias: str
     ssh_config: str | None
+    mark: str | None = None
     destinations: list[str] = []
     to: str | None = None
     port: int | None = None
@@ -166,7 +180,7 @@ Request = (
     | Disconnect
     | GetStatus
     | Watch
-    | GetLink
+    | GetLinks
     | FindFolder
     | OpenForward
     | OpenEgress
@@ -225,10 +239,10 @@ class Status(msgspec.Struct, kw_only=True, tag="status"):
     links: list[LinkBody]
 
 
-class OneLink(msgspec.Struct, kw_only=True, tag="link"):
-    """One link; `None`: there is none."""
+class NamedLinks(msgspec.Struct, kw_only=True, tag="links"):
+    """The links under one name: one for each of its meanings that is in use."""
 
-    link: LinkBody | None
+    links: list[LinkBody]
 
 
 class Folder(msgspec.Struct, kw_only=True, tag="folder"):
@@ -256,7 +270,7 @@ class Stopping(msgspec.Struct, kw_only=True, tag="stopping"):
 
 
 Question = HostKeyAsked | SecretAsked
-Reply = Failed | Connected | Disconnected | Status | OneLink | Folder | Forwards | Stopping
+Reply = Failed | Connected | Disconnected | Status | NamedLinks | Folder | Forwards | Stopping
 FromCaller = Hello | Request | Answer | Ping
 FromHub = Hello | Question | Pong | Reply
 

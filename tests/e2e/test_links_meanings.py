@@ -1,0 +1,144 @@
+"""A3: a name of the SSH config that means another machine now never works in the old place, and says what it does."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from tests.support.chain import end_servers, furnish_host, processes_on
+from tests.support.fake_codex import install
+from tests.support.hubs import HubPlace, hub_place
+from tests.support.system_sshd import SystemSshd
+from tests.support.until import wait_until
+
+pytestmark = pytest.mark.sshd
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose name is short enough for sockets."""
+    path = Path(mkdtemp(prefix="m"))
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def machines(folder: Path) -> Iterator[tuple[SystemSshd, SystemSshd]]:
+    """Two machines: other keys, other homes."""
+    with ExitStack() as stack:
+        both = [stack.enter_context(SystemSshd(folder)) for _ in range(2)]
+        program = install(folder / "programs/codex")
+        for sshd in both:
+            furnish_host(sshd, program)
+            stack.callback(end_servers, sshd)
+        yield both[0], both[1]
+
+
+@pytest.fixture
+def config(folder: Path, machines: tuple[SystemSshd, SystemSshd]) -> Path:
+    """The SSH config; `devbox` is the first machine."""
+    file = folder / "config"
+    file.write_text(machines[0].ssh_config())
+    return file
+
+
+@pytest.fixture
+def place(config: Path) -> Iterator[HubPlace]:
+    with hub_place(REMORA_SSH_CONFIG=str(config)) as here:
+        yield here
+
+
+def test_a3_run_and_connect_go_where_the_name_leads_now(
+    place: HubPlace, config: Path, machines: tuple[SystemSshd, SystemSshd]
+) -> None:
+    old, new = machines
+    (first,) = place.document("connect", "devbox")["hosts"]
+    assert first["link"]["leads_to"] == f"{old.user}@127.0.0.1:{old.port}"
+    logins = old.accepted_logins()
+    config.write_text(new.ssh_config())
+
+    ran = place.run("run", "devbox", "hello", "--no-input")
+    assert f"devbox means {new.user}@127.0.0.1:{new.port} now, and its link leads to" in ran.stderr.decode()
+    assert processes_on(new).app_servers
+    (left,) = place.document("status")["links"]
+    assert (left["leads_to"], left["liveness"]) == (first["link"]["leads_to"], "live")
+
+    (second,) = place.document("connect", "devbox")["hosts"]
+    assert second["ok"]
+    assert second["changed"]
+    assert second["link"]["leads_to"] == f"{new.user}@127.0.0.1:{new.port}"
+    assert [link["leads_to"] for link in place.document("status")["links"]] == [second["link"]["leads_to"]]
+    assert old.accepted_logins() == logins
+
+
+def test_a3_a_link_does_not_dial_what_its_name_means_now_by_itself(
+    place: HubPlace, config: Path, machines: tuple[SystemSshd, SystemSshd]
+) -> None:
+    old, new = machines
+    settings = place.folder / "settings.toml"
+    settings.write_text('[hosts.devbox]\nreconnect = "always"\n')
+    place.document("connect", "devbox", "--config", str(settings))
+    config.write_text(new.ssh_config())
+    old.drop_connections()
+    wait_until(lambda: [link["liveness"] for link in place.document("status")["links"]] == ["needs-human"])
+    (link,) = place.document("status")["links"]
+    assert link["error"]["code"] == "alias-changed"
+    assert str(new.port) in link["error"]["message"]
+    assert new.connections() == 0
+    (host,) = place.document("connect", "devbox")["hosts"]
+    assert host["ok"]
+    assert host["link"]["leads_to"].endswith(str(new.port))
+
+
+def test_a3_a_machine_that_is_reached_in_another_way_keeps_its_link(
+    place: HubPlace, config: Path, machines: tuple[SystemSshd, SystemSshd]
+) -> None:
+    old, _ = machines
+    place.document("connect", "devbox")
+    config.write_text(old.ssh_config(extra=["HostName localhost", f"HostKeyAlias [127.0.0.1]:{old.port}"]))
+    old.drop_connections()
+    (host,) = place.document("connect", "devbox")["hosts"]
+    assert host["ok"], host
+    (link,) = place.document("status")["links"]
+    assert (link["liveness"], link["leads_to"]) == ("live", f"{old.user}@localhost:{old.port}")
+    assert link["breaks"] == 1
+    assert len(processes_on(old).relays) == 1
+
+
+def test_a3_what_changes_nothing_keeps_the_link(
+    place: HubPlace, config: Path, machines: tuple[SystemSshd, SystemSshd]
+) -> None:
+    old, _ = machines
+    place.document("connect", "devbox")
+    config.write_text("# a comment\n" + old.ssh_config(extra=["LogLevel ERROR", "ServerAliveInterval 20"]))
+    (host,) = place.document("connect", "devbox")["hosts"]
+    assert not host["changed"]
+
+
+def test_a3_what_the_name_means_here_counts_and_not_what_it_means_to_the_hub(
+    place: HubPlace, config: Path, machines: tuple[SystemSshd, SystemSshd]
+) -> None:
+    old, new = machines
+    there = new.ssh_config().replace("Host devbox", 'Match originalhost devbox exec "test x$WHERE = xnew"')
+    config.write_text(there + old.ssh_config())
+    (first,) = place.document("connect", "devbox")["hosts"]
+    assert first["ok"]
+    place.environment["WHERE"] = "new"
+    (second,) = place.document("connect", "devbox")["hosts"]
+    assert second["error"]["code"] == "alias-changed"
+    assert "remora hub stop" in second["error"]["next"]
+    assert new.connections() == 0
+    ran = place.run("run", "devbox", "hello", "--no-input")
+    assert processes_on(new).app_servers, ran.stderr
+    assert os.environ.get("WHERE") is None
+
+
+def test_a3_a_name_that_is_gone_from_the_config_is_no_host_any_more(place: HubPlace, config: Path) -> None:
+    place.document("connect", "devbox")
+    config.write_text("Host other\n")
+    assert place.document("run", "devbox", "hello", "--no-input")["error"]["code"] == "alias-unknown"
+    (host,) = place.document("disconnect", "devbox")["hosts"]
+    assert host["changed"]
