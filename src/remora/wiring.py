@@ -94,7 +94,6 @@ def default_world(
     from remora.adapters.disk_spool import DiskSpool
     from remora.adapters.local_network import LocalNetwork
     from remora.adapters.onward import Onward
-    from remora.adapters.own_key import own_key
     from remora.adapters.system_clock import SystemClock
     from remora.ports import World
 
@@ -103,7 +102,6 @@ def default_world(
         config=default_config_reader(ssh_config),
         network=LocalNetwork(),
         onward=Onward(),
-        own_key=own_key,
         resolver=default_resolver(ssh_config, limits=limits),
         dialler=default_dialler(ssh_config, settings=settings, gate=gate),
         clock=SystemClock(),

@@ -1,6 +1,7 @@
 """Connections from this machine to elsewhere, and the key that it keeps."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,21 @@ from remora.core.errors import Code, ConfigProblem, RemoraError
 from remora.testing.expectations import expect, expect_echo, noise
 
 
-def anything(address: str) -> bool:
+def addresses() -> list[str]:
+    """Those of IPv4 that this machine has."""
+    return [str(place[4][0]) for place in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+
+
+def anything(address: str, *, is_own: bool) -> bool:
     return True
+
+
+def nothing(address: str, *, is_own: bool) -> bool:
+    return False
+
+
+def foreign(address: str, *, is_own: bool) -> bool:
+    return not is_own
 
 
 def test_what_was_named_itself_is_reached_both_ways() -> None:
@@ -32,8 +46,19 @@ def test_what_was_named_itself_is_reached_both_ways() -> None:
 def test_a_name_that_means_what_may_not_be_reached_is_refused_without_connecting() -> None:
     async def go() -> None:
         async with echo_port() as port:
-            error = await expect(Code.EGRESS_REFUSED, Onward().connect("localhost", port, admit=lambda address: False))
+            error = await expect(Code.EGRESS_REFUSED, Onward().connect("localhost", port, admit=nothing))
             assert str(port) in error.next_step
+
+    run(go())
+
+
+def test_a9_an_address_of_this_machine_is_known_as_its_own() -> None:
+    own = next((each for each in addresses() if not each.startswith("127.")), None)
+
+    async def go() -> None:
+        async with echo_port() as port:
+            for host in ("127.0.0.1", *filter(None, [own])):
+                await expect(Code.EGRESS_REFUSED, Onward().connect(host, port, admit=foreign))
 
     run(go())
 

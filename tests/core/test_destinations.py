@@ -66,6 +66,19 @@ def test_only_what_was_named_is_covered(asked: str, covered: bool) -> None:
     assert (find_destination(named, *place) is not None) is covered
 
 
+CLOUDS_OWN = (
+    *("168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::168.63.129.16", "2002:a83f:8110::1"),  # Azure
+    *("169.254.170.2", "169.254.170.23", "169.254.42.42", "169.254.0.23", "fd00:ec2::23", "fd00:ec2::253"),
+    *("fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fd00:a9fe:a9fe::1", "fe80::a9fe:a9fe", "192.0.0.192"),
+    *("100.100.100.100", "fd7a:115c:a1e0::53"),  # a program on this machine
+    *("0.0.0.0", "0.1.2.3", "127.8.9.10", "255.255.255.255", "240.0.0.1", "224.0.0.251", "::", "::1"),  # noqa: S104
+    *("ff02::1", "fec0::1", "fe80::1%eth0", "::127.0.0.1", "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:0:a9:fea9:fe00:0"),
+    *("64:ff9b:1:a9:fe:a9fe::", "2001:0:1:2:3:4:5601:5601", "2001:db8::5efe:169.254.169.254"),
+    "2001:db8::200:5efe:127.0.0.1",
+)
+"""Addresses that are this machine, its wire or a cloud's own, also as IPv6 holds them."""
+
+
 @pytest.mark.parametrize(
     ("named", "address", "admitted"),
     [
@@ -94,6 +107,11 @@ def test_only_what_was_named_is_covered(asked: str, covered: bool) -> None:
         ("api.example.com", "::ffff:0:127.0.0.1", False),
         ("api.example.com", "fd00:ec2::254", False),
         ("api.example.com", "100.100.100.200", False),
+        *(("api.example.com", each, False) for each in CLOUDS_OWN),
+        ("168.63.129.16:80", "168.63.129.16", True),
+        ("api.example.com", "100.64.1.2", True),
+        ("*.example.com", "100.64.1.2", False),
+        ("*.example.com", "2001:0:5ef5:79fd:0:0:f5ff:fefd", False),
         ("[fd00:ec2::254]:80", "fd00:ec2::254", True),
         ("api.example.com", "64:ff9b::10.1.2.3", True),
         ("*.example.com", "64:ff9b::10.1.2.3", False),
@@ -102,6 +120,12 @@ def test_only_what_was_named_is_covered(asked: str, covered: bool) -> None:
 )
 def test_a_name_may_not_mean_this_machine_or_its_wire(named: str, address: str, admitted: bool) -> None:
     assert read_destination(named).admits(address) is admitted
+
+
+def test_a9_an_address_of_this_machine_is_reached_only_when_it_is_named() -> None:
+    assert not read_destination("api.example.com").admits("10.1.2.3", is_own=True)
+    assert not read_destination("*.example.com").admits("93.184.216.34", is_own=True)
+    assert read_destination("10.1.2.3:8080").admits("10.1.2.3", is_own=True)
 
 
 def test_the_most_exact_destination_decides_about_addresses() -> None:

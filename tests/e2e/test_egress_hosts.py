@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import pwd
+import re
 import signal
 import socket
 import ssl
@@ -25,6 +27,7 @@ import remora
 from remora.demo.scripted_model import Gate, Say, Step, Wait
 
 REMORA = (sys.executable, "-m", "remora")
+NOBODY = "nobody"
 OUTSIDE = "10.9.8.7"
 """An address of the host that is not its loopback."""
 
@@ -47,6 +50,37 @@ def curl(host: AttachedHost, *words: str) -> "subprocess.CompletedProcess[str]":
     """curl on the host, which asks no proxy that it was not told of."""
     command = host.sshd.inside("curl", "-q", "-sS", "--noproxy", "", "-m", "20", *words)
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def start_server_again(host: AttachedHost) -> None:
+    """End the app server; the link starts it again, with what its environment is then."""
+
+    def owner() -> tuple[str, str]:
+        (link,) = host.hub.document("status")["links"]
+        return link["liveness"], link["server_owner"]
+
+    before = owner()
+    process = re.search(r"process (\d+)", before[1])
+    assert process is not None
+    subprocess.run(host.sshd.inside("kill", process[1]), check=True)
+    wait_until(lambda: owner()[0] == "live" and owner() != before)
+
+
+@contextmanager
+def listening_as_nobody(port: int) -> Iterator[None]:
+    """Another account listens at a port of the loopback."""
+    code = (
+        f"import os,socket,time; os.setuid({pwd.getpwnam(NOBODY).pw_uid}); s=socket.socket(); "
+        f"s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('127.0.0.1', {port})); s.listen(); "
+        "print('there', flush=True); time.sleep(600)"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"there\n"
+        try:
+            yield
+        finally:
+            process.kill()
 
 
 def run_turn(host: AttachedHost, *words: str) -> str:
@@ -108,11 +142,9 @@ def test_f35_codex_on_a_host_without_network_works_through_the_laptops_proxy(tmp
         assert curl(host, host.model.base_url).returncode == 7  # nothing of this machine is there
         egress = opened(host, place_of(host))
         (host.sshd.home / ".codex/.env").write_text(f"HTTP_PROXY={egress['url']}\n")
-        stopped = host.hub.run("disconnect", "devbox", "--stop-server")
-        assert stopped.returncode == 0, stopped.stderr
-        assert listed(host) == []
+        start_server_again(host)
         again = opened(host, place_of(host), "--port", str(egress["port"]))
-        assert again["url"] == egress["url"]  # so it can be written down on the host once
+        assert (again["url"], again["changed"]) == (egress["url"], False)
         said = run_turn(host)
         assert said.startswith("0 "), said
         assert "From afar." in said
@@ -153,17 +185,14 @@ def test_f35_codex_speaks_tls_to_its_model_through_the_proxy_and_its_password(tm
         settings = host.sshd.home / ".codex/config.toml"
         settings.write_text(settings.read_text().replace(f"http://{place_of(host)}", f"https://{place}"))
         egress = opened(host, place)
-        stopped = host.hub.run("disconnect", "devbox", "--stop-server")
-        assert stopped.returncode == 0, stopped.stderr
         environment = host.sshd.home / ".codex/.env"
         environment.write_text(f"HTTPS_PROXY={egress['url']}\nSSL_CERT_FILE={tmp_path / 'certificate.pem'}\n")
-        opened(host, place, "--port", str(egress["port"]))
+        start_server_again(host)
         said = run_turn(host)
         assert "Sealed." in said, said
         assert listed(host)[0]["refused"] == 0
         environment.write_text(environment.read_text().replace("remora:", "remora:not"))
-        host.hub.run("disconnect", "devbox", "--stop-server")
-        opened(host, place, "--port", str(egress["port"]))
+        start_server_again(host)
         assert run_turn(host, "--timeout", "5").startswith("14 ")  # codex takes it for no network, and waits for one
         assert "password" in listed(host)[0]["trouble"]
 
@@ -229,8 +258,39 @@ def test_a_killed_hub_takes_the_way_out_along_and_the_same_command_brings_it_bac
         told = host.hub.run("forward", "list")
         assert b"the hub does not run" in told.stderr
         again = opened(host, place_of(host), "--port", str(egress["port"]))
-        assert again["url"] == egress["url"]
-        assert curl(host, "-x", again["url"], f"{host.model.base_url}/models").stdout.startswith("{")
+        assert again["url"] != egress["url"]  # whoever heard the password of before cannot use it
+        models = f"{host.model.base_url}/models"
+        assert curl(host, "-x", again["url"], models).stdout.startswith("{")
+        assert "407" in curl(host, "-i", "-x", egress["url"], models).stdout
+
+
+def test_a9_each_opening_has_a_password_of_its_own(tmp_path: Path) -> None:
+    with attached_host([Say("Done.")], tmp_path) as host:
+        urls = [opened(host, place_of(host))["url"]]
+        host.hub.run("forward", "stop", "devbox")
+        urls.append(opened(host, place_of(host))["url"])
+        host.hub.run("disconnect", "devbox")
+        urls.append(opened(host, place_of(host))["url"])
+        assert opened(host, place_of(host))["url"] == urls[-1]
+        assert len({urlsplit(url).password for url in urls}) == 3
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another account")
+def test_a9_a_port_that_another_account_took_is_lost_and_said_to_be_whose(tmp_path: Path) -> None:
+    with attached_host([Say("Done.")], tmp_path) as host:
+        egress = opened(host, place_of(host))
+        host.sshd.end_listening()
+        with listening_as_nobody(egress["port"]):
+            host.sshd.start()
+            wait_until(lambda: listed(host)[0]["error"] is not None)
+            (lost,) = listed(host)
+            assert lost["port"] is None
+            assert f"the account {NOBODY} listens there" in lost["error"]["message"]
+            again = opened(host, place_of(host))
+            assert again["port"] != egress["port"]
+            assert urlsplit(again["url"]).password != urlsplit(egress["url"]).password
+        old = egress["url"].replace(str(egress["port"]), str(again["port"]))
+        assert "407" in curl(host, "-i", "-x", old, f"{host.model.base_url}/models").stdout
 
 
 def test_a_host_that_lets_nobody_listen_is_told_with_what_to_change(tmp_path: Path) -> None:

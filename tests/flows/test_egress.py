@@ -80,7 +80,7 @@ def test_what_was_not_named_is_refused_in_one_line_and_never_looked_up(head: str
 
 def test_a_named_name_that_means_this_machine_is_refused() -> None:
     async def go() -> None:
-        for address in ("127.0.0.1", "169.254.169.254"):
+        for address in ("127.0.0.1", "169.254.169.254", "168.63.129.16"):
             async with scene(addresses={"api.example.com": address}) as here:
                 said = await here.ask("CONNECT api.example.com:443 HTTP/1.1")
                 assert said.startswith(b"HTTP/1.1 403 ")
@@ -108,6 +108,93 @@ def test_a_plain_request_reaches_what_it_names_and_carries_no_password_there() -
     assert seen == (
         b"POST /v1 HTTP/1.1\r\nHost: model.example:8080\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbody"
     )
+
+
+def request(*headers: str, method: str = "POST") -> str:
+    return "\r\n".join((f"{method} http://model.example:8080/v1 HTTP/1.1", "Host: model.example:8080", *headers))
+
+
+NEXT = b"GET http://model.example:8080/secret HTTP/1.1\r\nProxy-Authorization: Basic cmVtb3JhOnA=\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ([], b""),
+        (["Content-Length: 0"], b""),
+        (["Content-Length: 4"], b"body"),
+        (["Transfer-Encoding: chunked"], b"0\r\n\r\n"),
+        (["Transfer-Encoding: chunked"], b"4;x=y\r\nbody\r\n1\r\n!\r\n0\r\nTrailer: a\r\n\r\n"),
+        (["transfer-encoding: Chunked"], b"A\r\n0123456789\r\n000\r\n\r\n"),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("piece", [1, 7, 100_000])
+def test_a9_a_server_hears_one_request_and_nothing_of_the_next(headers: list[str], body: bytes, piece: int) -> None:
+    seen = b""
+
+    async def server(stream: MemoryStream) -> None:
+        nonlocal seen
+        seen = await read_all(stream)
+        await stream.write_eof()
+
+    async def go() -> None:
+        async with scene("model.example:8080", places={("model.example", 8080): server}) as here:
+            client = here.enter()
+            sent = request(*headers).encode() + b"\r\n\r\n" + body + NEXT
+            for start in range(0, len(sent), piece):
+                await client.write(sent[start : start + piece])
+            await client.write_eof()
+            await read_all(client)
+
+    run(go())
+    head, _, rest = seen.partition(b"\r\n\r\n")
+    assert (head.startswith(b"POST /v1 HTTP/1.1\r\n"), rest) == (True, body)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["Content-Length: 4", "Transfer-Encoding: chunked"],
+        ["Content-Length: 4", "Content-Length: 5"],
+        ["Content-Length: 4", "content-length: 4"],
+        *(["Content-Length: " + value] for value in ("-1", "+4", "4,4", "0x4", "4 4", "\xb2", "1" * 40)),
+        *(["Transfer-Encoding: " + value] for value in ("gzip, chunked", "identity", "chunked, chunked", "xchunked")),
+        ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked"],
+        ["Content-Length: 4", "Connection: close, Content-Length"],
+        ["Transfer-Encoding: chunked", "Connection: transfer-encoding"],
+    ],
+    ids=repr,
+)
+def test_a9_a_request_whose_end_is_unclear_goes_nowhere(headers: list[str]) -> None:
+    async def go() -> None:
+        async with scene("model.example:8080", places={("model.example", 8080): echo}) as here:
+            client = here.enter()
+            await client.write(request(*headers).encode("latin-1") + b"\r\n\r\nbody")
+            assert (await client.read()).startswith(b"HTTP/1.1 400 ")
+            assert here.onward.asked == []
+
+    run(go())
+
+
+@pytest.mark.parametrize(
+    "body", [b"x\r\n", b"4\nbody", b"-4\r\nbody", b"\r\n", b"4 4\r\nbody", b"1" * 20 + b"\r\n", b"4" + b";" * 5000]
+)
+def test_a9_chunks_that_are_none_end_the_connection_without_reaching_the_server(body: bytes) -> None:
+    seen = b""
+
+    async def server(stream: MemoryStream) -> None:
+        nonlocal seen
+        seen = await read_all(stream)
+
+    async def go() -> None:
+        async with scene("model.example:8080", places={("model.example", 8080): server}) as here:
+            client = here.enter()
+            await client.write(request("Transfer-Encoding: chunked").encode() + b"\r\n\r\n" + body)
+            assert await read_all(client) == b""
+
+    run(go())
+    assert seen.partition(b"\r\n\r\n")[2] == b""
 
 
 def login(password: str, user: str = "remora") -> str:

@@ -1,15 +1,17 @@
 """The ports of the host that lead here, connection after connection."""
 
-from collections.abc import Sequence
-
 import pytest
+from tests.support.dialling import Network, world_over
 from tests.support.egress_scene import LIMITS, echo
 from tests.support.loop import run
 
 from remora.core.errors import Code, RemoraError
-from remora.flows.host_ports import HostPorts
-from remora.testing.manual_clock import ManualClock
+from remora.flows.host_ports import HostPort, HostPorts
 from remora.testing.memory_host import MemoryHost
+
+
+def ports_open(*ports: HostPort) -> list[int]:
+    return [port.port for port in ports if port.port is not None]
 
 
 async def serve_nobody(stream: object) -> None:
@@ -17,33 +19,50 @@ async def serve_nobody(stream: object) -> None:
 
 
 def test_a_port_is_asked_for_again_until_the_connection_before_lets_go_of_it() -> None:
-    async def go(other: Sequence[int]) -> tuple[int | None, int]:
-        clock = ManualClock()
-        ports = HostPorts("devbox", clock, LIMITS, lambda: None)
-        first = MemoryHost(lambda words: None)
-        async with ports.on(first):
+    async def go() -> None:
+        network = Network()
+        ports = HostPorts("devbox", world_over(network), lambda: None)
+        async with ports.on(MemoryHost(lambda words: None)):
             port = await ports.add(0, serve_nobody)
             number = port.port
             assert number == port.wanted
         assert port.port is None
-        second = MemoryHost(lambda words: None, ports=dict.fromkeys([number, *other], echo))
+        second = MemoryHost(lambda words: None, ports={number: echo})
         async with ports.on(second):
-            await clock.advance(1)
-            assert port.port is None
-            if not other:
-                second.stop_port(number)
-            await clock.advance(LIMITS.egress_port + 5)
-            return port.port, number
+            await network.clock.advance(1)
+            assert ports_open(port) == []
+            second.stop_port(number)
+            await network.clock.advance(LIMITS.egress_port - 2)
+            assert ports_open(port) == [number]
+            assert port.error is None
 
-    now, before = run(go([]))
-    assert now == before
-    now, before = run(go([1]))
-    assert now not in (None, before)
+    run(go())
+
+
+def test_a9_a_port_that_stays_taken_is_lost_with_its_password_and_no_other_is_taken() -> None:
+    async def go() -> None:
+        network = Network()
+        ports = HostPorts("devbox", world_over(network), lambda: None)
+        async with ports.on(MemoryHost(lambda words: None)):
+            port = await ports.add(0, serve_nobody)
+            number = port.port
+        assert number is not None
+        async with ports.on(MemoryHost(lambda words: None, ports={number: echo})):
+            await network.clock.advance(LIMITS.egress_port + 5)
+            assert (port.port, port.lost) == (None, True)
+            assert port.error is not None
+            assert port.error.code is Code.EGRESS_REFUSED
+            assert "password" in port.error.message
+        async with ports.on(MemoryHost(lambda words: None)):  # it is free again: whoever had it knows the password
+            await network.clock.advance(LIMITS.egress_port)
+            assert port.port is None
+
+    run(go())
 
 
 def test_a_host_that_forbids_listening_is_told_from_a_port_that_is_taken() -> None:
     async def go(host: MemoryHost) -> RemoraError:
-        ports = HostPorts("devbox", ManualClock(), LIMITS, lambda: None)
+        ports = HostPorts("devbox", world_over(Network()), lambda: None)
         async with ports.on(host):
             with pytest.raises(RemoraError) as caught:
                 await ports.add(8080, serve_nobody)
@@ -58,7 +77,7 @@ def test_a_host_that_forbids_listening_is_told_from_a_port_that_is_taken() -> No
 
 def test_without_a_connection_nothing_is_opened() -> None:
     async def go() -> None:
-        ports = HostPorts("devbox", ManualClock(), LIMITS, lambda: None)
+        ports = HostPorts("devbox", world_over(Network()), lambda: None)
         with pytest.raises(RemoraError) as caught:
             await ports.add(0, serve_nobody)
         assert caught.value.code is Code.LINK_MISSING

@@ -3,12 +3,12 @@
 import asyncio
 import errno
 import socket
-from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Final
 
 from remora.adapters.local_stream import LocalStream
 from remora.core.errors import Code, LaunchProblem, Unreachable
-from remora.ports import ByteStream
+from remora.ports import Admit, ByteStream
 
 _NO_WAY: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EPERM})
 _ONE_ADDRESS: Final = 4.0
@@ -18,10 +18,10 @@ _ONE_ADDRESS: Final = 4.0
 class Onward:
     """See :class:`remora.ports.Onward`."""
 
-    async def connect(self, host: str, port: int, *, admit: Callable[[str], bool]) -> ByteStream:
+    async def connect(self, host: str, port: int, *, admit: Admit) -> ByteStream:
         """See :class:`remora.ports.Onward`. What was looked up is connected to: a name cannot change between."""
         addresses = await _look_up(host, port)
-        admitted = [address for address in addresses if admit(address)]
+        admitted = [address for address in addresses if admit(address, is_own=_is_own(address))]
         if not admitted:
             raise LaunchProblem(
                 Code.EGRESS_REFUSED,
@@ -49,6 +49,16 @@ async def _look_up(host: str, port: int) -> list[str]:
             seen=str(error),
         ) from None
     return list(dict.fromkeys(str(place[0]) for *_, place in found))
+
+
+def _is_own(address: str) -> bool:
+    """Whether this machine has that address: then it is also where a connection there comes from."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((address, 9))  # sends nothing
+            return bool(ip_address(probe.getsockname()[0]) == ip_address(address))
+    except (OSError, ValueError):  # there is no way there at all
+        return False
 
 
 async def _connect(address: str, port: int) -> ByteStream:

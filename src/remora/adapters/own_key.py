@@ -1,4 +1,4 @@
-"""Bytes that this machine keeps to itself, from which passwords for hosts are made."""
+"""Bytes that this machine keeps to itself, by which it knows its own runs again."""
 
 import os
 import secrets
@@ -14,7 +14,7 @@ _SIZE: Final = 32
 
 def own_key(folder: Path | None = None) -> bytes:
     """The key of this user on this machine; made at the first call. Raises ``place-unusable``."""
-    path = (folder or user_state_path("remora", appauthor=False)) / "egress.key"
+    path = (folder or user_state_path("remora", appauthor=False)) / "own.key"
     try:
         if (key := _read(path)) is None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ def _write(path: Path) -> None:
 def _unusable(path: Path, seen: str) -> ConfigProblem:
     return ConfigProblem(
         Code.PLACE_UNUSABLE,
-        f"The key for passwords of egress cannot be kept at {path}.",
+        f"The key of this machine cannot be kept at {path}.",
         next_step="Make that folder writable, or set XDG_STATE_HOME to one that is.",
         seen=seen,
     )

@@ -1,33 +1,20 @@
 """What a host may reach through this machine: destinations by name, compared after normalisation."""
 
-import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final
 
 from remora.core.errors import Code, UsageProblem
-
-_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+from remora.core.near_addresses import is_near, is_public, read_address
 
 HTTPS_PORT: Final = 443
 _LABEL: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LIKE_A_NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _NAME_LIMIT: Final = 253
 _LOCALHOST: Final = "localhost"
-_KEEPERS: Final = tuple(map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200")))
-"""Where clouds keep their credentials, when that is not on the wire itself."""
-_CARRIERS: Final = tuple(
-    (ipaddress.IPv6Network(net), shift)
-    for net, shift in (
-        ("::/96", 0),
-        ("::ffff:0:0:0/96", 0),
-        ("64:ff9b::/96", 0),
-        ("64:ff9b:1::/48", 0),
-        ("2002::/16", 80),
-    )
-)
-"""Networks whose addresses hold one of IPv4, at which they may arrive, and the bits behind that."""
+_DEVIANT: Final = frozenset("\u00df\u03c2\u200c\u200d")
+"""Letters that old and new rules for international names write in two ways."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +34,21 @@ class Destination:
             return False
         return host.endswith(f".{self.host}") if self.below else host == self.host
 
-    def admits(self, address: str) -> bool:
-        """Whether `address` may be what the name stands for.
+    def admits(self, address: str, *, is_own: bool = False) -> bool:
+        """Whether `address` may be what the name stands for; `is_own`: it is one of this machine's.
 
-        Who answers for a name can make it mean anything, so this machine itself and its neighbours on the wire
-        (where clouds keep their credentials) have to be named as what they are. Private networks are for names that
-        were written out: a company's own endpoint has such an address.
+        Who answers for a name can make it mean anything, so this machine itself, its neighbours on the wire and what
+        clouds keep for their machines have to be named as what they are. Private networks are for names that were
+        written out: a company's own endpoint has such an address.
         """
-        found = _read_address(address)
+        found = read_address(address)
         if found is None:
             return False
-        if _read_address(self.host) is not None:
+        if read_address(self.host) is not None:
             return normal_host(address) == self.host
         if self.host == _LOCALHOST and not self.below:
             return found.is_loopback
-        return not any(map(_is_near, meant := _meant(found))) and (
-            all(each.is_global for each in meant) or not self.below
-        )
+        return not is_own and not is_near(found) and (is_public(found) or not self.below)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +94,7 @@ def read_destination(text: str) -> Destination:
     """Read ``HOST``, ``HOST:PORT``, ``[ADDRESS]:PORT`` or ``*.DOMAIN:PORT``. Raises :class:`UsageProblem`."""
     below = text.startswith("*.")
     found = split_authority(text.removeprefix("*."), default=HTTPS_PORT)
-    if found is None or (below and (_read_address(found[0]) is not None or "." not in found[0])):
+    if found is None or (below and (read_address(found[0]) is not None or "." not in found[0])):
         raise UsageProblem(
             Code.USAGE,
             f"{text!r} is no destination.",
@@ -150,12 +135,15 @@ def join_authority(host: str, port: int) -> str:
 def normal_host(text: str) -> str | None:
     """The one way to write a name or an address; `None` for what is neither.
 
-    Numbers that only some resolvers take for an address (``127.1``, ``0x7f000001``) are neither.
+    Numbers that only some resolvers take for an address (``127.1``, ``0x7f000001``) are neither, nor are names that are
+    two, by old and by new rules (``ß``).
     """
-    address = _read_address(text)
+    address = read_address(text)
     if address is not None:
         return str(address)
     if not text.isascii():
+        if not _DEVIANT.isdisjoint(text):
+            return None
         try:
             text = text.encode("idna").decode()
         except UnicodeError:
@@ -169,27 +157,5 @@ def normal_host(text: str) -> str | None:
 
 def is_this_machine(host: str) -> bool:
     """Whether `host`, in its normal form, says loopback."""
-    address = _read_address(host)
+    address = read_address(host)
     return host == _LOCALHOST if address is None else address.is_loopback
-
-
-def _read_address(text: str) -> _Address | None:
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address):
-        return address.ipv4_mapped or (None if address.scope_id else address)
-    return address
-
-
-def _meant(address: _Address) -> tuple[_Address, ...]:
-    """`address`, and the one of IPv4 that it holds for those who translate."""
-    held = (int(address) >> shift & 0xFFFFFFFF for network, shift in _CARRIERS if address in network)
-    return (address, *map(ipaddress.IPv4Address, held))
-
-
-def _is_near(address: _Address) -> bool:
-    """Whether it is this machine itself, on its wire, or where a cloud keeps credentials."""
-    is_here = address.is_loopback or address.is_unspecified
-    return is_here or address.is_link_local or address.is_multicast or address in _KEEPERS

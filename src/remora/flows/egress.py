@@ -7,13 +7,14 @@ from contextlib import suppress
 from typing import Final
 
 from remora.core.egress import Destination, find_destination, join_authority
-from remora.core.errors import Code, LaunchProblem, RemoraError, TimeLimit, Unreachable
+from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError, TimeLimit, Unreachable
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.core.upstream import Upstream
 from remora.flows.doors import show_in
 from remora.flows.waiting import within
 from remora.ports import ByteStream, Clock, Onward
+from remora.wire.proxy_bodies import RequestBody
 from remora.wire.proxy_heads import (
     HEAD_END,
     HEAD_LIMIT,
@@ -86,6 +87,7 @@ class Egress:
         try:
             request, early = await self._read_request(client)
             destination = self._judge(request)
+            body = None if request.target is None else RequestBody(request)
         except BadHead as error:
             await self._refuse(client, error.status, str(error))
             return
@@ -98,11 +100,12 @@ class Egress:
             await self._refuse(client, _status_for(error), error.message)
             return
         try:
-            if request.target is None:
+            if body is None:
                 await client.write(answer(200))
             else:
                 await server.write(request.head_for_server())
-            await show_in(Resumed(client, early), _given(server))
+            resumed = Resumed(client, early)
+            await show_in(resumed if body is None else Bounded(resumed, body), _given(server))
         finally:
             await server.close()
 
@@ -143,7 +146,7 @@ class Egress:
         )
 
     async def _tunnel(self, through: Upstream, host: str, port: int) -> ByteStream:
-        stream = await self._onward.connect(through.host, through.port, admit=lambda address: True)
+        stream = await self._onward.connect(through.host, through.port, admit=_anything)
         try:
             authorization = None if through.authorization is None else through.authorization.reveal()
             await stream.write(connect_head(host, port, authorization))
@@ -191,6 +194,30 @@ class Resumed:
         return data
 
 
+class Bounded:
+    """A client of which the server hears one request. What comes after that is taken in, and goes nowhere."""
+
+    def __init__(self, client: ByteStream, body: RequestBody) -> None:
+        self._client = client
+        self._body = body
+        self.write = client.write
+        self.write_eof = client.write_eof
+        self.close = client.close
+
+    async def read(self, limit: int = 65536) -> bytes:
+        """See :class:`remora.ports.ByteStream`."""
+        while data := await self._client.read(limit):
+            try:
+                part = self._body.take(data)
+            except BadHead as error:
+                raise ProtocolProblem(
+                    Code.PROTOCOL_VIOLATION, str(error), next_step="Send a body as HTTP/1.1 has it."
+                ) from None
+            if part:
+                return part
+        return b""
+
+
 async def _read_until_end(stream: ByteStream) -> tuple[bytes, bytes]:
     """A head without its end, and what came after. Raises :class:`BadHead`."""
     received = b""
@@ -208,6 +235,10 @@ async def _drain(client: ByteStream) -> None:
     taken = 0
     while taken < _DRAINED and (data := await client.read()):
         taken += len(data)
+
+
+def _anything(address: str, *, is_own: bool) -> bool:
+    return True
 
 
 def _given(server: ByteStream) -> Callable[[], Awaitable[ByteStream]]:

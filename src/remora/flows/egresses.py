@@ -1,13 +1,7 @@
 """The ways out that a link gives its host, by the host's port."""
 
-import hashlib
-import hmac
-from collections.abc import Callable
-from typing import Final
-
 from remora.core.egress import EgressRequest, check_request
 from remora.core.errors import Code, ConfigProblem
-from remora.core.links import HostIdentity
 from remora.core.secrets import Secret
 from remora.core.upstream import read_upstream
 from remora.flows.egress import USER, Egress
@@ -16,21 +10,18 @@ from remora.ports import World
 from remora.wire.reports import error_body
 from remora.wire.reports.links import EgressBody
 
-_PASSWORD_SIZE: Final = 32
-
 
 class Egresses:
-    """Those of one link. Each is opened again on every connection, and gone with the link."""
+    """Those of one link. Each is opened again on every connection, and gone with the link.
 
-    def __init__(
-        self, alias: str, ports: HostPorts, world: World, *, identity: Callable[[], HostIdentity | None]
-    ) -> None:
+    Each has a password of its own, which ends with it.
+    """
+
+    def __init__(self, alias: str, ports: HostPorts, world: World) -> None:
         self._alias = alias
         self._ports = ports
         self._world = world
-        self._identity = identity
         self._open: list[tuple[HostPort, Egress]] = []
-        self._fallback: bytes | None = None
 
     @property
     def bodies(self) -> list[EgressBody]:
@@ -45,13 +36,18 @@ class Egresses:
         """
         egress = self._make(request)
         there = self._find(request, egress)
+        if there is not None and there[0].lost:
+            await self.stop(there[0].wanted)
+            there = None
         if there is None:
             port = await self._ports.add(request.port or 0, egress.visit)
             self._open.append((port, egress))
             return self._body(port, egress, told=True), True
         port, before = there
         changed = _differs(before, egress)
-        before.destinations, before.upstream, before.password = egress.destinations, egress.upstream, egress.password
+        before.destinations, before.upstream = egress.destinations, egress.upstream
+        if before.password is None or egress.password is None:
+            before.password = egress.password
         return self._body(port, before, told=True), changed
 
     async def stop(self, port: int | None = None) -> list[EgressBody]:
@@ -74,7 +70,7 @@ class Egresses:
         return Egress(
             destinations,
             direct=request.to is not None,
-            password=self._make_password() if request.password and request.to is None else None,
+            password=Secret(self._world.nonce()) if request.password and request.to is None else None,
             upstream=read_upstream(request.proxy, request.no_proxy),
             onward=self._world.onward,
             clock=self._world.clock,
@@ -90,16 +86,6 @@ class Egresses:
             ):
                 return port, other
         return None
-
-    def _make_password(self) -> Secret:
-        """The same one for this machine and that host each time, so that it can be written down there once."""
-        if self._world.own_key is not None:
-            key = self._world.own_key()
-        else:
-            key = self._fallback = self._fallback or self._world.nonce().encode()
-        place = self._identity()
-        words = (self._alias,) if place is None else (place.host_key_fingerprint, place.machine_id or "", place.account)
-        return Secret(hmac.new(key, "\n".join(words).encode(), hashlib.sha256).hexdigest()[:_PASSWORD_SIZE])
 
     def _body(self, port: HostPort, egress: Egress, *, told: bool = False) -> EgressBody:
         return EgressBody(

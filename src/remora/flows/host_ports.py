@@ -2,13 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.link_faults import link_missing
-from remora.core.settings import Limits
+from remora.flows.port_holder import PortHolder, find_holder
 from remora.flows.waiting import dismiss
-from remora.ports import Clock, RemoteHost, Visitor
+from remora.ports import RemoteHost, Visitor, World
 
 _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 4.0
@@ -26,16 +26,19 @@ class HostPort:
         """Why nobody does although the host is there."""
         self.task: asyncio.Task[None] | None = None
         self.known = False
+        self.lost = False
+        """Whether another account has, or may have, taken it: it is not opened again, nor is its password used."""
         self.opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
 class HostPorts:
     """The ports of one link. `changed` is called when one of them is there or is gone."""
 
-    def __init__(self, alias: str, clock: Clock, limits: Limits, changed: Callable[[], None]) -> None:
+    def __init__(self, alias: str, world: World, changed: Callable[[], None]) -> None:
         self._alias = alias
-        self._clock = clock
-        self._limits = limits
+        self._world = world
+        self._clock = world.clock
+        self._limits = world.limits
         self._changed = changed
         self._host: RemoteHost | None = None
         self._ports: list[HostPort] = []
@@ -71,7 +74,8 @@ class HostPorts:
         """Have all of them on `host`, beside whatever is done inside."""
         self._host = host
         for port in self._ports:
-            self._begin(port, host)
+            if not port.lost:
+                self._begin(port, host)
         try:
             yield
         finally:
@@ -109,9 +113,10 @@ class HostPorts:
         self._changed()
 
     async def _listen(self, port: HostPort, host: RemoteHost, stack: AsyncExitStack) -> int:
-        """Listen where it was before; another port only when that one stays taken.
+        """Listen where it was before, and nowhere else: what runs on the host goes there, with its password.
 
-        What runs on the host knows that number, and the connection before may hold it for a while yet.
+        Our own connection before may hold it for a while yet. Another account that has it hears that password, so the
+        port is lost at once; so it is when nobody tells who has it, and it stays taken.
         """
         until = self._clock.monotonic() + self._limits.egress_port
         pause = _FIRST_PAUSE
@@ -121,22 +126,36 @@ class HostPorts:
             except RemoraError as error:
                 if error.code is not Code.CHANNEL_REFUSED:
                     raise
-                if not port.known or self._clock.monotonic() >= until:
-                    return await self._take_any(port, host, stack, error)
+                refusal = error
+            if not port.known:
+                raise await self._explain(port, host, stack, refusal)
+            holder = await self._find_holder(port.wanted, host)
+            late = self._clock.monotonic() >= until
+            if holder is None or not holder.is_own:
+                port.lost = holder is not None or late
+            if port.lost:
+                raise _lost(self._alias, port.wanted, holder)
+            if late:
+                self._tell(port, _held(self._alias, port.wanted))
             await self._clock.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _take_any(self, port: HostPort, host: RemoteHost, stack: AsyncExitStack, refusal: RemoraError) -> int:
-        """Another port than the one that was refused. It also tells a taken port from a host that allows none."""
+    async def _find_holder(self, port: int, host: RemoteHost) -> PortHolder | None:
+        with suppress(RemoraError):
+            return await find_holder(host, port, self._world)
+        return None
+
+    async def _explain(
+        self, port: HostPort, host: RemoteHost, stack: AsyncExitStack, refusal: RemoraError
+    ) -> LaunchProblem:
+        """Why the port was refused: any other one tells a taken port from a host that allows none."""
         if port.wanted == 0:
-            raise _refused(self._alias, refusal)
+            return _refused(self._alias, refusal)
         try:
-            any_port = await stack.enter_async_context(host.serve_port(0, port.visitor))
+            await stack.enter_async_context(host.serve_port(0, port.visitor))
         except RemoraError:
-            raise _refused(self._alias, refusal) from None
-        if not port.known:
-            raise _taken(self._alias, port.wanted, refusal)
-        return any_port
+            return _refused(self._alias, refusal)
+        return _taken(self._alias, port.wanted, await self._find_holder(port.wanted, host), refusal)
 
 
 def _refused(alias: str, error: RemoraError) -> LaunchProblem:
@@ -150,11 +169,36 @@ def _refused(alias: str, error: RemoraError) -> LaunchProblem:
     )
 
 
-def _taken(alias: str, port: int, error: RemoraError) -> LaunchProblem:
+def _taken(alias: str, port: int, holder: PortHolder | None, error: RemoraError) -> LaunchProblem:
+    who = "it is taken, or its sshd allows other ports only" if holder is None else f"{_whose(holder)} listens there"
     return LaunchProblem(
         Code.EGRESS_REFUSED,
-        f"Port {port} of {alias} cannot be had: it is taken, or its sshd lets us have other ports only.",
+        f"Port {port} of {alias} is not free: {who}.",
         next_step="Name another port with --port, or none for any that is free.",
         seen=error.seen,
         host=alias,
     )
+
+
+def _lost(alias: str, port: int, holder: PortHolder | None) -> LaunchProblem:
+    who = "somebody else" if holder is None else _whose(holder)
+    return LaunchProblem(
+        Code.EGRESS_REFUSED,
+        f"Port {port} of {alias} is lost: {who} listens there since the connection broke, and may have been told the "
+        "password. It holds no more.",
+        next_step="Open the egress again, which gives it another password, and tell that to what uses it.",
+        host=alias,
+    )
+
+
+def _held(alias: str, port: int) -> LaunchProblem:
+    return LaunchProblem(
+        Code.EGRESS_REFUSED,
+        f"Port {port} of {alias} is still held by a program of the account itself, probably the connection before.",
+        next_step="Wait for its end, or end it there. The port is asked for again until then.",
+        host=alias,
+    )
+
+
+def _whose(holder: PortHolder) -> str:
+    return f"a program of the account itself ({holder.account})" if holder.is_own else f"the account {holder.account}"

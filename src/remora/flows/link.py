@@ -56,7 +56,7 @@ class Link:
             policy, reconnect_total=limits.reconnect_total, dials_per_minute=limits.dials_per_minute
         )
         self._dialogue = LentDialogue()
-        self._host_ports = HostPorts(name.alias, world.clock, limits, self._note_change)
+        self._host_ports = HostPorts(name.alias, world, self._note_change)
         self._supervisor = Supervisor(
             [aim],
             world,
@@ -66,7 +66,7 @@ class Link:
             tell=self._tell,
             changed=self._note_change,
         )
-        self.egresses = Egresses(name.alias, self._host_ports, world, identity=lambda: self.identity)
+        self.egresses = Egresses(name.alias, self._host_ports, world)
         """The ways out that the host has through this link."""
         self._doors = Doors(sockets, self._visit, aside=self._visit_aside)
         self._doors.paths[name] = socket_path

@@ -7,13 +7,24 @@ contract suite (:mod:`remora.testing.contracts`).
 
 from remora.ports.carriage import Far, Line, Near
 from remora.ports.hosts import ConfigReader, ConnectionFacts, Dialler, HostResolver, RemoteHost
-from remora.ports.machine import Clock, EventSpool, LocalNetwork, LocalSockets, Onward, RunLog, RunLogs, SecretReader
+from remora.ports.machine import (
+    Admit,
+    Clock,
+    EventSpool,
+    LocalNetwork,
+    LocalSockets,
+    Onward,
+    RunLog,
+    RunLogs,
+    SecretReader,
+)
 from remora.ports.packages import Package, PackageForm, PackagePart, Packages, Parcel, Platform
 from remora.ports.people import ApprovalHandler, Dialogue, HostKeyAnswer, HostKeyQuestion, SecretQuestion
 from remora.ports.streams import ByteStream, ExitStatus, PromptStream, RemoteProcess, Visitor
 from remora.ports.world import World
 
 __all__ = [
+    "Admit",
     "ApprovalHandler",
     "ByteStream",
     "Clock",

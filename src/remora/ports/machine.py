@@ -1,6 +1,6 @@
 """This machine: its time, its networks and sockets, and what it keeps."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -56,10 +56,16 @@ class LocalSockets(Protocol):
         ...
 
 
+class Admit(Protocol):
+    """Whether an address may be connected to; `is_own`: it is one of this machine's."""
+
+    def __call__(self, address: str, *, is_own: bool) -> bool: ...
+
+
 class Onward(Protocol):
     """Connections from this machine to elsewhere, for somebody who may not reach everything from here."""
 
-    async def connect(self, host: str, port: int, *, admit: Callable[[str], bool]) -> ByteStream:
+    async def connect(self, host: str, port: int, *, admit: "Admit") -> ByteStream:
         """Connect to the first address of `host` that answers, of those that `admit` lets pass.
 
         Raises :class:`~remora.core.errors.Unreachable`; ``egress-refused`` when `admit` lets none pass.

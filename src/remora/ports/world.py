@@ -15,13 +15,12 @@ class World:
 
     `nonce` gives a word of random hexadecimal digits, a new one at each call; `spool` an empty spool. Without
     `config` every name that the resolver answers for is a host; without `network` no move of the machine is noticed.
-    Without `onward` nothing is reached from here for a host. `own_key` gives bytes that this machine keeps to itself.
+    Without `onward` nothing is reached from here for a host.
     """
 
     config: ConfigReader | None = None
     network: LocalNetwork | None = None
     onward: Onward | None = None
-    own_key: Callable[[], bytes] | None = None
     resolver: HostResolver
     dialler: Dialler
     clock: Clock

@@ -16,7 +16,10 @@ _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _VERSIONS: Final = frozenset({"HTTP/1.0", "HTTP/1.1"})
 _HTTP_PORT: Final = 80
 _ONLY_HERE: Final = frozenset(
-    {"connection", "host", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"}
+    {
+        *("connection", "host", "http2-settings", "keep-alive", "proxy-authenticate", "proxy-authorization"),
+        *("proxy-connection", "te", "upgrade"),
+    }
 )
 """Headers that end at a proxy, or that it writes itself."""
 _REASONS: Final = {
@@ -53,13 +56,24 @@ class ProxyRequest:
 
     def header(self, name: str) -> str | None:
         """The value of the one header of this name; `None` when there is none or more than one."""
-        values = [value for each, value in self.headers if each.lower() == name]
+        values = self.values(name)
         return values[0] if len(values) == 1 else None
+
+    def values(self, name: str) -> list[str]:
+        """The values of all headers of this name."""
+        return [value for each, value in self.headers if each.lower() == name]
+
+    def nominates(self, name: str) -> bool:
+        """Whether the client says that a header is for this connection alone."""
+        return name in self._nominated
+
+    @property
+    def _nominated(self) -> set[str]:
+        return {word.strip().lower() for word in ",".join(self.values("connection")).split(",")}
 
     def head_for_server(self) -> bytes:
         """The head as the server behind gets it: the host is that of the target, and one request is all there is."""
-        connection = ",".join(value for name, value in self.headers if name.lower() == "connection")
-        left_out = _ONLY_HERE | {word.strip().lower() for word in connection.split(",")}
+        left_out = _ONLY_HERE | self._nominated
         passed = [f"{name}: {value}" for name, value in self.headers if name.lower() not in left_out]
         host = self.host if self.port == _HTTP_PORT and ":" not in self.host else join_authority(self.host, self.port)
         lines = (f"{self.method} {self.target} {self.version}", f"Host: {host}", *passed, "Connection: close", "", "")
