@@ -245,6 +245,24 @@ def test_f13_the_shell_completes_aliases_from_the_files_alone(tmp_path: Path, li
     assert not (tmp_path / "marker").exists()
 
 
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("remora forward dev", "devbox"),
+        ("remora forward st", "stop"),
+        ("remora run devbox --sandbox work", "workspace-write"),
+        ("remora run devbox --approval-policy on-r", "on-request"),
+        ("remora run devbox --on-approval dec", "decline"),
+        ("remora wait devbox --for prov", "provisioned"),
+        ("remora wait devbox --for ready,id", "ready,idle"),
+    ],
+)
+def test_the_shell_completes_what_belongs_there(tmp_path: Path, line: str, completed: str) -> None:
+    words = line.replace("remora", f"remora --ssh-config {_config(tmp_path, 'Host devbox')}", 1)
+    done = run_script(_COMPLETING, words, str(len(words.split()) - 1))
+    assert done.stdout.decode().split() == [completed]
+
+
 @needs_ssh
 def test_resolving_counts_on_the_terminal_and_leaves_no_trace_there(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "remora", "hosts", "--resolve", "--ssh-config", str(_config(tmp_path, _TEN))]

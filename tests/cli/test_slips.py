@@ -83,3 +83,44 @@ def test_two_names_for_the_thread_are_a_slip() -> None:
     done = remora("run", "box/one", "--thread", "two", "hi")
     assert done.returncode == ExitCode.USAGE
     assert b"Two threads are named: 'one' and 'two'" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "check", "connect", "tui", "bridge", "score"])
+@pytest.mark.parametrize("version", ["0.163.0", "latest"])
+def test_a_version_is_not_a_codex_of_the_host(command: str, version: str) -> None:
+    done = remora(command, "box:x" if command == "score" else "box", "--codex", version)
+    assert done.returncode == ExitCode.USAGE
+    assert f"remora provision ALIAS --codex {version}" in done.stderr.decode()
+
+
+def test_a_path_is_not_a_version_to_install() -> None:
+    done = remora("provision", "box", "--codex", "~/bin/codex")
+    assert done.returncode == ExitCode.USAGE
+    assert b"--codex names a version to install" in done.stderr
+
+
+def test_a_host_in_the_place_of_a_manifest_is_shown_the_way(tmp_path: Path) -> None:
+    (tmp_path / "devbox.toml").write_text("[hosts.devbox]\n")
+    done = remora("provision", "devbox", folder=tmp_path)
+    assert b"remora provision devbox --codex latest" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["box:5173"], ["box", "15173:5173"], ["box", "5173"]])
+def test_a_port_is_understood_as_people_write_it(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "config").touch()
+    done = remora("forward", *words, "--json", "--ssh-config", str(tmp_path / "config"))
+    assert json.loads(done.stdout)["error"]["code"] == "alias-unknown"
+
+
+@pytest.mark.parametrize(
+    "words", [["box", "1:2:3"], ["box", "x:5173"], ["box:src", "5173"], ["box", "1:2", "--local-port", "3"]]
+)
+def test_what_is_not_a_port_is_a_slip_with_a_way_that_works(words: list[str]) -> None:
+    done = remora("forward", *words)
+    assert done.returncode == ExitCode.USAGE
+    assert b"remora forward" in done.stderr
+
+
+def test_the_help_of_a_group_has_the_options_of_its_default() -> None:
+    assert b"--local-port" in remora("forward", "--help").stdout
+    assert b"--resolve" in remora("hosts", "--help").stdout

@@ -19,11 +19,18 @@ def test_a_name_or_the_beginning_of_an_id_means_one_thread(words: str, position:
     assert choose_thread(words, THREADS) == THREADS[position].thread_id
 
 
-@pytest.mark.parametrize("words", ["01a1fb3c", "nothing", "", " "])
-def test_none_or_several_are_refused_with_what_there_is(words: str) -> None:
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ("01a1fb3c", Code.THREAD_AMBIGUOUS, "2 threads of the host fit '01a1fb3c'."),
+        ("nothing", Code.THREAD_MISSING, "No thread of the host fits 'nothing'."),
+        ("", Code.THREAD_MISSING, "No thread of the host fits ''."),
+    ],
+)
+def test_none_or_several_are_refused_with_what_there_is(words: str, code: Code, said: str) -> None:
     with pytest.raises(ProtocolProblem) as caught:
         choose_thread(words, THREADS)
-    assert caught.value.code is Code.THREAD_MISSING
+    assert (caught.value.code, caught.value.message) == (code, said)
     assert "01a1fb3c-f239-71c3-a5f3-c6f5ba35ca84 Release (prepare the release)" in caught.value.seen
 
 

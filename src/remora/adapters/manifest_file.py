@@ -53,11 +53,13 @@ class ManifestFile:
         return self._read[file]
 
     def _advice(self) -> str:
-        """A manifest beside it that is called alike; else what can be named, which may have been an alias."""
+        """What can be named: the word may have been an alias, or a file beside it that is called alike."""
+        if "/" not in self.name and not self._path.suffix:
+            return _HELP.format(self.name)
         beside = {file.stem: file.name for file in self._path.parent.glob("*.toml") if file != self._path}
         for alike in get_close_matches(self._path.stem, beside, n=1):
             return f"Did you mean {Path(self.name).with_name(beside[alike])}?"
-        return _HELP.format("ALIAS" if "/" in self.name or self._path.suffix else self.name)
+        return _HELP.format("ALIAS")
 
     def _text(self, path: Path) -> str:
         try:

@@ -4,6 +4,7 @@ Use it as ``typer.Argument(autocompletion=complete_alias)``.
 """
 
 import os
+from collections.abc import Callable, Iterable
 
 import typer
 
@@ -20,6 +21,21 @@ def complete_alias(ctx: typer.Context, incomplete: str) -> list[str]:
     except RemoraError:
         return []
     return [row.alias for row in report.hosts if row.alias.startswith(incomplete)]
+
+
+def complete_from(words: Iterable[str]) -> Callable[[str], list[str]]:
+    """Completes one of `words`; never the name of a file."""
+    known = list(words)
+    return lambda incomplete: [word for word in known if word.startswith(incomplete)]
+
+
+def complete_awaited(incomplete: str) -> list[str]:
+    """Words of ``wait --for`` behind those that stand there already, with commas between."""
+    from remora.core.awaited import Awaited
+
+    before, comma, last = incomplete.rpartition(",")
+    said = before.split(",")
+    return [f"{before}{comma}{word}" for word in Awaited if word not in said and word.startswith(last)]
 
 
 def _ssh_config(context: typer.Context) -> str | None:

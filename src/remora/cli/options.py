@@ -7,6 +7,7 @@ import functools
 import inspect
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -107,6 +108,24 @@ def read_seconds(text: str) -> float:
         f"{text!r} is no time limit: it is a number of seconds, above 0 and up to {_LONGEST} (a year).",
         next_step="Leave it out where there is to be no limit.",
     )
+
+
+def read_codex_path(text: str) -> str:
+    """The codex to use on a host: a path or a name there. Raises :class:`UsageProblem` for a version."""
+    if re.fullmatch(r"v?\d+(\.\d+)+\S*|latest", text) is None:
+        return text
+    raise UsageProblem(
+        Code.USAGE,
+        f"--codex names a program on the host by its path; {text!r} is a version.",
+        next_step=f"To bring that version to a host: remora provision ALIAS --codex {text}",
+    )
+
+
+CodexPath = Annotated[
+    str | None,
+    typer.Option("--codex", metavar="PATH", parser=read_codex_path, help="The codex on the host to use, by its path."),
+]
+"""The option of every command that may start or look at a codex of the host."""
 
 
 def peek(arguments: Sequence[str]) -> Options:

@@ -35,6 +35,23 @@ class _DefaultGroup(TyperGroup):
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Those of the command that runs when none is named come first: they may be said without it."""
+        default = self.commands[self.default]
+        shared = {name for option in self._options() for name in option.opts}
+        with ctx.__class__(default, info_name=self.default, parent=ctx) as inner:
+            own = [p for p in default.params if p.param_type_name == "option" and not shared & {*p.opts}]
+            rows = [row for row in (option.get_help_record(inner) for option in own) if row is not None]
+        if rows:
+            with formatter.section(f"Options of {self.default}"):
+                formatter.write_dl(rows)
+        super().format_options(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The commands, and what the first argument of the default one can be."""
+        first = next((p for p in self.commands[self.default].params if p.param_type_name == "argument"), None)
+        return [*super().shell_complete(ctx, incomplete), *(first.shell_complete(ctx, incomplete) if first else [])]
+
     def _needs_default(self, args: list[str]) -> bool:
         """Whether no command of the family is named; options of the family itself may come first."""
         takes_value = {name: not (option.is_flag or option.count) for option in self._options() for name in option.opts}

@@ -29,7 +29,7 @@ _WORDS: Final = {LoginKind.API_KEY: "API key", LoginKind.ACCESS_TOKEN: "access t
 _STATES: Final = {
     "ok": "signed in, and a real request was answered",
     "unused": "signed in, but the model provider in config.toml takes no login of codex",
-    "unproven": "signed in, but no request could prove it",
+    "unproven": "a login is stored, and no request has proven that it works",
     "refused": "the login was refused by a real request",
     "missing": "not signed in",
 }

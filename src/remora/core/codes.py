@@ -107,6 +107,7 @@ class Code(StrEnum):
     REQUEST_UNKNOWN = "request-unknown", Stage.THREAD, Verdict.NEEDS_HUMAN
     SERVER_OVERLOADED = "server-overloaded", Stage.THREAD, Verdict.RETRY
     THREAD_MISSING = "thread-missing", Stage.THREAD, Verdict.NEEDS_HUMAN
+    THREAD_AMBIGUOUS = "thread-ambiguous", Stage.THREAD, Verdict.NEEDS_HUMAN
     THREAD_BUSY = "thread-busy", Stage.THREAD, Verdict.RETRY
     LOOSER_THAN_ASKED = "looser-than-asked", Stage.THREAD, Verdict.NEEDS_HUMAN
     TURN_FAILED = "turn-failed", Stage.THREAD, Verdict.FATAL

@@ -28,7 +28,7 @@ def is_whole_id(words: str) -> bool:
 def choose_thread(words: str, threads: Sequence[ThreadName]) -> str:
     """The id of the one thread whose name is `words` or whose id begins with them; a name wins.
 
-    Raises ``thread-missing``, with what there is, when none or several fit.
+    Raises ``thread-missing`` when none fits and ``thread-ambiguous`` when several do, with what there is.
     """
     wanted = words.strip().casefold()
     named = [thread for thread in threads if thread.name and thread.name.strip().casefold() == wanted]
@@ -37,8 +37,8 @@ def choose_thread(words: str, threads: Sequence[ThreadName]) -> str:
         return fitting[0].thread_id
     shown = fitting or list(threads)
     raise ProtocolProblem(
-        Code.THREAD_MISSING,
-        f"{len(fitting) if fitting else 'None'} of the host's threads {'are' if fitting else 'is'} called {words!r}.",
+        Code.THREAD_AMBIGUOUS if fitting else Code.THREAD_MISSING,
+        f"{len(fitting)} threads of the host fit {words!r}." if fitting else f"No thread of the host fits {words!r}.",
         seen="\n".join(_row(thread) for thread in shown[:_NAMED]),
         next_step="Name one by its id, by enough of its beginning, or by its name.",
     )

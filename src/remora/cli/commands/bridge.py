@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.completion import complete_alias
-from remora.cli.options import Options, common_options
+from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
 
@@ -25,7 +25,7 @@ def bridge(
             autocompletion=complete_alias,
         ),
     ],
-    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
+    codex: CodexPath = None,
 ) -> int:
     """Speak JSON lines with the app server on a host.
 

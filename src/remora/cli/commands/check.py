@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from remora.cli.completion import complete_alias
-from remora.cli.options import Options, common_options
+from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
 from remora.core.errors import Code, ConfigProblem, UsageProblem
@@ -24,7 +24,7 @@ def check(
         list[str] | None, typer.Argument(metavar="ALIAS...", show_default=False, autocompletion=complete_alias)
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Check every alias of the SSH config.")] = False,
-    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to check.")] = None,
+    codex: CodexPath = None,
 ) -> int:
     """Prove the way to a host, stage by stage.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.completion import complete_alias
-from remora.cli.options import Options, common_options
+from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
 
@@ -17,7 +17,7 @@ app = make_app()
 def connect(
     options: Options,
     aliases: Annotated[list[str], typer.Argument(metavar="ALIAS...", autocompletion=complete_alias)],
-    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
+    codex: CodexPath = None,
     foreground: Annotated[bool, typer.Option("--foreground", help="Hold the link until Ctrl-C, then drop it.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how the app server would be reached; start nothing.")

@@ -24,7 +24,7 @@ _Alias = Annotated[str, typer.Argument(metavar="ALIAS", autocompletion=complete_
 def forward(options: Options) -> None:
     """Reach ports of a host from here, or let it reach the world.
 
-    Without a command: open, whose options remora forward open --help shows.
+    Without a command: open.
 
     Examples:
 
@@ -49,7 +49,10 @@ def open_(
     alias: _Alias,
     words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PORT | DESTINATION...", help="The port on the host's loopback; with --egress, names."),
+        typer.Argument(
+            metavar="PORT | LOCAL:PORT | DESTINATION...",
+            help="The host's port, behind LOCAL here; with --egress, names.",
+        ),
     ] = None,
     local_port: Annotated[
         int | None,
@@ -79,16 +82,22 @@ def open_(
     from remora.cli.attaching import open_egress, open_forward
     from remora.cli.prompting import read_aliases
 
-    (name,) = read_aliases([alias], command="forward")
+    words = words or []
+    if not egress:
+        alias, words = _apart(alias, words)
+    (name,) = read_aliases([alias], command="forward" + " --egress" * egress)
     if egress:
         if local_port is not None:
             raise _misplaced("--local-port", "says where a forward begins here; with --egress the port is --port")
-        opening = open_egress(name, words or [], options, to=to, port=port, password=not no_password)
+        opening = open_egress(name, words, options, to=to, port=port, password=not no_password)
     else:
         for option, given in (("--to", to is not None), ("--port", port is not None), ("--no-password", no_password)):
             if given:
                 raise _misplaced(option, "belongs to --egress")
-        opening = open_forward(name, _read_port(words or []), options, local_port=local_port)
+        here, there = _read_ports(words)
+        if here is not None and local_port not in (None, here):
+            raise _misplaced("--local-port", f"is {local_port}, and {words[0]} begins at {here}")
+        opening = open_forward(name, there, options, local_port=local_port if here is None else here)
     report = run_async(opening, options)
     _show(report, options)
     if not options.json and options.verbosity >= 0:
@@ -160,14 +169,27 @@ def _line(body: "ForwardBody") -> str:
     return f"localhost:{body.local_port}  ->  {body.host} port {body.remote_port}{users}"
 
 
-def _read_port(words: list[str]) -> int:
-    if len(words) == 1 and words[0].isascii() and words[0].isdigit():
-        return int(words[0])
+def _apart(alias: str, words: list[str]) -> tuple[str, list[str]]:
+    """``devbox:5173`` is the port 5173 of devbox."""
+    name, colon, port = alias.partition(":")
+    return (name, [port]) if colon and not words and _is_number(port) else (alias, words)
+
+
+def _read_ports(words: list[str]) -> tuple[int | None, int]:
+    """The port here, if it is said, and the port there: ``5173``, or ``15173:5173`` as ``ssh -L`` orders them."""
+    parts = words[0].split(":") if len(words) == 1 else []
+    if len(parts) in (1, 2) and all(map(_is_number, parts)):
+        return (int(parts[0]) if len(parts) == 2 else None), int(parts[-1])
     raise UsageProblem(
         Code.USAGE,
         "A forward leads to one port of the host, which is a number.",
-        next_step="Name it, as in: remora forward ALIAS 5173. The other way goes: remora forward --egress ALIAS NAME",
+        next_step="Name it: remora forward ALIAS 5173, or, from another one here: remora forward ALIAS 15173:5173. "
+        "The other way goes: remora forward --egress ALIAS NAME",
     )
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _misplaced(option: str, why: str) -> UsageProblem:

@@ -172,6 +172,12 @@ def _read_specs(
             f"--codex goes with aliases, and {manifest} is a manifest, which says itself which codex it wants.",
             next_step=f"Leave --codex out, or name hosts instead of {manifest}.",
         )
+    if "/" in codex:
+        raise UsageProblem(
+            Code.USAGE,
+            f"--codex names a version to install; {codex!r} is a path.",
+            next_step="To install from a file: remora provision ALIAS --codex latest --source file --file PATH",
+        )
     if not words:
         raise UsageProblem(Code.USAGE, "No host was named.", next_step="List the aliases with: remora hosts")
     return api.codex_specs(

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from remora.cli.completion import complete_alias
-from remora.cli.options import Options, common_options
+from remora.cli.completion import complete_alias, complete_from
+from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
 
@@ -38,7 +38,8 @@ def run(
             "--sandbox",
             "-s",
             metavar="MODE",
-            help="read-only, workspace-write or danger-full-access: what commands may.",
+            help="Sandbox mode: read-only, workspace-write or danger-full-access.",
+            autocompletion=complete_from(("read-only", "workspace-write", "danger-full-access")),
         ),
     ] = None,
     approval_policy: Annotated[
@@ -47,7 +48,8 @@ def run(
             "--approval-policy",
             "-a",
             metavar="POLICY",
-            help="untrusted, on-request, on-failure or never: when the agent asks.",
+            help="When the agent asks: untrusted, on-request, on-failure or never.",
+            autocompletion=complete_from(("untrusted", "on-request", "on-failure", "never")),
         ),
     ] = None,
     image: Annotated[
@@ -59,9 +61,10 @@ def run(
             metavar="WAY",
             help="What happens when the agent asks: ask (the default on a terminal), fail (the default elsewhere: "
             "decline, exit 11), decline (and go on), cancel (stop the turn). Nothing here grants.",
+            autocompletion=complete_from(("ask", "fail", "decline", "cancel")),
         ),
     ] = None,
-    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
+    codex: CodexPath = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how the app server would be reached; start nothing.")
     ] = False,

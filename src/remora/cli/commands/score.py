@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.completion import complete_alias
-from remora.cli.options import Options, common_options, read_seconds
+from remora.cli.options import CodexPath, Options, common_options, read_seconds
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
 from remora.core.errors import Code, UsageProblem
@@ -50,7 +50,7 @@ def score(
         float | None,
         typer.Option(metavar="S", parser=read_seconds, help="Seconds that each of its commands may take. [900]"),
     ] = None,
-    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to ask.")] = None,
+    codex: CodexPath = None,
 ) -> int:
     """Measure how ready a host and a repository are for agents.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.completion import complete_alias
-from remora.cli.options import Options, common_options
+from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
 
@@ -30,7 +30,7 @@ def interrupt(
             autocompletion=complete_alias,
         ),
     ],
-    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
+    codex: CodexPath = None,
 ) -> int:
     """Stop what a thread does on a host.
 

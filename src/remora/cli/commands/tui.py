@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from remora.cli.completion import complete_alias
-from remora.cli.options import Options, common_options
+from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
 
@@ -30,7 +30,7 @@ def tui(
     client: Annotated[
         str | None, typer.Option(metavar="PATH", help="The codex of this machine; the usual is the one on PATH.")
     ] = None,
-    codex: Annotated[str | None, typer.Option(metavar="PATH", help="The codex on the host to start.")] = None,
+    codex: CodexPath = None,
 ) -> int:
     """Work on a host in the Codex terminal client.
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from remora.cli.completion import complete_alias
+from remora.cli.completion import complete_alias, complete_awaited
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
@@ -22,7 +22,10 @@ def wait(
     awaited: Annotated[
         str,
         typer.Option(
-            "--for", metavar="ready,provisioned,live,idle", help="What each host has to be; all that is named."
+            "--for",
+            metavar="ready,provisioned,live,idle",
+            help="What each host has to be; all that is named.",
+            autocompletion=complete_awaited,
         ),
     ] = "ready",
 ) -> int:
