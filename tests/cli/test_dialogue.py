@@ -49,7 +49,18 @@ async def decide(someone: Person, *answers: str) -> Decision:
 
 @pytest.mark.parametrize(
     ("typed", "choice"),
-    [("1\n", ACCEPT), ("a\n", ACCEPT), (" A \n", ACCEPT), ("s\n", SESSION), ("3\n", DECLINE), ("c\n", CANCEL)],
+    [
+        ("1\n", ACCEPT),
+        ("a\n", ACCEPT),
+        (" A \n", ACCEPT),
+        ("s\n", SESSION),
+        ("3\n", DECLINE),
+        ("c\n", CANCEL),
+        ("y\n", ACCEPT),
+        ("YES\n", ACCEPT),
+        ("n\n", DECLINE),
+        ("no\n", DECLINE),
+    ],
 )
 def test_a_typed_key_chooses(typed: str, choice: Choice) -> None:
     async def scene() -> None:
@@ -181,7 +192,10 @@ async def _asked(someone: Person, question: Callable[[], Awaitable[object]], *an
     ("answers", "expected"),
     [
         (["no\n"], HostKeyAnswer.REFUSE),
-        (["\n", "yes\n", "y\n", "once\n"], HostKeyAnswer.ONCE),
+        (["n\n"], HostKeyAnswer.REFUSE),
+        (["\n", "sure\n", "once\n"], HostKeyAnswer.ONCE),
+        (["yes\n"], HostKeyAnswer.ONCE),
+        (["Y\n"], HostKeyAnswer.ONCE),
         (["ADD\n"], HostKeyAnswer.RECORD),
         (["\x04"], HostKeyAnswer.REFUSE),
     ],

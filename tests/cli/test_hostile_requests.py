@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,31 +12,22 @@ from remora.cli.approvals import TerminalApprovals, topic
 from remora.cli.render.approval import show_request
 from remora.cli.render.page import Page
 from remora.core.approvals import ApprovalRequest, Decision
-from remora.wire import approvals
-from remora.wire.items import Narrator
-from remora.wire.reports.run import ApprovalRequested, ChoiceBody
+from remora.wire.approval import read_request
+from remora.wire.reports.approval import ApprovalRequested, requested
+from remora.wire.story import Story
 
 COMMAND = "item/commandExecution/requestApproval"
 FILE_CHANGE = "item/fileChange/requestApproval"
 
 
 def asked(method: str, request_id: int = 1, **params: Any) -> ApprovalRequest:
-    request = approvals.read_request(request_id, method, {"threadId": "t", "itemId": "i", **params})
+    request = read_request(request_id, method, {"threadId": "t", "itemId": "i", **params})
     assert request is not None
     return request
 
 
 def event_of(request: ApprovalRequest) -> ApprovalRequested:
-    return ApprovalRequested(
-        request_id=request.request_id,
-        request=request.kind.value,
-        item_id=request.item_id,
-        command=request.command,
-        folder=request.folder,
-        diff=request.diff,
-        reason=request.reason,
-        choices=[ChoiceBody(name=item.name, label=item.label, grants=item.grants) for item in request.choices],
-    )
+    return requested(request.without_grants() if request.blind else request)
 
 
 def panel(request: ApprovalRequest) -> str:
@@ -48,10 +38,11 @@ def panel(request: ApprovalRequest) -> str:
 
 def changed(*changes: dict[str, Any]) -> str:
     """The panel of a request to change files, whose changes came before with their item."""
-    narrator = Narrator("t")
+    story = Story()
+    story.main.thread_id = "t"
     item = {"type": "fileChange", "id": "i", "changes": list(changes), "status": "inProgress"}
-    narrator.notification("item/started", {"threadId": "t", "item": item})
-    return panel(replace(asked(FILE_CHANGE), diff=narrator.diff("i")))
+    story.main.notification("item/started", {"threadId": "t", "item": item})
+    return panel(story.complete(asked(FILE_CHANGE)))
 
 
 def question(someone: Person, request: ApprovalRequest) -> "asyncio.Task[Decision]":
@@ -87,7 +78,7 @@ def test_a_deletion_does_not_look_like_an_addition() -> None:
         {"path": "new", "kind": {"type": "add"}, "diff": "one\n"},
         {"path": "precious", "kind": {"type": "delete"}, "diff": "two\n"},
     )
-    for part in ("add new", "+one", "delete precious", "-two", "+1 -1"):
+    for part in ("add new", "+one", "+1 -0", "delete precious", "-two", "+0 -1"):
         assert part in text
 
 
@@ -121,38 +112,50 @@ def test_a_request_that_hides_what_it_is_about_says_so(method: str, words: str) 
 @pytest.mark.parametrize(
     ("params", "words"),
     [
-        ({"networkApprovalContext": {"host": "evil.example", "protocol": "https"}}, "evil.example"),
+        ({"command": None, "networkApprovalContext": {"host": "evil.example", "protocol": "https"}}, "evil.example"),
         ({"additionalPermissions": {"network": {"enabled": True}}}, '"enabled": true'),
-        ({"kind": "writeStdin"}, "writeStdin"),
+        ({"kind": "writeStdin"}, "type into a running program"),
+        ({"kind": "somethingNew"}, "somethingNew"),
         ({"environmentId": "production"}, "production"),
-        ({"command": "true\n" + "\n" * 60 + "rm -rf ~"}, "scroll up"),
-        ({"command": "true " + " " * 3_000 + "; rm -rf ~"}, "scroll up"),
+        ({"newMember": {"a": "b"}}, '"newMember"'),
+        ({"command": "сat ~/.ssh/id_ed25519"}, "CYRILLIC SMALL LETTER ES"),
+        ({"command": "rm −rf build"}, "MINUS SIGN"),
     ],
 )
-def test_what_the_panel_has_no_row_for_stands_above_the_decisions(params: dict[str, Any], words: str) -> None:
+def test_whatever_changes_what_a_yes_means_has_a_row(params: dict[str, Any], words: str) -> None:
+    assert words in panel(asked(COMMAND, **{"command": "ls", **params}))
+
+
+@pytest.mark.parametrize("command", ["true\n" + "\n" * 60 + "rm -rf ~", "true " + " " * 3_000 + "; rm -rf ~"])
+def test_a_request_that_is_longer_than_the_screen_says_so(command: str) -> None:
     async def scene() -> None:
         async with person() as someone:
-            request = asked(COMMAND, **{"command": "ls", **params})
+            request = asked(COMMAND, command=command)
             someone.floor.announce(topic(request))
             deciding = question(someone, request)
-            await someone.screen.shows(words)
+            await someone.screen.shows("scroll up")
             await someone.answer("\x04", at="Your decision: ")
             assert not (await deciding).choice.grants
 
     run(scene())
 
 
-def test_the_host_itself_is_not_called_local_above_the_decisions() -> None:
+def test_a_request_that_nobody_can_have_read_can_only_be_denied() -> None:
     async def scene() -> None:
         async with person() as someone:
-            request = asked(COMMAND, command="ls", environmentId="local")
+            request = asked(COMMAND, command="true\n" * 6_000)
             someone.floor.announce(topic(request))
             deciding = question(someone, request)
-            await someone.answer("\x04", at="Your decision: ")
+            await someone.screen.shows("too many to be read")
+            await someone.answer("y\n", at="Your decision: ")
+            await someone.answer("n\n", at="Your decision: ")
             assert not (await deciding).choice.grants
-            assert "local" not in someone.screen.seen
 
     run(scene())
+
+
+def test_the_host_itself_is_not_called_local() -> None:
+    assert "local" not in panel(asked(COMMAND, command="ls", environmentId="local"))
 
 
 @pytest.mark.parametrize("value", ["No, and let the agent go on", "Decline", "reject", {"decline": {}}, {"no": 1}])

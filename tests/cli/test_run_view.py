@@ -4,10 +4,11 @@ import io
 import re
 from collections.abc import Iterable
 
+import msgspec
 import pytest
 from tests.support.golden import assert_golden
 from tests.support.pseudo_terminal import PseudoTerminal
-from tests.support.run_events import ANSWER, HOSTILE, THREAD, hostile_run, pieces, whole_run
+from tests.support.run_events import ANSWER, HOSTILE, REPORT, THREAD, hostile_run, pieces, whole_run
 
 from remora.cli.render.page import Page, speaks_unicode
 from remora.cli.render.run import PlainAnswer, RunView
@@ -62,8 +63,8 @@ def test_a_terminal_without_colour_still_has_no_colour_codes() -> None:
 def test_colour_marks_exit_codes_and_diff_lines() -> None:
     text = on_terminal(whole_run(), COLOUR, width=80)
     assert "\x1b[31mexit 1" in text
-    assert "\x1b[32m+    return first + second" in text
-    assert "\x1b[31m-    return first - second" in text
+    assert "\x1b[32m+\x1b[0m\x1b[32m    return first + second" in text
+    assert "\x1b[31m-\x1b[0m\x1b[31m    return first - second" in text
 
 
 def test_a_locale_without_utf8_gets_ascii() -> None:
@@ -136,8 +137,8 @@ def test_long_output_is_capped_on_screen_with_a_count_and_its_end() -> None:
         CommandCompleted(item_id="c", command="make", folder="/srv", status="completed", exit_code=0),
     ]
     _, activity = on_pipe(events)
-    assert "row 19\n  │ … 975 lines\n  │ row 995\n" in activity
-    assert activity.endswith("row 999\n  exit 0\n")
+    assert "row 19\n│ … 975 lines\n│ row 995\n" in activity
+    assert activity.endswith("row 999\n└ exit 0\n")
 
 
 def test_a_progress_bar_shows_its_last_state_only() -> None:
@@ -146,22 +147,84 @@ def test_a_progress_bar_shows_its_last_state_only() -> None:
         CommandOutput(item_id="c", text="10%\r"),
         CommandOutput(item_id="c", text="20%\r90"),
         CommandOutput(item_id="c", text="%\n"),
+        CommandCompleted(item_id="c", command="fetch", folder="/srv", status="completed", exit_code=0),
     ]
     _, activity = on_pipe(events)
-    assert activity.endswith("  │ 90%\n")
+    assert activity.endswith("\n│ 90%\n└ exit 0\n")
 
 
-def test_output_of_two_commands_at_once_names_its_command() -> None:
+def test_output_of_two_commands_at_once_stands_below_its_command() -> None:
     events: list[RunEvent] = [
         CommandStarted(item_id="a", command="first", folder="/srv"),
         CommandOutput(item_id="a", text="one\n"),
         CommandStarted(item_id="b", command="second", folder="/srv"),
         CommandOutput(item_id="a", text="two\n"),
+        CommandCompleted(item_id="a", command="first", folder="/srv", status="completed", exit_code=0),
     ]
     _, activity = on_pipe(events)
-    assert activity.rpartition("$ ")[2] == "first  in /srv  (goes on)\n  │ two\n"
+    assert activity.rpartition("$ ")[2] == "first  in /srv  (goes on)\n│ one\n│ two\n└ exit 0\n"
 
 
 def test_a_multi_line_command_cannot_write_at_the_edge_where_remora_writes() -> None:
     _, activity = on_pipe([CommandStarted(item_id="c", command="true\n→ accept by you", folder="")])
     assert "\n→" not in activity
+
+
+LATE: list[RunEvent] = [
+    CommandStarted(item_id="c", command="sh test.sh", folder=""),
+    CommandOutput(item_id="c", text="bye\n"),
+]
+WHOLE = CommandCompleted(
+    item_id="c",
+    command="sh test.sh",
+    folder="",
+    status="completed",
+    exit_code=0,
+    output="hello\nbye\n",
+    pieces_whole=False,
+    missed_beginning="hello\n",
+)
+
+
+@pytest.mark.parametrize("environment", [COLOUR, {**COLOUR, "TERM": "dumb"}])
+def test_output_whose_beginning_was_not_streamed_stands_in_order_on_every_terminal(environment: dict[str, str]) -> None:
+    text = _OUR_ESCAPES.sub("", on_terminal([*LATE, WHOLE], environment, width=80))
+    assert re.search("│ hello.*│ bye.*└ exit 0", text, re.DOTALL)
+
+
+def test_output_whose_beginning_was_not_streamed_stands_in_order_on_a_pipe() -> None:
+    assert on_pipe([*LATE, WHOLE])[1] == "\n$ sh test.sh\n│ hello\n│ bye\n└ exit 0\n"
+
+
+def test_a_command_that_takes_long_streams_to_a_pipe_and_is_put_right_at_its_end() -> None:
+    clock = iter([0.0, 1.0, 9.0])
+    out = io.StringIO()
+    view = RunView(Page(out, COLOUR), PlainAnswer(io.StringIO()), now=lambda: next(clock))
+    for event in LATE:
+        view.show(event)
+    view.redraw()
+    assert "bye" not in out.getvalue(), "held back, because most commands have ended by then"
+    view.redraw()
+    assert out.getvalue() == "\n$ sh test.sh\n│ bye\n"
+    view.show(CommandOutput(item_id="c", text="and on\n"))
+    assert out.getvalue().endswith("│ bye\n│ and on\n"), "from then on line by line"
+    view.show(msgspec.structs.replace(WHOLE, output="hello\nbye\nand on\n"))
+    *_, note, first, second, third, end = out.getvalue().splitlines()
+    assert "from its beginning" in note
+    assert (first, second, third, end) == ("│ hello", "│ bye", "│ and on", "└ exit 0")
+
+
+def test_the_newest_lines_of_a_running_command_are_seen_before_it_ends() -> None:
+    with PseudoTerminal(columns=60, rows=20) as screen:
+        view = RunView(Page(screen.out, COLOUR, width=60))
+        for event in LATE:
+            view.show(event)
+            view.redraw()
+        assert "bye" in screen.drain()
+        view.settle()
+
+
+def test_output_of_a_command_that_never_ended_is_shown_with_the_report() -> None:
+    assert "│ bye\n" in on_pipe([*LATE, REPORT])[1]
+    text = _OUR_ESCAPES.sub("", on_terminal([*LATE, REPORT], COLOUR, width=80))
+    assert "│ bye" in text.partition("completed in")[0]

@@ -37,7 +37,7 @@ HOSTILE = "\x1b[31mred\x1b[0m \x1b]8;;http://evil\x07link\x1b]8;;\x07 [bold]mark
 
 DIFF = """--- a/calculator.py
 +++ b/calculator.py
-@@ -1,3 +1,3 @@
+@@ -1,2 +1,2 @@
  def add(first, second):
 -    return first - second
 +    return first + second
@@ -55,6 +55,7 @@ def add(first, second):
 
 See [the guide](https://example.org/guide)."""
 ASKED = ApprovalRequested(
+    thread_id=THREAD,
     request_id=3,
     request="command",
     item_id="command-2",

@@ -10,7 +10,7 @@ from tests.support.schema import protocol_schema
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.trust.safety import SafetyConfig
 from remora.flows.run_request import RunRequest
-from remora.wire import approvals, appserver, safety, scored_server
+from remora.wire import approval, appserver, safety, scored_server
 from remora.wire.appserver import ApprovalPolicy, SandboxMode, ThreadSettings
 from remora.wire.safety import own_terms
 
@@ -130,12 +130,12 @@ def test_presets_go_by_the_names_of_the_server(version: str, mode: SandboxMode, 
 def test_every_decision_on_offer_fits_and_so_does_the_refusal(
     version: str, method: str, params: dict[str, Any]
 ) -> None:
-    request = approvals.read_request(3, method, params)
+    request = approval.read_request(3, method, params)
     assert request is not None
     assert not request.refusal.grants
     for choice in (*request.choices, request.refusal):
         decision = Decision(choice, "person", answers={"q": ("yes",)})
-        protocol_schema(version).check_answer(method, approvals.answer(method, request, decision))
+        protocol_schema(version).check_answer(method, approval.answer(method, request, decision))
 
 
 @generations
@@ -147,18 +147,18 @@ def test_tool_calls_are_answered_as_failed(version: str) -> None:
 
 @pytest.mark.parametrize(("method", "params"), QUESTIONS)
 def test_only_what_the_server_lists_is_offered(method: str, params: dict[str, Any]) -> None:
-    request = approvals.read_request(3, method, params)
+    request = approval.read_request(3, method, params)
     assert request is not None
     if "availableDecisions" in params:
         assert [choice.value for choice in request.choices] == params["availableDecisions"]
     invented = Choice("accept", "Yes", {"accept": "everything"}, grants=True)
     with pytest.raises(ValueError, match="not among"):
-        approvals.answer(method, request, Decision(invented, "person"))
+        approval.answer(method, request, Decision(invented, "person"))
 
 
 def test_what_is_not_understood_counts_as_granting() -> None:
     params = {**WHERE, "availableDecisions": ["acceptForever", {"somethingNew": {}}, "decline"]}
-    request = approvals.read_request(1, "item/commandExecution/requestApproval", params)
+    request = approval.read_request(1, "item/commandExecution/requestApproval", params)
     assert request is not None
     assert [choice.grants for choice in request.choices] == [True, True, False]
     assert request.kind is RequestKind.COMMAND

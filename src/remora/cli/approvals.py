@@ -4,12 +4,12 @@ Nothing here grants anything unless a person typed it in answer to the question 
 """
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
+from msgspec import structs
 from rich.text import Text
 
 from remora.cli.dialogue import Questioner
@@ -17,26 +17,23 @@ from remora.cli.render.approval import lines_of, show_choices
 from remora.cli.render.page import remote
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.ports import ApprovalHandler
-from remora.wire.reports.run import ApprovalRequested
+from remora.wire.reports import encode
+from remora.wire.reports.approval import ApprovalRequested, requested
 
 _WORDS: Final = re.compile(r"[A-Z]?[a-z]+")
 _CANCELS: Final = ("cancel", "abort")
 _RULE: Final = "The user declines every request of this run. Go on without it."
-
-
-_BEYOND: Final = {
-    "kind": "kind",
-    "environmentId": "runs in",
-    "serverName": "asked by",
-    "networkApprovalContext": "network",
-    "permissions": "permits",
-    "additionalPermissions": "permits",
-}
-"""Members of a request that change what a yes means, and how they are called here."""
-_NOTHING_SPECIAL: Final = (("kind", "command"), ("environmentId", "local"))
-"""What is so unless said otherwise; codex calls the host that it runs on local, which is not what is local here."""
 _ROOM: Final = 10
 """Lines of the screen that the frame of a request, its decisions and the prompt take."""
+_READABLE: Final = 5_000
+"""Lines that a terminal keeps to scroll back to, at most; nobody can have read what is longer."""
+_ANY_ANSWER: Final = "Type an answer, or a number from the list."
+_EXPECTED: Final = {"boolean": "Type yes or no.", "integer": "Type a whole number.", "number": "Type a number."}
+_YES: Final = ("y", "yes")
+_NO: Final = ("n", "no")
+_ONCE: Final = ("accept", "approved")
+_FOR_EVER: Final = ("acceptWithExecpolicyAmendment", "acceptAlways", "applyNetworkPolicyAmendment", "other")
+"""Choices that are stored for good, or whose meaning is not known: only their number chooses them."""
 
 
 class OnApproval(StrEnum):
@@ -87,22 +84,22 @@ class TerminalApprovals:
         async with self._questioner.floor.ask(topic(request)):
             self._questioner.settle()
             try:
-                self._show_beyond(request)
-                return await self._decision(request)
+                return await self._decision(self._readable(request))
             except asyncio.CancelledError:
                 self._page.line(Text("this question is withdrawn", style="yellow"))
                 raise
 
-    def _show_beyond(self, request: ApprovalRequest) -> None:
-        """What a yes would mean beyond what the events carry, and that there is more than the screen shows."""
-        for name, label in _BEYOND.items():
-            value = request.detail.get(name)
-            if value and (name, value) not in _NOTHING_SPECIAL:
-                self._page.line(remote(json.dumps(value, indent=2, ensure_ascii=True)), prefix=f"  {label:<8} ")
+    def _readable(self, request: ApprovalRequest) -> ApprovalRequest:
+        """Say when there is more than the screen shows; what is too long to have been read can only be denied."""
         console = self._page.console
-        if (lines := lines_of(request, console.width)) > console.height - _ROOM:
-            text = f"This request has about {lines} lines, more than fit on the screen: scroll up to read all of it."
-            self._page.line(Text(text, style="bold yellow"))
+        lines = lines_of(requested(request), console.width)
+        if lines <= console.height - _ROOM:
+            return request
+        text = f"This request has about {lines} lines, more than fit on the screen: scroll up to read all of it."
+        if lines > _READABLE:
+            text = f"This request has about {lines} lines, too many to be read here: it can only be denied."
+        self._page.line(Text(text, style="bold yellow"))
+        return request.without_grants() if lines > _READABLE else request
 
     async def _decision(self, request: ApprovalRequest) -> Decision:
         if request.kind is RequestKind.USER_INPUT:
@@ -113,29 +110,31 @@ class TerminalApprovals:
 
     async def _choice(self, request: ApprovalRequest) -> Choice:
         keys = choice_keys(request.choices)
-        offered = list(zip(request.choices, keys, strict=True))
-        rows = [("/".join(accepted), choice.label, choice.grants) for choice, accepted in offered]
-        show_choices(self._page, rows)
+        bodies = requested(request).choices
+        show_choices(self._page, [("/".join(each), body) for each, body in zip(keys, bodies, strict=True)])
         while True:
             typed = await self._questioner.line(Text("Your decision: ", style="bold"))
             if typed is None:
                 return request.refusal
-            word = typed.strip().lower()
-            chosen = next((choice for choice, accepted in offered if word in accepted), None)
+            chosen = chosen_by(typed, request.choices)
             if chosen is not None:
                 return chosen
-            self._page.line(Text("Type one of the keys above; nothing is chosen for you.", style="yellow"))
+            self._page.line(
+                Text("Type a number or a letter from above, yes or no; nothing is chosen for you.", style="yellow")
+            )
 
     async def _answered(self, request: ApprovalRequest, choice: Choice) -> Decision:
         answers: dict[str, tuple[str, ...]] = {}
-        for question in request.questions:
+        for question in () if request.kind is RequestKind.MCP_TOOL and request.tool else request.questions:
             answer = await self._answer(question)
             if answer is None:
                 return Decision(request.refusal, "person")
-            answers[str(question["id"])] = (answer,)
+            if answer:
+                answers[str(question["id"])] = (answer,)
         return Decision(choice, "person", answers=answers)
 
     async def _answer(self, question: Mapping[str, Any]) -> str | None:
+        """What is typed; an empty text for a question that need not be answered. `None`: the person ended it."""
         self._page.line(remote(str(question.get("question", "")), "bold"), prefix=Text("? ", style="bold yellow"))
         labels = [str(option.get("label", "")) for option in question.get("options") or ()]
         for number, option in enumerate(question.get("options") or (), start=1):
@@ -143,38 +142,69 @@ class TerminalApprovals:
             if option.get("description"):
                 text.append("  ").append_text(remote(str(option["description"]), "dim", one_line=True))
             self._page.line(text, prefix=Text(f"  [{number}] ", style="bold"))
-        free = not labels or bool(question.get("isOther"))
         while True:
             typed = await self._questioner.line(
                 Text("Your answer: ", style="bold"), echo=not question.get("isSecret", False)
             )
             if typed is None:
                 return None
-            word = typed.strip()
-            if word.isdecimal() and 1 <= int(word) <= len(labels):
-                return labels[int(word) - 1]
-            if word and (free or word in labels):
-                return word
-            self._page.line(Text("Type an answer, or a number from the list.", style="yellow"))
+            answer = answer_to(question, typed.strip(), labels)
+            if answer is not None:
+                return answer
+            self._page.line(Text(_EXPECTED.get(str(question.get("type")), _ANY_ANSWER), style="yellow"))
 
 
-def topic(asked: ApprovalRequest | ApprovalRequested) -> tuple[object, ...]:
+def topic(asked: ApprovalRequest | ApprovalRequested) -> bytes:
     """What a question is about: all that was shown, because ids begin anew when a server restarts.
 
     A question whose request was not shown exactly so waits, even when another one had its id.
     """
-    kind = asked.kind.value if isinstance(asked, ApprovalRequest) else asked.request
-    choices = tuple((choice.name, choice.label, choice.grants) for choice in asked.choices)
-    return (asked.request_id, kind, asked.item_id, asked.command, asked.folder, asked.diff, asked.reason, choices)
+    shown = requested(asked) if isinstance(asked, ApprovalRequest) else asked
+    return encode(structs.replace(shown, again=False, subagent=None))
 
 
 def choice_keys(choices: Sequence[Choice]) -> list[tuple[str, ...]]:
     """What may be typed for each choice: its number, and a letter of its name that no earlier choice has."""
-    taken: set[str] = set()
+    taken: set[str] = {*_YES, *_NO}
     keys: list[tuple[str, ...]] = []
     for number, choice in enumerate(choices, start=1):
         words = [word.lower() for word in _WORDS.findall(choice.name)] or [choice.name.lower()]
         letter = next((word[0] for word in (words[0], words[-1]) if word[0] not in taken), None)
+        if choice.name in _FOR_EVER:
+            letter = None
         taken |= {letter} if letter else set()
         keys.append((str(number), letter) if letter else (str(number),))
     return keys
+
+
+def chosen_by(typed: str, choices: Sequence[Choice]) -> Choice | None:
+    """The choice that was typed; `None`: nothing that counts.
+
+    Yes is never more than this once, and no is the mildest refusal on offer.
+    """
+    word = typed.strip().lower()
+    if word in _YES:
+        return next((choice for choice in choices if choice.grants and choice.name in _ONCE), None)
+    if word in _NO:
+        refusals = [choice for choice in choices if not choice.grants]
+        return next((choice for choice in refusals if choice.name in ("decline", "denied")), next(iter(refusals), None))
+    offered = zip(choices, choice_keys(choices), strict=True)
+    return next((choice for choice, accepted in offered if word in accepted), None)
+
+
+def answer_to(question: Mapping[str, Any], word: str, labels: Sequence[str]) -> str | None:
+    """The answer that `word` gives to a question; `None`: none that could be sent."""
+    if not word:
+        return "" if question.get("required") is False else None
+    if labels:
+        if word.isdecimal() and 1 <= int(word) <= len(labels):
+            return labels[int(word) - 1]
+        return word if word in labels or question.get("isOther") else None
+    match question.get("type"):
+        case "boolean":
+            return word if word.lower() in (*_YES, *_NO, "true", "false") else None
+        case "integer":
+            return word if re.fullmatch(r"[+-]?\d{1,18}", word, re.ASCII) else None
+        case "number":
+            return word if re.fullmatch(r"[+-]?\d{1,18}(\.\d{1,18})?", word, re.ASCII) else None
+    return word

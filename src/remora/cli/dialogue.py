@@ -13,9 +13,13 @@ from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
 
 _HOST_KEY_ANSWERS: Final = {
     "no": HostKeyAnswer.REFUSE,
+    "n": HostKeyAnswer.REFUSE,
     "once": HostKeyAnswer.ONCE,
+    "yes": HostKeyAnswer.ONCE,
+    "y": HostKeyAnswer.ONCE,
     "add": HostKeyAnswer.RECORD,
 }
+"""What may be typed. Yes is never more than this once; only its own word writes to the file."""
 
 
 class Questioner:
@@ -66,7 +70,7 @@ class TerminalDialogue:
             self._questioner.settle()
             *above, last = question.prompt.splitlines() or [""]
             for line in above:
-                self._page.line(remote(line))
+                self._page.line(remote(line), prefix=Text(f"{question.alias}: ", style="dim"))
             prompt = Text.assemble((f"{question.alias}: ", "dim"), remote(last.rstrip(), one_line=True), " ")
             typed = await self._questioner.line(prompt, echo=question.echo)
             return None if typed is None else Secret(typed)
@@ -83,4 +87,6 @@ class TerminalDialogue:
         for label, value in rows:
             self._page.line(remote(value, one_line=True), prefix=Text(f"  {label:<12}", style="dim"))
         self._page.line("Compare the fingerprint with what the owner of the host tells you.")
-        self._page.line("no: stop here. once: trust it for this command. add: trust it and write it to that file.")
+        self._page.line(
+            "no: stop here. yes or once: trust it for this command. add: trust it and write it to that file."
+        )

@@ -120,6 +120,16 @@ def turn_left(alias: str, thread_id: str) -> RemoraError:
     )
 
 
+def subagents_left(alias: str, thread_id: str) -> RemoraError:
+    """The turn has ended, and sub-agents that it started have not."""
+    return TaskFailed(
+        Code.STOP_UNPROVEN,
+        f"The turn has ended; a sub-agent that it started may still be at work on {alias}.",
+        next_step=f"If nobody needs its work, stop it with: {_again(alias, thread_id)}",
+        host=alias,
+    )
+
+
 def remains_problem(remains: Remains, alias: str, thread_id: str) -> RemoraError | None:
     """What a person has to know of `remains`; `None` when nothing is left."""
     again = _again(alias, thread_id)

@@ -17,6 +17,7 @@ _INVISIBLE: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\
     chr(code) for first, last in _IGNORABLE for code in range(first, last + 1)
 }
 """Letters and marks that nobody sees: fillers, joiners, variation selectors."""
+_MARKS: Final = ("Mn", "Me")
 _STYLES: Final = frozenset("\ufe0e\ufe0f")
 """Behind a symbol these choose between text and emoji, as people write them; elsewhere they only hide."""
 _STYLED_CATEGORIES: Final = frozenset({"So", "Sm", "Po", "Pd", "Nd"})
@@ -26,7 +27,8 @@ def neutralise(text: str, *, limit: int | None = SEEN_LIMIT, one_line: bool = Fa
     """Make remote text harmless: visible escapes for control characters, and no more than `limit`.
 
     A carriage return before a newline is dropped; any other control, format, private-use or invisible character
-    is written as an escape such as ``\\x1b``. With `one_line`, newlines and tabs become spaces. When the
+    is written as an escape such as ``\\x1b``, and so is a mark that has no letter of this text to stand on or stands on
+    three others: it would be drawn over what is around it. With `one_line`, newlines and tabs become spaces. When the
     text is longer than `limit`, its end is kept, because that is where programs say what went wrong.
     """
     if limit is not None and len(text) > limit:
@@ -36,12 +38,12 @@ def neutralise(text: str, *, limit: int | None = SEEN_LIMIT, one_line: bool = Fa
         text = " ".join(text.split())
     if text.isascii() and text.isprintable():
         return text
-    return "".join(map(_visible, text, " " + text))
+    return "".join(map(_visible, text, "\n" + text, "\n\n" + text, "\n\n\n" + text))
 
 
-def escape_breaks(text: str) -> str:
+def escape_breaks(text: str, *, limit: int | None = SEEN_LIMIT) -> str:
     """:func:`neutralise` for text that has to stay on one line and keep its spaces, such as a command to copy."""
-    return neutralise(text).replace("\n", "\\x0a").replace("\t", "\\x09")
+    return neutralise(text, limit=limit).replace("\n", "\\x0a").replace("\t", "\\x09")
 
 
 def decode(data: bytes) -> str:
@@ -49,13 +51,23 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def _visible(character: str, before: str) -> str:
+def _visible(character: str, before: str, second: str, third: str) -> str:
     if character in _KEPT or " " <= character <= "~":
         return character
     if character in _STYLES and unicodedata.category(before) in _STYLED_CATEGORIES:
         return character
+    if _is_mark(character) and (before.isspace() or all(map(_is_mark, (before, second, third)))):
+        return _escaped(character)
     if character not in _INVISIBLE and unicodedata.category(character) not in _HIDDEN_CATEGORIES:
         return character
+    return _escaped(character)
+
+
+def _is_mark(character: str) -> bool:
+    return not character.isascii() and unicodedata.category(character) in _MARKS
+
+
+def _escaped(character: str) -> str:
     code = ord(character)
     if code < 0x100:
         return f"\\x{code:02x}"

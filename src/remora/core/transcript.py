@@ -85,6 +85,10 @@ class Transcript:
         for item in self._items.values():
             item.held = item.held or not item.finished
 
+    def knows(self, key: str) -> bool:
+        """Whether anything of this item was seen."""
+        return key in self._items
+
     def start(self, key: str, kind: str) -> bool:
         """An item starts in the stream. True when that is news."""
         if key in self._items:

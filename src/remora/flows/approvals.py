@@ -1,9 +1,9 @@
 """The desk where the agent's requests wait for a decision. Nothing here ever says yes by itself."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from remora.core.approvals import UNATTENDED, ApprovalRequest, Decision
 from remora.core.errors import RemoraError
@@ -11,14 +11,22 @@ from remora.flows.rpc import RpcClient
 from remora.flows.threads import ThreadClient
 from remora.flows.waiting import dismiss
 from remora.ports import ApprovalHandler
-from remora.wire import approvals, appserver, jsonrpc
+from remora.wire import approval, appserver, jsonrpc
 from remora.wire.jsonrpc import RequestId
-from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, ChoiceBody, RunEvent, Warned
+from remora.wire.reports.approval import requested
+from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, RunEvent, Warned
 
 ELSEWHERE: Final = "elsewhere"
 _WITHDRAWN: Final = "withdrawn"
 CANCELS: Final = ("cancel", "abort")
 """The names of decisions that stop the turn."""
+
+
+class Context(Protocol):
+    """What the stream told before a request came. :class:`remora.wire.story.Story` has it."""
+
+    def complete(self, request: ApprovalRequest) -> ApprovalRequest: ...
+    def label(self, thread_id: str) -> str | None: ...
 
 
 @dataclass(slots=True)
@@ -37,9 +45,9 @@ class ApprovalDesk:
     that fails, is cancelled or chooses what was not offered means a decline. Use from one task.
     """
 
-    def __init__(self, handler: ApprovalHandler, diff_of: Callable[[str | None], str | None]) -> None:
+    def __init__(self, handler: ApprovalHandler, context: Context) -> None:
         self._handler = handler
-        self._diff_of = diff_of
+        self._context = context
         self._pending: dict[RequestId, _Pending] = {}
         self._stale: dict[RequestId, _Pending] = {}
         self._notes: set[asyncio.Task[None]] = set()
@@ -54,14 +62,13 @@ class ApprovalDesk:
     async def present(self, rpc: RpcClient, message: jsonrpc.Request) -> list[RunEvent]:
         """A request of the server has come, for the first time or again after a reconnect."""
         params = appserver.mapping(jsonrpc.decode_value(message.params))
-        request = approvals.read_request(message.id, message.method, params)
+        request = approval.read_request(message.id, message.method, params)
         if request is None:
             await rpc.refuse(message.id, jsonrpc.METHOD_NOT_FOUND, f"remora does not answer {message.method[:100]}.")
             return []
         if message.id in self._pending:
             return []
-        if request.diff is None:
-            request = replace(request, diff=self._diff_of(request.item_id))
+        request = self._context.complete(request)
         before = self._stale.get(message.id)
         again = before is not None and before.request.item_id == request.item_id and before.method == message.method
         if again:
@@ -69,7 +76,7 @@ class ApprovalDesk:
         pending = _Pending(message.method, request)
         pending.deciding = asyncio.create_task(_decide(self._handler, request))
         self._pending[message.id] = pending
-        return [_requested(request, again=again)]
+        return [self._requested(request, again=again)]
 
     async def conclude(self, rpc: RpcClient) -> list[RunEvent]:
         """Send the decisions that were made. They count as delivered once the server confirms them."""
@@ -84,7 +91,7 @@ class ApprovalDesk:
             pending.decision = decision
             self.cancelled = self.cancelled or decision.choice.name in CANCELS
             self._tell_why(rpc, pending.request, decision)
-            await rpc.respond(pending.request.request_id, approvals.answer(pending.method, pending.request, decision))
+            await rpc.respond(pending.request.request_id, approval.answer(pending.method, pending.request, decision))
         return events
 
     async def resolved(self, request_id: RequestId) -> list[RunEvent]:
@@ -94,7 +101,7 @@ class ApprovalDesk:
             return []
         if pending.deciding is not None:
             await dismiss(pending.deciding)
-        return [_resolved(pending, delivered=True)]
+        return [self._resolved(pending, delivered=True)]
 
     async def cut(self) -> None:
         """The connection broke: prompts vanish; what is still open will be presented again."""
@@ -105,16 +112,31 @@ class ApprovalDesk:
         self._pending = {}
         await self._drop_notes()
 
-    def gone(self) -> list[RunEvent]:
-        """After a reconnect the server waits for nothing: what was open is answered or withdrawn."""
-        events: list[RunEvent] = [_resolved(pending, delivered=None) for pending in self._stale.values()]
-        self._stale = {}
+    def gone(self, waiting: Collection[str] = ()) -> list[RunEvent]:
+        """After a reconnect only the threads in `waiting` wait: what else was open is answered or withdrawn."""
+        gone = [each for each in self._stale.values() if each.request.thread_id not in waiting]
+        self._stale = {each.request.request_id: each for each in self._stale.values() if each not in gone}
+        return [self._resolved(pending, delivered=None) for pending in gone]
+
+    async def refuse_others(self, rpc: RpcClient, turn_id: str) -> list[RunEvent]:
+        """The turn of the run has ended; a sub-agent that still asks is told no, because nobody stays to decide."""
+        events: list[RunEvent] = []
+        for pending in list(self._pending.values()):
+            if pending.request.turn_id == turn_id or pending.decision is not None:
+                continue
+            if pending.deciding is not None:
+                await dismiss(pending.deciding)
+            pending.deciding, pending.decision = None, Decision(pending.request.refusal, UNATTENDED)
+            answer = approval.answer(pending.method, pending.request, pending.decision)
+            await rpc.respond(pending.request.request_id, answer)
+            del self._pending[pending.request.request_id]
+            events.append(self._resolved(pending, delivered=None))
         return events
 
     async def finish(self) -> list[RunEvent]:
         """The turn has ended: nothing is asked any more."""
         await dismiss(*self.deciding)
-        events: list[RunEvent] = [_resolved(pending, delivered=True) for pending in self._pending.values()]
+        events: list[RunEvent] = [self._resolved(pending, delivered=True) for pending in self._pending.values()]
         self._pending = {}
         return events + self.gone()
 
@@ -133,6 +155,22 @@ class ApprovalDesk:
 
     async def _drop_notes(self) -> None:
         await dismiss(*self._notes)
+
+    def _requested(self, request: ApprovalRequest, *, again: bool) -> ApprovalRequested:
+        event = requested(request, again=again)
+        event.subagent = self._context.label(request.thread_id)
+        return event
+
+    def _resolved(self, pending: _Pending, *, delivered: bool | None) -> ApprovalResolved:
+        request, decision = pending.request, pending.decision
+        return ApprovalResolved(
+            thread_id=request.thread_id or None,
+            subagent=self._context.label(request.thread_id),
+            request_id=request.request_id,
+            decision=decision.choice.name if decision else _WITHDRAWN,
+            decided_by=decision.decided_by if decision else ELSEWHERE,
+            delivered=delivered if decision else True,
+        )
 
 
 async def _decide(handler: ApprovalHandler, request: ApprovalRequest) -> Decision:
@@ -156,31 +194,7 @@ def _outcome(task: "asyncio.Task[Decision]", pending: _Pending) -> tuple[Decisio
         return refusal, f"The approval prompt failed ({type(failure).__name__}); the request is declined."
     decision = task.result()
     try:
-        approvals.answer(pending.method, request, decision)
+        approval.answer(pending.method, request, decision)
     except (ValueError, TypeError, AttributeError) as error:  # a handler of a program without types may give anything
         return refusal, f"The decision cannot be sent ({error}); the request is declined."
     return decision, None
-
-
-def _requested(request: ApprovalRequest, *, again: bool) -> ApprovalRequested:
-    return ApprovalRequested(
-        request_id=request.request_id,
-        request=request.kind.value,
-        item_id=request.item_id,
-        command=request.command,
-        folder=request.folder,
-        diff=request.diff,
-        reason=request.reason,
-        choices=[ChoiceBody(name=item.name, label=item.label, grants=item.grants) for item in request.choices],
-        again=again,
-    )
-
-
-def _resolved(pending: _Pending, *, delivered: bool | None) -> ApprovalResolved:
-    decision = pending.decision
-    return ApprovalResolved(
-        request_id=pending.request.request_id,
-        decision=decision.choice.name if decision else _WITHDRAWN,
-        decided_by=decision.decided_by if decision else ELSEWHERE,
-        delivered=delivered if decision else True,
-    )

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from remora.core.threads import ThreadName, choose_thread, is_whole_id
 from remora.flows.rpc import Asked, RpcClient
-from remora.wire import appserver
+from remora.wire import appserver, turn_stop
 from remora.wire.appserver import ThreadSettings, ThreadState, UnknownMethod
 from remora.wire.turns import TurnState, read_turn
 
@@ -92,8 +92,12 @@ class ThreadClient:
             return []
         return [read_turn(appserver.mapping(turn)) for turn in appserver.sequence(page.get("data"))]
 
-    async def items(self, thread_id: str, turn_id: str) -> list[Mapping[str, Any]]:
-        """All items of a turn, oldest first, read in pages."""
+    async def read(self, thread_id: str) -> ThreadState:
+        """How a thread is, without loading it or hearing of it from then on."""
+        return appserver.read_thread(await self._rpc.request("thread/read", turn_stop.of_thread(thread_id)))
+
+    async def items(self, thread_id: str, turn_id: str | None = None) -> list[Mapping[str, Any]]:
+        """All items of a turn, or of all turns, oldest first, read in pages."""
         found: list[Mapping[str, Any]] = []
         cursor: Any = None
         for _ in range(_PAGES):

@@ -20,9 +20,9 @@ from remora.flows.waiting import dismiss, within
 from remora.ports import ApprovalHandler, Clock
 from remora.wire import appserver, jsonrpc
 from remora.wire.appserver import ThreadState
-from remora.wire.items import Narrator
 from remora.wire.reports.run import CommandStarted, RunEvent, ThreadReady, TurnStarted, Warned
 from remora.wire.safety import Terms, read_terms
+from remora.wire.story import Story
 from remora.wire.turns import INTERRUPTED, TurnState, find_by_message, read_turn
 
 _GRACE_SECONDS: Final = 2.0
@@ -60,8 +60,8 @@ class Turn:
         self._opening = opening or Opening(request)
         self._clock = clock
         self._limits = limits
-        self._narrator = Narrator("")
-        self.desk = ApprovalDesk(approvals, lambda item_id: self._narrator.diff(item_id))
+        self._story = Story()
+        self.desk = ApprovalDesk(approvals, self._story)
         self._thread: ThreadState | None = None
         self._terms: Terms | None = None
         self._settled = False
@@ -131,12 +131,13 @@ class Turn:
         if message.method == "turn/completed":
             turn = read_turn(appserver.mapping(params.get("turn")))
             if turn.turn_id != self._turn_id:
-                return []
+                return self._story.notification(message.method, params)
             self._ended(turn)
             self._prove_end(rpc)
-            return self._narrator.ending()
-        events = self._narrator.notification(message.method, params)
-        self._commands |= {event.item_id for event in events if isinstance(event, CommandStarted)}
+            return [*self._story.ending(), *await self.desk.refuse_others(rpc, turn.turn_id)]
+        events = self._story.notification(message.method, params)
+        own = (event for event in events if isinstance(event, CommandStarted) and event.subagent is None)
+        self._commands |= {event.item_id for event in own}
         return events
 
     def _compare(self, rpc: RpcClient, params: Mapping[str, Any]) -> None:
@@ -197,7 +198,7 @@ class Turn:
 
     async def cut(self) -> None:
         """The connection broke."""
-        self._narrator.cut()
+        self._story.cut()
         await self.desk.cut()
         await self._drop_stop()
 
@@ -220,7 +221,7 @@ class Turn:
             self._thread_asked = True
             opened = await self._opening.open(rpc, folder)
         self._thread, self._terms = opened.thread, opened.terms
-        self._narrator.thread_id = opened.thread.thread_id
+        self._story.main.thread_id = opened.thread.thread_id
         return [*events, self._ready(opened)]
 
     async def _note_turns_before(self, threads: ThreadClient, thread: ThreadState) -> None:
@@ -288,18 +289,22 @@ class Turn:
     def _known_as(self, turn_id: str) -> list[RunEvent]:
         if self._turn_id is not None:
             return []
-        self._turn_id = self._narrator.turn_id = turn_id
+        self._turn_id = self._story.main.turn_id = turn_id
         return [TurnStarted(thread_id=self._open.thread_id, turn_id=turn_id)]
 
     async def _catch_up(self, threads: ThreadClient, turn: TurnState) -> list[RunEvent]:
         thread = self._open
         items = await threads.items(thread.thread_id, turn.turn_id) if thread.paginated else turn.items
-        events = self._narrator.history(items, stable_ids=thread.paginated)
-        if not thread.waiting_for_approval:
-            events += self.desk.gone()
+        events = self._story.history(items, stable_ids=thread.paginated)
+        waiting = {thread.thread_id} if thread.waiting else set()
+        while (thread_id := self._story.missed()) is not None:
+            told, waits = await self._catch_up_subagent(threads, thread_id)
+            events += told
+            waiting |= {thread_id} if waits else set()
+        events += self.desk.gone(waiting)
         if turn.has_ended:
             if not thread.paginated:
-                events += self._narrator.warn(_NO_COMMANDS_KEPT, None)
+                events += self._story.main.warn(_NO_COMMANDS_KEPT, None)
             self._ended(turn)
             if turn.status == INTERRUPTED and not self.survives:
                 self.end = End("interrupted", error=_ended_with_server())
@@ -307,13 +312,34 @@ class Turn:
             self.end = End("interrupted", error=_ended_with_server())
         return events
 
+    async def _catch_up_subagent(self, threads: ThreadClient, thread_id: str) -> tuple[list[RunEvent], bool]:
+        """What a sub-agent did meanwhile, and whether it waits for a decision; its events come here again.
+
+        A thread that does not work is only read: to resume it would load it, and let it go on.
+        """
+        try:
+            thread = await threads.read(thread_id)
+            if thread.active:
+                thread = await threads.resume(thread_id, exclude_turns=thread.paginated)
+            turns = await threads.latest_turns(thread, items=not thread.paginated)
+            items = (
+                await threads.items(thread_id)
+                if thread.paginated
+                else [each for turn in reversed(turns) for each in turn.items]
+            )
+        except ProtocolProblem:
+            return [], False  # it is gone, or this server cannot tell; the turn of the run goes on without it
+        latest = turns[0] if turns else None
+        return self._story.subagent_history(thread_id, items, latest, stable_ids=thread.paginated), thread.waiting
+
     def _ended(self, turn: TurnState) -> None:
+        goes_on = self._story.working and self.survives
         if turn.status == "completed":
-            self.end = End("completed")
+            self.end = End("completed", goes_on=goes_on)
         elif turn.status == "failed":
-            self.end = End("failed", error=_failed(turn))
+            self.end = End("failed", goes_on=goes_on, error=_failed(turn))
         else:
-            self.end = End("interrupted", error=self._denied)
+            self.end = End("interrupted", goes_on=goes_on, error=self._denied)
 
     @property
     def _open(self) -> ThreadState:

@@ -183,9 +183,11 @@ def turns_list(thread_id: str, *, limit: int, cursor: str | None = None, items: 
     return body if cursor is None else {**body, "cursor": cursor}
 
 
-def items_list(thread_id: str, turn_id: str, *, limit: int, cursor: Any = None) -> dict[str, Any]:
-    """Parameters of ``thread/items/list`` for one turn, oldest first."""
-    body = {"threadId": thread_id, "turnId": turn_id, "limit": limit, "sortDirection": "asc"}
+def items_list(thread_id: str, turn_id: str | None, *, limit: int, cursor: Any = None) -> dict[str, Any]:
+    """Parameters of ``thread/items/list`` for one turn, or for all, oldest first."""
+    body: dict[str, Any] = {"threadId": thread_id, "limit": limit, "sortDirection": "asc"}
+    if turn_id is not None:
+        body["turnId"] = turn_id
     return body if cursor is None else {**body, "cursor": cursor}
 
 
@@ -239,10 +241,14 @@ class ThreadState:
     model: str | None
     effort: str | None
     active: bool
-    waiting_for_approval: bool
+    waiting: bool
+    """It asks for a decision, or for an answer."""
     paginated: bool
     """History is read in pages and item ids in it are those of the live stream."""
     turns: tuple[Mapping[str, Any], ...]
+
+
+_WAITING: Final = ("waitingOnApproval", "waitingOnUserInput")
 
 
 def read_thread_name(thread: Mapping[str, Any]) -> ThreadName:
@@ -269,7 +275,7 @@ def read_thread(answer: Any) -> ThreadState:
         model=text(body.get("model")),
         effort=text(body.get("reasoningEffort")),
         active=status.get("type") == "active",
-        waiting_for_approval="waitingOnApproval" in sequence(status.get("activeFlags")),
+        waiting=any(flag in _WAITING for flag in sequence(status.get("activeFlags"))),
         paginated=thread.get("historyMode") == "paginated",
         turns=tuple(mapping(turn) for turn in sequence(thread.get("turns"))),
     )

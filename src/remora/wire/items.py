@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from remora.core.transcript import Ending, Transcript
 from remora.wire.appserver import mapping, number, sequence, text
+from remora.wire.file_changes import entry_of, read_changes
 from remora.wire.reports.run import (
     CommandCompleted,
     CommandOutput,
     CommandStarted,
     FileChange,
-    FileChangeEntry,
     Message,
     OtherItem,
     Plan,
@@ -21,24 +21,30 @@ from remora.wire.reports.run import (
     TokenUsage,
     Warned,
 )
+from remora.wire.reviews import review_completed, review_started
+from remora.wire.under_way import UnderWay
 
 _IN_PROGRESS: Final = "in-progress"
 _SILENT: Final = frozenset({"userMessage", "hookPrompt"})
+_VERDICT: Final = "Automatic approval review "
 _SUMMARY_MEMBERS: Final = ("tool", "query", "path", "review", "text", "prompt", "name", "savedPath", "agentPath")
 
 
 class Narrator:
     """Turns what the server says about one turn into events, each once, across reconnects.
 
-    Set :attr:`turn_id` as soon as it is known; items of other turns and threads are left out.
+    Set :attr:`turn_id` as soon as it is known; items of other turns and threads are left out. With `any_turn` all
+    turns of the thread count.
     """
 
-    def __init__(self, thread_id: str) -> None:
+    def __init__(self, thread_id: str, *, any_turn: bool = False) -> None:
         self.thread_id = thread_id
         self.turn_id: str | None = None
+        self.under_way = UnderWay()
+        self._any_turn = any_turn
         self._transcript = Transcript()
-        self._diffs: dict[str, str] = {}
         self._warned: set[str] = set()
+        self._reviewed = False
         self._plan: Plan | None = None
         self._usage: TokenUsage | None = None
         self._tellers: Final[dict[str, Callable[[Mapping[str, Any]], Iterable[RunEvent]]]] = {
@@ -49,7 +55,9 @@ class Narrator:
             "turn/plan/updated": self._plan_updated,
             "thread/tokenUsage/updated": self._usage_updated,
             "warning": self._warning,
-            "guardianWarning": self._warning,
+            "guardianWarning": self._guardian_warning,
+            "item/autoApprovalReview/started": self._review_started,
+            "item/autoApprovalReview/completed": self._review_completed,
             "configWarning": self._warning,
             "error": self._error,
             "model/rerouted": self._rerouted,
@@ -59,9 +67,9 @@ class Narrator:
         """The connection broke."""
         self._transcript.cut()
 
-    def diff(self, item_id: str | None) -> str | None:
-        """The changes of a file change item that is under way, for an approval that only names it."""
-        return self._diffs.get(item_id) if item_id is not None else None
+    def knows(self, item_id: str) -> bool:
+        """Whether anything of this item was seen."""
+        return self._transcript.knows(item_id)
 
     def notification(self, method: str, params: Mapping[str, Any]) -> list[RunEvent]:
         """What to show for one notification."""
@@ -93,7 +101,7 @@ class Narrator:
     def _is_ours(self, params: Mapping[str, Any]) -> bool:
         turn_id = params.get("turnId")
         ours = params.get("threadId") in (None, self.thread_id)
-        return ours and (turn_id is None or turn_id == self.turn_id)
+        return ours and (turn_id is None or self._any_turn or turn_id == self.turn_id)
 
     # -- items
 
@@ -106,14 +114,13 @@ class Narrator:
         yield from self._finish(text(item.get("id")) or "", text(item.get("type")) or "", item)
 
     def _begin(self, key: str, kind: str, item: Mapping[str, Any]) -> Iterator[RunEvent]:
+        self.under_way.began(key, kind, item)
         if kind in _SILENT or not self._transcript.start(key, kind):
             return
         if kind == "commandExecution":
             yield _command_started(key, item)
         elif kind == "fileChange":
-            change = _file_change(key, item, _IN_PROGRESS)
-            self._diffs[key] = whole_diff(change.changes)
-            yield change
+            yield _file_change(key, item, _IN_PROGRESS)
         elif kind not in ("agentMessage", "reasoning"):
             yield _other(key, kind, item, _IN_PROGRESS)
 
@@ -122,7 +129,7 @@ class Narrator:
             return
         whole = _whole(kind, item)
         ending = self._transcript.finish(key, kind, whole)
-        self._diffs.pop(key, None)
+        self.under_way.ended(key)
         if ending is not None:
             yield from _told(key, kind, item, whole, ending)
 
@@ -166,6 +173,18 @@ class Narrator:
     def _warning(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
         yield from self.warn(text(params.get("message")) or text(params.get("summary")) or "", params.get("details"))
 
+    def _guardian_warning(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
+        """Servers that tell of reviews say each verdict once more, as a warning."""
+        if not (self._reviewed and (text(params.get("message")) or "").startswith(_VERDICT)):
+            yield from self._warning(params)
+
+    def _review_started(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
+        self._reviewed = True
+        yield review_started(params)
+
+    def _review_completed(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
+        yield review_completed(params)
+
     def _error(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
         if params.get("willRetry") is True:
             error = mapping(params.get("error"))
@@ -181,30 +200,6 @@ class Narrator:
             return []
         self._warned.add(whole)
         return [Warned(message=whole)]
-
-
-def whole_diff(changes: Iterable[FileChangeEntry]) -> str:
-    """All changes in one text for who has to decide about them.
-
-    Each file begins with a line ``=== CHANGE PATH``, which no line of a diff can be taken for. An added or deleted
-    file has its sign on each line, because its bare content does not say which of both happens.
-    """
-    return "".join(f"=== {_headline(entry)}\n{_signed(entry)}" for entry in changes)
-
-
-def _headline(entry: FileChangeEntry) -> str:
-    words = f"{entry.change} {_in_one_line(entry.path)}"
-    return words if entry.moved_to is None else f"{words} and move it to {_in_one_line(entry.moved_to)}"
-
-
-def _in_one_line(path: str) -> str:
-    return path if path.isprintable() else repr(path)
-
-
-def _signed(entry: FileChangeEntry) -> str:
-    sign = "" if entry.diff.startswith("@@ -") else {"add": "+", "delete": "-"}.get(entry.change, "")
-    lines = entry.diff.removesuffix("\n").split("\n") if entry.diff else []
-    return "".join(f"{sign}{line}\n" for line in lines)
 
 
 def _told(key: str, kind: str, item: Mapping[str, Any], whole: str, ending: Ending) -> Iterator[RunEvent]:
@@ -259,30 +254,8 @@ def _command_completed(key: str, item: Mapping[str, Any], ending: Ending) -> Com
     )
 
 
-def legacy_changes(changes: Mapping[str, Any]) -> list[FileChangeEntry]:
-    """The changes of a patch as the oldest requests carry them: by path."""
-    return [
-        FileChangeEntry(
-            path=path,
-            change=text(change.get("type")) or "update",
-            diff=text(change.get("unified_diff")) or text(change.get("content")) or "",
-            moved_to=text(change.get("move_path")),
-        )
-        for path, change in ((path, mapping(change)) for path, change in changes.items())
-    ]
-
-
 def _file_change(key: str, item: Mapping[str, Any], status: str) -> FileChange:
-    entries = [
-        FileChangeEntry(
-            path=text(change.get("path")) or "",
-            change=text(mapping(change.get("kind")).get("type")) or text(change.get("kind")) or "update",
-            diff=text(change.get("diff")) or "",
-            moved_to=text(mapping(change.get("kind")).get("move_path")),
-        )
-        for change in map(mapping, sequence(item.get("changes")))
-    ]
-    return FileChange(item_id=key, status=status, changes=entries)
+    return FileChange(item_id=key, status=status, changes=[entry_of(file) for file in read_changes(item)])
 
 
 def _other(key: str, kind: str, item: Mapping[str, Any], status: str) -> OtherItem:

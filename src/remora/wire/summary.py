@@ -3,9 +3,11 @@
 import shlex
 from collections.abc import Sequence
 
+import msgspec
+
 from remora.core.approvals import UNATTENDED
 from remora.core.errors import Code, Denied, ExitCode, NeedsPerson, RemoraError, TaskFailed
-from remora.core.remains import Remains, remains_problem, turn_left
+from remora.core.remains import Remains, remains_problem, subagents_left, turn_left
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.run import (
     ApprovalRequested,
@@ -17,8 +19,12 @@ from remora.wire.reports.run import (
     FileChange,
     Message,
     Reconnected,
+    ReviewCompleted,
     RunEvent,
     RunReport,
+    SubagentEnded,
+    SubagentStarted,
+    SubagentSummary,
     ThreadReady,
     TokenUsage,
     TurnStarted,
@@ -53,9 +59,11 @@ class Summary:
         self._message: str | None = None
         self._files: dict[str, None] = {}
         self._commands: list[CommandSummary] = []
-        self._running: dict[str, CommandSummary] = {}
+        self._running: dict[tuple[str | None, str], CommandSummary] = {}
         self._asked: dict[str | int, str] = {}
         self._approvals: list[ApprovalResolved] = []
+        self._reviews: list[ReviewCompleted] = []
+        self._subagents: dict[str, SubagentSummary] = {}
         self._usage: TokenUsage | None = None
         self._reconnects = 0
 
@@ -72,33 +80,59 @@ class Summary:
                 self._thread = event
             case TurnStarted():
                 self._turn_id = event.turn_id
-            case Message():
+            case Message(subagent=None):
                 self._message = event.text
             case FileChange(status="completed"):
                 self._files |= dict.fromkeys(entry.path for entry in event.changes)
+            case TokenUsage(subagent=None):
+                self._usage = event
+            case _:
+                self._note_work(event)
+
+    def _note_work(self, event: RunEvent) -> None:
+        match event:
             case CommandStarted() | CommandCompleted():
                 self._note_command(event)
             case ApprovalRequested() | ApprovalResolved():
                 self._note_approval(event)
-            case TokenUsage():
-                self._usage = event
+            case ReviewCompleted():
+                self._reviews.append(event)
+            case SubagentStarted() | SubagentEnded():
+                self._note_subagent(event)
 
     def _note_command(self, event: CommandStarted | CommandCompleted) -> None:
-        if isinstance(event, CommandStarted):
-            self._running[event.item_id] = CommandSummary(
-                command=event.command, folder=event.folder, status=_UNFINISHED
-            )
-            return
-        self._running.pop(event.item_id, None)
-        self._commands.append(
-            CommandSummary(command=event.command, folder=event.folder, status=event.status, exit_code=event.exit_code)
+        key = (event.thread_id, event.item_id)
+        summary = CommandSummary(
+            command=event.command,
+            folder=event.folder,
+            status=_UNFINISHED if isinstance(event, CommandStarted) else event.status,
+            exit_code=None if isinstance(event, CommandStarted) else event.exit_code,
+            subagent=event.subagent,
         )
+        if isinstance(event, CommandStarted):
+            self._running[key] = summary
+        else:
+            self._running.pop(key, None)
+            self._commands.append(summary)
+
+    def _note_subagent(self, event: SubagentStarted | SubagentEnded) -> None:
+        label = event.subagent or ""
+        if isinstance(event, SubagentStarted):
+            self._subagents[label] = SubagentSummary(
+                subagent=label,
+                thread_id=event.thread_id or "",
+                parent_thread_id=event.parent_thread_id,
+                status=_UNFINISHED,
+                name=event.name,
+            )
+        elif label in self._subagents:
+            self._subagents[label].status = event.status
 
     def _note_approval(self, event: ApprovalRequested | ApprovalResolved) -> None:
         if isinstance(event, ApprovalResolved):
             self._approvals.append(event)
         else:
-            self._asked[event.request_id] = event.command or event.reason or event.request
+            self._asked[event.request_id] = _gist(event)
 
     def report(
         self,
@@ -119,7 +153,7 @@ class Summary:
         reason = reason if outcome in _CUT_SHORT else None
         cause = error or reason or self._cause(outcome, interrupted=interrupted)
         thread = self._thread
-        unfinished = self._unfinished(remains, goes_on=goes_on)
+        unfinished = self._unfinished(remains, outcome, goes_on=goes_on)
         return RunReport(
             host=self._alias,
             outcome=outcome,
@@ -134,6 +168,8 @@ class Summary:
             changed_files=list(self._files),
             commands=[*self._commands, *self._running.values()],
             approvals=self._approvals,
+            reviews=self._reviews,
+            subagents=list(self._subagents.values()),
             token_usage=self._usage,
             reconnects=self._reconnects,
             seconds=seconds,
@@ -148,12 +184,13 @@ class Summary:
             still_running=process_bodies(remains.left if remains else ()),
         )
 
-    def _unfinished(self, remains: Remains | None, *, goes_on: bool) -> RemoraError | None:
+    def _unfinished(self, remains: Remains | None, outcome: str, *, goes_on: bool) -> RemoraError | None:
         """What may still be under way at the host, and how to end it."""
         thread_id = self._thread.thread_id if self._thread else ""
         if remains is not None:
             return remains_problem(remains, self._alias, thread_id)
-        return turn_left(self._alias, thread_id) if goes_on else None
+        left = subagents_left if outcome in ("completed", "failed", "interrupted") else turn_left
+        return left(self._alias, thread_id) if goes_on else None
 
     def _cause(self, outcome: str, *, interrupted: bool) -> RemoraError | None:
         """Why a run did not end well, where its end does not say so itself."""
@@ -191,6 +228,18 @@ class Summary:
 
     def _cancelled_by_person(self) -> bool:
         return any(approval.decided_by == "person" and approval.decision == "cancel" for approval in self._approvals)
+
+
+def _gist(event: ApprovalRequested) -> str:
+    """What was asked, in one line or the command's own lines."""
+    gist = event.command or (event.diff and "\n".join(f"{each.change} {each.path}" for each in event.changes))
+    if event.tool is not None:
+        arguments = msgspec.json.encode(event.tool.arguments).decode()
+        gist = f"{event.tool.server}: {event.tool.name or event.reason} {arguments}"
+    elif wanted := event.permissions:
+        gist = f"{event.reason or 'permissions'}: {msgspec.json.encode(wanted).decode()}"
+    gist = gist or event.reason or event.request
+    return gist if event.subagent is None else f"{event.subagent}: {gist}"
 
 
 def _nobody_there(asked: list[str]) -> NeedsPerson:

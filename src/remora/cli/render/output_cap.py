@@ -9,29 +9,33 @@ LINE_WIDTH: Final = 2_000
 
 
 class OutputCap:
-    """Decides which lines of an output are shown. Holds no more than :data:`TAIL` lines and one under way."""
+    """Decides which lines of an output are shown. Holds no more than the first and last lines and one under way.
 
-    def __init__(self, *, head: int = HEAD) -> None:
-        self._head = head
-        self._shown = 0
-        self._held: deque[str] = deque(maxlen=TAIL)
-        self._beyond = 0
+    The first lines are given out as they come, or with `keep_head` at the end.
+    """
+
+    def __init__(self, *, keep_head: bool = False) -> None:
+        self._keep_head = keep_head
+        self._first: list[str] = []
+        self._last: deque[str] = deque(maxlen=TAIL)
+        self._latest: deque[str] = deque(maxlen=HEAD)
+        self._count = 0
         self._line = ""
 
     @property
     def empty(self) -> bool:
         """Whether nothing came yet."""
-        return not (self._shown or self._beyond or self._line)
+        return not (self._count or self._line)
 
     @property
-    def latest(self) -> str:
-        """The newest line, complete or not."""
-        return self._line.rstrip("\r") or (self._held[-1] if self._held else "")
+    def count(self) -> int:
+        """How many lines came, one under way among them."""
+        return self._count + bool(self._line)
 
-    @property
-    def beyond(self) -> int:
-        """How many lines came after the first ones."""
-        return self._beyond
+    def latest(self, most: int) -> list[str]:
+        """The newest lines, oldest first, complete or not."""
+        lines = [*self._latest, *([self._line.rstrip("\r")] if self._line else [])]
+        return lines[-most:]
 
     def feed(self, text: str) -> list[str]:
         """Take a piece; returns the lines to show now."""
@@ -46,8 +50,8 @@ class OutputCap:
     def finish(self) -> tuple[list[str], int, list[str]]:
         """The output has ended: lines to show now, how many are left out, and the last lines."""
         ready = self._complete() if self._line else []
-        last = list(self._held)
-        return ready, self._beyond - len(last), last
+        last = list(self._last)
+        return (self._first if self._keep_head else ready), max(0, self._count - HEAD - len(last)), last
 
     def _extend(self, text: str) -> None:
         # A carriage return begins the line again, as in progress bars: the newest state is what counts.
@@ -57,9 +61,12 @@ class OutputCap:
 
     def _complete(self) -> list[str]:
         line, self._line = self._line.rstrip("\r"), ""
-        if self._shown < self._head:
-            self._shown += 1
+        self._count += 1
+        self._latest.append(line)
+        if self._count <= HEAD:
+            if self._keep_head:
+                self._first.append(line)
+                return []
             return [line]
-        self._beyond += 1
-        self._held.append(line)
+        self._last.append(line)
         return []

@@ -17,7 +17,8 @@ from rich.text import Text
 from remora.core.text import neutralise
 
 _PLAIN: Final = {
-    "•": "*", "·": "-", "…": "...", "—": "-", "–": "-", "─": "-", "━": "=", "│": "|", "▌": "|", "✓": "+", "✗": "x",
+    "•": "*", "·": "-", "…": "...", "—": "-", "–": "-", "─": "-", "━": "=", "│": "|", "▌": "|", "└": "+",
+    "✓": "+", "✗": "x",
     "→": "->", "↓": "v", "›": ">", "“": '"', "”": '"', "‘": "'", "’": "'", "±": "~",
 }  # fmt: skip
 _DUMB: Final = ("dumb", "unknown")
@@ -143,9 +144,9 @@ class Page:
         """Print a line that a person will copy: never broken by us, whatever the width."""
         self.console.print(text, soft_wrap=True)
 
-    def put(self, renderable: RenderableType) -> None:
-        """Print a block."""
-        self.console.print(renderable, overflow="fold")
+    def put(self, renderable: RenderableType, *, margin: int = 0) -> None:
+        """Print a block, `margin` columns from the left edge."""
+        self.console.print(Indented(renderable, margin) if margin else renderable, overflow="fold")
 
     def draw(self, renderable: RenderableType | None) -> None:
         """Show `renderable` below everything printed so far, in place of what was drawn there before.
@@ -186,6 +187,23 @@ def without_trailing_space(line: list[Segment]) -> list[Segment]:
     if kept:
         kept[-1] = Segment(kept[-1].text.rstrip(), kept[-1].style)
     return kept
+
+
+class Indented:
+    """A block that leaves the first columns of the screen empty."""
+
+    def __init__(self, body: RenderableType, margin: int) -> None:
+        self._body = body
+        self._margin = margin
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        inner = options.update(width=max(8, options.max_width - self._margin), height=None, overflow="fold")
+        for line in console.render_lines(self._body, inner, pad=False):
+            kept = without_trailing_space(line)
+            if kept:
+                yield Segment(" " * self._margin)
+                yield from kept
+            yield Segment.line()
 
 
 class _Hanging:

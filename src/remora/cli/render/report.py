@@ -4,7 +4,7 @@ from typing import Final
 
 from rich.text import Text
 
-from remora.cli.render.approval import resolution
+from remora.cli.render.decisions import resolution, verdict
 from remora.cli.render.failure import show_advice, show_failure
 from remora.cli.render.measures import duration
 from remora.cli.render.page import Page, remote
@@ -34,8 +34,7 @@ def show_report(page: Page, report: RunReport, thread: ThreadReady | None) -> No
     if thread is not None:
         _row(page, "in force", in_force(thread))
     _changes(page, report)
-    for approval in report.approvals:
-        _row(page, "approval", resolution(approval))
+    _decisions(page, report)
     if report.token_usage is not None:
         _row(page, "tokens", _tokens(report.token_usage))
     if report.error is not None:
@@ -92,9 +91,23 @@ def _changes(page: Page, report: RunReport) -> None:
         _row(page, "", Text(f"… {left} more", style="dim"))
 
 
+def _decisions(page: Page, report: RunReport) -> None:
+    for approval in report.approvals:
+        _row(page, "approval", resolution(approval))
+    for review in report.reviews:
+        _row(page, "review", verdict(review))
+    for subagent in report.subagents:
+        _row(
+            page,
+            "subagent",
+            remote(f"{subagent.subagent} {subagent.status}, thread {subagent.thread_id}", one_line=True),
+        )
+
+
 def _command(command: CommandSummary) -> Text:
     ended = exit_words(command.status, command.exit_code)
-    return ended.append_text(Text("  ")).append_text(remote(without_shell(command.command), "default", one_line=True))
+    ended.append("  ").append_text(remote(without_shell(command.command), "default", one_line=True))
+    return ended.append(f"  by {command.subagent}", style="dim") if command.subagent else ended
 
 
 def _tokens(usage: TokenUsage) -> Text:

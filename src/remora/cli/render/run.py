@@ -1,18 +1,21 @@
 """``remora run`` as a person watches it: one view of the event stream of :mod:`remora.wire.reports.run`."""
 
+import time
 from collections.abc import Callable
 from typing import IO, Any, Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from remora.cli.render import approval
+from remora.cli.render.approval import show_request
 from remora.cli.render.commands import CommandView
-from remora.cli.render.diff import LINE_LIMIT, counts, diff_lines, show_diff
+from remora.cli.render.decisions import resolution, target_of, verdict
+from remora.cli.render.diff import LINE_LIMIT, counts, show_lines
 from remora.cli.render.markdown import MarkdownStream
-from remora.cli.render.page import Page, remote
+from remora.cli.render.page import Indented, Page, remote
 from remora.cli.render.report import in_force, show_report
 from remora.cli.render.shortening import within
+from remora.core.changes import read_lines
 from remora.core.text import neutralise
 from remora.wire.reports import run as events
 
@@ -27,7 +30,12 @@ _LEFT_OUT_WHEN_QUIET: Final = (
     events.FileChange,
     events.Plan,
     events.OtherItem,
+    events.SubagentStarted,
+    events.SubagentEnded,
+    events.ReviewStarted,
 )
+_MARGIN: Final = 2
+_EDGE: Final = Text("│ ", style="dim")
 _STEP_MARKS: Final = {"completed": "[x] ", "in-progress": "[>] ", "pending": "[ ] "}
 
 
@@ -59,21 +67,23 @@ class PlainAnswer:
 
 
 class MarkdownAnswer:
-    """The agent's messages on a terminal."""
+    """The agent's messages on a terminal, `margin` columns from its edge: what stands at the edge is ours."""
 
-    def __init__(self, page: Page) -> None:
+    def __init__(self, page: Page, *, margin: int = 0) -> None:
         self._page = page
+        self._margin = margin
         self._blocks = MarkdownStream()
 
     @property
     def pending(self) -> RenderableType | None:
         """The block under way."""
-        return self._blocks.pending
+        pending = self._blocks.pending
+        return None if pending is None else Indented(pending, self._margin)
 
     def feed(self, text: str) -> None:
         """Take a piece of the current message."""
         for block in self._blocks.feed(text):
-            self._page.put(block)
+            self._page.put(block, margin=self._margin)
 
     def begin(self) -> None:
         """A message begins."""
@@ -83,7 +93,7 @@ class MarkdownAnswer:
     def finish(self) -> None:
         """The message has ended."""
         for block in self._blocks.finish():
-            self._page.put(block)
+            self._page.put(block, margin=self._margin)
         self._blocks = MarkdownStream()
 
 
@@ -93,16 +103,23 @@ class RunView:
     `page` carries what happens; the agent's messages go there too, as Markdown, unless `answer` takes them.
     """
 
-    def __init__(self, page: Page, answer: PlainAnswer | MarkdownAnswer | None = None, *, quiet: bool = False) -> None:
+    def __init__(
+        self,
+        page: Page,
+        answer: PlainAnswer | MarkdownAnswer | None = None,
+        *,
+        quiet: bool = False,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._page = page
         self._quiet = quiet
-        self._answer = answer or MarkdownAnswer(page)
-        self._commands = CommandView(page)
+        self._answer = answer or MarkdownAnswer(page, margin=_MARGIN)
+        self._commands = CommandView(page, now=now)
         self._message: tuple[str, list[str]] | None = None
         self._where = ""
         self._thread: events.ThreadReady | None = None
         self._moving: Text | None = None
-        self._shown_diffs: set[str] = set()
+        self._shown_diffs: set[tuple[str | None, str]] = set()
         self._changed = False
 
     def show(self, event: events.RunEvent) -> None:
@@ -111,8 +128,10 @@ class RunView:
             self._thread = event
         if isinstance(event, events.Connected):
             self._where, self._moving = f"{event.user}@{event.hostname} ({event.host})", None
-        if self._quiet and isinstance(event, _LEFT_OUT_WHEN_QUIET):
+        if self._quiet and (isinstance(event, _LEFT_OUT_WHEN_QUIET) or _is_said_by_subagent(event)):
             return
+        if isinstance(event, events.TextDelta | events.TokenUsage) and event.subagent is not None:
+            return  # its whole message comes; the tokens are those of a thread of its own
         if not isinstance(event, events.TextDelta | events.Message | events.TokenUsage):
             self._end_message()
         self._VIEWS[type(event)](self, event)
@@ -120,6 +139,7 @@ class RunView:
 
     def redraw(self) -> None:
         """Draw the moving part again, when something changed."""
+        self._commands.tick()
         if not self._changed or not self._page.live:
             return
         self._changed = False
@@ -168,6 +188,12 @@ class RunView:
         self._add(event.text)
 
     def _whole_message(self, event: events.Message) -> None:
+        if event.subagent is not None:
+            self._end_message()
+            self._commands.leave()
+            self._page.line()
+            self._page.line(remote(event.text), prefix=Text(f"· {event.subagent}: ", style="dim"))
+            return
         if self._message is None or self._message[0] != event.item_id:
             self._begin_message(event.item_id)
         said = "".join(self._message[1]) if self._message else ""
@@ -198,8 +224,9 @@ class RunView:
         text = event.text.strip()
         if text:
             shown = text[:REASONING_LIMIT] + ("…" if len(text) > REASONING_LIMIT else "")
+            who = f"{event.subagent}: " if event.subagent else ""
             self._page.line()
-            self._page.line(remote(shown, "dim italic"), prefix=Text("· ", style="dim"))
+            self._page.line(remote(shown, "dim italic"), prefix=Text(f"· {who}", style="dim"))
 
     def _file_change(self, event: events.FileChange) -> None:
         names = [_name(entry, self._folder) for entry in event.changes]
@@ -210,23 +237,42 @@ class RunView:
         self._page.line()
         verb = {"completed": "changed", "declined": "did not change (declined)"}.get(event.status, "could not change")
         for name, entry in zip(names, event.changes, strict=True):
-            diff = diff_lines(entry.diff, entry.change)
-            line = Text.assemble(("± ", "bold"), f"{verb} ", remote(name, "bold", one_line=True), " ")
-            self._page.line(line.append_text(counts(diff.added, diff.removed)))
-            if event.status == "completed" and event.item_id not in self._shown_diffs:
-                show_diff(self._page, diff, limit=LINE_LIMIT)
+            lines = read_lines(entry.change, entry.diff)
+            what = {"add": "(new) ", "delete": "(deleted) "}.get(entry.change, "")
+            line = Text.assemble(("± ", "bold"), f"{verb} ", remote(name, "bold", one_line=True), f" {what}")
+            line.append_text(counts(lines)).append(_by(event), style="dim")
+            self._page.line(line)
+            if event.status == "completed" and (event.thread_id, event.item_id) not in self._shown_diffs:
+                show_lines(self._page, lines, bar=_EDGE, limit=LINE_LIMIT)
 
     def _plan(self, event: events.Plan) -> None:
         self._page.line()
         if event.explanation:
-            self._page.line(remote(event.explanation, "dim"))
+            self._page.line(remote(event.explanation, "dim"), prefix=Text("· ", style="dim"))
         for step in event.steps:
             style = {"completed": "green", "in-progress": "bold"}.get(step.status, "")
             self._page.line(remote(step.text, style, one_line=True), prefix=_STEP_MARKS.get(step.status, "[?] "))
 
     def _other_item(self, event: events.OtherItem) -> None:
         text = f"{event.item_type}: {event.summary}" if event.summary else event.item_type
-        self._page.line(remote(f"{text} ({event.status})", "dim", one_line=True), prefix=Text("· ", style="dim"))
+        said = remote(f"{text} ({event.status})", "dim", one_line=True).append(_by(event))
+        self._page.line(said, prefix=Text("· ", style="dim"))
+
+    def _subagent_started(self, event: events.SubagentStarted) -> None:
+        self._page.line()
+        text = f"· {event.subagent} begins" + (f": {event.prompt}" if event.prompt else "")
+        self._page.line(remote(text, "dim", one_line=True))
+
+    def _subagent_ended(self, event: events.SubagentEnded) -> None:
+        text = f"· {event.subagent} has ended: {event.status}" + (f", {event.error}" if event.error else "")
+        self._page.line(remote(text, "dim", one_line=True))
+
+    def _review_started(self, event: events.ReviewStarted) -> None:
+        self._moving = remote(f"… the automatic reviewer looks at: {target_of(event.target)}", "dim", one_line=True)
+
+    def _review_completed(self, event: events.ReviewCompleted) -> None:
+        self._moving = None
+        self._page.line(verdict(event))
 
     def _warned(self, event: events.Warned) -> None:
         self._warn(event.message)
@@ -239,14 +285,15 @@ class RunView:
 
     def _approval_requested(self, event: events.ApprovalRequested) -> None:
         if event.item_id and event.diff:
-            self._shown_diffs.add(event.item_id)
-        approval.show_request(self._page, event, where=self._where)
+            self._shown_diffs.add((event.thread_id, event.item_id))
+        self._commands.leave()
+        show_request(self._page, event, where=self._where)
 
     def _approval_resolved(self, event: events.ApprovalResolved) -> None:
-        self._page.line(approval.resolution(event))
+        self._page.line(resolution(event))
 
     def _link_lost(self, event: events.LinkLost) -> None:
-        self._page.line(Text.assemble(("link lost: ", "bold red"), remote(event.error.message)))
+        self._page.line(Text.assemble(("link lost: ", "bold red"), remote(event.error.message, one_line=True)))
 
     def _reconnecting(self, event: events.Reconnecting) -> None:
         text = Text(f"reconnecting: attempt {event.attempt} in {event.delay:.1f} s", style="yellow")
@@ -261,7 +308,7 @@ class RunView:
 
     def _report(self, event: events.RunReport) -> None:
         self._moving = None
-        self._commands.leave()
+        self._commands.end()
         self.settle()
         show_report(self._page, event, self._thread)
 
@@ -283,6 +330,10 @@ class RunView:
         events.OtherItem: _other_item,
         events.Warned: _warned,
         events.TokenUsage: _token_usage,
+        events.SubagentStarted: _subagent_started,
+        events.SubagentEnded: _subagent_ended,
+        events.ReviewStarted: _review_started,
+        events.ReviewCompleted: _review_completed,
         events.ApprovalRequested: _approval_requested,
         events.ApprovalResolved: _approval_resolved,
         events.LinkLost: _link_lost,
@@ -295,3 +346,11 @@ class RunView:
 def _name(entry: events.FileChangeEntry, folder: str | None) -> str:
     name = within(entry.path, folder)
     return name if entry.moved_to is None else f"{name} → {within(entry.moved_to, folder)}"
+
+
+def _by(event: events.FileChange | events.OtherItem) -> str:
+    return f" by {event.subagent}" if event.subagent else ""
+
+
+def _is_said_by_subagent(event: events.RunEvent) -> bool:
+    return isinstance(event, events.TextDelta | events.Message) and event.subagent is not None
