@@ -1,7 +1,8 @@
 """A turn and the work of its sub-agents, told as one stream.
 
 The server sends what sub-agents do to whoever is subscribed to the thread that started them, each under the id of a
-thread of its own. Nothing but a sub-agent's work comes under another id: items and questions reach subscribers only.
+thread of its own. Which threads these are is told by the calls that start them, and by the turn that theirs names as
+its root; what comes under any other id is not told. A question under another id is: somebody has to answer it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -68,7 +69,7 @@ class Story:
         if thread_id is None or thread_id == self.main.thread_id:
             self._note_spawn(self.main.thread_id, mapping(params.get("item")), done=method == "item/completed")
             return self._told(self.main.thread_id, self.main.notification(method, params))
-        if thread_id not in self._subagents and not method.startswith(_WORK):
+        if thread_id not in self._subagents and not self._is_begun_here(method, mapping(params.get("turn"))):
             return []
         subagent = self._known(thread_id)
         self._note_spawn(thread_id, mapping(params.get("item")), done=method == "item/completed")
@@ -110,6 +111,11 @@ class Story:
         return self._told(self.main.thread_id, self.main.ending())
 
     # -- sub-agents
+
+    def _is_begun_here(self, method: str, turn: Mapping[str, Any]) -> bool:
+        """Whether a thread that is not known is one that the turn of the run has begun."""
+        rooted = self.main.turn_id is not None and turn.get("rootTurnId") == self.main.turn_id
+        return rooted or (bool(self._spawning) and method.startswith(_WORK))
 
     def _known(self, thread_id: str) -> _Subagent:
         subagent = self._subagents.get(thread_id)
