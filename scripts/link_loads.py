@@ -132,8 +132,8 @@ def _start_postgres(stack: ExitStack, folder: Path, port: int) -> None:
 
 
 def _serve(stack: ExitStack, command: Sequence[str], user: str | None = None) -> None:
-    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = stack.enter_context(subprocess.Popen(command, user=user, **quiet))
+    nothing = subprocess.DEVNULL
+    process = stack.enter_context(subprocess.Popen(command, user=user, stdin=nothing, stdout=nothing, stderr=nothing))
     stack.callback(process.terminate)
 
 

@@ -73,7 +73,7 @@ def default_dialler(
             return OpensshDialler(runtime_folder, ssh_config=ssh_config, limits=limits)
         from remora.adapters.asyncssh_host import AsyncsshDialler
 
-        return AsyncsshDialler(limits)
+        return AsyncsshDialler(limits, short_way=settings.short_way)
 
     return ChoosingDialler(
         lambda alias: settings.host(alias).transport, make, gate=gate or dial_gate(limits), limits=limits

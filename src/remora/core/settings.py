@@ -135,13 +135,15 @@ class Transport(StrEnum):
 class HostSettings:
     """What the user decided about one host. `codex` names the program to use there; `None`: the one that is found.
 
-    `tags` are names by which manifests select it.
+    `tags` are names by which manifests select it. `short_way` is that of :class:`Settings`, for a hub that does not
+    read the file.
     """
 
     codex: str | None = None
     reconnect: ReconnectPolicy = ReconnectPolicy.WHILE_ACTIVE
     transport: Transport = Transport.BUILT_IN
     tags: tuple[str, ...] = ()
+    short_way: bool = True
 
 
 _USUAL: Final = HostSettings()
@@ -149,14 +151,18 @@ _USUAL: Final = HostSettings()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user decided once for all commands; `hosts` by alias."""
+    """What the user decided once for all commands; `hosts` by alias.
+
+    Without `short_way` the built-in SSH is asyncssh as its authors ship it (docs/short-way.md).
+    """
 
     limits: Limits = DEFAULT_LIMITS
     hosts: Mapping[str, HostSettings] = field(default_factory=dict)
+    short_way: bool = True
 
     def host(self, alias: str, *, codex: str | None = None) -> HostSettings:
         """What holds for `alias`; with `codex` another program than usual is used there this time."""
-        host = self.hosts.get(alias, _USUAL)
+        host = replace(self.hosts.get(alias, _USUAL), short_way=self.short_way)
         return replace(host, codex=codex) if codex else host
 
 
@@ -167,10 +173,10 @@ def read_settings(values: Mapping[str, Any], *, source: str) -> Settings:
     """Turn the settings file's content into settings; `source` names the file in errors.
 
     ``[limits]`` takes the names of :class:`Limits` and positive numbers, ``[hosts.ALIAS]`` those of
-    :class:`HostSettings` and text; `tags` is a list of it.
+    :class:`HostSettings` and text; `tags` is a list of it. ``[ssh]`` takes `short_way`, true or false.
     Anything else raises :class:`ConfigProblem`: a misspelt setting must not be taken for one that works.
     """
-    _only(values, ("limits", "hosts"), source)
+    _only(values, ("limits", "ssh", "hosts"), source)
     limits = _table(values, "limits", source)
     _only(limits, [item.name for item in fields(Limits)], f"[limits] of {source}")
     for name, value in limits.items():
@@ -182,13 +188,18 @@ def read_settings(values: Mapping[str, Any], *, source: str) -> Settings:
         alias: _read_host(host, place=f"[hosts.{alias}] of {source}")
         for alias, host in _table(values, "hosts", source).items()
     }
-    return Settings(limits=replace(DEFAULT_LIMITS, **limits), hosts=hosts)
+    ssh = _table(values, "ssh", source)
+    _only(ssh, ["short_way"], f"[ssh] of {source}")
+    short_way = ssh.get("short_way", True)
+    if not isinstance(short_way, bool):
+        raise _invalid(f"short_way in [ssh] of {source} is {short_way!r}, not true or false.")
+    return Settings(limits=replace(DEFAULT_LIMITS, **limits), hosts=hosts, short_way=short_way)
 
 
 def _read_host(values: object, *, place: str) -> HostSettings:
     if not isinstance(values, Mapping):
         raise _invalid(f"{place} is no table.")
-    _only(values, [item.name for item in fields(HostSettings)], place)
+    _only(values, [item.name for item in fields(HostSettings) if item.name != "short_way"], place)
     for name, value in values.items():
         if name != "tags" and not isinstance(value, str):
             raise _invalid(f"{name} in {place} is no text.")

@@ -149,7 +149,8 @@ class _Links:
 
     def aim(self, request: Connect) -> Aim:
         """See :class:`~remora.hub.registry.LinkMaker`."""
-        settings = Settings(limits=request.limits, hosts={request.alias: request.host})
+        hosts = {request.alias: request.host}
+        settings = Settings(limits=request.limits, hosts=hosts, short_way=request.host.short_way)
         world = wiring.default_world(request.ssh_config, settings=settings, gate=self._gates(request.limits))
         dialler = PacedDialler(world.dialler, self._pace, per_second=request.limits.dials_per_second)
         return Aim(request.alias, replace(world, dialler=dialler), request.host.transport, request.meaning)

@@ -19,11 +19,13 @@ __all__ = ["AsyncsshDialler"]
 class AsyncsshDialler:
     """The :class:`remora.ports.Dialler` of this package. It reads no SSH configuration: the route says everything.
 
-    The library takes longer to load than a packet to come back, so it is loaded while the first host answers.
+    The library takes longer to load than a packet to come back, so it is loaded while the first host answers. Without
+    `short_way` nothing of it is replaced (docs/short-way.md).
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, short_way: bool = True) -> None:
         self._limits = limits
+        self._short_way = short_way
 
     @asynccontextmanager
     async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
@@ -38,7 +40,8 @@ class AsyncsshDialler:
             early = asyncio.ensure_future(open_way(stack, first, limit=limit, laps=laps))
             stack.push_async_callback(_settle, early)
             dialler = await asyncio.to_thread(importlib.import_module, f"{__name__}.dialler")
-            yield await stack.enter_async_context(dialler.log_in(route, dialogue, self._limits, early, laps))
+            logging_in = dialler.log_in(route, dialogue, self._limits, early, laps, short_way=self._short_way)
+            yield await stack.enter_async_context(logging_in)
 
 
 async def _settle(early: "asyncio.Future[Way]") -> None:

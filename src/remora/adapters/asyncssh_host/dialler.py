@@ -48,7 +48,7 @@ warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, modul
 
 @contextlib.asynccontextmanager
 async def log_in(
-    route: Route, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]", laps: Laps
+    route: Route, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]", laps: Laps, *, short_way: bool
 ) -> AsyncIterator[RemoteHost]:
     """See :class:`remora.ports.Dialler`. `early` is the way to the first hop, timed by `laps`."""
     async with contextlib.AsyncExitStack() as stack:
@@ -56,12 +56,14 @@ async def log_in(
         before: _Hop | None = None
         for jump in route.jumps:
             try:
-                before = await stack.enter_async_context(_Hop(jump, dialogue, limits, early, Laps()).connect(before))
+                hop = _Hop(jump, dialogue, limits, early, Laps(), short_way=short_way)
+                before = await stack.enter_async_context(hop.connect(before))
             except RemoraError as error:
                 raise _jump_problem(route, jump, error) from error
             notices += before.notices
             laps.end(Stage.ROUTE)
-        target = await stack.enter_async_context(_Hop(route.target, dialogue, limits, early, laps).connect(before))
+        hop = _Hop(route.target, dialogue, limits, early, laps, short_way=short_way)
+        target = await stack.enter_async_context(hop.connect(before))
         yield target.remote_host(notices)
 
 
@@ -69,9 +71,17 @@ class _Hop:
     """The way to one host of the route, over the connection to the one before it."""
 
     def __init__(
-        self, host: Host, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]", laps: Laps
+        self,
+        host: Host,
+        dialogue: Dialogue,
+        limits: Limits,
+        early: "asyncio.Future[Way]",
+        laps: Laps,
+        *,
+        short_way: bool,
     ) -> None:
         self._laps = laps
+        self._short_way = short_way
         self._early: asyncio.Future[Way] | None = early
         self._notices: list[Notice] = []
         self.connection: asyncssh.SSHClientConnection
@@ -182,6 +192,7 @@ class _Hop:
             known=known,
             accepted=accepted,
             key_types=options["server_host_key_algs"],
+            short_way=self._short_way,
             key_proven=lambda: self._key_proven(deadline),
             lost=self._lifetime.end,
         )

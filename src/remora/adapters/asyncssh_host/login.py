@@ -34,6 +34,7 @@ class Login(asyncssh.SSHClient):
         known: KnownKeys,
         accepted: bytes | None,
         key_types: Sequence[str],
+        short_way: bool,
         key_proven: Callable[[], None],
         lost: Callable[[Exception | None], None],
     ) -> None:
@@ -51,6 +52,7 @@ class Login(asyncssh.SSHClient):
         self._dialogue = dialogue
         self._known = known
         self._accepted = accepted
+        self._short_way = short_way
         self._key_types = key_types
         self._key_proven = key_proven
         self._lost = lost
@@ -65,7 +67,8 @@ class Login(asyncssh.SSHClient):
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         """Nothing has been sent yet."""
         self._connection = conn
-        LeanConnection.adopt(conn)
+        if self._short_way:
+            LeanConnection.adopt(conn)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End of the connection."""
