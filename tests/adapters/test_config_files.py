@@ -206,3 +206,18 @@ def test_twenty_thousand_names_on_one_line_are_listed(tmp_path: Path) -> None:
     names = [f"h{number}" for number in range(20_000)]
     listing = _read(_write(tmp_path / "config", f"Host {' '.join(names)} !h7 !h1999?\n  User dev\n"))
     assert len(listing.aliases) == 20_000 - 1 - 10
+
+
+def test_an_include_may_name_variables_and_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As newer OpenSSH has it; one that means it literally is read, too."""
+    monkeypatch.setenv("REMORA_HOSTS", str(tmp_path))
+    machine = os.uname().nodename
+    _write(tmp_path / f"on-{machine}", "Host here\n")
+    _write(tmp_path / "work", "Host work\n")
+    _write(tmp_path / "100%done", "Host done\n")
+    text = (
+        f"Include ${{REMORA_HOSTS}}/on-%l ${{REMORA_HOSTS}}/work ${{REMORA_UNSET}}/x {tmp_path}/100%done\nHost last\n"
+    )
+    listing = _read(_write(tmp_path / "config", text))
+    assert _names(listing) == ["here", "work", "done", "last"]
+    assert listing.problems == ()

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 from tests.support.account_sshd import AccountSshd
 from tests.support.agents import ssh_agent
-from tests.support.system_sshd import SystemSshd, make_key
+from tests.support.system_sshd import SystemSshd, make_key, public_key
 from tests.support.transports import both_transports
 
 from remora.core.errors import Code, ExitCode, RemoraError, Stage, Verdict
 from remora.core.settings import Transport
+from remora.testing.scripted_person import ScriptedPerson
 
 pytestmark = pytest.mark.sshd
 
@@ -71,6 +72,8 @@ def test_an_account_refused_without_a_word_is_a_refusal_the_second_time(tmp_path
         (["-n", "{user}", "-V", "20900101:20900102"], "is not valid before 20"),
         (["-n", "somebody,else"], "is for somebody, else, not for {user}"),
         (["-h", "-n", "{user}"], "is one for hosts, not for users"),
+        ([], "is for no user by name, not for {user}"),
+        (["-n", "{user}", "-O", "source-address=192.0.2.0/24"], "is good only from 192.0.2.0/24"),
     ],
 )
 @pytest.mark.parametrize("where", ["beside the key", "in the agent"])
@@ -87,17 +90,100 @@ def test_what_is_wrong_with_a_certificate_is_told(tmp_path: Path, words: list[st
         assert error.code is Code.KEY_UNUSABLE
         assert cause.format(user=server.user) in error.message
         assert "'laptop'" in error.message
+        assert "certificate" in error.next_step
 
 
-def test_a_key_of_the_agent_that_is_for_other_hosts_is_named(tmp_path: Path) -> None:
-    """As of ``ssh-add -h``: the agent lists it, and signs with it only for a host that it was shown."""
+def test_a_key_of_the_agent_that_is_for_certain_hosts_is_used_through_ssh(tmp_path: Path) -> None:
+    """As of ``ssh-add -h``: the agent lists it, and signs with it only for a host whose proof it was shown."""
     with SystemSshd(tmp_path) as server, ssh_agent() as agent:
         add = ["ssh-add", "-q", "-H", str(server.known_hosts), "-h", f"[127.0.0.1]:{server.port}", str(server.identity)]
         subprocess.run(add, check=True, env={**os.environ, "SSH_AUTH_SOCK": agent})
         server.identity.unlink()
+        config = tmp_path / "config"
+        config.write_text(server.ssh_config(extra=[f"IdentityAgent {agent}"]))
+        with both_transports(config) as laptop:
+            (notice,) = laptop.log_in().notices
+        assert notice.code == "openssh-used"
+        assert "ssh-add -h" in notice.message
+
+
+def test_a_key_that_somebody_declines_to_sign_with_is_named(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as server, ssh_agent() as agent:
+        environment = {**os.environ, "SSH_AUTH_SOCK": agent}
+        subprocess.run(["ssh-add", "-q", "-c", str(server.identity)], check=True, env=environment)
+        server.identity.unlink()
         (error,) = refusals(server, tmp_path, f"IdentityAgent {agent}")
+        assert error.code is Code.AGENT_REFUSED
+        assert "identity" in error.message
+        assert server.accepted_logins() == 0
+
+
+@pytest.mark.parametrize("methods", ["gssapi-with-mic", "hostbased"])
+def test_a_host_that_wants_another_way_to_log_in_is_told_so(tmp_path: Path, methods: str) -> None:
+    switches = ["GSSAPIAuthentication yes", "HostbasedAuthentication yes"]
+    with SystemSshd(tmp_path, options=[f"AuthenticationMethods {methods}", *switches]) as server:
+        (error,) = refusals(server, tmp_path)
+        assert error.code is Code.AUTHENTICATION_REFUSED
+        assert f"It allows only {methods}." in error.message
+
+
+@pytest.mark.parametrize("form", ["PEM", "PKCS8"])
+def test_an_encrypted_key_without_its_public_half_is_unlocked_first(tmp_path: Path, form: str) -> None:
+    """In these formats nothing of the key can be read without its passphrase."""
+    with SystemSshd(tmp_path) as server:
+        server.identity.unlink()
+        make = ["ssh-keygen", "-q", "-t", "rsa", "-m", form, "-N", "sesame", "-f", str(server.identity)]
+        subprocess.run(make, check=True)
+        server.authorized_keys.write_text(public_key(server.identity))
+        Path(f"{server.identity}.pub").unlink()
+        config = tmp_path / "config"
+        config.write_text(server.ssh_config())
+        with both_transports(config) as laptop:
+            laptop.log_in(dialogue=ScriptedPerson(secrets=["no", "sesame"]))
+
+
+@pytest.mark.parametrize("content", ["", "garbage"])
+def test_a_key_file_without_a_key_is_named(tmp_path: Path, content: str) -> None:
+    with SystemSshd(tmp_path) as server:
+        server.identity.write_text(content)
+        (error,) = refusals(server, tmp_path)
         assert error.code is Code.KEY_UNUSABLE
-        assert "ssh-add -h" in error.message
+        assert f"{server.identity}: it holds no key" in error.message
+
+
+def test_a_host_certificate_that_does_not_hold_leaves_the_plain_key_on_record(tmp_path: Path) -> None:
+    authority = make_key(tmp_path / "authority")
+    with SystemSshd(tmp_path) as server:
+        key, validity = server.host_keys[0], ["-V", "20200101:20200102"]
+        sign = [
+            "ssh-keygen",
+            "-q",
+            "-s",
+            str(authority),
+            "-I",
+            "host",
+            "-h",
+            "-n",
+            "127.0.0.1",
+            *validity,
+            f"{key}.pub",
+        ]
+        subprocess.run(sign, check=True)
+        server._options = (f"HostCertificate {key}-cert.pub",)
+        server.restart()
+        trusted = f"@cert-authority * {public_key(authority)}\n"
+        config = tmp_path / "config"
+        config.write_text(server.ssh_config())
+        server.known_hosts.write_text(trusted)
+        (error,) = refusals(server, tmp_path)
+        assert error.code is Code.HOST_KEY_UNKNOWN
+        assert "expired" in error.seen
+        server.known_hosts.write_text(f"{trusted}[127.0.0.1]:{server.port} {public_key(key)}\n")
+        with both_transports(config) as laptop:
+            assert [notice.code for notice in laptop.log_in().notices] == ["host-certificate-invalid"]
+        server.known_hosts.write_text(f"{trusted}@revoked * {public_key(key)}\n")
+        (error,) = refusals(server, tmp_path)
+        assert error.code is Code.HOST_KEY_REVOKED
 
 
 def test_only_the_public_half_of_a_key_file_names_the_key_of_the_agent(tmp_path: Path) -> None:

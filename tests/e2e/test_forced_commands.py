@@ -26,6 +26,7 @@ while :; do read -r choice; echo "invalid choice: $choice"; sleep 0.01; done"""
         ("cat", Code.COMMAND_FORCED, "remora_1=1"),
         (MENU, Code.COMMAND_FORCED, "ACME gateway"),
         (STUBBORN, Code.SHELL_NEVER_ENDS, "ACME gateway"),
+        ("echo 'This service allows sftp connections only.'; exit 1", Code.SHELL_FAILED, "sftp"),
         ("echo 'Account is for file transfer only'; exit 1", Code.SHELL_FAILED, "file transfer only"),
     ],
 )
@@ -47,4 +48,4 @@ def test_a_program_in_the_place_of_our_command_is_named_and_its_words_are_shown(
         assert error.code is code
         assert shown in error.seen
         assert "Guard " not in error.next_step
-        assert "forced command" in error.message
+        assert "forced command" in error.message.lower().replace("forcecommand", "forced command")

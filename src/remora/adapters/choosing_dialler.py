@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 
 from remora.adapters.dial_gate import DialGate
 from remora.adapters.ssh_failures import refused_silently
-from remora.core.errors import Code, RemoraError, Stage
+from remora.core.errors import AuthenticationProblem, Code, RemoraError, Stage
 from remora.core.hosts import Host, Notice, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits, Transport
 from remora.ports import Dialler, Dialogue, RemoteHost
@@ -16,8 +16,11 @@ from remora.ports import Dialler, Dialogue, RemoteHost
 _Way: TypeAlias = tuple[tuple[str, str, int], ...]
 """Whose logins they are, and where: a user, a name and a port for each hop."""
 
-_ONLY_OPENSSH: Final = frozenset({Code.OPTION_UNSUPPORTED, Code.KEY_EXCHANGE_FAILED})
-"""Failures of the built-in SSH, before anything was sent to the host, that the system's ``ssh`` may not have."""
+_ONLY_OPENSSH: Final = frozenset({Code.OPTION_UNSUPPORTED, Code.KEY_EXCHANGE_FAILED, Code.AGENT_REFUSED})
+"""Failures of the built-in SSH that the system's ``ssh`` may not have; none of them is a no of the host.
+
+An agent signs with a key that is for certain hosts only when ``ssh`` has shown it the host's own proof.
+"""
 
 
 class ChoosingDialler:
@@ -84,6 +87,7 @@ class ChoosingDialler:
 
     async def _log_in(self, stack: AsyncExitStack, way: "_Way", route: Route, dialogue: Dialogue) -> RemoteHost:
         transport, reason = self._choose(route.target.alias), self._beyond.get(way)
+        agent_refused: RemoraError | None = None
         if transport is Transport.BUILT_IN and reason is None:
             try:
                 return await stack.enter_async_context(self._gate.dial(self._make(transport), route, dialogue))
@@ -91,6 +95,8 @@ class ChoosingDialler:
                 if error.code not in _ONLY_OPENSSH:
                     raise
                 reason = Notice("openssh-used", f"{error.message} The system's ssh is used.")
+                if error.code is Code.AGENT_REFUSED:
+                    agent_refused = error
                 if error.code is Code.KEY_EXCHANGE_FAILED:
                     self._beyond[way] = reason
         if reason is not None:
@@ -99,6 +105,8 @@ class ChoosingDialler:
             openssh = self._make(Transport.OPENSSH)
             return await stack.enter_async_context(self._gate.dial(openssh, route, dialogue))
         except RemoraError as error:
+            if agent_refused is not None and isinstance(error, AuthenticationProblem):
+                raise agent_refused from None
             if reason is not None:
                 error.seen = f"{reason.message}\n{error.seen}".strip()
             raise

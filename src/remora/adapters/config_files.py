@@ -8,6 +8,7 @@ import codecs
 import errno
 import glob
 import os
+import re
 import stat
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ SYSTEM_FOLDER: Final = "/etc/ssh"
 NO_FILE: Final = "none"
 """The name that stands for no file at all, as in ``ssh -F none``."""
 
+_VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
+_TOKEN: Final = re.compile(r"%(.)")
 _SIZE_LIMIT: Final = 32 * 1024 * 1024
 _BYTE_ORDER_MARK: Final = codecs.BOM_UTF8
 _WIDE: Final = {
@@ -113,15 +116,20 @@ class _Files:
         return status, data
 
     def expand(self, argument: str, *, system: bool) -> Sequence[str]:
+        paths: list[str] = []
+        for text in dict.fromkeys((argument, _filled(argument))):
+            path = self._anchored(text, system=system)
+            paths += sorted(glob.glob(path), key=os.fsencode)  # noqa: PTH207
+        return paths
+
+    def _anchored(self, argument: str, *, system: bool) -> str:
         if argument.startswith("~"):
             if system:
                 raise ValueError(f"A system file may not include {argument}: it begins with a tilde.")
-            path = _expand_tilde(argument)
-        elif argument.startswith("/"):
-            path = argument
-        else:
-            path = f"{self._system_folder}/{argument}" if system else _expand_tilde(f"~/.ssh/{argument}")
-        return sorted(glob.glob(path), key=os.fsencode)  # noqa: PTH207
+            return _expand_tilde(argument)
+        if argument.startswith("/"):
+            return argument
+        return f"{self._system_folder}/{argument}" if system else _expand_tilde(f"~/.ssh/{argument}")
 
     def _checks_owner(self, path: str, *, root: bool) -> bool:
         return not root or (self._named is None and not path.startswith(f"{self._system_folder}/"))
@@ -139,6 +147,23 @@ def _as_text(data: bytes) -> tuple[str, list[str]]:
         text = data.removeprefix(_BYTE_ORDER_MARK).decode("utf-8", "surrogateescape")
         return text, ["The file starts with a byte-order mark, which OpenSSH refuses; save it without one."]
     return data.decode("utf-8", "surrogateescape"), []
+
+
+def _filled(argument: str) -> str:
+    """With variables and those tokens that are the same for every host, which newer OpenSSH fills in."""
+    if "$" not in argument and "%" not in argument:
+        return argument
+    account, machine = own_account(), os.uname().nodename
+    tokens = {
+        "%": "%",
+        "L": machine.partition(".")[0],
+        "d": account.pw_dir,
+        "i": str(account.pw_uid),
+        "l": machine,
+        "u": account.pw_name,
+    }
+    text = _VARIABLE.sub(lambda found: os.environ.get(found[1], found[0]), argument)
+    return _TOKEN.sub(lambda found: tokens.get(found[1], found[0]), text)
 
 
 def _expand_tilde(path: str) -> str:

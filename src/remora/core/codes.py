@@ -74,6 +74,7 @@ class Code(StrEnum):
     HOST_KEY_REVOKED = "host-key-revoked", Stage.HOST_KEY, Verdict.NEEDS_HUMAN
     HOST_KEY_WEAK = "host-key-weak", Stage.HOST_KEY, Verdict.NEEDS_HUMAN
     AUTHENTICATION_REFUSED = "authentication-refused", Stage.AUTHENTICATION, Verdict.NEEDS_HUMAN
+    AGENT_REFUSED = "agent-refused", Stage.AUTHENTICATION, Verdict.NEEDS_HUMAN
     ACCOUNT_REFUSED = "account-refused", Stage.AUTHENTICATION, Verdict.NEEDS_HUMAN
     TOO_MANY_KEYS = "too-many-keys", Stage.AUTHENTICATION, Verdict.NEEDS_HUMAN
     KEY_UNUSABLE = "key-unusable", Stage.AUTHENTICATION, Verdict.NEEDS_HUMAN

@@ -33,6 +33,25 @@ _LAST_WORDS: Final = 600
 _USUAL_FILES: Final = "~/.bashrc (bash), ~/.zshenv (zsh), ~/.config/fish/config.fish (fish), ~/.tcshrc (tcsh)"
 
 
+_ACCOUNT_FAULTS: Final = (
+    (
+        re.compile(r"password change required|password has expired|change your password", re.IGNORECASE),
+        "The password of the account has expired, and the host runs nothing before it is changed.",
+        "Change it on a terminal: ssh -t ALIAS",
+    ),
+    (
+        re.compile(r"account is currently not available", re.IGNORECASE),
+        "The account has no login shell: it is one that nobody logs in to (nologin).",
+        "Use another account, or have its login shell set: chsh -s /bin/bash",
+    ),
+    (
+        re.compile(r"allows sftp connections only", re.IGNORECASE),
+        "The account is for file transfer only (ForceCommand internal-sftp).",
+        "Use another account, or have that rule lifted in the host's sshd_config.",
+    ),
+)
+"""What hosts say of an account that is not for commands, and what it means."""
+
 _SERVER_TASKS: Final = 20
 """As seen with codex 0.163."""
 _NO_FORK: Final = re.compile(
@@ -106,6 +125,9 @@ def ended_without_answer(status: int | None, suspects: tuple[str, ...], noise: s
         return _replaced("our command was swallowed", replacing, noise)
     if status == 0:
         return _forced("another program answered and ended with status 0", noise)
+    for pattern, message, next_step in _ACCOUNT_FAULTS:
+        if pattern.search(noise):
+            return ShellProblem(Code.SHELL_FAILED, message, seen=noise, next_step=next_step)
     return ShellProblem(
         Code.SHELL_FAILED,
         f"The login shell ended with status {status} and did not run our command"

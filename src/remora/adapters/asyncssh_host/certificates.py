@@ -27,8 +27,11 @@ def certificate_fault(data: bytes, user: str) -> str | None:
         return f"{name} expired on {_date(end)}"
     if now < begin:
         return f"{name} is not valid before {_date(begin)}"
-    if certificate.principals and user not in certificate.principals:
-        return f"{name} is for {', '.join(certificate.principals)}, not for {user}"
+    if user not in certificate.principals:
+        return f"{name} is for {', '.join(certificate.principals) or 'no user by name'}, not for {user}"
+    sources = certificate.options.get("source-address")
+    if isinstance(sources, list):
+        return f"{name} is good only from {', '.join(str(source) for source in sources)}"
     return None
 
 

@@ -52,7 +52,7 @@ async def log_in(
 ) -> AsyncIterator[RemoteHost]:
     """See :class:`remora.ports.Dialler`. `early` is the way to the first hop, timed by `laps`."""
     async with contextlib.AsyncExitStack() as stack:
-        notices = [*route.notices, *notices_for(route.target)]
+        notices = [*route.notices, *(notice for host in (*route.jumps, route.target) for notice in notices_for(host))]
         before: _Hop | None = None
         for jump in route.jumps:
             try:
@@ -114,8 +114,13 @@ class _Hop:
             if self._login.weak_bits is not None:
                 raise self._weak_key()
             if shown is None:
-                raise certificate_problem(self._host, self._known, reason)
-            if self._login.shown_authority:  # as OpenSSH: no such authority, so ask for a plain key
+                problem = certificate_problem(self._host, self._known, reason)
+                if problem.code is Code.HOST_KEY_REVOKED or not (self._known.plain or self._known.without_port):
+                    raise problem
+                # As OpenSSH: a certificate that does not hold is none, and the plain key may be on record.
+                self._known = replace(self._known, authorities=())
+                self._notices.append(Notice("host-certificate-invalid", f"{problem.message} {problem.seen}."))
+            elif self._login.shown_authority:  # as OpenSSH: no such authority, so ask for a plain key
                 self._known = replace(self._known, authorities=())
             elif accepted is not None:
                 raise unknown_key_problem(

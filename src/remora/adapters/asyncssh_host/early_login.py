@@ -74,6 +74,10 @@ class EarlyLogin(asyncssh.SSHClientConnection):
         self._next_service = None
 
     def _process_userauth_failure(self, kind: int, number: int, packet: SSHPacket) -> None:
+        tell = getattr(self._owner, "host_allows", None)
+        if tell is not None:
+            methods = SSHPacket(packet.get_remaining_payload()).get_namelist()
+            tell([method.decode("ascii", "replace") for method in methods])
         if self._unwanted:
             self._unwanted -= 1
         else:

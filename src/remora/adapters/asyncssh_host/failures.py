@@ -5,7 +5,6 @@ import re
 import asyncssh
 
 from remora.adapters.asyncssh_host.login import Login
-from remora.adapters.session_options import option
 from remora.adapters.ssh_failures import connection_lost, host_left, login_cut
 from remora.core.errors import (
     AuthenticationProblem,
@@ -17,6 +16,8 @@ from remora.core.errors import (
 )
 from remora.core.hosts import Host
 
+_ASK = frozenset({"password", "keyboard-interactive"})
+"""Ways to log in that a person takes part in."""
 _TOO_MANY = "too many authentication failures"
 
 
@@ -31,10 +32,11 @@ def login_failure(host: Host, login: Login, error: Exception, *, proxy_said: str
         return _nothing_in_common(host, "host key type", f"The host has: {', '.join(types)}")
     if isinstance(error, asyncssh.DisconnectError) and _TOO_MANY in error.reason.lower():
         return _too_many_keys(host, login, error.reason)
-    if isinstance(error, asyncssh.ConnectionLost | OSError) and login.proven and not login.answered:
-        if login.identities.signed:
-            return login_cut(host, login.last_words.strip(), str(error))
-        if not login.refused:
+    if isinstance(error, asyncssh.ConnectionLost | OSError) and login.proven:
+        words = login.last_words.strip()
+        if words if login.answered else login.identities.signed:
+            return login_cut(host, words, str(error))
+        if not (login.refused or login.answered):
             return _broken_off(host, error)
     if login.attempted:
         return _refused(host, login, str(error))
@@ -125,12 +127,28 @@ def _nothing_in_common(host: Host, what: str, seen: str) -> Unreachable:
 
 
 def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
-    problems = login.identities.problems
-    offered = login.identities.offered
-    tried = ", ".join(login.methods) or "no method that the host allows"
-    if not offered and option(host, "gssapiauthentication") == "yes":  # Debian sets it for everybody
-        tried += " (GSSAPIAuthentication is set, which remora cannot do)"
-    if problems and not login.answered:
+    identities = login.identities
+    problems, offered = identities.problems, identities.offered
+    if login.answered:
+        return _answer_refused(host, login, reason)
+    if identities.certificate_faults:
+        return AuthenticationProblem(
+            Code.KEY_UNUSABLE,
+            f"{host.alias} refused the login of {host.user}; {identities.certificate_faults[0]}.",
+            next_step=f"Have a certificate issued that is good for {host.user} now.",
+            seen=_seen(login, "\n".join((*identities.certificate_faults, *problems, reason))),
+            host=host.alias,
+        )
+    if identities.agent_refused is not None:
+        return AuthenticationProblem(
+            Code.AGENT_REFUSED,
+            f"The SSH agent did not sign with {identities.agent_refused}: it was declined, or the key is for certain "
+            f"hosts only (ssh-add -h). {host.alias} took no other key of {host.user}.",
+            next_step="Confirm it to the agent, or load the key without that condition.",
+            seen=_seen(login, reason),
+            host=host.alias,
+        )
+    if problems:
         return AuthenticationProblem(
             Code.KEY_UNUSABLE,
             f"{host.alias} refused the login of {host.user}, and a configured key could not be used: {problems[0]}.",
@@ -140,8 +158,28 @@ def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
         )
     return AuthenticationProblem(
         Code.AUTHENTICATION_REFUSED,
-        f"{host.alias} refused the login of {host.user}; tried: {tried}; keys offered: {offered}.",
+        f"{host.alias} refused the login of {host.user}; tried: {', '.join(login.methods) or 'nothing'}; "
+        f"keys offered: {offered}.{_what_is_allowed(host, login)}",
         next_step=f"Check User and IdentityFile, and the authorized_keys of {host.user} on the host.",
+        seen=_seen(login, reason),
+        host=host.alias,
+    )
+
+
+def _what_is_allowed(host: Host, login: Login) -> str:
+    """What the host wants instead, where it takes none of what we have."""
+    beyond = [method for method in login.allowed if method not in login.methods]
+    if not beyond or set(login.allowed) & set(login.methods):
+        return ""
+    reason = ", and BatchMode forbids to ask" if host.batch_mode and not set(beyond).isdisjoint(_ASK) else ""
+    return f" It allows only {', '.join(login.allowed)}{reason}."
+
+
+def _answer_refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
+    return AuthenticationProblem(
+        Code.AUTHENTICATION_REFUSED,
+        f"{host.alias} refused what was typed for {host.user} ({login.methods[-1]}).",
+        next_step="Run it again and type it once more; if it is right, see what the host says about the account.",
         seen=_seen(login, reason),
         host=host.alias,
     )

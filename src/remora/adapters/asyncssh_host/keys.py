@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import copy
 import os
 import re
@@ -42,6 +43,10 @@ class _KeyFile:
     """Whether the file itself is not there, only its public half."""
 
 
+class _SealedKey(ValueError):
+    """A key file of which nothing can be known without its passphrase."""
+
+
 class _AgentKeyPair(SSHAgentKeyPair):
     """A key of the agent, which may refuse to sign; `identities` hear of both."""
 
@@ -55,10 +60,7 @@ class _AgentKeyPair(SSHAgentKeyPair):
             signature = await super().sign_async(data)
         except ValueError:
             name = decode(self.get_comment_bytes() or b"")
-            self._identities.problems.append(
-                f"the SSH agent refused to sign with {name or self.get_algorithm()} "
-                "(it was declined, or the key is for certain hosts only, as of ssh-add -h)"
-            )
+            self._identities.agent_refused = name or self.get_algorithm()
             raise
         self._identities.signed = True
         return signature
@@ -105,13 +107,15 @@ class Identities:
 
     Certificates first, then agent keys that the configuration lists, other agent keys unless IdentitiesOnly, then the
     remaining files. `offered` counts what the host was shown, `signed` is set when the last of it was proven with a
-    signature, `problems` says why a key could not be used or what a host will not like about it.
+    signature. `problems` say why keys could not be used, `certificate_faults` what a host will not like about what it
+    was shown, `agent_refused` which key the agent did not sign with.
     """
 
     def __init__(self, host: Host, dialogue: Dialogue) -> None:
         self._host = host
         self._dialogue = dialogue
         self._agent: asyncssh.SSHAgentClient | None = None
+        self._sealed: list[str] = []
         self._unlocked: dict[str, asyncssh.SSHKey] = {}
         self._offers: AsyncIterator[asyncssh.SSHKeyPair] | None = None
         self._shortest = required_rsa_size(host)
@@ -119,6 +123,8 @@ class Identities:
         self.offered = 0
         self.signed = False
         self.problems: list[str] = []
+        self.certificate_faults: list[str] = []
+        self.agent_refused: str | None = None
         self.notices: list[Notice] = []
 
     async def next(self) -> asyncssh.SSHKeyPair | None:
@@ -151,18 +157,27 @@ class Identities:
         if self._host.identities_only:
             agent_order = [pair for pair in agent_order if pair.public_data in listed or _is_listed(pair, certificates)]
         file_order = [file for file in files if file.public.public_data not in in_agent]
+        usable = [file for file in file_order if file.private is not None or file.encrypted]
         for certificate in certificates:
             for pair in agent_order:
                 if pair.key_public_data == certificate.key.public_data and not pair.has_cert:
                     yield _with_certificate(pair, certificate)
-            for file in file_order:
-                if file.public.public_data == certificate.key.public_data and self._can_sign(file):
+            for file in usable:
+                if file.public.public_data == certificate.key.public_data:
                     yield self._file_pair(file, certificate)
         for pair in agent_order:
             yield pair
-        for file in file_order:
-            if self._can_sign(file):
-                yield self._file_pair(file, None)
+        for file in usable:
+            yield self._file_pair(file, None)
+        async for file in self._unseal():
+            yield self._file_pair(file, None)
+
+    async def _unseal(self) -> AsyncIterator[_KeyFile]:
+        """The keys that have to be unlocked before anybody knows what they are."""
+        for path in self._sealed:
+            with contextlib.suppress(ValueError):  # it is among the problems
+                key = await self._unlock(path)
+                yield _KeyFile(path, key.convert_to_public(), key, encrypted=True)
 
     def _may_be_offered(self, pair: asyncssh.SSHKeyPair) -> bool:
         """Whether RequiredRSASize and PubkeyAcceptedAlgorithms allow a key; a file that they forbid is a problem."""
@@ -188,7 +203,7 @@ class Identities:
         if pair.algorithm.endswith(_CERTIFICATE):
             fault = certificate_fault(pair.public_data, self._host.user)
             if fault is not None:
-                self.problems.insert(0, fault)
+                self.certificate_faults.append(fault)
 
     async def _read_agent_keys(self) -> Sequence[asyncssh.SSHKeyPair]:
         path = self._host.identity_agent
@@ -212,7 +227,11 @@ class Identities:
                     found.append(_KeyFile(path, beside, None, encrypted=False, missing=True))
                 elif Path(path).name not in _DEFAULT_NAMES:
                     self.notices.append(Notice("identity-file-missing", f"The identity file {path} does not exist."))
-            except (OSError, ValueError) as error:
+            except _SealedKey:
+                self._sealed.append(path)
+            except OSError as error:
+                self.problems.append(f"{path}: {error.strerror or error}")
+            except ValueError as error:
                 self.problems.append(f"{path}: {error}")
             else:
                 found.append(self._without_security_key(file))
@@ -238,9 +257,6 @@ class Identities:
             except (OSError, ValueError) as error:
                 self.problems.append(f"{path}: {error}")
         return found
-
-    def _can_sign(self, file: _KeyFile) -> bool:
-        return file.private is not None or file.encrypted
 
     def _file_pair(self, file: _KeyFile, certificate: asyncssh.SSHCertificate | None) -> asyncssh.SSHKeyPair:
         async def unlock() -> asyncssh.SSHKey:
@@ -279,15 +295,20 @@ def _read_key_file(path: str) -> _KeyFile:
     status = Path(path).stat()
     data = Path(path).read_bytes()
     if b"PRIVATE KEY" not in data:
-        return _KeyFile(path, asyncssh.import_public_key(data), None, encrypted=False)
+        try:
+            return _KeyFile(path, asyncssh.import_public_key(data), None, encrypted=False)
+        except asyncssh.KeyImportError:
+            raise ValueError("it holds no key") from None
     if status.st_uid == os.getuid() and status.st_mode & _OTHERS_MAY_READ:
         raise ValueError(f"others may read it (mode {status.st_mode & 0o777:04o}), so it is not used; chmod 600 it")
     try:
         private = asyncssh.import_private_key(data)
     except asyncssh.KeyImportError as error:
         public = _public_half(path, data)
-        if public is None or not _is_encrypted(data):
-            raise ValueError(_why_unreadable(path, data, error)) from None
+        if not _is_encrypted(data):
+            raise ValueError(str(error)) from None
+        if public is None:
+            raise _SealedKey from None
         return _KeyFile(path, public, None, encrypted=True)
     return _KeyFile(path, private.convert_to_public(), private, encrypted=False)
 
@@ -340,12 +361,6 @@ def _openssh_header(data: bytes) -> bytes | None:
     except ValueError:
         return None
     return blob if blob.startswith(_OPENSSH_MAGIC) else None
-
-
-def _why_unreadable(path: str, data: bytes, error: Exception) -> str:
-    if _is_encrypted(data):
-        return f"it is encrypted and its public half is missing; write it with: ssh-keygen -y -f {path} > {path}.pub"
-    return str(error)
 
 
 def _signature_names(algorithm: str) -> frozenset[str]:

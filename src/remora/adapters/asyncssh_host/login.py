@@ -23,7 +23,8 @@ class Login(asyncssh.SSHClient):
     The host key is judged before anything is sent, not even a user name. `shown` is the key that was not trusted (the
     authority's, if `shown_authority`); a caller that lets a person accept it logs in again with it as `accepted`, so
     that no login timer of the host runs while the person decides. `weak_bits` is the length of an RSA key of the host
-    that is too short. `refused` once the host said no to something; `last_words` are what it said about the account.
+    that is too short. `refused` once the host said no to something; `allowed` are the ways to log in that it named
+    then, `last_words` what it said about the account.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Login(asyncssh.SSHClient):
         self.answered = False
         self.refused = False
         self.methods: list[str] = []
+        self.allowed: list[str] = []
         self.banner = ""
         self.last_words = ""
         self._host = host
@@ -87,6 +89,10 @@ class Login(asyncssh.SSHClient):
         trusted = self._known.judge_authority(key.public_data) is KeyJudgement.TRUSTED
         self.shown_authority = not trusted
         return self._conclude(key, trusted=trusted)
+
+    def host_allows(self, methods: Sequence[str]) -> None:
+        """Called when the host has said no: these are the ways to log in that it leaves."""
+        self.allowed = list(methods)
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         """Keep the banner: it often says why a login is refused.
