@@ -17,15 +17,24 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code, ProtocolProblem
 from remora.core.settings import Limits
 from remora.flows.bridge import bridge
-from remora.flows.client_guard import ClientGuard, ClientTerms
+from remora.flows.client_guard import ClientGuard, ClientTerms, Folders
 from remora.ports import ByteStream
 from remora.testing.memory_streams import memory_stream_pair
+from remora.wire.client.conversation import Conversation
 
 LIMITS = Limits(request=20.0)
 
 
+async def as_named(folder: str) -> str:
+    return folder
+
+
 async def trusts_nothing(folder: str) -> bool:
     return False
+
+
+def cautious(conversation: Conversation) -> ClientGuard:
+    return ClientGuard(ClientTerms(folders=Folders(as_named)), trusts_nothing, conversation=conversation)
 
 
 @asynccontextmanager
@@ -33,8 +42,7 @@ async def bridged(socket: str) -> AsyncIterator[tuple[ByteStream, "asyncio.Task[
     """A client's end of a bridge to what listens at `socket`."""
     near, far = memory_stream_pair()
     server = await LocalSockets().connect(socket)
-    guard = ClientGuard(ClientTerms(), trusts_nothing)
-    task = asyncio.ensure_future(bridge(far, server, guard=guard, clock=SystemClock(), limits=LIMITS))
+    task = asyncio.ensure_future(bridge(far, server, guard=cautious, clock=SystemClock(), limits=LIMITS))
     try:
         yield near, task
     finally:

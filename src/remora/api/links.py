@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from remora.flows.linked_host import LinkedHost
     from remora.hub.access import HubLink
     from remora.hub.lasting import OpenServer
-    from remora.ports import ApprovalHandler, Dialogue
+    from remora.ports import ApprovalHandler, ByteStream, Dialogue
+    from remora.wire.client.conversation import Conversation
     from remora.wire.reports.links import ConnectReport, ConnectResult, DisconnectReport, StatusReport
 
 
@@ -186,18 +187,21 @@ async def bridge(
     """
     from remora import wiring
     from remora.flows.bridge import bridge
-    from remora.flows.client_guard import ClientGuard, ClientTerms, HostTrust
+    from remora.flows.client_guard import ClientGuard, ClientTerms, Folders, HostTrust
     from remora.hub.lasting import use_lasting
 
     link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
     clock, limits = wiring.system_clock(), settings.limits
     found = await link.find_folder(folder) if folder is not None else None
-    terms = ClientTerms(folder=found, find_folder=link.find_folder)
+    terms = ClientTerms(folders=Folders(link.find_folder, found))
     with wiring.standard_streams() as client:
 
         async def work(open_server: "OpenServer") -> None:
             trust = HostTrust(open_server, clock=clock, limits=limits)
-            guard = ClientGuard(terms, trust.trusts, tell=note)
+
+            def guard(conversation: "Conversation") -> ClientGuard:
+                return ClientGuard(terms, trust.trusts, conversation=conversation, tell=note)
+
             await bridge(client, await open_server(), guard=guard, clock=clock, limits=limits)
 
         await use_lasting(await link.body(), link.meaning, settings, work, codex=codex, tell=tell)
@@ -207,11 +211,16 @@ async def serve_door(
     alias: str,
     opened: "Callable[[str], None]",
     *,
+    said: "frozenset[str]" = frozenset(),
     codex: str | None = None,
     ssh_config: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> None:
     """Be a local socket like that of the hub's link to `alias`, until cancelled; `opened` hears where it is.
+
+    It is for a terminal client, which says the settings of this machine with each thread that it opens. Here they are
+    left to the host, all but the members in `said`: ``sandbox``, ``permissions``, ``approvalPolicy``,
+    ``approvalsReviewer``. A folder that the host does not trust is not trusted by this.
 
     Who is attached there does not notice when the hub is killed: it is started again, and nothing is lost, unless the
     host has no relay. Nobody is asked anything. Raises ``link-missing`` when the link is dropped.
@@ -219,16 +228,25 @@ async def serve_door(
     import asyncio
     import os
     import secrets
+    from functools import partial
 
     from remora import wiring
+    from remora.flows.client_guard import ClientGuard, ClientTerms, HostTrust
     from remora.flows.doors import show_in
     from remora.hub.lasting import use_lasting
+    from remora.wire.client.frames import ClientFrames
 
     link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
     path = str(wiring.runtime_folder() / f"own-{os.getpid()}-{secrets.token_hex(4)}.sock")
 
     async def work(open_server: "OpenServer") -> None:
-        async with wiring.local_sockets().serve(path, lambda client: show_in(client, open_server)):
+        trust = HostTrust(open_server, clock=wiring.system_clock(), limits=settings.limits)
+
+        async def serve(client: "ByteStream") -> None:
+            guard = ClientGuard(ClientTerms(said=said), trust.trusts)
+            await show_in(client, open_server, through=partial(guard.take_frames, ClientFrames()))
+
+        async with wiring.local_sockets().serve(path, serve):
             opened(path)
             await asyncio.Event().wait()
 

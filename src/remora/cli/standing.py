@@ -14,8 +14,9 @@ from remora.core.errors import RemoraError
 class StandingDoor:
     """A local socket that leads to a host, in a thread of its own. For one use."""
 
-    def __init__(self, alias: str, options: Options, *, codex: str | None) -> None:
+    def __init__(self, alias: str, options: Options, *, said: frozenset[str], codex: str | None) -> None:
         self._alias = alias
+        self._said = said
         self._options = options
         self._codex = codex
         self._opened: Future[str] = Future()
@@ -60,6 +61,7 @@ class StandingDoor:
             await api.serve_door(
                 self._alias,
                 self._opened.set_result,
+                said=self._said,
                 codex=self._codex,
                 ssh_config=self._options.ssh_config,
                 settings=self._options.settings,
@@ -76,9 +78,9 @@ class StandingDoor:
 
 
 @contextmanager
-def standing_door(alias: str, options: Options, *, codex: str | None) -> Iterator[StandingDoor]:
-    """A door to `alias` that is there inside the block."""
-    door = StandingDoor(alias, options, codex=codex)
+def standing_door(alias: str, options: Options, *, said: frozenset[str], codex: str | None) -> Iterator[StandingDoor]:
+    """A door to `alias` that is there inside the block; see :func:`remora.api.serve_door` for `said`."""
+    door = StandingDoor(alias, options, said=said, codex=codex)
     door.open()
     try:
         yield door

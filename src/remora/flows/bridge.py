@@ -5,7 +5,7 @@ changed, refused or left out.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit
@@ -13,6 +13,7 @@ from remora.core.settings import Limits
 from remora.flows.client_guard import ClientGuard
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock
+from remora.wire.client.conversation import Conversation
 from remora.wire.line_pieces import LineCutter, as_line
 from remora.wire.socket_pieces import Piece, PieceSocket
 
@@ -25,12 +26,13 @@ async def bridge(
     client: ByteStream,
     server: ByteStream,
     *,
-    guard: ClientGuard,
+    guard: Callable[[Conversation], ClientGuard],
     clock: Clock,
     limits: Limits,
 ) -> None:
     """Carry messages between `client` (lines) and `server` (a WebSocket after its upgrade) until one of them ends.
 
+    What the client says passes a `guard` that is made for this conversation.
     Messages may have any size: each side is read only as fast as the other one takes. When the client has ended,
     what it asked for is still answered, within ``limits.request``. Raises ``server-gone`` when the server ends first,
     ``handshake-failed``, ``protocol-violation``, and what the streams raise. On return `server` is closed.
@@ -50,7 +52,7 @@ class _Carrier:
         self,
         client: ByteStream,
         server: ByteStream,
-        guard: ClientGuard,
+        guard: Callable[[Conversation], ClientGuard],
         *,
         clock: Clock,
         limits: Limits,
@@ -60,7 +62,8 @@ class _Carrier:
         self._clock = clock
         self._limits = limits
         self._socket = PieceSocket()
-        self._guard = guard
+        self._conversation = Conversation()
+        self._guard = guard(self._conversation)
         self._between = True
         self._answers = bytearray()
         self._answered = asyncio.Event()
@@ -124,7 +127,7 @@ class _Carrier:
         out = bytearray()
         async with self._telling:
             for piece in self._socket.receive(data):
-                self._guard.conversation.heard(piece)
+                self._conversation.heard(piece)
                 out += as_line(piece)
                 self._between = piece.last
                 if self._between and self._answers:
@@ -134,7 +137,7 @@ class _Carrier:
                 await self._client.write(bytes(out))
         if self._socket.has_pending:
             self._pinged.set()
-        if not self._guard.conversation.open_requests:
+        if not self._conversation.open_requests:
             self._answered.set()
 
     async def _tell(self, line: bytes) -> None:
@@ -146,7 +149,7 @@ class _Carrier:
                 self._answers += line
 
     async def _all_answered(self) -> None:
-        while self._guard.conversation.open_requests:
+        while self._conversation.open_requests:
             self._answered.clear()
             await self._answered.wait()
 

@@ -8,12 +8,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from remora.core.errors import RemoraError
+from remora.core.errors import Code, ProtocolProblem, RemoraError
 from remora.core.settings import Limits
+from remora.core.text import decode
 from remora.flows.rpc import open_rpc
 from remora.ports import ByteStream, Clock
 from remora.wire.client.conversation import Conversation
-from remora.wire.client.envelope import guess_envelope, read_envelope
+from remora.wire.client.envelope import Envelope, guess_envelope, read_envelope
+from remora.wire.client.frames import ClientFrames
 from remora.wire.client.messages import Beginning, MessageGatherer, Rest, Whole
 from remora.wire.client.thread_terms import (
     CHANGED,
@@ -34,16 +36,24 @@ OpenServer = Callable[[], Awaitable[ByteStream]]
 
 
 @dataclass(frozen=True, slots=True)
+class Folders:
+    """For a client that does not know the host: `default` is the folder of what names none, and `find` makes an
+    absolute path of a name, as the host's shell would.
+    """
+
+    find: Callable[[str], Awaitable[str]]
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ClientTerms:
     """Under which terms a client works.
 
-    `folder` is the one of its threads that name none; `find_folder` makes an absolute path of any other name, and is
-    `None` for a client that has only absolute ones. `said` are the members of a thread's terms that the user said here;
-    the others are left to the host.
+    `folders` is `None` for a client that names them itself. `said` are the members of a thread's terms that are the
+    client's to say; the others are left to the host.
     """
 
-    folder: str | None = None
-    find_folder: Callable[[str], Awaitable[str]] | None = None
+    folders: Folders | None = None
     said: frozenset[str] = TERMS
 
 
@@ -75,17 +85,21 @@ class HostTrust:
 
 
 class ClientGuard:
-    """Looks at what one client says, message by message."""
+    """Looks at what one client says, message by message.
+
+    `conversation` hears what the server says; with it, an answer passes only to what this client was asked.
+    """
 
     def __init__(
         self,
         terms: ClientTerms,
         trusts: Callable[[str], Awaitable[bool]],
         *,
+        conversation: Conversation | None = None,
         tell: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._terms = terms
-        self.conversation = Conversation()
+        self._conversation = conversation
         self._trusts = trusts
         self._tell = tell
         self._gatherer = MessageGatherer()
@@ -108,6 +122,22 @@ class ClientGuard:
                 pass
         return passed
 
+    async def take_frames(self, frames: ClientFrames, data: bytes) -> bytes:
+        """The next bytes of a client that speaks WebSocket: what the server gets of them.
+
+        There is no place to answer such a client at. Raises ``request-refused`` where an answer would be a refusal.
+        """
+        out = bytearray()
+        for part in frames.feed(data):
+            if isinstance(part, bytes):
+                out += part
+                continue
+            passed = await self.take(part)
+            if passed.answers:
+                raise _refused(passed.answers[0])
+            out += b"".join(map(frames.encode, passed.pieces))
+        return bytes(out)
+
     async def _judge(self, text: bytes, passed: Passed) -> None:
         envelope = read_envelope(text)
         request = None
@@ -122,7 +152,7 @@ class ClientGuard:
                 passed.answers.append(request.refusal(refusal))
                 return
             text = request.encode()
-        if self.conversation.may_say(envelope):
+        if self._may_say(envelope):
             passed.pieces.append(Piece(text, last=True))
 
     def _judge_long(self, text: bytes, passed: Passed) -> bool:
@@ -132,28 +162,23 @@ class ClientGuard:
                 sentence = f"remora passes on no {envelope.method} of more than a mebibyte."
                 passed.answers.append(encode_error(envelope.id, _TOO_LONG, sentence))
             return False
-        return self.conversation.may_say(envelope)
+        return self._may_say(envelope)
+
+    def _may_say(self, envelope: Envelope) -> bool:
+        return self._conversation is None or self._conversation.may_say(envelope)
 
     async def _change(self, request: ClientRequest) -> str | None:
         """Change what has to be changed; why it is refused, if it is."""
         if request.opens_thread:
             request.keep_terms(self._terms.said)
-        await self._name_folder(request)
-        if request.folder is None and request.needs_folder:
-            return self._keep_home_unwritten(request)
+        if self._terms.folders is not None:
+            await _name_folder(request, self._terms.folders)
+            if request.folder is None and request.needs_folder:
+                return self._keep_home_unwritten(request)
         folder = request.folder if request.starts_thread and request.may_write else None
         if folder is not None and not await self._trusts(folder):
             request.distrust(folder)
         return None
-
-    async def _name_folder(self, request: ClientRequest) -> None:
-        named, default, find = request.folder, self._terms.folder, self._terms.find_folder
-        if named is None:
-            if request.needs_folder and default is not None:
-                request.work_in(default)
-        elif not named.startswith("/") and find is not None:
-            beside = default is not None and not named.startswith("~")
-            request.work_in(await find(f"{default}/{named}" if beside else named))
 
     def _keep_home_unwritten(self, request: ClientRequest) -> str | None:
         if not request.says_sandbox:
@@ -169,3 +194,22 @@ class ClientGuard:
                 " that may write there. Name a folder, or start the bridge with one: remora bridge ALIAS:DIR"
             )
         return None
+
+
+async def _name_folder(request: ClientRequest, folders: Folders) -> None:
+    named, default = request.folder, folders.default
+    if named is None:
+        if request.needs_folder and default is not None:
+            request.work_in(default)
+    elif not named.startswith("/"):
+        beside = default is not None and not named.startswith("~")
+        request.work_in(await folders.find(f"{default}/{named}" if beside else named))
+
+
+def _refused(answer: bytes) -> ProtocolProblem:
+    return ProtocolProblem(
+        Code.REQUEST_REFUSED,
+        "The client on this machine asked for what remora does not pass on.",
+        seen=decode(answer),
+        next_step="Update the client, or report this.",
+    )

@@ -13,17 +13,28 @@ from remora.ports import ByteStream, LocalSockets, Visitor
 _CHUNK: Final = 256 * 1024
 
 
-async def show_in(client: ByteStream, open_server: Callable[[], Awaitable[ByteStream]]) -> None:
-    """Connect `client` with the server that `open_server` gives, byte for byte, until both have ended.
+async def as_it_is(data: bytes) -> bytes:
+    """What a client says, unchanged."""
+    return data
 
-    While `open_server` takes its time the client is held; one that leaves meanwhile is let go. A break on either side
-    ends both.
+
+async def show_in(
+    client: ByteStream,
+    open_server: Callable[[], Awaitable[ByteStream]],
+    *,
+    through: Callable[[bytes], Awaitable[bytes]] = as_it_is,
+) -> None:
+    """Connect `client` with the server that `open_server` gives, until both have ended.
+
+    What the client says goes `through`, which may hold it back for a while; what the server says is passed on byte for
+    byte. While `open_server` takes its time the client is held; one that leaves meanwhile is let go. A break on either
+    side ends both.
     """
     opening = asyncio.ensure_future(open_server())
     held = _Held(client)
     try:
         if await held.until(opening):
-            await _carry_both(client, opening.result(), held)
+            await _carry_both(client, opening.result(), held, through)
     finally:
         await held.close()
         await dismiss(opening)
@@ -70,17 +81,25 @@ class _Held:
             await dismiss(self._reading)
 
 
-async def _carry_both(client: ByteStream, server: ByteStream, held: _Held) -> None:
-    ways = [asyncio.ensure_future(_carry(held.read, server)), asyncio.ensure_future(_carry(_reader(server), client))]
+async def _carry_both(
+    client: ByteStream, server: ByteStream, held: _Held, through: Callable[[bytes], Awaitable[bytes]]
+) -> None:
+    ways = [
+        asyncio.ensure_future(_carry(held.read, through, server)),
+        asyncio.ensure_future(_carry(_reader(server), as_it_is, client)),
+    ]
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_EXCEPTION)
     finally:
         await dismiss(*ways)
 
 
-async def _carry(read: Callable[[], Awaitable[bytes]], sink: ByteStream) -> None:
+async def _carry(
+    read: Callable[[], Awaitable[bytes]], through: Callable[[bytes], Awaitable[bytes]], sink: ByteStream
+) -> None:
     while data := await read():
-        await sink.write(data)
+        if passed := await through(data):
+            await sink.write(passed)
     await sink.write_eof()
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from remora.cli.completion import complete_alias
+from remora.cli.completion import complete_alias, complete_from
 from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
@@ -28,39 +28,65 @@ def tui(
         list[str] | None, typer.Argument(metavar="[-- ARGUMENT...]", help="Arguments for codex itself.")
     ] = None,
     client: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The codex of this machine; the usual is the one on PATH.")
+        str | None, typer.Option(metavar="PATH", help="The codex of this machine; the default is the one on PATH.")
     ] = None,
     codex: CodexPath = None,
+    sandbox: Annotated[
+        str | None,
+        typer.Option(
+            "--sandbox",
+            "-s",
+            metavar="MODE",
+            help="Sandbox mode: read-only, workspace-write or danger-full-access; the host's by default.",
+            autocompletion=complete_from(("read-only", "workspace-write", "danger-full-access")),
+        ),
+    ] = None,
+    approval_policy: Annotated[
+        str | None,
+        typer.Option(
+            "--approval-policy",
+            "-a",
+            metavar="POLICY",
+            help="When the agent asks: on-request or never; the host's by default.",
+            autocompletion=complete_from(("on-request", "never")),
+        ),
+    ] = None,
 ) -> int:
     """Work on a host in the Codex terminal client.
 
     Connects as remora connect does, then gives the terminal to the codex of this machine. Files, commands and
-    credentials are those of the host. When the connection is lost or the hub is killed the client stays, and goes on by
-    itself. The link stays when you leave; remora disconnect drops it. The exit code is the client's.
+    credentials are those of the host, and so are sandbox and approval policy: what this machine's codex is configured
+    with does not count there, only what is said on this command line or in the client. When the connection is lost or
+    the hub is killed the client stays, and goes on by itself. The link stays when you leave; remora disconnect drops
+    it. The exit code is the client's.
 
     Examples:
 
       remora tui devbox:~/proj
 
+      remora tui devbox:~/proj --sandbox workspace-write
+
       remora tui devbox:~/proj -- --model gpt-5 "fix the failing test"
     """
     from remora.cli.attaching import connect_client
+    from remora.cli.client_words import said_terms
     from remora.cli.local_client import find_client, is_older, require_terminal, run_client
-    from remora.cli.output import fitted, show_error, tell
+    from remora.cli.output import show_error, tell
     from remora.cli.prompting import read_place
     from remora.cli.standing import standing_door
 
     address = read_place(place)
     require_terminal()
+    given = (("--sandbox", sandbox), ("--ask-for-approval", approval_policy))
+    words = [word for name, value in given if value is not None for word in (name, value)] + (arguments or [])
     found = find_client(client)
     way = run_async(connect_client(address, options, codex=codex), options)
     if is_older(found.version, way.server_version):
         older = f"codex {found.version}, older than {way.server_version} on {address.alias}, and may not understand it"
-        for row in fitted(f"remora: {found.path} is {older}. Update it, or name another one with --client PATH."):
-            tell(row)
-    with standing_door(address.alias, options, codex=codex) as door:
+        tell(f"remora: {found.path} is {older}. Update it, or name another one with --client PATH.")
+    with standing_door(address.alias, options, said=said_terms(words), codex=codex) as door:
         with limit_blocking(options):
-            code = run_client(found, [*way.words(door.socket), *(arguments or [])])
+            code = run_client(found, [*way.words(door.socket), *words])
         failure = door.failure
     if failure is not None:
         show_error(failure, json=False)
