@@ -123,8 +123,11 @@ class Page:
         """Columns of the terminal; rich's own default on a pipe."""
         return self.console.width
 
-    def line(self, text: Text | str = "", *, prefix: Text | str = "") -> None:
-        """Print one paragraph. On a terminal it wraps behind `prefix`; on a pipe its lines stay whole."""
+    def line(self, text: Text | str = "", *, prefix: Text | str = "", hang: int = 0) -> None:
+        """Print one paragraph. On a terminal it wraps behind `prefix`; on a pipe its lines stay whole.
+
+        Where text from elsewhere stands in the midst of ours, `hang` keeps what it is continued with off the edge.
+        """
         body = Text(text) if isinstance(text, str) else text
         head = Text(prefix) if isinstance(prefix, str) else prefix
         if not self.terminal:
@@ -132,9 +135,9 @@ class Page:
                 whole = head.copy().append_text(line)
                 whole.rstrip()
                 self.console.print(whole, soft_wrap=True)
-                head = Text(" " * head.cell_len)
+                head = Text(" " * (head.cell_len or hang))
         else:
-            self.console.print(_Hanging(head, body))
+            self.console.print(_Hanging(head, body, hang))
 
     def prompt(self, text: Text) -> None:
         """Print words after which the person types."""
@@ -209,12 +212,13 @@ class Indented:
 class _Hanging:
     """A body wrapped to the right of a head."""
 
-    def __init__(self, head: Text, body: Text) -> None:
+    def __init__(self, head: Text, body: Text, hang: int = 0) -> None:
         self._head = head
         self._body = body
+        self._hang = hang
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width = self._head.cell_len
+        width = self._head.cell_len or self._hang
         inner = options.update(width=max(8, options.max_width - width), height=None, overflow="fold")
         head = self._head
         for line in console.render_lines(self._body, inner, pad=False):

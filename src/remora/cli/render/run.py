@@ -155,7 +155,7 @@ class RunView:
     def say(self, text: Text) -> None:
         """Show a line of our own, such as the answer to Ctrl-C."""
         self._end_message()
-        self._page.line(text)
+        self._page.line(text, hang=_MARGIN)
 
     def settle(self) -> None:
         """Take the moving part away, so that something else may use the terminal."""
@@ -165,14 +165,18 @@ class RunView:
     def _connected(self, event: events.Connected) -> None:
         server = f"codex {event.server_version}" if event.server_version else "app server"
         mode = event.launch_mode + (f" ({event.server_owner})" if event.server_owner else "")
-        self._page.line(remote(f"{self._where} · {server} · {mode} · {event.byte_path}", "dim", one_line=True))
+        self._page.line(
+            remote(f"{self._where} · {server} · {mode} · {event.byte_path}", "dim", one_line=True), hang=_MARGIN
+        )
         for notice in event.notices:
             self._warn(notice.message)
 
     def _thread_ready(self, event: events.ThreadReady) -> None:
         self._commands.folder = event.folder
         verb = "continued" if event.resumed else "started"
-        self._page.line(remote(f"thread {event.thread_id} {verb} in {event.folder}", "dim", one_line=True))
+        self._page.line(
+            remote(f"thread {event.thread_id} {verb} in {event.folder}", "dim", one_line=True), hang=_MARGIN
+        )
         self._page.line(in_force(event), prefix=Text("in force: ", style="dim"))
 
     @property
@@ -241,7 +245,7 @@ class RunView:
             what = {"add": "(new) ", "delete": "(deleted) "}.get(entry.change, "")
             line = Text.assemble(("± ", "bold"), f"{verb} ", remote(name, "bold", one_line=True), f" {what}")
             line.append_text(counts(lines)).append(_by(event), style="dim")
-            self._page.line(line)
+            self._page.line(line, hang=_MARGIN)
             if event.status == "completed" and (event.thread_id, event.item_id) not in self._shown_diffs:
                 show_lines(self._page, lines, bar=_EDGE, limit=LINE_LIMIT)
 
@@ -261,18 +265,18 @@ class RunView:
     def _subagent_started(self, event: events.SubagentStarted) -> None:
         self._page.line()
         text = f"· {event.subagent} begins" + (f": {event.prompt}" if event.prompt else "")
-        self._page.line(remote(text, "dim", one_line=True))
+        self._page.line(remote(text, "dim", one_line=True), hang=_MARGIN)
 
     def _subagent_ended(self, event: events.SubagentEnded) -> None:
         text = f"· {event.subagent} has ended: {event.status}" + (f", {event.error}" if event.error else "")
-        self._page.line(remote(text, "dim", one_line=True))
+        self._page.line(remote(text, "dim", one_line=True), hang=_MARGIN)
 
     def _review_started(self, event: events.ReviewStarted) -> None:
         self._moving = remote(f"… the automatic reviewer looks at: {target_of(event.target)}", "dim", one_line=True)
 
     def _review_completed(self, event: events.ReviewCompleted) -> None:
         self._moving = None
-        self._page.line(verdict(event))
+        self._page.line(verdict(event), hang=_MARGIN)
 
     def _warned(self, event: events.Warned) -> None:
         self._warn(event.message)
@@ -290,10 +294,12 @@ class RunView:
         show_request(self._page, event, where=self._where)
 
     def _approval_resolved(self, event: events.ApprovalResolved) -> None:
-        self._page.line(resolution(event))
+        self._page.line(resolution(event), hang=_MARGIN)
 
     def _link_lost(self, event: events.LinkLost) -> None:
-        self._page.line(Text.assemble(("link lost: ", "bold red"), remote(event.error.message, one_line=True)))
+        self._page.line(
+            Text.assemble(("link lost: ", "bold red"), remote(event.error.message, one_line=True)), hang=_MARGIN
+        )
 
     def _reconnecting(self, event: events.Reconnecting) -> None:
         text = Text(f"reconnecting: attempt {event.attempt} in {event.delay:.1f} s", style="yellow")
@@ -304,7 +310,7 @@ class RunView:
     def _reconnected(self, event: events.Reconnected) -> None:
         self._moving = None
         text = f"reconnected ({event.launch_mode} · {event.byte_path})"
-        self._page.line(remote(text, "green", one_line=True))
+        self._page.line(remote(text, "green", one_line=True), hang=_MARGIN)
 
     def _report(self, event: events.RunReport) -> None:
         self._moving = None

@@ -173,9 +173,14 @@ def _network_target(network: Mapping[str, Any] | None) -> str | None:
 
 
 def _terminal_input(command: str | None) -> TerminalInput | None:
-    """The server writes it as a command line; `None` where that says more or less than terminal and text."""
+    """The server writes it as a command line; `None` where that says more or less than terminal and text.
+
+    The two escapes that its quotes have beyond those of :mod:`shlex` are left to the command line itself.
+    """
+    if command is None or "\\$" in command or "\\`" in command:
+        return None
     try:
-        words = shlex.split(command or "")
+        words = shlex.split(command)
     except ValueError:
         return None
     match words:
