@@ -33,7 +33,7 @@ _BLIND: Final = {
     "network": ("network", "the server does not say which host"),
     "file-change": ("change", "the server does not say which changes"),
     "permissions": ("permits", "the server does not say which permissions"),
-    "mcp-tool": ("arguments", "the server does not say with which arguments"),
+    "mcp-tool": ("with", "the server does not say with which arguments"),
 }
 _LABEL_WIDTH: Final = 9
 _BAR: Final = Text("▌ ", style="yellow")
@@ -62,7 +62,15 @@ _SHOWN: Final = frozenset(
 )
 """Members of a request that have a row of their own, or nothing to do with what a yes means."""
 _META_SHOWN: Final = frozenset(
-    ("codex_approval_kind", "persist", "tool_name", "tool_annotations", "tool_description", "tool_params")
+    (
+        "codex_approval_kind",
+        "persist",
+        "tool_name",
+        "tool_annotations",
+        "tool_description",
+        "tool_params",
+        "tool_params_display",
+    )
 )
 
 
@@ -133,7 +141,7 @@ def _action(request: ApprovalRequested) -> Iterator[tuple[str, Text]]:
 
 def _tool(tool: ToolBody) -> Iterator[tuple[str, Text]]:
     yield "tool", _exact(tool.name, "bold") if tool.name else Text("the server does not name it but below", style="dim")
-    yield "arguments", _json(tool.arguments)
+    yield "with", _json(tool.arguments)
     if tool.read_only is True:
         effect, style = "only reads", ""
     elif tool.destructive is False:
