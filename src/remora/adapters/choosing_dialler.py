@@ -105,6 +105,7 @@ class ChoosingDialler:
             openssh = self._make(Transport.OPENSSH)
             return await stack.enter_async_context(self._gate.dial(openssh, route, dialogue))
         except RemoraError as error:
+            self._beyond.pop(way, None)
             if agent_refused is not None and isinstance(error, AuthenticationProblem):
                 raise agent_refused from None
             if reason is not None:

@@ -124,7 +124,7 @@ def weak_key_problem(host: Host, bits: int) -> HostKeyProblem:
     return HostKeyProblem(
         Code.HOST_KEY_WEAK,
         f"{host.alias} ({name_for_keys(host)}) shows an RSA key of {bits} bits; "
-        f"RequiredRSASize asks for {required_rsa_size(host)}. Nothing was sent to it.",
+        f"RequiredRSASize asks for {required_rsa_size(host)}. No key and no secret was sent to it.",
         next_step="Give the host an Ed25519 key or a longer RSA key: ssh-keygen -t ed25519",
         host=host.alias,
     )

@@ -10,6 +10,8 @@ from remora.core.shells import quote_words
 
 _DEBUG: Final = re.compile(r"^debug\d: ")
 _CLOSED_BY: Final = re.compile(r"^Connection (?:closed|reset) by \S+ port \d+\r?$", re.MULTILINE)
+_LET_IN: Final = re.compile(r"^Authenticated to ", re.MULTILINE)
+"""Said of a jump host, too, whose keys are nothing that the target has seen."""
 _GOODBYE: Final = re.compile(r"^Received disconnect from \S+ port \d+:11: ", re.MULTILINE)
 
 
@@ -148,7 +150,7 @@ def login_failure(host: Host, said: str) -> RemoraError:
     """Classify what ended ``ssh`` before the connection stood. `said` is its standard error."""
     words = plain_words(said)
     accepted = said.rfind("debug1: Server accepts key: ")
-    if accepted >= 0 and _CLOSED_BY.search(said, accepted):
+    if accepted >= 0 and _CLOSED_BY.search(said, accepted) and not _LET_IN.search(said, accepted):
         after = plain_words(said[accepted:])
         return login_cut(host, _CLOSED_BY.sub("", after).strip(), words)
     found = next(((kind, match) for kind in _KINDS if (match := kind.pattern.search(words))), None)
