@@ -1,5 +1,8 @@
 """The ports of the host that lead here, connection after connection."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import pytest
 from tests.support.dialling import Network, world_over
 from tests.support.egress_scene import LIMITS, echo
@@ -14,6 +17,16 @@ def ports_open(*ports: HostPort) -> list[int]:
     return [port.port for port in ports if port.port is not None]
 
 
+@asynccontextmanager
+async def on(ports: HostPorts, host: MemoryHost) -> AsyncIterator[None]:
+    """A connection to `host` that has come up."""
+    ports.enter(host)
+    try:
+        yield
+    finally:
+        await ports.leave()
+
+
 async def serve_nobody(stream: object) -> None:
     pass
 
@@ -22,13 +35,13 @@ def test_a_port_is_asked_for_again_until_the_connection_before_lets_go_of_it() -
     async def go() -> None:
         network = Network()
         ports = HostPorts("devbox", world_over(network), lambda: None)
-        async with ports.on(MemoryHost(lambda words: None)):
+        async with on(ports, MemoryHost(lambda words: None)):
             port = await ports.add(0, serve_nobody)
             number = port.port
             assert number == port.wanted
         assert port.port is None
         second = MemoryHost(lambda words: None, ports={number: echo})
-        async with ports.on(second):
+        async with on(ports, second):
             await network.clock.advance(1)
             assert ports_open(port) == []
             second.stop_port(number)
@@ -43,17 +56,17 @@ def test_a9_a_port_that_stays_taken_is_lost_with_its_password_and_no_other_is_ta
     async def go() -> None:
         network = Network()
         ports = HostPorts("devbox", world_over(network), lambda: None)
-        async with ports.on(MemoryHost(lambda words: None)):
+        async with on(ports, MemoryHost(lambda words: None)):
             port = await ports.add(0, serve_nobody)
             number = port.port
         assert number is not None
-        async with ports.on(MemoryHost(lambda words: None, ports={number: echo})):
+        async with on(ports, MemoryHost(lambda words: None, ports={number: echo})):
             await network.clock.advance(LIMITS.egress_port + 5)
             assert (port.port, port.lost) == (None, True)
             assert port.error is not None
             assert port.error.code is Code.EGRESS_REFUSED
             assert "password" in port.error.message
-        async with ports.on(MemoryHost(lambda words: None)):  # it is free again: whoever had it knows the password
+        async with on(ports, MemoryHost(lambda words: None)):  # it is free again: whoever had it knows the password
             await network.clock.advance(LIMITS.egress_port)
             assert port.port is None
 
@@ -63,7 +76,7 @@ def test_a9_a_port_that_stays_taken_is_lost_with_its_password_and_no_other_is_ta
 def test_a_host_that_forbids_listening_is_told_from_a_port_that_is_taken() -> None:
     async def go(host: MemoryHost) -> RemoraError:
         ports = HostPorts("devbox", world_over(Network()), lambda: None)
-        async with ports.on(host):
+        async with on(ports, host):
             with pytest.raises(RemoraError) as caught:
                 await ports.add(8080, serve_nobody)
         assert not ports.wanted

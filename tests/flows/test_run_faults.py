@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 
 import pytest
 from tests.support.fake_app_server import FakeAppServer, Peer
@@ -13,6 +14,7 @@ from tests.support.runs import PROMPT, of, report_of, run_to_end
 from tests.support.streams import link_lost
 
 from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError
+from remora.core.links import HostIdentity
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead
@@ -136,6 +138,44 @@ def test_f79_attempts_are_bounded_in_number_and_time() -> None:
             delays = [each.delay for each in of(Reconnecting, events)]
             assert 3 <= len(delays) <= 2 + 3 * 3
             assert sum(delays) <= 181
+
+    run(go())
+
+
+def test_b9_a_run_is_not_looked_for_at_another_machine_and_says_where_it_is() -> None:
+    def node(number: int) -> HostIdentity:
+        return HostIdentity(
+            host_key_fingerprint="SHA256:one",
+            machine_id="one",
+            boot_id=None,
+            account="me",
+            codex_home="/home/me/.codex",
+            node=f"node{number}",
+        )
+
+    async def play(thread: FakeThread, peer: Peer) -> None:
+        await thread.say(peer, "a", "hello")
+
+    async def go() -> None:
+        async with FakeThread(play).serve() as server:
+            connections = count(1)
+
+            @asynccontextmanager
+            async def connect(ahead: Ahead) -> AsyncIterator[LocalServer]:
+                async with server.connect(ahead) as connected:
+                    connected.identity = node(next(connections))
+                    yield connected
+
+            async def look(event: RunEvent) -> None:
+                if isinstance(event, Message):
+                    server.cut()
+
+            report = report_of(await run_to_end(connect, PROMPT, on_event=look))
+            assert (report.outcome, report.goes_on) == ("unknown", True)
+            assert report.error is not None
+            assert report.error.code == "host-changed"
+            assert ("me@node1" in report.error.message, "me@node2" in report.error.message) == (True, True)
+            assert [request["method"] for request in server.requests].count("thread/resume") == 0
 
     run(go())
 

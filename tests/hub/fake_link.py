@@ -83,7 +83,7 @@ class FakeLink:
         if self.crash is not None:
             raise self.crash
 
-    async def bring_up(self, dialogue: Dialogue) -> bool:
+    async def bring_up(self, dialogue: Dialogue, *, accepts_change: bool = False) -> bool:
         if self.liveness is Liveness.LIVE:
             return False
         self.dials += 1

@@ -17,6 +17,7 @@ from tests.support.streams import CuttableStream, ListeningStream, PipeStream, l
 from remora.adapters.system_clock import SystemClock
 from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode
+from remora.core.links import HostIdentity
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import RpcClient, open_rpc
@@ -32,6 +33,7 @@ class LocalServer:
     byte_path: StrEnum
     version: str | None
     folder: str | None
+    identity: HostIdentity | None = None
     user: str = "me"
     hostname: str = "localhost"
     owner: str | None = None

@@ -120,6 +120,7 @@ class Code(StrEnum):
     HUB_VERSION = "hub-version", Stage.HUB, Verdict.NEEDS_HUMAN
     LINK_MISSING = "link-missing", Stage.LINK, Verdict.NEEDS_HUMAN
     ALIAS_CHANGED = "alias-changed", Stage.LINK, Verdict.NEEDS_HUMAN
+    HOST_CHANGED = "host-changed", Stage.LINK, Verdict.NEEDS_HUMAN
     LINK_UNSUPPORTED = "link-unsupported", Stage.LINK, Verdict.NEEDS_INSTALL
     CLIENT_MISSING = "client-missing", Stage.LINK, Verdict.NEEDS_INSTALL
     CLIENT_UNSUPPORTED = "client-unsupported", Stage.LINK, Verdict.NEEDS_INSTALL

@@ -66,6 +66,24 @@ class HostIdentity:
             return False
         return (self.account, self.codex_home) == (other.account, other.codex_home)
 
+    def is_same_host(self, other: "HostIdentity") -> bool:
+        """Whether both, reached by one name with trusted keys, are one machine and account.
+
+        A machine may get another host key, and is not another one for that; where it says nothing else of itself, the
+        key decides.
+        """
+        if _differ(self.machine_id, other.machine_id) or _differ(self.node, other.node):
+            return False
+        if (self.account, self.codex_home) != (other.account, other.codex_home):
+            return False
+        told = self.machine_id is not None and other.machine_id is not None
+        return told or not _differ(self.host_key_fingerprint or None, other.host_key_fingerprint or None)
+
+    def describe(self) -> str:
+        """The machine and account in few words."""
+        machine = self.node or (f"the machine {self.machine_id[:8]}" if self.machine_id else "a machine without a name")
+        return f"{self.account}@{machine}"
+
     def runs_beside(self, other: "HostIdentity") -> bool:
         """Whether the two, both seen to run now, are two machines after all: no machine has two boots at once."""
         return _differ(self.boot_id, other.boot_id)

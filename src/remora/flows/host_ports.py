@@ -1,8 +1,8 @@
 """Ports of the host that lead here, on each connection of a link anew."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.link_faults import link_missing
@@ -69,18 +69,19 @@ class HostPorts:
             await dismiss(port.task)
         self._changed()
 
-    @asynccontextmanager
-    async def on(self, host: RemoteHost) -> AsyncIterator[None]:
-        """Have all of them on `host`, beside whatever is done inside."""
+    def enter(self, host: RemoteHost) -> None:
+        """Have all of them on `host` from now on, which has shown who it is."""
+        if self._host is host:
+            return
         self._host = host
         for port in self._ports:
             if not port.lost:
                 self._begin(port, host)
-        try:
-            yield
-        finally:
-            self._host = None
-            await dismiss(*(port.task for port in self._ports if port.task is not None))
+
+    async def leave(self) -> None:
+        """The host is gone, or is to be left: have none of them."""
+        self._host = None
+        await dismiss(*(port.task for port in self._ports if port.task is not None))
 
     def _begin(self, port: HostPort, host: RemoteHost) -> None:
         port.error = None

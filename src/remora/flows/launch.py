@@ -20,8 +20,10 @@ from remora.core.launching import (
     link_unsupported,
     plan_launch,
 )
+from remora.core.links import HostIdentity
 from remora.core.probes import HostFacts, ProcessIdentity, foreign_place, read_process
 from remora.core.settings import Limits
+from remora.flows.identity import identity_of
 from remora.flows.rpc import Asked, RpcClient, open_rpc
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
 from remora.flows.tunnel import Tunnel, open_tunnel
@@ -55,6 +57,7 @@ class AppServer:
     rpc: RpcClient
     user: str
     hostname: str
+    identity: HostIdentity
     facts: HostFacts
     plan: LaunchPlan
     socket: str | None
@@ -314,6 +317,7 @@ class _Launch:
             rpc=rpc,
             user=self._host.facts.user,
             hostname=self._host.facts.hostname,
+            identity=identity_of(self._host.facts, self._facts),
             facts=self._facts,
             plan=plan,
             socket=socket,

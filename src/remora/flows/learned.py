@@ -6,6 +6,7 @@ from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode
 from remora.core.links import HostIdentity
 from remora.core.probes import HostFacts
+from remora.flows.identity import identity_of
 from remora.flows.launch import AppServer
 from remora.flows.relay_start import RelayPlace, relay_place
 from remora.ports import ConnectionFacts
@@ -31,17 +32,11 @@ class Learned:
     @property
     def identity(self) -> HostIdentity:
         """What machine it is."""
-        return HostIdentity(
-            host_key_fingerprint=self.connection.host_key_fingerprint,
-            machine_id=self.facts.machine_id,
-            boot_id=self.facts.boot_id,
-            account=self.facts.account,
-            codex_home=self.facts.codex_home,
-            node=self.facts.node,
-        )
+        return identity_of(self.connection, self.facts)
 
     def describe(self, body: LinkBody) -> None:
         """Write it into the link's public form."""
+        body.identity = self.identity
         body.user = self.connection.user
         body.hostname = self.connection.hostname
         body.server_version = self.version

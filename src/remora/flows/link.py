@@ -165,14 +165,15 @@ class Link:
             finally:
                 self._gone.set()
 
-    async def bring_up(self, dialogue: Dialogue) -> bool:
+    async def bring_up(self, dialogue: Dialogue, *, accepts_change: bool = False) -> bool:
         """A person wants it: dial now if it is not live, asking through `dialogue`; whether anything changed.
 
-        Raises what stopped the attempt; the link then goes on as its policy says.
+        With `accepts_change` it may come up at another machine than before; what was attached there ends. Raises what
+        stopped the attempt; the link then goes on as its policy says.
         """
         if self.liveness is Liveness.LIVE:
             return False
-        with self._dialogue.lent(dialogue):
+        with self._dialogue.lent(dialogue), self._supervisor.accepting(accepts_change):
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:

@@ -10,6 +10,7 @@ from remora.core.egress import EgressRequest
 from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode
 from remora.core.link_faults import link_missing
+from remora.core.links import HostIdentity
 from remora.core.settings import Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import Asked, RpcClient, open_rpc
@@ -58,6 +59,7 @@ class LinkedServer:
     """What :class:`remora.flows.run.RunServer` asks for, as the link knows it."""
 
     rpc: RpcClient
+    identity: HostIdentity | None
     user: str
     hostname: str
     mode: LaunchMode
@@ -99,6 +101,7 @@ def _linked_server(rpc: RpcClient, body: LinkBody, folder: str) -> LinkedServer:
         raise link_missing(body.host, f"is not up ({body.liveness})")
     return LinkedServer(
         rpc=rpc,
+        identity=body.identity,
         user=body.user or "",
         hostname=body.hostname or "",
         mode=LaunchMode(body.launch_mode),

@@ -12,10 +12,12 @@ from remora.core.backoff import Backoff, may_retry
 from remora.core.errors import RemoraError
 from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode
+from remora.core.link_faults import host_changed
+from remora.core.links import HostIdentity
 from remora.core.settings import Limits
 from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch
-from remora.flows.launch import Ahead
+from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.opening import Opening
 from remora.flows.rpc import RpcClient
 from remora.flows.run_request import RunRequest
@@ -46,6 +48,8 @@ class RunServer(Protocol):
 
     @property
     def rpc(self) -> RpcClient: ...
+    @property
+    def identity(self) -> HostIdentity | None: ...
     @property
     def user(self) -> str: ...
     @property
@@ -151,6 +155,8 @@ class _Run:
         self._backoff = Backoff(total=limits.reconnect_total)
         self._new_spool = spool
         self._link: _Link | None = None
+        self._identity: HostIdentity | None = None
+        """The machine where the turn began."""
         self.silence = 0.0
         """For how long the host had owed an answer and said nothing when it was left."""
         self._wishes = [asyncio.ensure_future(interrupt.wait(times)) for times in (1, 2)]
@@ -230,9 +236,11 @@ class _Run:
     # -- one connection
 
     async def _open_link(self) -> _Link:
-        holder = Holder(partial(self._connect, self._turn.ahead))
+        # A connection that was made again is asked for nothing before it is known where it leads.
+        holder = Holder(partial(self._connect, self._turn.ahead if self._identity is None else nothing_ahead))
         try:
             server = await self._unless_stopped(holder.opened())
+            self._recognise(server)
         except BaseException:
             await holder.close()
             raise
@@ -241,6 +249,14 @@ class _Run:
         self._turn.survives = server.mode is not LaunchMode.ATTACHED
         self._link = _Link(server, holder, spool, self._clock.monotonic())
         return self._link
+
+    def _recognise(self, server: RunServer) -> None:
+        """Raises ``host-changed`` where the name led to another machine before: the turn is there, not here."""
+        before, now = self._identity, server.identity
+        if before is None:
+            self._identity = now
+        elif now is not None and not before.is_same_host(now):
+            raise host_changed(self._alias, before=before, now=now)
 
     async def _try_link(self) -> RemoraError | None:
         try:

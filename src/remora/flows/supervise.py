@@ -1,8 +1,8 @@
 """One connection after the other for one link, and everything inside it; never two at a time."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,7 +10,7 @@ from remora.core.errors import Code, RemoraError, TimeLimit
 from remora.core.hosts import Notice
 from remora.core.launching import LaunchRequest
 from remora.core.link_events import Broke, CameUp, Ended, Event, Failed, Lost
-from remora.core.link_faults import link_missing
+from remora.core.link_faults import host_changed, link_missing
 from remora.core.relay_faults import relay_failed
 from remora.core.session import Effect
 from remora.flows.aims import Aim, choose
@@ -72,6 +72,8 @@ class Supervisor:
         self._relay = self._new_relay()
         self._useful = False
         self._known_here = False
+        self._is_elsewhere = False
+        """Whether a relay heard of our session that may be on another machine: it proves nothing before a launch."""
         self._probe = asyncio.Event()
         self._orders: asyncio.Queue[asyncio.Future[str]] = asyncio.Queue()
         self.board = Board(changed)
@@ -81,6 +83,7 @@ class Supervisor:
         """From the last launch. A connection whose relay does not know us may lead elsewhere: it launches anew."""
         self.without_relay: Notice | None = None
         """Why the byte path is a plain one on a host that could have a relay."""
+        self._accepts_change = False
         self.stalled_since: float | None = None
         """By the wall clock."""
 
@@ -93,8 +96,11 @@ class Supervisor:
         lost: RemoraError | None = None
         try:
             aim, route = await choose(self.aims)
-            async with connect_route(route, aim.world, self._dialogue) as host, self._host_ports.on(host):
-                lost = await self._use(host)
+            async with connect_route(route, aim.world, self._dialogue) as host:
+                try:
+                    lost = await self._use(host)
+                finally:
+                    await self._host_ports.leave()
                 if lost is not None:
                     self._tell(Lost(lost, useful=self._useful))
         except RemoraError as error:
@@ -103,6 +109,15 @@ class Supervisor:
         finally:
             while not self._orders.empty():
                 _refuse(self._orders.get_nowait(), _not_live(self._alias))
+
+    @contextmanager
+    def accepting(self, change: bool) -> Iterator[None]:
+        """Inside, a person has said whether to go on at whatever machine the name leads to."""
+        before, self._accepts_change = self._accepts_change, self._accepts_change or change
+        try:
+            yield
+        finally:
+            self._accepts_change = before
 
     def served(self) -> None:
         """Somebody got something out of this connection."""
@@ -149,7 +164,7 @@ class Supervisor:
         `None` when it was told already. Raises when it did not become live.
         """
         known = self.learned
-        launch = known is None or known.place is None or not known.fits(host.facts)
+        launch = known is None or known.place is None or not known.fits(host.facts) or self._is_elsewhere
         self._known_here = False
         while True:
             if launch:
@@ -192,7 +207,12 @@ class Supervisor:
             host, self._request, clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True
         )
         async with opening as server:
-            self.learned = learn(host.facts, server, self.learned)
+            before, now = self.learned, learn(host.facts, server, self.learned)
+        if before is not None and not before.identity.is_same_host(now.identity):
+            if not self._accepts_change:
+                raise host_changed(self._alias, before=before.identity, now=now.identity)
+            await self._break_streams()
+        self.learned, self._is_elsewhere = now, False
         self.without_relay = None
         self.board.clear()
 
@@ -224,6 +244,7 @@ class Supervisor:
             self.without_relay = None
             proven = launched or attachment.resumed
             if not proven and not self._known_here:
+                self._is_elsewhere = True
                 return relay_failed("The relay on the host does not know this link any more.")
             return await self._attend(host, RelayWay(self._relay, self._world.nonce), attachment, live, proven=proven)
 
@@ -234,6 +255,7 @@ class Supervisor:
             if self.way is None:
                 self.way = way
                 self._changed()
+            self._host_ports.enter(host)
             if not live.seen:
                 live.seen, self._useful, self._known_here = True, False, True
                 self._tell(CameUp())

@@ -152,7 +152,7 @@ async def _access(
             await client.connect(alias, ssh_config, meaning, host=host, dialogue=dialogue)
         except RemoraError as error:
             if error.stage in _HUB_TROUBLE:
-                return None, None
+                return None, Notice(error.code, f"{error.message} This uses a connection of its own.")
             raise
     return HubLink(client, link, meaning), None
 

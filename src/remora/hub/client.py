@@ -61,11 +61,12 @@ class HubClient:
         dialogue: Dialogue | None,
         hold: bool = True,
     ) -> AsyncIterator[tuple[control.Connected, AsyncGenerator[control.Status, None]]]:
-        """:meth:`connect`, and nobody else's wish lets the link end when the body is left.
+        """:meth:`connect`, wherever the name leads, and nobody else's wish lets the link end when the body is left.
 
         Also yields the states that follow; they end, with an error, when the hub does.
         """
-        async with self._talk(self._connect(alias, ssh_config, meaning, host, dialogue, hold=hold)) as talk:
+        request = self._connect(alias, ssh_config, meaning, host, dialogue, hold=hold, accepts_change=True)
+        async with self._talk(request) as talk:
             connected = await talk.reply(control.Connected, dialogue)
             try:
                 async with aclosing(talk.states()) as states:
@@ -164,6 +165,7 @@ class HubClient:
         *,
         hold: bool = False,
         again: bool = False,
+        accepts_change: bool = False,
     ) -> control.Connect:
         return control.Connect(
             alias=alias,
@@ -175,6 +177,7 @@ class HubClient:
             asks=dialogue is not None,
             hold=hold,
             again=again,
+            accepts_change=accepts_change,
         )
 
     async def _ask(self, request: control.Request, kind: type[R]) -> R:

@@ -165,7 +165,7 @@ class Registry:
                 self._want(held, meant, request)
                 return Connected(changed=known is None, link=self._body(held, meant))
             try:
-                changed = await held.link.bring_up(dialogue)
+                changed = await held.link.bring_up(dialogue, accepts_change=request.accepts_change)
             except RemoraError as error:
                 if known is None and (request.hold or not _is_worth_keeping(error, again=request.again)):
                     await self._drop(held)

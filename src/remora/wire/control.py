@@ -55,6 +55,7 @@ class Hello(msgspec.Struct, kw_only=True, tag="hello"):
 class Connect(msgspec.Struct, kw_only=True, tag="connect"):
     """Have a link to `alias`, live, as the caller means it. Questions come back on this connection while `asks`.
 
+    With `accepts_change` a link that stands still because its name leads to another machine goes on there.
     With `hold` the link is wanted only for as long as this connection stands, unless somebody wants it for longer.
     With `again` it was there before, in a hub that is no more: one that exists is left to itself, and so is one
     that is never to be dialled unasked; a new one stays when it cannot be live at once, unless that is hopeless.
@@ -69,6 +70,7 @@ class Connect(msgspec.Struct, kw_only=True, tag="connect"):
     asks: bool = False
     hold: bool = False
     again: bool = False
+    accepts_change: bool = False
 
     @property
     def meant_name(self) -> MeantName:

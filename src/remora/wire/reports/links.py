@@ -4,6 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
+from remora.core.links import HostIdentity
 from remora.core.markers import Marker
 from remora.wire.reports import Document, ErrorBody, NoticeBody, Report
 
@@ -71,6 +72,7 @@ class LinkBody(msgspec.Struct, kw_only=True):
     stalled_since: float | None = None
     next_attempt: float | None = None
     error: ErrorBody | None = None
+    identity: HostIdentity | None = None
     user: str | None = None
     hostname: str | None = None
     server_version: str | None = None
