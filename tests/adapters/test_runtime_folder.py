@@ -102,6 +102,27 @@ def test_a_session_folder_that_others_can_enter_is_not_used(short: Path, mode: i
     assert _private(found)
 
 
+@pytest.mark.parametrize("damage", ["file", "link", "open", "parent"])
+def test_a_usual_folder_that_is_damaged_is_told_and_no_second_hub_begins_elsewhere(short: Path, damage: str) -> None:
+    session = short / "session"
+    session.mkdir(mode=0o700)
+    environment = {"XDG_RUNTIME_DIR": str(session)}
+    folder = session / "remora"
+    if damage in ("open", "parent"):
+        assert runtime_folder(environment, temporary=short) == folder
+        (folder if damage == "open" else session).chmod(0o777)
+    elif damage == "file":
+        folder.write_text("")
+    else:
+        folder.symlink_to(short)
+    with pytest.raises(LaunchProblem) as caught:
+        runtime_folder(environment, temporary=short)
+    assert caught.value.code is Code.RUNTIME_FOLDER_UNUSABLE
+    assert str(folder) in caught.value.message
+    assert f"mv {folder}" in caught.value.next_step
+    assert sorted(short.iterdir()) == [session]
+
+
 def test_a_relative_session_folder_is_ignored(short: Path) -> None:
     assert runtime_folder({"XDG_RUNTIME_DIR": "run"}, temporary=short).is_absolute()
 

@@ -1,6 +1,7 @@
 """The private folder on this machine in which the sockets lie."""
 
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Iterator, Mapping
@@ -25,7 +26,8 @@ def runtime_folder(environment: Mapping[str, str] = os.environ, *, temporary: Pa
 
     The first that serves of: ``$XDG_RUNTIME_DIR/remora``, the system's usual place, and a folder in `temporary`, which
     other users may write to: what lies there already must be a real folder of this user. The order does not depend
-    on ``TMPDIR``, so that all sessions of a user meet. Raises
+    on ``TMPDIR``, so that all sessions of a user meet. A place where something lies that cannot be used is not passed
+    over: a hub may live there, and there is never a reason for two. Raises
     :class:`~remora.core.errors.LaunchProblem` (``runtime-folder-unusable``) with the reason for each place.
     """
     reasons = []
@@ -34,6 +36,14 @@ def runtime_folder(environment: Mapping[str, str] = os.environ, *, temporary: Pa
         if reason is None:
             return folder
         reasons.append(f"{folder}: {reason}")
+        if not environment.get(OVERRIDE) and os.path.lexists(folder):
+            raise LaunchProblem(
+                Code.RUNTIME_FOLDER_UNUSABLE,
+                f"{folder} is the place for the sockets, and it cannot be used: {reason}.",
+                next_step="Mend it, or move it away; it is made again: "
+                + shlex.join(("mv", str(folder), f"{folder}.old")),
+                seen="\n".join(reasons),
+            )
     named = environment.get(OVERRIDE)
     raise LaunchProblem(
         Code.RUNTIME_FOLDER_UNUSABLE,
