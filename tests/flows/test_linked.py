@@ -17,6 +17,7 @@ from remora.flows.linked import open_linked_server
 from remora.flows.opening import Opening
 from remora.flows.run_request import RunRequest
 from remora.ports import ByteStream
+from remora.wire.reports import NoticeBody
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 
@@ -62,6 +63,7 @@ class FakeAccess:
     server: FakeAppServer
     launched: bool = True
     missing: bool = False
+    notices: tuple[str, ...] = ()
     flights: Flights = field(default_factory=Flights)
 
     async def body(self) -> LinkBody:
@@ -78,6 +80,7 @@ class FakeAccess:
             server_version="9.9.9",
             launch_mode="adopted" if self.launched else None,
             byte_path="relay",
+            notices=[NoticeBody(code=code, message=code) for code in self.notices],
         )
 
     async def open_server(self) -> ByteStream:
@@ -148,5 +151,15 @@ def test_a_link_that_never_came_up_is_no_server() -> None:
                 ):
                     pass
             assert caught.value.code is Code.LINK_MISSING
+
+    run(go())
+
+
+def test_what_the_login_of_a_link_said_is_not_said_again_by_each_run() -> None:
+    async def go() -> None:
+        async with FakeThread(quiet).serve() as server:
+            access = FakeAccess(server, notices=("host-key-accepted", "openssh-used", "plain-links"))
+            async with open_linked_server(access, None, clock=SystemClock(), limits=DEFAULT_LIMITS) as link:
+                assert [notice.code for notice in link.notices] == ["plain-links"]
 
     run(go())

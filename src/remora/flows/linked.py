@@ -50,8 +50,20 @@ class LinkAccess(Protocol):
         ...
 
 
-_OF_THE_LOGIN: Final = frozenset({"host-key-accepted"})
-"""Notices that tell what happened at the login of the link, and was said then."""
+_OF_THE_LOGIN: Final = frozenset(
+    {
+        "agent-unreachable",
+        "certificate-missing",
+        "control-master-unused",
+        "host-certificate-invalid",
+        "host-key-accepted",
+        "identity-file-missing",
+        "openssh-used",
+        "option-not-honoured",
+        "security-key-file",
+    }
+)
+"""Notices about the login of the link, which were told when it was made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
