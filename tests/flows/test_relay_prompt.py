@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 
 from tests.support.loop import run
 
@@ -25,6 +26,7 @@ class Line:
         self.broken = False
         self._room = asyncio.Event()
         self._incoming: asyncio.Queue[bytes] = asyncio.Queue()
+        self._listener: Callable[[bytes], None] | None = None
 
     @property
     def prompt(self) -> bool:
@@ -53,8 +55,16 @@ class Line:
     async def close(self) -> None:
         pass
 
+    def listen(self, listener: Callable[[bytes], None]) -> None:
+        while not self._incoming.empty():
+            listener(self._incoming.get_nowait())
+        self._listener = listener
+
     def answer(self, data: bytes) -> None:
-        self._incoming.put_nowait(data)
+        if self._listener is not None:
+            self._listener(data)
+        else:
+            self._incoming.put_nowait(data)
 
     def take(self) -> bytes:
         taken = bytes(self.written)
@@ -128,5 +138,75 @@ def test_a_connection_that_breaks_at_once_is_lost_for_the_session_and_not_for_th
             lost = await attachment.wait_lost()
             assert isinstance(lost, RemoraError)
             assert lost.code is Code.CONNECTION_LOST
+
+    run(go())
+
+
+class _Near:
+    """A client that notes what it is given."""
+
+    def __init__(self) -> None:
+        self.given = b""
+        self.ended = self.gone = False
+
+    def take(self, data: bytes) -> None:
+        self.given += data
+
+    def take_end(self) -> None:
+        self.ended = True
+
+    def cut(self) -> None:
+        self.gone = True
+
+    def resume(self) -> None:
+        raise AssertionError("nothing was held")
+
+
+def test_a_carried_client_has_its_answer_in_the_moment_it_comes() -> None:
+    async def go() -> None:
+        session, line, reader, far = laptop(), Line(), FrameReader(), Session(DEFAULT_LIMITS.relay_window, ByteQueue)
+        line.answer(welcome())
+        async with session.attach(line):
+            near, served, left = _Near(), [], []
+            await asyncio.sleep(0)
+            line.take()
+            carried = session.carry(
+                "port:5173", near, served=lambda: served.append(True), left=lambda: left.append(True)
+            )
+            assert carried is not None
+            carried.take(b"question")
+            session.flush()
+            (opened, asked) = reader.feed(line.take())
+            assert (opened.kind, asked.kind, asked.payload) == (frames.OPEN, frames.DATA, b"question")
+            far.receive(opened)
+            far.receive(asked)
+            stream = far.streams[opened.stream]
+            stream.source.put(b"answer")  # type: ignore[attr-defined]
+            far.touch(stream)
+            far.end(stream)
+            line.answer(b"".join(far.take_output(1 << 20)))
+            assert (near.given, near.ended, served) == (b"answer", True, [True])
+            carried.close()
+            session.flush()
+            assert [frame.kind for frame in reader.feed(line.take())] == [frames.CLOSE]
+            assert session.streams == 0
+            assert left == [True]
+
+    run(go())
+
+
+def test_what_does_not_fit_ends_the_connection_and_its_clients() -> None:
+    async def go() -> None:
+        session, line = laptop(), Line()
+        line.answer(welcome())
+        async with session.attach(line) as attachment:
+            near = _Near()
+            await asyncio.sleep(0)
+            session.carry("port:5173", near, served=lambda: None, left=lambda: None)
+            session.flush()
+            line.answer(b"no frame at all, and long enough for one")
+            assert attachment.lost
+            assert near.gone
+            line.answer(b"more of it")
 
     run(go())

@@ -39,6 +39,14 @@ class Handover:
             raise RuntimeError("this process cannot be written to at once")
         self._promptly.write_now(data)
 
+    def listen(self, listener: Callable[[bytes], None]) -> None:
+        """See :class:`remora.ports.PromptStream`; what comes from a process that is none can only be read."""
+        if self._promptly is not None:
+            first, self._first = self._first, b""
+            if first:
+                listener(first)
+            self._promptly.listen(listener)
+
     async def write_eof(self) -> None:
         """See :class:`remora.ports.ByteStream`."""
         await self._process.write_eof()

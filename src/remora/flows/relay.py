@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from typing import Final
 
 from remora.core.errors import Code, RemoraError, TimeLimit
@@ -204,26 +205,44 @@ class RelaySession:
         self, connection: ByteStream, reader: FrameReader, rest: list[Frame], attachment: Attachment
     ) -> None:
         try:
-            came = rest
-            while True:
-                for frame in came:
-                    self._take(frame, attachment)
-                self._sweep()
-                if self._session.has_output:
-                    self._rouse()
-                if self._session.owes_ack:
-                    self._owing.set()
-                data = await connection.read(_PIECE)
-                if not data:
-                    attachment.lose(relay_failed("The relay on the host let go of the connection."))
-                    return
-                came = reader.feed(data)
-                attachment.note(heard=True, owed=self._session.awaits_ack)
-        except ProtocolBreak as error:
-            self._abandon(error)
-            attachment.lose(relay_failed("The relay on the host sent what does not fit.", str(error)))
+            self._take_all(rest, attachment)
+            if isinstance(connection, PromptStream):
+                connection.listen(partial(self._hear, reader, attachment))
+            while data := await connection.read(_PIECE):
+                self._hear(reader, attachment, data)
+            attachment.lose(relay_failed("The relay on the host let go of the connection."))
         except RemoraError as error:
             attachment.lose(error)
+
+    def _hear(self, reader: FrameReader, attachment: Attachment, data: bytes) -> None:
+        """Bytes came."""
+        if attachment.lost:
+            return
+        try:
+            came = reader.feed(data)
+        except ProtocolBreak as error:
+            self._give_up(error, attachment)
+        else:
+            self._take_all(came, attachment)
+
+    def _take_all(self, came: list[Frame], attachment: Attachment) -> None:
+        """Do what frames ask, then answer them together."""
+        try:
+            for frame in came:
+                self._take(frame, attachment)
+        except ProtocolBreak as error:
+            self._give_up(error, attachment)
+            return
+        attachment.note(heard=True, owed=self._session.awaits_ack)
+        self._sweep()
+        if self._session.has_output:
+            self._rouse()
+        if self._session.owes_ack:
+            self._owing.set()
+
+    def _give_up(self, error: ProtocolBreak, attachment: Attachment) -> None:
+        self._abandon(error)
+        attachment.lose(relay_failed("The relay on the host sent what does not fit.", str(error)))
 
     def _take(self, frame: Frame, attachment: Attachment) -> None:
         if frame.kind == frames.PING and len(self._urgent) >= _MOST_URGENT:
@@ -232,14 +251,12 @@ class RelaySession:
             self.send_now(frames.encode(frames.PONG, frame.payload))
         elif frame.kind == frames.PONG:
             attachment.answered(frame.payload)
-            attachment.note(heard=True, owed=self._session.awaits_ack)
         elif frame.kind == frames.LEAVING:
             attachment.lose(host_shuts_down())
         elif frame.kind == frames.BYE:
             attachment.lose(relay_failed("The relay on the host ended this connection.", decode(frame.payload)))
         else:
             self._deliver(frame)
-            attachment.note(heard=True, owed=self._session.awaits_ack)
 
     def _deliver(self, frame: Frame) -> None:
         event = self._session.receive(frame)

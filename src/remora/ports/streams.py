@@ -31,7 +31,7 @@ class ByteStream(Protocol):
 
 @runtime_checkable
 class PromptStream(ByteStream, Protocol):
-    """A stream that can also be written to without waiting."""
+    """A stream that can also be written to, and listened to, without waiting."""
 
     @property
     def prompt(self) -> bool:
@@ -40,6 +40,13 @@ class PromptStream(ByteStream, Protocol):
 
     def write_now(self, data: bytes) -> None:
         """Send all of `data`; only while :attr:`prompt`."""
+        ...
+
+    def listen(self, listener: Callable[[bytes], None]) -> None:
+        """Give `listener` what comes, in the moment it comes. What is not given to it, the end at least, can be read.
+
+        Nothing is held back for it, and it may not raise.
+        """
         ...
 
 

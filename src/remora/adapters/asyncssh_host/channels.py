@@ -37,6 +37,7 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
         self._channel: SSHChannel[bytes] | None = None
         self._output = Inbox()
         self._errors = Inbox()
+        self._listener: Callable[[bytes], None] | None = None
         self._held = False
         self._eof_sent = False
         self._writable = asyncio.Event()
@@ -78,6 +79,14 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
     def write_now(self, data: bytes) -> None:
         """See :class:`remora.ports.PromptStream`."""
         self._send(data)
+
+    def listen(self, listener: Callable[[bytes], None]) -> None:
+        """See :class:`remora.ports.PromptStream`."""
+        while waiting := self._output.take(_INBOX_HIGH):
+            listener(waiting)
+        self._listener = listener
+        if self._held:
+            self._release()
 
     async def write_eof(self) -> None:
         """See :class:`remora.ports.ByteStream`."""
@@ -135,6 +144,9 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Keep what came; beyond the high mark the channel holds the rest back and so does the far side."""
+        if datatype is None and self._listener is not None:
+            self._listener(data)
+            return
         inbox = self._output if datatype is None else self._errors
         inbox.put(data)
         if not self._held:
