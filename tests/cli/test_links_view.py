@@ -137,7 +137,7 @@ def test_one_link_tells_all_that_is_known() -> None:
     for words in (
         "live, stalled for 3 min",
         "me@devbox.example",
-        "  provision ready, manifest abc",
+        "  provision provisioned, manifest abc",
         "box",
         "0.169.0 detached (started by remora)",
         "relay",
@@ -209,3 +209,17 @@ def test_the_hub_is_shown() -> None:
     assert "1 link" in shown
     show_hub_state(page, HubReport(hub=HubBody(running=False)), done="")
     assert "The hub does not run." in "\n".join(_lines(screen))
+
+
+def test_a3_a_link_whose_name_means_something_else_now_is_told_from_the_one_that_has_the_name() -> None:
+    notice = NoticeBody(code="alias-changed", message="devbox means me@new:22 now, and its link leads to me@old:22.")
+    page, screen = _page(120)
+    show_links(
+        page,
+        _status(_link(leads_to="me@old:22", notices=[notice]), _link(leads_to="me@new:22")),
+        alias=None,
+        verbosity=0,
+    )
+    old, new = (line for line in _lines(screen) if "devbox" in line)
+    assert ("live, outdated" in old, "me@old:22" in old) == (True, True)
+    assert ("outdated" in new, "me@new:22" in new) == (False, True)

@@ -12,6 +12,7 @@ from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
 from remora.core.awaited import Awaited
+from remora.core.meanings import Meaning
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.unattended import UnattendedDialogue
 from remora.flows.wait import wait_for_hosts
@@ -27,6 +28,10 @@ _MINUTE = 60.0
 async def no_links() -> AsyncGenerator[StatusReport, None]:
     yield StatusReport(hub=HubBody(running=False), links=[])
     await asyncio.Event().wait()
+
+
+async def meaning(alias: str) -> Meaning:
+    return Meaning("me@there:22", "there", "")
 
 
 async def waited(
@@ -47,6 +52,7 @@ async def waited(
         ssh_config=None,
         seconds=seconds,
         codex={},
+        resolve=meaning,
     )
     async with aclosing(waiting) as progress:
         async for step in progress:
@@ -82,8 +88,9 @@ def test_a_refused_login_ends_the_wait_at_once() -> None:
     assert (report.exit_code, len(network.dials)) == (6, 1)
 
 
-def link(liveness: str, *threads: str, ssh_config: str | None = None) -> StatusReport:
+def link(liveness: str, *threads: str, ssh_config: str | None = None, mark: str = "there") -> StatusReport:
     body = LinkBody(
+        mark=mark,
         host="other",
         aliases=["other", "devbox"],
         ssh_config=ssh_config,
@@ -104,6 +111,7 @@ def test_live_and_idle_are_what_the_hub_says_and_nobody_is_dialled() -> None:
     async def states() -> AsyncGenerator[StatusReport, None]:
         for state in (
             link("live", ssh_config="/another/config"),
+            link("live", mark="where the name led before"),
             link("connecting"),
             link("live", "one", "two"),
             link("live"),

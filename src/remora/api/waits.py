@@ -33,9 +33,11 @@ async def wait_for_hosts(
     from remora.flows.unattended import UnattendedDialogue
     from remora.flows.wait import wait_for_hosts as wait
     from remora.hub.client import config_name
+    from remora.hub.meanings import Meanings
     from remora.hub.watching import watch_hubs
 
     world = wiring.default_world(ssh_config, settings=settings)
+    meanings = Meanings(ssh_config, settings.limits)
     waiting = wait(
         aliases,
         awaited,
@@ -45,6 +47,7 @@ async def wait_for_hosts(
         ssh_config=config_name(ssh_config),
         seconds=seconds,
         codex={alias: settings.host(alias).codex for alias in aliases},
+        resolve=lambda alias: meanings.of(alias, settings.host(alias)),
     )
     async with aclosing(waiting) as progress:
         async for step in progress:

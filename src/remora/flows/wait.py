@@ -1,7 +1,7 @@
 """Waiting until hosts are what is asked for: provisioned, ready, linked, or at rest."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -9,6 +9,7 @@ from remora.core.awaited import MARKED, Awaited, Seen, not_ready
 from remora.core.checks import combined_exit_code
 from remora.core.errors import ExitCode, RemoraError, own_failure
 from remora.core.links import Liveness
+from remora.core.meanings import Meaning
 from remora.flows.check import check_hosts
 from remora.flows.marker_watch import watch_marker
 from remora.flows.side_by_side import SideBySide
@@ -22,6 +23,8 @@ from remora.wire.reports.wait import WaitMoved, WaitProgress, WaitReport, WaitRe
 _LINKED: Final = frozenset({Awaited.LIVE, Awaited.IDLE})
 States = AsyncGenerator[StatusReport, None]
 """All links of the hub, now and at each change; without a hub there are none."""
+Resolve = Callable[[str], Awaitable[Meaning]]
+"""What an alias means now."""
 
 
 async def wait_for_hosts(
@@ -34,18 +37,20 @@ async def wait_for_hosts(
     ssh_config: str | None,
     seconds: float | None,
     codex: Mapping[str, str | None],
+    resolve: Resolve,
 ) -> AsyncGenerator[WaitProgress, None]:
     """Wait until each of `aliases` is all of `awaited`, at most `seconds`; side by side.
 
     What hosts are comes as it changes, a host when it is decided, and the report, in the order asked, at the end. One
     whose provisioning has failed, or that cannot be reached for good, is decided at once. `states` is closed in the
-    end; links count when they have the alias and `ssh_config`. `codex` is the program that each host is checked for.
+    end; links count when they have the alias and `ssh_config`, and lead to what `resolve` says the alias means. `codex`
+    is the program that each host is checked for.
     Close the iterator to stop.
     """
     waits = {alias: _Wait(alias, awaited, world, dialogue, codex.get(alias)) for alias in dict.fromkeys(aliases)}
     waiting: SideBySide[WaitMoved | WaitResult] = SideBySide()
     linked = _LINKED.intersection(awaited)
-    following = [asyncio.create_task(_follow(states, waits, ssh_config))] if linked else []
+    following = [asyncio.create_task(_follow(states, waits, ssh_config, resolve))] if linked else []
     done: dict[str, WaitResult] = {}
     try:
         async with aclosing(waiting.run(wait.run(waiting.tell, seconds) for wait in waits.values())) as news:
@@ -62,14 +67,19 @@ async def wait_for_hosts(
     yield WaitReport(ok=not failed, exit_code=int(code), awaited=[one.value for one in awaited], hosts=hosts)
 
 
-async def _follow(states: States, waits: "dict[str, _Wait]", ssh_config: str | None) -> None:
+async def _follow(states: States, waits: "dict[str, _Wait]", ssh_config: str | None, resolve: Resolve) -> None:
     """Tell each host's wait about its link."""
     try:
         async with aclosing(states) as coming:
             async for state in coming:
                 for alias, wait in waits.items():
-                    links = (link for link in state.links if alias in link.aliases and link.ssh_config == ssh_config)
-                    wait.see_link(next(links, None))
+                    named = [link for link in state.links if alias in link.aliases and link.ssh_config == ssh_config]
+                    try:
+                        mark = (await resolve(alias)).mark if named else None
+                    except RemoraError as error:
+                        wait.give_up(error)
+                        continue
+                    wait.see_link(next((link for link in named if link.mark == mark), None))
     except RemoraError as error:
         for wait in waits.values():
             wait.give_up(error)

@@ -63,9 +63,8 @@ def egress_line(body: EgressBody) -> str:
 
 def egress_advice(body: EgressBody) -> list[str]:
     """What to set on the host, as lines to copy, who may use it, and how long it lasts."""
-    lasting = (
-        f"It lasts as long as the link and the hub. The same command with --port {body.port} brings it back as it was."
-    )
+    another = "" if body.shape == "direct" or not body.password else ", with another password"
+    lasting = f"It lasts as long as the link and the hub. To open it again{another}: the same with --port {body.port}."
     if body.shape == "direct":
         return [
             f"On the host it is 127.0.0.1:{body.port}; for codex, in a [model_providers.NAME] of its config.toml:",
@@ -154,9 +153,8 @@ def _show_link(page: Page, link: LinkBody, *, verbosity: int) -> None:
     state = Text.assemble((_state(link), style_of(link)), (f" for {_ago(link.since)}", "dim"))
     page.line(Text.assemble(remote(link.host, "bold"), " is ", state))
     also = [alias for alias in link.aliases if alias != link.host]
-    where = f"{link.user}@{link.hostname}" if link.user and link.hostname else ""
     rows = (
-        ("account", where),
+        ("account", _place(link)),
         ("also", ", ".join(also)),
         ("server", server_of(link)),
         ("codex", link.codex_path or ""),
@@ -203,7 +201,8 @@ def style_of(link: LinkBody) -> str:
 
 
 def _state(link: LinkBody) -> str:
-    return f"{link.liveness}, stalled" if link.stalled_since is not None else link.liveness
+    outdated = any(notice.code == Code.ALIAS_CHANGED for notice in link.notices)
+    return f"{link.liveness}{', stalled' * (link.stalled_since is not None)}{', outdated' * outdated}"
 
 
 def server_of(link: LinkBody) -> str:
@@ -257,8 +256,9 @@ def _unready(link: LinkBody) -> Text:
     return Text(f"{said.readiness}{step}", style="red" if said.readiness == Readiness.FAILED else "yellow")
 
 
-def _account(link: LinkBody) -> Text:
-    return remote(f"{link.user}@{link.hostname}" if link.user and link.hostname else "", "dim", one_line=True)
+def _place(link: LinkBody) -> str:
+    """Where it leads: as its name meant, or as the connection was made."""
+    return link.leads_to or (f"{link.user}@{link.hostname}" if link.user and link.hostname else "")
 
 
 _Cell = Callable[[LinkBody], Text]
@@ -272,7 +272,7 @@ _COLUMNS: Final[tuple[tuple[str, _Cell], ...]] = (
     ("SERVER", lambda link: remote(f"{link.server_version or ''} {link.launch_mode or ''}".strip(), one_line=True)),
     ("CLIENTS", lambda link: Text(str(link.clients) if link.clients else "")),
     ("THROUGH", lambda link: Text(link.byte_path or "")),
-    ("ACCOUNT", _account),
+    ("ACCOUNT", lambda link: remote(_place(link), "dim", one_line=True)),
 )
 
 
