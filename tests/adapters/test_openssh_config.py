@@ -231,7 +231,7 @@ def test_an_ipv6_address_is_an_alias(tmp_path: Path) -> None:
 
 
 def test_a_refusal_of_the_configuration_is_told_in_its_words(tmp_path: Path, program: Program) -> None:
-    """RefuseConnection, from OpenSSH 10.0 on."""
+    """RefuseConnection, of an OpenSSH newer than 10.0."""
     fake = program("echo '/h/config line 3: RefuseConnection: use the bastion' >&2; exit 255")
     error = _refused(_config(tmp_path, "Host a\n"), "a", program=fake)
     assert "use the bastion" in error.message

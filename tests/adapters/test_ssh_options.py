@@ -309,3 +309,23 @@ def test_the_advice_for_the_unknown_key_of_a_jump_leads_to_that_jump(tmp_path: P
             laptop.log_in()
         words = f"ssh -F {config} -l {jump.user} -p {jump.port} -- 127.0.0.1"
         assert raised.value.next_step.endswith(words)
+
+
+@pytest.mark.parametrize(("known", "lets_in"), [("exit 1", False), ("exit 0", True)])
+def test_what_restricts_a_jump_host_is_honoured_for_the_whole_route(tmp_path: Path, known: str, lets_in: bool) -> None:
+    with SystemSshd(tmp_path) as jump, SystemSshd(tmp_path) as server:
+        command = script(tmp_path / "known", known)
+        config = tmp_path / "config"
+        config.write_text(
+            jump.ssh_config("jump", extra=[f"KnownHostsCommand {command}"])
+            + server.ssh_config(extra=["ProxyJump jump"])
+        )
+        with both_transports(config) as laptop:
+            if lets_in:
+                (notice,) = laptop.log_in().notices
+                assert "jump" in notice.message
+            else:
+                with pytest.raises(HostKeyProblem):
+                    laptop.log_in()
+            assert laptop.dialled == [Transport.BUILT_IN, Transport.OPENSSH]
+        assert server.accepted_logins() == jump.accepted_logins() == int(lets_in)

@@ -99,7 +99,8 @@ _KINDS: Final = (
         Unreachable,
         Code.KEY_EXCHANGE_FAILED,
         "{alias} and the system's ssh have no {what} in common.",
-        "Compare KexAlgorithms, Ciphers, MACs and HostKeyAlgorithms of the host with the lists above.",
+        "Compare KexAlgorithms, Ciphers, MACs and HostKeyAlgorithms of the host with the lists above, or install "
+        "a newer OpenSSH here.",
     ),
     _kind(
         r"stdio forwarding failed",
