@@ -12,7 +12,15 @@ from tests.support.run_events import ANSWER, HOSTILE, REPORT, THREAD, hostile_ru
 
 from remora.cli.render.page import Page, speaks_unicode
 from remora.cli.render.run import PlainAnswer, RunView
-from remora.wire.reports.run import CommandCompleted, CommandOutput, CommandStarted, Message, RunEvent, ThreadReady
+from remora.wire.reports.run import (
+    CommandCompleted,
+    CommandOutput,
+    CommandStarted,
+    Message,
+    RunEvent,
+    ThreadReady,
+    Warned,
+)
 
 COLOUR = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
 _OUR_ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\??\d*[hlAGK]|\r")
@@ -168,6 +176,15 @@ def test_output_of_two_commands_at_once_stands_below_its_command() -> None:
 def test_a_multi_line_command_cannot_write_at_the_edge_where_remora_writes() -> None:
     _, activity = on_pipe([CommandStarted(item_id="c", command="true\n→ accept by you", folder="")])
     assert "\n→" not in activity
+
+
+def test_a_command_that_ends_below_something_else_is_named_again() -> None:
+    events: list[RunEvent] = [
+        CommandStarted(item_id="a", command="first", folder=""),
+        Warned(message="exit 0"),
+        CommandCompleted(item_id="a", command="first", folder="", status="failed", exit_code=1),
+    ]
+    assert on_pipe(events)[1] == "\n$ first\n! exit 0\n\n$ first  (goes on)\n└ exit 1\n"
 
 
 LATE: list[RunEvent] = [

@@ -78,9 +78,10 @@ class CommandView:
             if running.held and self._now() - running.since >= _PATIENCE:
                 self._print_held(key, running)
 
-    def leave(self) -> None:
-        """Something else was printed: the next output names its command again."""
-        self._current = None
+    def leave(self, *, about: tuple[str | None, str | None] | None = None) -> None:
+        """Something else is printed: the next output names its command again, unless it is `about` that command."""
+        if about is None or about != self._current:
+            self._current = None
 
     def end(self) -> None:
         """The run has ended: what was seen of commands that did not end is printed as it came."""

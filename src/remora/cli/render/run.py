@@ -36,6 +36,17 @@ _LEFT_OUT_WHEN_QUIET: Final = (
 )
 _MARGIN: Final = 2
 _EDGE: Final = Text("│ ", style="dim")
+_BETWEEN_NOTHING: Final = (
+    events.CommandStarted,
+    events.CommandOutput,
+    events.CommandCompleted,
+    events.TurnStarted,
+    events.TokenUsage,
+    events.TextDelta,
+    events.ReviewStarted,
+    events.ApprovalResolved,
+)
+"""What stands with the output of a command, or prints nothing; after anything else the command is named again."""
 _STEP_MARKS: Final = {"completed": "[x] ", "in-progress": "[>] ", "pending": "[ ] "}
 
 
@@ -134,6 +145,8 @@ class RunView:
             return  # its whole message comes; the tokens are those of a thread of its own
         if not isinstance(event, events.TextDelta | events.Message | events.TokenUsage):
             self._end_message()
+        if not isinstance(event, _BETWEEN_NOTHING):
+            self._commands.leave(about=_decided_item(event))
         self._VIEWS[type(event)](self, event)
         self._changed = True
 
@@ -194,7 +207,6 @@ class RunView:
     def _whole_message(self, event: events.Message) -> None:
         if event.subagent is not None:
             self._end_message()
-            self._commands.leave()
             self._page.line()
             self._page.line(remote(event.text), prefix=Text(f"· {event.subagent}: ", style="dim"))
             return
@@ -290,7 +302,6 @@ class RunView:
     def _approval_requested(self, event: events.ApprovalRequested) -> None:
         if event.item_id and event.diff:
             self._shown_diffs.add((event.thread_id, event.item_id))
-        self._commands.leave()
         show_request(self._page, event, where=self._where)
 
     def _approval_resolved(self, event: events.ApprovalResolved) -> None:
@@ -356,6 +367,13 @@ def _name(entry: events.FileChangeEntry, folder: str | None) -> str:
 
 def _by(event: events.FileChange | events.OtherItem) -> str:
     return f" by {event.subagent}" if event.subagent else ""
+
+
+def _decided_item(event: events.RunEvent) -> tuple[str | None, str | None] | None:
+    """The item that a question or a verdict is about."""
+    if isinstance(event, events.ApprovalRequested | events.ReviewCompleted):
+        return event.thread_id, event.item_id
+    return None
 
 
 def _is_said_by_subagent(event: events.RunEvent) -> bool:
