@@ -42,7 +42,22 @@ def test_f82_an_approval_answered_elsewhere_is_withdrawn_here() -> None:
     ("method", "params", "answer"),
     [
         (COMMAND, {"command": "ls", "availableDecisions": ["accept", "cancel"]}, {"decision": "decline"}),
+        (COMMAND, {"command": "ls", "kind": "writeStdin", "availableDecisions": ["accept"]}, {"decision": "decline"}),
+        (COMMAND, {"networkApprovalContext": {"host": "h", "protocol": "https"}}, {"decision": "decline"}),
+        (COMMAND, {"kind": "somethingNew", "availableDecisions": [{"new": 1}]}, {"decision": "decline"}),
         ("item/fileChange/requestApproval", {}, {"decision": "decline"}),
+        (
+            "mcpServer/elicitation/request",
+            {"serverName": "s", "mode": "form", "_meta": {"codex_approval_kind": "mcp_tool_call", "tool_params": {}}},
+            {"action": "decline", "content": None},
+        ),
+        (
+            "item/tool/requestUserInput",
+            {"questions": [{"id": "mcp_tool_call_approval_i", "options": [{"label": "Allow"}, {"label": "Cancel"}]}]},
+            {"answers": {"mcp_tool_call_approval_i": {"answers": ["Cancel"]}}},
+        ),
+        ("execCommandApproval", {"conversationId": THREAD, "command": ["ls"]}, {"decision": "abort"}),
+        ("applyPatchApproval", {"conversationId": THREAD, "fileChanges": {}}, {"decision": "abort"}),
         (
             "item/permissions/requestApproval",
             {"permissions": {"network": {"enabled": True}}},
