@@ -5,32 +5,36 @@ is defined: documents in :mod:`remora.wire.reports`, errors in :mod:`remora.core
 :mod:`remora.ports`.
 """
 
-from remora.api import (
-    check,
-    connect,
-    connect_hosts,
-    disconnect_hosts,
-    hold_hosts,
-    hub_status,
-    interrupt_switch,
-    interrupt_thread,
-    list_hosts,
-    load_manifest,
-    load_settings,
-    plan,
-    provision,
-    resolve_hosts,
-    run,
-    run_request,
-    score,
-    start_hub,
-    status,
-    stop_hub,
-    watch_status,
-)
-from remora.core.approvals import ApprovalRequest, Choice, Decision
-from remora.core.errors import Code, ExitCode, RemoraError, Stage, Verdict
-from remora.core.settings import Limits, Settings
+TYPE_CHECKING = False  # typing is not loaded for it: signals are heard before anything else is
+if TYPE_CHECKING:
+    from typing import Any
+
+    from remora.api import (  # type: ignore[no-redef]  # mypy also sees the module api.provision
+        check,
+        connect,
+        connect_hosts,
+        disconnect_hosts,
+        hold_hosts,
+        hub_status,
+        interrupt_switch,
+        interrupt_thread,
+        list_hosts,
+        load_manifest,
+        load_settings,
+        plan,
+        provision,
+        resolve_hosts,
+        run,
+        run_request,
+        score,
+        start_hub,
+        status,
+        stop_hub,
+        watch_status,
+    )
+    from remora.core.approvals import ApprovalRequest, Choice, Decision
+    from remora.core.errors import Code, ExitCode, RemoraError, Stage, Verdict
+    from remora.core.settings import Limits, Settings
 
 __all__ = [
     "ApprovalRequest",
@@ -65,3 +69,20 @@ __all__ = [
     "stop_hub",
     "watch_status",
 ]
+
+_PLACES = {
+    "remora.core.approvals": ("ApprovalRequest", "Choice", "Decision"),
+    "remora.core.errors": ("Code", "ExitCode", "RemoraError", "Stage", "Verdict"),
+    "remora.core.settings": ("Limits", "Settings"),
+}
+
+
+def __getattr__(name: str) -> "Any":
+    """Load what is asked for, when it is asked for."""
+    from importlib import import_module
+
+    if name not in __all__:
+        raise AttributeError(f"module 'remora' has no attribute {name!r}")
+    place = next((place for place, names in _PLACES.items() if name in names), "remora.api")
+    value = globals()[name] = getattr(import_module(place), name)
+    return value

@@ -2,6 +2,6 @@
 
 import sys
 
-from remora.cli.main import main
+from remora.cli.start import main
 
 sys.exit(main())

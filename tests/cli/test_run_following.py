@@ -81,9 +81,20 @@ def test_leaving_a_hostile_thread_names_it_without_its_escapes() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_to_end_stops_the_turn_and_a_second_one_leaves_it(number: signal.Signals) -> None:
-    view = followed(lambda view: after(view, number, number))
-    assert [reason and reason.code for reason in view.reasons] == [Code.INTERRUPTED] * 2
+def test_a_signal_to_end_stops_the_turn_and_the_same_again_does_not_leave_it(number: signal.Signals) -> None:
+    """A closed terminal is told by the shell and by the kernel; only a person leaves a turn."""
+
+    async def told_twice(view: Recorder) -> AsyncGenerator[RunEvent, None]:
+        yield READY
+        os.kill(os.getpid(), number)
+        await heard(view, 1)
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGINT)
+        await heard(view, 2)
+        yield REPORT
+
+    view = followed(told_twice)
+    assert [reason and reason.code for reason in view.reasons] == [Code.INTERRUPTED, None]
     assert number.name in view.said[0]
     assert "Stopping the turn on box" in view.said[0]
     assert THREAD in view.said[1]

@@ -1,21 +1,22 @@
-"""What makes a command end before its work is done: Ctrl-C, a signal, the time limit."""
+"""What makes a command end before its work is done: Ctrl-C, a signal, the time limit, a reader that has gone."""
 
 import asyncio
 import errno
-import os
+import select
 import signal
 import termios
-from collections.abc import Callable, Coroutine, Iterator
+import time
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
+from remora.cli.signals import SIGNALS
+from remora.cli.streams import lead_nowhere
 from remora.core.errors import Code, Interrupted, RemoraError
 
 T = TypeVar("T")
 Listener = Callable[[RemoraError | None], bool]
-
-_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class _Helpers(ThreadPoolExecutor):
@@ -39,6 +40,8 @@ class Ending:
         self._work: asyncio.Task[Any] | None = None
         self._listener: Listener | None = None
         self._reason: RemoraError | None = None
+        self._lost: OSError | None = None
+        self._told: set[int] = set()
 
     def listen(self, listener: Listener | None) -> None:
         """Tell `listener` of each wish from now on; `None` lets the work be cancelled again.
@@ -47,6 +50,22 @@ class Ending:
         press it again. When it gives false the work is cancelled after all.
         """
         self._listener = listener
+
+    def watch_readers(self) -> None:
+        """From now on the end of whoever reads the output is such a wish, too, also while nothing is written."""
+        loop = asyncio.get_running_loop()
+        SIGNALS.watch_output(partial(loop.call_soon_threadsafe, self.lose, BrokenPipeError()))
+
+    def lose(self, error: OSError) -> None:
+        """What this program writes goes nowhere any more: whoever listens ends the work; then `error` is raised."""
+        if self._lost is not None:
+            return
+        self._lost = error
+        for descriptor in (1, 2) if isinstance(error, BrokenPipeError) else (1,):
+            if descriptor == 1 or _is_broken(descriptor):
+                lead_nowhere(descriptor)
+        reason = _interrupted("Nobody reads the output any more.")
+        self._wish(reason, reason)
 
     async def keep(self, work: Coroutine[Any, Any, T], *, seconds: float | None, late: Callable[[], RemoraError]) -> T:
         """Run `work` to its end, for `seconds` at most.
@@ -59,33 +78,32 @@ class Ending:
         self._work = task = loop.create_task(work)
         alarm = None if seconds is None else loop.call_later(seconds, self._time_up, late)
         try:
-            with self._signals_heard(loop):
+            with SIGNALS.routed(lambda number: loop.call_soon_threadsafe(self._signalled, number)):
+                SIGNALS.limit = None if seconds is None else time.monotonic() + seconds
                 await asyncio.wait({task})
         finally:
+            SIGNALS.watch_output(None)
             if alarm is not None:
                 alarm.cancel()
+            if not task.done():
+                task.cancel()
+        if self._lost is not None:
+            await asyncio.wait({task})
+            raise self._lost
         if self._reason is not None and (task.cancelled() or task.exception() is not None):
             raise self._reason
         return task.result()
 
-    @contextmanager
-    def _signals_heard(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
-        heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-        for number in heard:
-            loop.add_signal_handler(number, self._signalled, number)
-        try:
-            yield
-        finally:
-            for number in heard:
-                loop.remove_signal_handler(number)
-
-    def _signalled(self, number: signal.Signals) -> None:
-        if number is signal.SIGINT:
+    def _signalled(self, number: int) -> None:
+        if number == signal.SIGINT:
             self._wish(None, _interrupted("Interrupted."))
             return
-        if number is signal.SIGHUP:
+        if number in self._told:  # a shell and the kernel both tell of a closed terminal: nobody insists by that
+            return
+        self._told.add(number)
+        if number == signal.SIGHUP:
             _let_go_of_lost_terminal()
-        reason = _interrupted(f"Ended by {number.name}.")
+        reason = _interrupted(f"Ended by {signal.Signals(number).name}.")
         self._wish(reason, reason)
 
     def _time_up(self, late: Callable[[], RemoraError]) -> None:
@@ -106,13 +124,16 @@ def _interrupted(message: str) -> Interrupted:
 
 def _let_go_of_lost_terminal() -> None:
     """Let what is still written to a terminal that was closed go nowhere: each write would fail."""
-    nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        for descriptor in (0, 1, 2):
-            try:
-                termios.tcgetattr(descriptor)
-            except termios.error as error:
-                if error.args[0] == errno.EIO:
-                    os.dup2(nowhere, descriptor)
-    finally:
-        os.close(nowhere)
+    for descriptor in (0, 1, 2):
+        try:
+            termios.tcgetattr(descriptor)
+        except termios.error as error:
+            if error.args[0] == errno.EIO:
+                lead_nowhere(descriptor)
+
+
+def _is_broken(descriptor: int) -> bool:
+    """Whether nobody reads from this pipe."""
+    poll = select.poll()
+    poll.register(descriptor, 0)
+    return bool(poll.poll(0))

@@ -62,7 +62,10 @@ async def follow(
                 if isinstance(event, RunReport):
                     report = event
                     report.continue_with = _continue_with(report, options_again)
-                view.show(event)
+                try:
+                    view.show(event)
+                except OSError as error:  # nobody reads, or there is no room
+                    ending.lose(error)
                 if isinstance(event, Connected | Reconnected):
                     stopping.lasting = event.launch_mode != LaunchMode.ATTACHED
                 elif isinstance(event, ThreadReady):
@@ -155,6 +158,7 @@ class _Stopping:
         """From now on something is at stake: hear every wish to end."""
         self._thread_id = thread_id
         self._ending.listen(self._wished)
+        self._ending.watch_readers()
 
     def close(self) -> None:
         """No further stage comes."""

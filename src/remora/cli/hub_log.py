@@ -42,6 +42,7 @@ async def follow_log(options: Options, ending: Ending, *, lines: int) -> int:
         return not isinstance(reason, TimeLimit)
 
     ending.listen(hear)
+    ending.watch_readers()
     path = api.hub_log()
     stream = _open(path)
     try:

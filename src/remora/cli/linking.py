@@ -147,6 +147,7 @@ async def _until_told(states: AsyncGenerator[T, None], ending: Ending) -> AsyncG
         return first
 
     ending.listen(hear)
+    ending.watch_readers()
     waiting = asyncio.ensure_future(told.wait())
     coming: asyncio.Future[T | None] | None = None
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from remora.cli.signals import SIGNALS
 from remora.core.errors import AppServerProblem, Code, UsageProblem
 from remora.core.text import decode
 
@@ -83,7 +84,7 @@ def run_client(client: LocalClient, arguments: Sequence[str]) -> int:
 
     Keys go to it alone, Ctrl-C too. A client that was killed leaves the terminal as it was before.
     """
-    with _terminal_kept() as restore, _signals_kept() as receiver:
+    with SIGNALS.lent(), _terminal_kept() as restore, _signals_kept() as receiver:
         process = subprocess.Popen([client.path, *arguments])
         receiver.receive_with(process)
         try:

@@ -15,7 +15,9 @@ import typer
 
 from remora.cli.app import app
 from remora.cli.options import Options, peek
-from remora.cli.output import LostOutput, prepare_streams, show_error
+from remora.cli.output import show_error
+from remora.cli.signals import SIGNALS
+from remora.cli.streams import LostOutput, lead_nowhere, prepare_streams
 from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsageProblem, own_failure
 
 _COLLECT_AFTER: Final = 50_000
@@ -46,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(words: list[str], options: Options) -> int:
     try:
-        return _invoke(words)
+        with SIGNALS.interruptible():
+            return _invoke(words)
     except (RemoraError, BrokenPipeError, LostOutput):
         raise
     except typer.TyperException as error:
@@ -95,7 +98,7 @@ def _leave_stuck_threads(code: int) -> None:
 
 def _tell_of_lost_output(error: OSError) -> int:
     """Nothing more goes to standard output, not even what waits to be written there when the process ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
+    lead_nowhere(1)
     with suppress(OSError):
         sys.stderr.write(
             f"remora: Standard output cannot be written: {error.strerror or error}.\n"

@@ -1,6 +1,5 @@
 """How results and failures reach the terminal or the script: one place for all commands."""
 
-import io
 import os
 import re
 import shutil
@@ -9,15 +8,13 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, TextIO, cast
+from typing import TYPE_CHECKING, Final
 
 from remora.core.errors import RemoraError
 from remora.core.failure_lines import failure_lines
 from remora.core.text import neutralise
 
 if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
-
     from remora.wire.reports import Document
 
 _PAGER: Final = "less"
@@ -25,56 +22,6 @@ _INDENT: Final = 9
 """Columns below which a failure's text begins."""
 _MOVING: Final = re.compile("[\x80-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 """What JSON leaves as it is, and a terminal does not."""
-
-
-class LostOutput(OSError):
-    """What was written to standard output cannot leave, because of a full disk for example."""
-
-
-class _StandardOutput(io.FileIO):
-    """The descriptor itself: its trouble is nobody's fault here, unlike that of other files."""
-
-    def write(self, data: "ReadableBuffer", /) -> int:
-        """See :class:`io.RawIOBase`."""
-        try:
-            return super().write(data)
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise LostOutput(error.errno, error.strerror) from None
-
-
-def prepare_streams() -> None:
-    """Let text through whatever the terminal's encoding is: what it lacks is written as an escape.
-
-    A stream that this process was started without leads nowhere. When standard output takes no more,
-    :class:`LostOutput` is raised.
-    """
-    sys.stdin = sys.stdin or _nowhere("r")
-    sys.stdout = sys.stdout or _nowhere("w")
-    sys.stderr = sys.stderr or _nowhere("w")
-    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
-        sys.stdout = _with_own_trouble(sys.stdout)
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-
-
-def _with_own_trouble(stream: io.TextIOWrapper) -> io.TextIOWrapper:
-    """The same stream, as Python made it, but for what it raises."""
-    raw = _StandardOutput(stream.fileno(), "w", closefd=False)
-    unbuffered = isinstance(stream.buffer, io.FileIO)
-    return io.TextIOWrapper(
-        raw if unbuffered else io.BufferedWriter(raw),
-        encoding=stream.encoding,
-        line_buffering=stream.line_buffering,
-        write_through=unbuffered,
-    )
-
-
-def _nowhere(mode: str) -> TextIO:
-    return cast("TextIO", open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123 - to the end of the process
 
 
 def write_document(document: "Document") -> None:

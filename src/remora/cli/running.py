@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from remora.cli.options import Options
+from remora.cli.signals import SIGNALS
 from remora.core.errors import Code, TimeLimit
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def limit_blocking(options: Options) -> Iterator[None]:
 
     Raises :class:`TimeLimit` in the middle of the work.
     """
+    SIGNALS.check()
     seconds = options.seconds_left
     if seconds is None:
         yield

@@ -9,7 +9,10 @@ import sys
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, Self
+
+from remora.cli.signals import SIGNALS
 
 _LOCAL_FLAGS: Final = 3
 """Where termios keeps the local flags, echo among them."""
@@ -100,7 +103,8 @@ class Terminal:
             during[_LOCAL_FLAGS] &= ~termios.ECHO
         termios.tcsetattr(self._descriptor, termios.TCSANOW, during)
         try:
-            yield
+            with SIGNALS.before_end(partial(self._restore, before, termios.TCSANOW)):
+                yield
         except BaseException:
             self._restore(before, termios.TCSAFLUSH)
             raise

@@ -127,6 +127,9 @@ async def run_thread(
             reason=_with_silence(interrupt.reason, run.silence, alias),
             remains=end.remains,
         )
+    except RemoraError as error:
+        error.belongs_to(alias)
+        raise
     finally:
         await run.close()
 

@@ -7,6 +7,8 @@ dumb one, a pipe and a locale without UTF-8 is known, so that no view has to ask
 import codecs
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from typing import IO, Final, Protocol
 
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -14,6 +16,7 @@ from rich.live import Live
 from rich.segment import Segment
 from rich.text import Text
 
+from remora.cli.signals import SIGNALS
 from remora.core.text import neutralise
 
 _PLAIN: Final = {
@@ -21,6 +24,8 @@ _PLAIN: Final = {
     "✓": "+", "✗": "x",
     "→": "->", "↓": "v", "›": ">", "“": '"', "”": '"', "‘": "'", "’": "'", "±": "~",
 }  # fmt: skip
+_AWAY: Final = b"\r\x1b[J\x1b[?25h"
+"""Take away what is drawn from here on, and show the cursor."""
 _DUMB: Final = ("dumb", "unknown")
 _DECORATION: Final = "remora-decoration"
 _ECHO: Final = len("^C")
@@ -87,6 +92,12 @@ class _Console(Console):
         raise BrokenPipeError
 
 
+def _show_cursor(stream: IO[str]) -> None:
+    """Give back what a drawn part has taken, without waiting for a terminal that stands still."""
+    terminal = os.open(os.ttyname(stream.fileno()), os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
+    os.write(terminal, _AWAY)
+
+
 def _size(stream: IO[str]) -> os.terminal_size:
     try:
         return os.get_terminal_size(stream.fileno())
@@ -117,6 +128,7 @@ class Page:
         self.terminal = self.console.is_terminal
         self.live = self.terminal and not self.console.is_dumb_terminal
         self._region: Live | None = None
+        self._cursor = ExitStack()
 
     @property
     def width(self) -> int:
@@ -171,6 +183,7 @@ class Page:
                 redirect_stderr=False,
                 vertical_overflow="crop",
             )
+            self._cursor.enter_context(SIGNALS.before_end(partial(_show_cursor, self.console.file)))
             self._region.start()
         self._region.update(_Tail(renderable), refresh=True)
 
@@ -180,6 +193,7 @@ class Page:
         if region is not None:
             region.update(Text())
             region.stop()
+            self._cursor.close()
 
 
 def without_trailing_space(line: list[Segment]) -> list[Segment]:
