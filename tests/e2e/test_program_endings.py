@@ -180,7 +180,7 @@ def test_a_turn_whose_program_was_killed_is_named_and_ended_by_another(tmp_path:
         wait_until(it.has_begun)
         program.kill()
         program.communicate()
-        busy = it.hub.run("run", "devbox", "more", "--thread", thread_id)
+        busy = it.hub.run("run", "devbox", "more", "--thread", thread_id, *FREE)
         assert b"thread-busy" in busy.stderr
         assert f"remora threads interrupt devbox/{thread_id}".encode() in busy.stderr
         ended = it.hub.document("threads", "interrupt", f"devbox/{thread_id}")
