@@ -1,0 +1,84 @@
+"""Signals at the moments in which a program usually has none to hear them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from tests.support.program import run_script
+from tests.support.until import LIMIT
+
+BEFORE_ANYTHING_IS_LOADED = """
+import os, signal, sys
+from remora.cli import start
+assert "typer" not in sys.modules and "remora.core.errors" not in sys.modules
+os.kill(os.getpid(), signal.SIGINT)
+sys.exit(start.main())
+"""
+WHILE_A_MODULE_LOADS = """
+import os, signal, sys
+class Strikes:
+    def find_spec(self, name, path=None, target=None):
+        if name == "remora.cli.app":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Strikes())
+from remora.cli import start
+sys.exit(start.main())
+"""
+WHEN_ALL_IS_DONE = """
+import atexit, os, signal, sys
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+from remora.cli import start
+sys.exit(start.main())
+"""
+NOTHING_STOPS_IT = """
+import os, sys
+from remora.cli.signals import SIGNALS
+SIGNALS.hear()
+read, write = os.pipe()
+with SIGNALS.interruptible():
+    while True:
+        try:
+            print("blocked", flush=True)
+            os.read(read, 1)
+        except KeyboardInterrupt:
+            pass
+"""
+IT_HEARS_NOTHING = """
+import ctypes
+from remora.cli.options import Options
+from remora.cli.running import run_async
+from remora.cli.signals import SIGNALS
+SIGNALS.hear()
+async def work():
+    while True:
+        print("blocked", flush=True)
+        ctypes.CDLL(None).usleep(100_000)
+run_async(work(), Options())
+"""
+
+
+@pytest.mark.parametrize("script", [BEFORE_ANYTHING_IS_LOADED, WHILE_A_MODULE_LOADS], ids=["before", "while loading"])
+def test_ctrl_c_before_the_program_is_loaded_is_told_as_any_other(script: str) -> None:
+    done = run_script(script, "hosts", "--json")
+    assert done.returncode == 130
+    assert json.loads(done.stdout)["error"]["code"] == "interrupted"
+    assert done.stderr == b""
+
+
+def test_ctrl_c_when_all_is_done_changes_nothing() -> None:
+    done = run_script(WHEN_ALL_IS_DONE, "--version")
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("script", [NOTHING_STOPS_IT, IT_HEARS_NOTHING], ids=["swallowed", "in C"])
+def test_a_second_ctrl_c_ends_a_program_that_does_not_end(script: str) -> None:
+    words = [sys.executable, "-c", script]
+    with subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=os.environ) as program:
+        assert program.stdout is not None
+        for _ in range(2):
+            assert program.stdout.readline() == b"blocked\n"
+            program.send_signal(signal.SIGINT)
+        assert program.wait(LIMIT) == 130
