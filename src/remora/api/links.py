@@ -211,7 +211,8 @@ async def serve_door(
     alias: str,
     opened: "Callable[[str], None]",
     *,
-    said: "frozenset[str]" = frozenset(),
+    said: frozenset[str] = frozenset(),
+    worked: "Callable[[str], None]" = lambda thread_id: None,
     codex: str | None = None,
     ssh_config: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
@@ -220,7 +221,8 @@ async def serve_door(
 
     It is for a terminal client, which says the settings of this machine with each thread that it opens. Here they are
     left to the host, all but the members in `said`: ``sandbox``, ``permissions``, ``approvalPolicy``,
-    ``approvalsReviewer``. A folder that the host does not trust is not trusted by this.
+    ``approvalsReviewer``. A folder that the host does not trust is not trusted by this. `worked` hears in which thread
+    a person works.
 
     Who is attached there does not notice when the hub is killed: it is started again, and nothing is lost, unless the
     host has no relay. Nobody is asked anything. Raises ``link-missing`` when the link is dropped.
@@ -243,7 +245,7 @@ async def serve_door(
         trust = HostTrust(open_server, clock=wiring.system_clock(), limits=settings.limits)
 
         async def serve(client: "ByteStream") -> None:
-            guard = ClientGuard(ClientTerms(said=said), trust.trusts)
+            guard = ClientGuard(ClientTerms(said=said), trust.trusts, worked=worked)
             await show_in(client, open_server, through=partial(guard.take_frames, ClientFrames()))
 
         async with wiring.local_sockets().serve(path, serve):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,14 +79,21 @@ def is_older(version: str | None, other: str | None) -> bool:
     return bool(mine) and mine < theirs
 
 
-def run_client(client: LocalClient, arguments: Sequence[str]) -> int:
+def run_client(
+    client: LocalClient,
+    arguments: Sequence[str],
+    *,
+    when_lost: Callable[[Callable[[], object]], None] = lambda act: None,
+) -> int:
     """Give the terminal to `client` until it ends; its exit code, or 128 and the signal that ended it.
 
-    Keys go to it alone, Ctrl-C too. A client that was killed leaves the terminal as it was before.
+    Keys go to it alone, Ctrl-C too. A client that was killed leaves the terminal as it was before. `when_lost` is given
+    what ends the client, for the case that what it works with is gone.
     """
     with SIGNALS.lent(), _terminal_kept() as restore, _signals_kept() as receiver:
         process = subprocess.Popen([client.path, *arguments])
         receiver.receive_with(process)
+        when_lost(lambda: _end(process))
         try:
             status = process.wait()
         except BaseException:  # a time limit, for one

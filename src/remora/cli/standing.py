@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 
@@ -24,13 +24,20 @@ class StandingDoor:
         self._work: asyncio.Task[None] | None = None
         self._wanted = True
         self._thread = threading.Thread(target=self._run, name="remora-door", daemon=True)
+        self._lost: Future[None] = Future()
         self.failure: RemoraError | None = None
         """Why it is there no more."""
+        self.thread_id: str | None = None
+        """The thread that was worked in last."""
 
     @property
     def socket(self) -> str:
         """Where it is. Waits until it is there; raises what keeps it from being."""
         return self._opened.result()
+
+    def when_lost(self, act: Callable[[], object]) -> None:
+        """Have `act` called, in another thread, when the door is there no more although it was not closed."""
+        self._lost.add_done_callback(lambda lost: None if lost.cancelled() else act())
 
     def open(self) -> None:
         """Begin."""
@@ -49,6 +56,7 @@ class StandingDoor:
             except RemoraError as error:
                 self.failure = error
                 self._fail(error)
+                self._lost.set_result(None)
             except asyncio.CancelledError:
                 pass
             except BaseException as error:
@@ -62,6 +70,7 @@ class StandingDoor:
                 self._alias,
                 self._opened.set_result,
                 said=self._said,
+                worked=self._worked,
                 codex=self._codex,
                 ssh_config=self._options.ssh_config,
                 settings=self._options.settings,
@@ -71,6 +80,9 @@ class StandingDoor:
         self._wanted = False
         if self._work is not None:
             self._work.cancel()
+
+    def _worked(self, thread_id: str) -> None:
+        self.thread_id = thread_id
 
     def _fail(self, error: BaseException) -> None:
         if not self._opened.done():

@@ -87,7 +87,8 @@ class HostTrust:
 class ClientGuard:
     """Looks at what one client says, message by message.
 
-    `conversation` hears what the server says; with it, an answer passes only to what this client was asked.
+    `conversation` hears what the server says; with it, an answer passes only to what this client was asked. `worked`
+    hears in which thread a person works.
     """
 
     def __init__(
@@ -97,7 +98,9 @@ class ClientGuard:
         *,
         conversation: Conversation | None = None,
         tell: Callable[[str], None] = lambda sentence: None,
+        worked: Callable[[str], None] = lambda thread_id: None,
     ) -> None:
+        self._worked = worked
         self._terms = terms
         self._conversation = conversation
         self._trusts = trusts
@@ -169,6 +172,8 @@ class ClientGuard:
 
     async def _change(self, request: ClientRequest) -> str | None:
         """Change what has to be changed; why it is refused, if it is."""
+        if (thread := request.worked_in) is not None:
+            self._worked(thread)
         if request.opens_thread:
             request.keep_terms(self._terms.said)
         if self._terms.folders is not None:

@@ -58,7 +58,7 @@ def tui(
     credentials are those of the host, and so are sandbox and approval policy: what this machine's codex is configured
     with does not count there, only what is said on this command line or in the client. When the connection is lost or
     the hub is killed the client stays, and goes on by itself. The link stays when you leave; remora disconnect drops
-    it. The exit code is the client's.
+    it, and ends the client. The exit code is the client's, or that of what ended it.
 
     Examples:
 
@@ -86,8 +86,11 @@ def tui(
         tell(f"remora: {found.path} is {older}. Update it, or name another one with --client PATH.")
     with standing_door(address.alias, options, said=said_terms(words), codex=codex) as door:
         with limit_blocking(options):
-            code = run_client(found, [*way.words(door.socket), *words])
+            code = run_client(found, [*way.words(door.socket), *words], when_lost=door.when_lost)
         failure = door.failure
+    if door.thread_id is not None:
+        tell(f"Continue with: remora tui {address.alias}/{door.thread_id}")
     if failure is not None:
         show_error(failure, json=False)
+        return failure.exit_code
     return code

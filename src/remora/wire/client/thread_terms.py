@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remora.wire.appserver import mapping, sequence
+from remora.wire.appserver import mapping, sequence, text
 from remora.wire.jsonrpc import RequestId, encode_error
 
 THREAD_START: Final = "thread/start"
@@ -53,6 +53,13 @@ class ClientRequest:
     def opens_thread(self) -> bool:
         """Whether it says under which terms a thread works."""
         return self.method in _OPENS_THREAD
+
+    @property
+    def worked_in(self) -> str | None:
+        """The thread that a person works in from now on: one that is taken up, or that gets a message typed here."""
+        if self.method == "thread/resume" or self._value("clientUserMessageId") is not None:
+            return text(self._value("threadId"))
+        return None
 
     @property
     def may_write(self) -> bool:
