@@ -109,7 +109,7 @@ class FakeLink:
             ssh_config=name.ssh_config,
             liveness=self.liveness,
             since=0.0,
-            socket=self.doors[name],
+            socket=self.doors.get(name, ""),
             policy="while-active",
             clients=self.clients,
             error=None if self.error is None else error_body(self.error),

@@ -111,7 +111,7 @@ class Link:
             ssh_config=name.ssh_config,
             liveness=session.liveness.value,
             since=self._since,
-            socket=self._doors.paths[name],
+            socket=self._doors.paths.get(name, ""),
             policy=self.policy.value,
             stalled_since=supervisor.stalled_since,
             next_attempt=self._wall(session.deadline),
