@@ -107,7 +107,7 @@ def default_world(
         clock=SystemClock(),
         random=SystemRandom(),
         nonce=partial(secrets.token_hex, 16),
-        spool=partial(DiskSpool, memory=limits.spool_memory),
+        spool=partial(DiskSpool, memory=limits.spool_memory, disk=limits.spool_disk),
         limits=limits,
     )
 

@@ -21,7 +21,7 @@ def test_records_come_back_in_order_whatever_the_memory(steps: list[bytes | None
     """`None` stands for reading one."""
 
     async def go() -> None:
-        spool = DiskSpool(memory=memory)
+        spool = DiskSpool(memory=memory, disk=2**30)
         expected: list[bytes] = []
         for step in steps:
             if step is not None:
@@ -40,7 +40,7 @@ def test_records_come_back_in_order_whatever_the_memory(steps: list[bytes | None
 def test_the_file_has_no_name_and_gives_its_space_back() -> None:
     async def go() -> None:
         before = files()
-        spool = DiskSpool(memory=100)
+        spool = DiskSpool(memory=100, disk=2**30)
         for number in range(1000):
             spool.put(b"%d" % number * 50)
         assert files() == before
@@ -58,7 +58,7 @@ def test_the_file_has_no_name_and_gives_its_space_back() -> None:
 
 def test_a_waiting_reader_gets_what_is_put_later_and_learns_of_the_end() -> None:
     async def go() -> None:
-        spool = DiskSpool(memory=100)
+        spool = DiskSpool(memory=100, disk=2**30)
         reading = asyncio.create_task(spool.get())
         await asyncio.sleep(0)
         spool.put(b"news")
@@ -74,7 +74,7 @@ def test_a_waiting_reader_gets_what_is_put_later_and_learns_of_the_end() -> None
 
 def test_after_closing_nothing_is_kept() -> None:
     async def go() -> None:
-        spool = DiskSpool(memory=1)
+        spool = DiskSpool(memory=1, disk=2**30)
         spool.put(b"one")
         spool.put(b"two")
         spool.close()

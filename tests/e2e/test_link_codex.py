@@ -51,7 +51,7 @@ def test_a_turn_goes_on_through_a_break_and_the_link_shows_it(version: str, fold
     async def work(proxy: FaultProxy, sshd_folder: str, resolver: SshdResolver) -> None:
         world = world_of(resolver)
         async with linked(world, folder) as link, client_of(link, world) as rpc:
-            spool = DiskSpool(memory=2**20)
+            spool = DiskSpool(memory=2**20, disk=2**30)
             rpc.deliver_to(spool)
             thread_id = await begin_turn(rpc, sshd_folder)
             await until_it_shows(link, active=1)
@@ -124,7 +124,7 @@ def test_f78_looking_at_many_threads_loads_none_of_them(folder: Path) -> None:
         async with linked(world, folder) as link:
             async with client_of(link, world) as rpc:
                 for _ in range(12):
-                    spool = DiskSpool(memory=2**20)
+                    spool = DiskSpool(memory=2**20, disk=2**30)
                     rpc.deliver_to(spool)
                     await begin_turn(rpc, project)
                     while b'"turn/completed"' not in (await spool.get() or b'"turn/completed"'):

@@ -337,7 +337,7 @@ def test_f71_f81_what_came_while_nobody_took_it_is_whole_and_in_order(why: str, 
 
     async def work(way: Chain) -> None:
         slow = Sluggish(await LocalSockets().connect((await way.live()).socket))
-        spool = DiskSpool(memory=2**20)
+        spool = DiskSpool(memory=2**20, disk=2**30)
         async with client(way, slow) as rpc:
             rpc.deliver_to(spool)
             started = await rpc.request("thread/start", {"cwd": str(way.sshd.home / "work")})

@@ -78,7 +78,7 @@ async def client(way: Chain) -> AsyncIterator[RpcClient]:
 
 async def have_turn(rpc: RpcClient, folder: Path) -> str:
     """A whole turn in a new thread; the thread."""
-    spool = DiskSpool(memory=2**20)
+    spool = DiskSpool(memory=2**20, disk=2**30)
     rpc.deliver_to(spool)
     thread = (await rpc.request("thread/start", {"cwd": str(folder)}))["thread"]["id"]
     await rpc.request("turn/start", {"threadId": thread, "input": [{"type": "text", "text": "please"}]})

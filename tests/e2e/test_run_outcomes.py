@@ -145,7 +145,7 @@ def test_f82_another_client_answers_and_the_prompt_here_is_withdrawn(version: st
                     thread_id = event.thread_id
                 if isinstance(event, ApprovalRequested):
                     async with server.connect() as other:
-                        spool = DiskSpool(memory=100_000)
+                        spool = DiskSpool(memory=100_000, disk=2**30)
                         other.rpc.deliver_to(spool)
                         await ThreadClient(other.rpc).resume(thread_id)
                         while not isinstance(message := jsonrpc.decode(await spool.get() or b""), jsonrpc.Request):

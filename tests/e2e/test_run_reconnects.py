@@ -34,7 +34,7 @@ detached = pytest.mark.parametrize("version", VERSIONS[1:])
 
 async def until_idle(server: LocalAppServer, act: Callable[[], None]) -> None:
     """Do `act` and wait until the server tells everybody that its thread has nothing more to do."""
-    spool = DiskSpool(memory=2**20)
+    spool = DiskSpool(memory=2**20, disk=2**30)
     async with server.connect() as watcher:
         watcher.rpc.deliver_to(spool)
         act()

@@ -214,7 +214,7 @@ def test_f71_a_slow_consumer_neither_stalls_the_socket_nor_loses_or_reorders_any
 
     async def go() -> None:
         async with FakeAppServer() as server, server.rpc() as rpc:
-            spool = DiskSpool(memory=64 * 1024)
+            spool = DiskSpool(memory=64 * 1024, disk=2**30)
             rpc.deliver_to(spool)
             peer = server.peers[0]
             for number in range(10_000):
@@ -238,7 +238,7 @@ def test_what_came_before_the_spool_is_delivered_first_and_the_end_is_told() -> 
             await rpc.request("sync", {})
             await server.peers[0].socket.close()
             await rpc.wait_closed()
-            spool = DiskSpool(memory=1000)
+            spool = DiskSpool(memory=1000, disk=2**30)
             rpc.deliver_to(spool)
             assert [json.loads(await spool.get() or b"")["params"]["number"] for _ in range(3)] == [0, 1, 2]
             assert await spool.get() is None

@@ -171,7 +171,7 @@ class _Chaos:
     async def _stay(self) -> None:
         """One thread after the other by a client that came once, through the link's own socket, and never leaves."""
         link = await self._way.live(limit=_RECOVERY_LIMIT)
-        spool = DiskSpool(memory=2**20)
+        spool = DiskSpool(memory=2**20, disk=2**30)
         stream = await LocalSockets().connect(link.socket)
         try:
             async with open_rpc(stream, Framing.WEBSOCKET, clock=SystemClock(), limits=_PATIENT) as rpc:

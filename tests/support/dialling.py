@@ -64,6 +64,6 @@ def world_over(network: Network) -> World:
         clock=network.clock,
         random=Random(3),  # noqa: S311 - spreads retries
         nonce=nonce,
-        spool=lambda: DiskSpool(memory=2**20),
+        spool=lambda: DiskSpool(memory=2**20, disk=2**30),
         limits=DEFAULT_LIMITS,
     )

@@ -49,7 +49,7 @@ def world_of(resolver: SshdResolver, *, limits: Limits = DEFAULT_LIMITS, clock: 
         clock=clock or SystemClock(),
         random=Random(7),  # noqa: S311 - spreads retries
         nonce=nonce,
-        spool=lambda: DiskSpool(memory=limits.spool_memory),
+        spool=lambda: DiskSpool(memory=limits.spool_memory, disk=2**30),
         limits=limits,
     )
 

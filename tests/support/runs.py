@@ -67,7 +67,7 @@ def told_by(
         clock=clock or SystemClock(),
         random=Random(7),  # noqa: S311 - spreads retries
         limits=limits,
-        spool=lambda: DiskSpool(memory=limits.spool_memory),
+        spool=lambda: DiskSpool(memory=limits.spool_memory, disk=2**30),
     )
 
 

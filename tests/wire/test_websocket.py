@@ -8,7 +8,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from remora.core.errors import Code, ProtocolProblem
-from remora.wire.websocket import FRAGMENT, ClientSocket
+from remora.wire.websocket import FRAGMENT, MOST_FRAGMENTS, ClientSocket
 
 MIB = 1024 * 1024
 
@@ -102,14 +102,38 @@ def test_closing_is_answered_and_then_nothing_is_open() -> None:
 
 def test_a_message_in_countless_tiny_fragments_costs_no_more_than_its_bytes() -> None:
     client, _ = opened()
-    count = 200_000
+    count = MOST_FRAGMENTS // 4
     tracemalloc.start()
     try:
         assert client.receive(b"\x01\x01x") == []
-        for _ in range(count // 20_000):
-            assert client.receive(b"\x00\x01x" * 20_000 + b"\x00\x00" * 20_000) == []
+        for _ in range(5):
+            assert client.receive((b"\x00\x01x" + b"\x00\x00") * (count // 5)) == []
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert kept < 4 * count
     assert client.receive(b"\x80\x01y") == [b"x" * (count + 1) + b"y"]
+
+
+def test_a_message_in_more_fragments_than_any_that_means_well_is_a_violation() -> None:
+    client, _ = opened()
+    assert client.receive(b"\x01\x01x" + b"\x00\x01x" * (MOST_FRAGMENTS - 1)) == []
+    with pytest.raises(ProtocolProblem, match="100,000 fragments") as caught:
+        client.receive(b"\x00\x01x")
+    assert caught.value.code is Code.PROTOCOL_VIOLATION
+
+
+def test_fragments_are_counted_for_each_message_alone() -> None:
+    client, _ = opened()
+    for _ in range(3):
+        assert client.receive(b"\x01\x01x" + b"\x00\x01x" * (MOST_FRAGMENTS // 2)) == []
+        (message,) = client.receive(b"\x80\x01y")
+        assert len(message) == MOST_FRAGMENTS // 2 + 2
+
+
+def test_a_refused_upgrade_is_known_by_its_head_although_its_body_never_ends() -> None:
+    client = ClientSocket(limit=100)
+    client.upgrade()
+    with pytest.raises(ProtocolProblem, match="404 Not Found") as caught:
+        client.receive(b"HTTP/1.1 404 Not Found\r\nServer: x\r\n\r\n")
+    assert caught.value.code is Code.HANDSHAKE_FAILED

@@ -6,20 +6,27 @@ import tempfile
 from collections import deque
 from typing import Final
 
+from remora.core.request_faults import too_much
+
 _LENGTH_BYTES: Final = 8
 _READ: Final = 1024 * 1024
+_OVERHEAD: Final = 64
+"""Bytes of memory that a record costs beyond its own."""
 
 
 class DiskSpool:
     """An :class:`~remora.ports.EventSpool`: first in, first out; beyond `memory` bytes records go to disk.
+
+    Beyond `disk` bytes there it refuses (``protocol-violation``): whoever sends so much does not wait for its reader.
 
     The file is opened readable for its owner alone and unlinked at once, so nothing stays behind however the
     process ends. Its space is given back whenever the reader has caught up. For one reader; use within one
     event loop.
     """
 
-    def __init__(self, *, memory: int) -> None:
+    def __init__(self, *, memory: int, disk: int) -> None:
         self._limit = memory
+        self._disk = disk
         self._held: deque[bytes] = deque()
         self._held_size = 0
         self._file: int | None = None
@@ -33,12 +40,13 @@ class DiskSpool:
         """Add one record; never waits for the reader."""
         if self._closed:
             return
-        fits = self._held_size + len(record) <= self._limit
+        size = len(record) + _OVERHEAD
+        fits = self._held_size + size <= self._limit
         if self._on_disk or (not fits and self._held):
             self._append(record)
         else:
             self._held.append(record)
-            self._held_size += len(record)
+            self._held_size += size
         self._news.set()
 
     async def get(self) -> bytes | None:
@@ -50,7 +58,7 @@ class DiskSpool:
             await self._news.wait()
         if self._held:
             record = self._held.popleft()
-            self._held_size -= len(record)
+            self._held_size -= len(record) + _OVERHEAD
             return record
         return self._take()
 
@@ -74,6 +82,8 @@ class DiskSpool:
         return self._read < self._written
 
     def _append(self, record: bytes) -> None:
+        if self._written + len(record) > self._disk:
+            raise too_much("bytes that nobody here has read yet", self._disk)
         if self._file is None:
             self._file, name = tempfile.mkstemp(prefix="remora-spool-")
             os.unlink(name)  # noqa: PTH108 - the descriptor is all that is kept

@@ -43,6 +43,15 @@ def answers_untaken() -> ProtocolProblem:
     )
 
 
+def too_much(what: str, limit: int) -> ProtocolProblem:
+    """The server sends more of something than any that means well, and more than is kept here."""
+    return ProtocolProblem(
+        Code.PROTOCOL_VIOLATION,
+        f"The app server sends more than {limit:,} {what}.",
+        next_step="Look at the server's log on the host; its owner can restart it.",
+    )
+
+
 def message_too_large(limit: int, beginning: bytes) -> ProtocolProblem:
     """A message was longer than `limit` bytes, and was not read."""
     return ProtocolProblem(

@@ -54,6 +54,8 @@ class Limits:
     """How much login-shell noise is kept for diagnosis."""
     spool_memory: int = 8 * 1024 * 1024
     """Unread events kept in memory before they go to disk."""
+    spool_disk: int = 1024 * 1024 * 1024
+    """Unread events kept on this machine's disk; a server that sends more is left."""
     check_parallel: int = 16
     """How many hosts are checked at once."""
     stall: float = 20.0

@@ -10,24 +10,26 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from remora.core.request_faults import too_much
+
 _BEGINNING: Final = 256
 """Characters of an item's first pieces that are remembered, to find them in the whole."""
+_MOST_ITEMS: Final = 100_000
+"""Items of one turn."""
 _PLACES: Final = 16
 """How many places in the whole are tried."""
 
 
 @dataclass(slots=True)
-class _Item:
-    kind: str
-    announced: bool = False
-    held: bool = False
-    withheld: bool = False
-    finished: bool = False
+class ShownText:
+    """A text that came in pieces, remembered as its length and a digest."""
+
     length: int = 0
     beginning: str = ""
     digest: Any = field(default_factory=lambda: hashlib.blake2b(digest_size=16))
 
     def add(self, piece: str) -> None:
+        """The next piece."""
         self.length += len(piece)
         self.beginning += piece[: _BEGINNING - len(self.beginning)]
         self.digest.update(piece.encode("utf-8", "surrogatepass"))
@@ -51,6 +53,15 @@ class _Item:
             return False
         shown = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16)
         return bool(shown.digest() == self.digest.digest())
+
+
+@dataclass(slots=True)
+class _Item(ShownText):
+    kind: str = ""
+    announced: bool = False
+    held: bool = False
+    withheld: bool = False
+    finished: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +104,14 @@ class Transcript:
         """An item starts in the stream. True when that is news."""
         if key in self._items:
             return False
-        self._items[key] = _Item(kind, announced=True)
+        self._add(key, _Item(kind=kind, announced=True))
         return True
 
     def piece(self, key: str, kind: str, text: str) -> str:
         """A piece of an item arrives; gives what to show of it now, which may be nothing."""
         item = self._items.get(key)
         if item is None:
-            item = self._items[key] = _Item(kind, held=self._gap)
+            item = self._add(key, _Item(kind=kind, held=self._gap))
         if item.held or item.finished:
             item.withheld = item.withheld or bool(text)
             return ""
@@ -115,7 +126,7 @@ class Transcript:
         """The item is known whole. `None` when that was shown before."""
         item = self._items.get(key)
         if item is None:
-            item = self._items[key] = _Item(kind)
+            item = self._add(key, _Item(kind=kind))
         if item.finished:
             return None
         place = item.place_in(whole)
@@ -125,6 +136,12 @@ class Transcript:
         item.finished = item.announced = True
         item.held = False
         return Ending(first, missed, remainder, faithful=place is not None)
+
+    def _add(self, key: str, item: _Item) -> _Item:
+        if len(self._items) >= _MOST_ITEMS:
+            raise too_much("items in one turn", _MOST_ITEMS)
+        self._items[key] = item
+        return item
 
     def key_in_stream(self, key: str, kind: str, whole: str) -> str:
         """The stream's id of an item that stands in history under `key`.

@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from remora.core.approvals import UNATTENDED, ApprovalRequest, Decision
 from remora.core.errors import RemoraError
+from remora.core.request_faults import too_much
 from remora.flows.rpc import RpcClient
 from remora.flows.threads import ThreadClient
 from remora.flows.waiting import dismiss
@@ -20,6 +21,12 @@ ELSEWHERE: Final = "elsewhere"
 _WITHDRAWN: Final = "withdrawn"
 CANCELS: Final = ("cancel", "abort")
 """The names of decisions that stop the turn."""
+_MOST_OPEN: Final = 200
+"""Requests that wait for an answer, or for the server's word that it has it."""
+_MOST_ASKED: Final = 10_000
+"""Requests of one turn."""
+_MOST_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of the requests of one turn: the report tells all of them."""
 
 
 class Context(Protocol):
@@ -53,6 +60,8 @@ class ApprovalDesk:
         self._notes: set[asyncio.Task[None]] = set()
         self.cancelled = False
         """Whether a decision of ours was to stop the turn."""
+        self._asked = 0
+        self._bytes = 0
 
     @property
     def deciding(self) -> "set[asyncio.Task[Decision]]":
@@ -68,6 +77,14 @@ class ApprovalDesk:
             return []
         if message.id in self._pending:
             return []
+        if len(self._pending) >= _MOST_OPEN:
+            raise too_much("requests at once that wait for an answer", _MOST_OPEN)
+        self._asked += 1
+        self._bytes += len(message.params)
+        if self._asked > _MOST_ASKED:
+            raise too_much("requests for an answer in one turn", _MOST_ASKED)
+        if self._bytes > _MOST_BYTES:
+            raise too_much("bytes of requests in one turn", _MOST_BYTES)
         request = self._context.complete(request)
         before = self._stale.get(message.id)
         again = before is not None and before.request.item_id == request.item_id and before.method == message.method

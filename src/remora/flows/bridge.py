@@ -11,6 +11,7 @@ from typing import Final
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit
 from remora.core.settings import Limits
 from remora.flows.client_guard import ClientGuard
+from remora.flows.portions import Portions
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock
 from remora.wire.client.conversation import Conversation
@@ -18,6 +19,8 @@ from remora.wire.line_pieces import LineCutter, as_line
 from remora.wire.socket_pieces import Piece, PieceSocket
 
 _READ: Final = 256 * 1024
+_PORTION: Final = 32 * 1024
+"""Bytes from the server at once: what passes through in pieces costs less than what is put together."""
 _FAREWELL: Final = 1.0
 """Seconds that a server gets to answer our farewell."""
 
@@ -59,6 +62,7 @@ class _Carrier:
     ) -> None:
         self._client = client
         self._server = server
+        self._portions = Portions(server, _PORTION)
         self._clock = clock
         self._limits = limits
         self._socket = PieceSocket()
@@ -75,7 +79,7 @@ class _Carrier:
         """Upgrade. As long as the link is down it waits."""
         await self._server.write(self._socket.upgrade())
         while not self._socket.is_open:
-            data = await self._server.read(_READ)
+            data = await self._portions.read(self._socket.work)
             if not data:
                 raise _gone()
             await self._pass_on(data)
@@ -120,7 +124,7 @@ class _Carrier:
                 await self._tell(answer + b"\n")
 
     async def _listen(self) -> None:
-        while not self._socket.is_over and (data := await self._server.read(_READ)):
+        while not self._socket.is_over and (data := await self._portions.read(self._socket.work)):
             await self._pass_on(data)
 
     async def _pass_on(self, data: bytes) -> None:

@@ -36,6 +36,7 @@ class Outbox:
         self._transport = transport
         self._waiting: asyncio.Queue[Outgoing | None] = asyncio.Queue()
         self._writing: Outgoing | None = None
+        self._flushes = False
 
     @property
     def size(self) -> int:
@@ -50,13 +51,16 @@ class Outbox:
 
     def flush(self) -> None:
         """Let the transport write what it has to say itself."""
-        self._waiting.put_nowait(None)
+        if not self._flushes:
+            self._flushes = True
+            self._waiting.put_nowait(None)
 
     async def write_all(self) -> None:
         """Write until the connection ends; raises why it did."""
         while True:
             outgoing = await self._waiting.get()
             if outgoing is None:
+                self._flushes = False
                 await self._transport.flush()
                 continue
             if outgoing.call is not None:

@@ -32,6 +32,10 @@ from remora.wire.jsonrpc import Framing
 
 _UNTAKEN_ANSWERS: Final = 10_000
 """Answers that a server may leave unread while it asks for more."""
+_LARGEST_UNASKED: Final = 32 * 1024 * 1024
+"""Bytes of one notification or request of the server; only an answer, which may be a whole history, may have more."""
+_AT_ONCE: Final = 32
+"""Messages that are taken before whoever reads them, and everybody else, has a turn."""
 _OVERLOAD_PAUSES: Final = Backoff(first=0.2, quick=8, floor=10.0, ceiling=10.0)
 
 
@@ -110,12 +114,12 @@ class RpcClient:
         await self._send(jsonrpc.encode_notification(method, params))
 
     async def respond(self, request_id: jsonrpc.RequestId, result: Any) -> None:
-        """Answer a request of the server."""
-        await self._send(jsonrpc.encode_result(request_id, result))
+        """Answer a request of the server; it leaves once the server takes it."""
+        self._answer_unasked(jsonrpc.encode_result(request_id, result))
 
     async def refuse(self, request_id: jsonrpc.RequestId, code: int, message: str) -> None:
-        """Answer a request of the server with an error."""
-        await self._send(jsonrpc.encode_error(request_id, code, message))
+        """Answer a request of the server with an error; see :meth:`respond`."""
+        self._answer_unasked(jsonrpc.encode_error(request_id, code, message))
 
     def deliver_to(self, spool: EventSpool) -> None:
         """Put notifications and server requests, as the bytes that came, into `spool` from now on.
@@ -177,8 +181,10 @@ class RpcClient:
             while True:
                 messages = await self._transport.receive()
                 self._heard = self._clock.monotonic()
-                for message in messages:
+                for number, message in enumerate(messages, start=1):
                     self._take(message)
+                    if number % _AT_ONCE == 0:
+                        await asyncio.sleep(0)
                 if self._transport.has_pending:
                     self._outbox.flush()
         except RemoraError as error:
@@ -195,6 +201,8 @@ class RpcClient:
                 self._settle(request_id, result)
             case jsonrpc.Failure(request_id, code, text, _):
                 self._settle_refused(request_id, code, text)
+            case jsonrpc.Request() | jsonrpc.Notification() if len(message) > _LARGEST_UNASKED:
+                raise message_too_large(_LARGEST_UNASKED, message)
             case jsonrpc.Request(request_id, method, _):
                 answer = appserver.automatic_answer(request_id, method)
                 if answer is None:

@@ -7,13 +7,13 @@ from remora.core.errors import Code, ProtocolProblem, RemoraError
 from remora.core.settings import Limits
 from remora.core.text import SEEN_LIMIT
 from remora.core.text import decode as text_of
+from remora.flows.portions import Portions
 from remora.flows.waiting import within
 from remora.ports import ByteStream, Clock
 from remora.wire.jsonrpc import Framing, Lines, TooLarge
 from remora.wire.websocket import ClientSocket
 
 _CLOSING_SECONDS = 1.0
-_READ = 256 * 1024
 _MOST_PENDING = 64 * 1024
 
 
@@ -48,7 +48,9 @@ def open_transport(stream: ByteStream, framing: Framing, limits: Limits) -> Tran
 class _LineTransport:
     def __init__(self, stream: ByteStream, limits: Limits) -> None:
         self._stream = stream
+        self._portions = Portions(stream)
         self._lines = Lines(limit=limits.message)
+        self._work = 0
         self.has_pending = False
 
     async def open(self) -> None:
@@ -62,10 +64,12 @@ class _LineTransport:
         return
 
     async def receive(self) -> Sequence[bytes | TooLarge]:
-        data = await self._stream.read(_READ)
+        data = await self._portions.read(self._work)
         if not data:
             raise _gone(self._lines.rest)
-        return self._lines.feed(data)
+        lines = self._lines.feed(data)
+        self._work = len(lines)
+        return lines
 
     async def close(self, clock: Clock) -> None:
         await self._stream.close()
@@ -74,6 +78,7 @@ class _LineTransport:
 class _SocketTransport:
     def __init__(self, stream: ByteStream, limits: Limits) -> None:
         self._stream = stream
+        self._portions = Portions(stream)
         self._socket = ClientSocket(limit=limits.message)
         self._early: list[bytes] = []
         self._pending = bytearray()
@@ -88,7 +93,7 @@ class _SocketTransport:
     async def open(self) -> None:
         await self._stream.write(self._socket.upgrade())
         while not self._socket.is_open:
-            data = await self._stream.read(_READ)
+            data = await self._portions.read(self._socket.work)
             if not data:
                 raise _gone(b"")
             self._early += self._socket.receive(data)
@@ -106,7 +111,7 @@ class _SocketTransport:
         if self._early:
             early, self._early = self._early, []
             return early
-        data = await self._stream.read(_READ)
+        data = await self._portions.read(self._socket.work)
         if not data:
             raise _gone(b"")
         messages = self._socket.receive(data)

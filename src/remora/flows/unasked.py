@@ -1,8 +1,12 @@
 """Messages that nobody asked for, until somebody reads them."""
 
 from collections import deque
+from typing import Final
 
 from remora.ports import EventSpool
+
+_OVERHEAD: Final = 64
+"""Bytes of memory that a message costs beyond its own."""
 
 
 class Unasked:
@@ -21,9 +25,9 @@ class Unasked:
             self._spool.put(record)
             return
         self._early.append(record)
-        self._size += len(record)
+        self._size += len(record) + _OVERHEAD
         while self._size > self._limit and len(self._early) > 1:
-            self._size -= len(self._early.popleft())
+            self._size -= len(self._early.popleft()) + _OVERHEAD
 
     def attach(self, spool: EventSpool) -> None:
         """Hand everything, and what comes later, to `spool`."""

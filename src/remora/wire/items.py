@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from remora.core.request_faults import too_much
 from remora.core.transcript import Ending, Transcript
 from remora.wire.appserver import mapping, number, sequence, text
 from remora.wire.file_changes import entry_of, read_changes
@@ -25,6 +26,14 @@ from remora.wire.reviews import review_completed, review_started
 from remora.wire.under_way import UnderWay
 
 _IN_PROGRESS: Final = "in-progress"
+_LARGEST_PIECE: Final = 64 * 1024
+"""Characters of a text that are told at once; a longer piece of the server's becomes several."""
+_MOST_KEPT: Final = 64 * 1024 * 1024
+"""Characters of one turn's commands, names of files, and changes under way: who tells of them keeps them to its end."""
+_MOST_WARNINGS: Final = 1_000
+"""Warnings that are remembered, so that none is told twice; the oldest go."""
+_LONGEST_WARNING: Final = 10_000
+_LONGEST_SUMMARY: Final = 2_000
 _SILENT: Final = frozenset({"userMessage", "hookPrompt"})
 _VERDICT: Final = "Automatic approval review "
 _SUMMARY_MEMBERS: Final = ("tool", "query", "path", "review", "text", "prompt", "name", "savedPath", "agentPath")
@@ -43,8 +52,9 @@ class Narrator:
         self.under_way = UnderWay()
         self._any_turn = any_turn
         self._transcript = Transcript()
-        self._warned: set[str] = set()
+        self._warned: dict[str, None] = {}
         self._reviewed = False
+        self._kept = 0
         self._plan: Plan | None = None
         self._usage: TokenUsage | None = None
         self._tellers: Final[dict[str, Callable[[Mapping[str, Any]], Iterable[RunEvent]]]] = {
@@ -117,6 +127,7 @@ class Narrator:
         self.under_way.began(key, kind, item)
         if kind in _SILENT or not self._transcript.start(key, kind):
             return
+        self._keep(key, kind, item)
         if kind == "commandExecution":
             yield _command_started(key, item)
         elif kind == "fileChange":
@@ -128,6 +139,7 @@ class Narrator:
         if kind in _SILENT:
             return
         whole = _whole(kind, item)
+        self._keep(key, kind, item)
         ending = self._transcript.finish(key, kind, whole)
         self.under_way.ended(key)
         if ending is not None:
@@ -136,14 +148,21 @@ class Narrator:
     def _text_piece(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
         key = text(params.get("itemId")) or ""
         piece = self._transcript.piece(key, "agentMessage", text(params.get("delta")) or "")
-        if piece:
-            yield TextDelta(item_id=key, text=piece)
+        yield from (TextDelta(item_id=key, text=part) for part in _parts(piece))
 
     def _output_piece(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
         key = text(params.get("itemId")) or ""
         piece = self._transcript.piece(key, "commandExecution", text(params.get("delta")) or "")
-        if piece:
-            yield CommandOutput(item_id=key, text=piece)
+        yield from (CommandOutput(item_id=key, text=part) for part in _parts(piece))
+
+    def _keep(self, key: str, kind: str, item: Mapping[str, Any]) -> None:
+        """Count what is kept of an item. Raises ``protocol-violation`` when it is more than any turn has."""
+        self._kept += len(key) + len(text(item.get("command")) or "") + len(text(item.get("cwd")) or "")
+        if kind == "fileChange":
+            for change in map(mapping, sequence(item.get("changes"))):
+                self._kept += len(text(change.get("path")) or "") + len(text(change.get("diff")) or "")
+        if self._kept > _MOST_KEPT:
+            raise too_much("characters of commands and changes in one turn", _MOST_KEPT)
 
     # -- the rest
 
@@ -196,17 +215,19 @@ class Narrator:
     def warn(self, message: str, details: Any) -> list[Warned]:
         """A warning, unless the same was given before: servers repeat theirs to every connection."""
         whole = f"{message} {details}" if isinstance(details, str) and details else message
+        whole = whole[:_LONGEST_WARNING]
         if not whole or whole in self._warned:
             return []
-        self._warned.add(whole)
+        self._warned[whole] = None
+        if len(self._warned) > _MOST_WARNINGS:
+            del self._warned[next(iter(self._warned))]
         return [Warned(message=whole)]
 
 
 def _told(key: str, kind: str, item: Mapping[str, Any], whole: str, ending: Ending) -> Iterator[RunEvent]:
     match kind:
         case "agentMessage":
-            if ending.remainder:
-                yield TextDelta(item_id=key, text=ending.remainder)
+            yield from (TextDelta(item_id=key, text=part) for part in _parts(ending.remainder))
             yield Message(item_id=key, text=whole)
         case "reasoning":
             if whole:
@@ -214,13 +235,17 @@ def _told(key: str, kind: str, item: Mapping[str, Any], whole: str, ending: Endi
         case "commandExecution":
             if ending.first:
                 yield _command_started(key, item)
-            if ending.remainder:
-                yield CommandOutput(item_id=key, text=ending.remainder)
+            yield from (CommandOutput(item_id=key, text=part) for part in _parts(ending.remainder))
             yield _command_completed(key, item, ending)
         case "fileChange":
             yield _file_change(key, item, _status(item, "completed"))
         case _:
             yield _other(key, kind, item, _status(item, "completed"))
+
+
+def _parts(whole: str) -> Iterator[str]:
+    """A text in pieces that take no long time to show."""
+    return (whole[start : start + _LARGEST_PIECE] for start in range(0, len(whole), _LARGEST_PIECE))
 
 
 def _whole(kind: str, item: Mapping[str, Any]) -> str:
@@ -260,7 +285,7 @@ def _file_change(key: str, item: Mapping[str, Any], status: str) -> FileChange:
 
 def _other(key: str, kind: str, item: Mapping[str, Any], status: str) -> OtherItem:
     parts = [part for part in (text(item.get(name)) for name in _SUMMARY_MEMBERS) if part]
-    return OtherItem(item_id=key, item_type=kind, status=status, summary=" ".join(parts[:2]))
+    return OtherItem(item_id=key, item_type=kind, status=status, summary=" ".join(parts[:2])[:_LONGEST_SUMMARY])
 
 
 def _status(item: Mapping[str, Any], default: str) -> str:

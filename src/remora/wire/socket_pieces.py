@@ -48,6 +48,8 @@ class PieceSocket:
         self._in_message = False
         self._sending = False
         self._closing = False
+        self.work = 0
+        """Frames of every kind in what was received last."""
         self.is_over = False
         """The other side has said farewell."""
 
@@ -92,6 +94,7 @@ class PieceSocket:
         Raises :class:`~remora.core.errors.ProtocolProblem`: ``handshake-failed``, ``protocol-violation``.
         """
         self._buffer += data
+        self.work = 0
         if not self.is_open and not self._take_answer():
             return []
         return list(self._pieces())
@@ -127,9 +130,11 @@ class PieceSocket:
                 last = self._final and not self._left
                 self._in_message = not last
                 yield Piece(data, last)
-            elif (header := _read_header(self._buffer)) is None:
+                continue
+            self.work += 1
+            if (header := _read_header(self._buffer)) is None:
                 return
-            elif header.is_control:
+            if header.is_control:
                 if len(self._buffer) < header.length + header.size:
                     return
                 self._control(header.opcode, bytes(self._buffer[header.size : header.size + header.length]))

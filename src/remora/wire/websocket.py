@@ -1,5 +1,6 @@
 """The client side of a WebSocket, as bytes in and bytes out; the protocol itself is the websockets library's."""
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -16,6 +17,11 @@ from remora.core.text import decode as text_of
 
 FRAGMENT: Final = 1024 * 1024
 """Longer messages leave in fragments of this size, so that memory stays bounded and pings get through."""
+MOST_FRAGMENTS: Final = 100_000
+"""Fragments of one message; a server that sends more keeps everybody busy with nothing."""
+
+_OTHER_STATUS: Final = re.compile(rb"HTTP/1\.1 ((?!101)\d{3} [^\r\n]{0,80})\r\n(?:[^\r\n]+\r\n)*\r\n")
+"""The whole head of an answer that opens no WebSocket."""
 
 
 class ClientSocket:
@@ -29,7 +35,10 @@ class ClientSocket:
         self._protocol = ClientProtocol(parse_uri("ws://localhost/"), max_size=limit)
         self._limit = limit
         self._message: bytearray | None = None
+        self._fragments = 0
         self._first_bytes = b""
+        self.work = 0
+        """Frames of every kind in what was received last."""
 
     def upgrade(self) -> bytes:
         """The HTTP request that opens the connection."""
@@ -53,8 +62,12 @@ class ClientSocket:
         """
         if self._protocol.state is State.CONNECTING:
             self._first_bytes = (self._first_bytes + data)[:SEEN_LIMIT]
+            if (status := _OTHER_STATUS.match(self._first_bytes)) is not None:  # its body may never end
+                raise self._no_socket(f"refused the WebSocket upgrade ({text_of(status[1])})")
         self._protocol.receive_data(data)
-        messages = [message for event in self._protocol.events_received() for message in self._take(event)]
+        events = self._protocol.events_received()
+        self.work = len(events)
+        messages = [message for event in events for message in self._take(event)]
         self._raise_failure()
         return messages
 
@@ -86,20 +99,22 @@ class ClientSocket:
         # One growing buffer: a list would cost a hundred times what a fragment of one byte brings.
         self._message = self._message if self._message is not None else bytearray()
         self._message += event.data
+        self._fragments += 1
+        if self._fragments > MOST_FRAGMENTS:
+            raise ProtocolProblem(
+                Code.PROTOCOL_VIOLATION,
+                f"The app server sends one message in more than {MOST_FRAGMENTS:,} fragments.",
+                next_step="Look at the server's log on the host; its owner can restart it.",
+            )
         if event.fin:
-            whole, self._message = bytes(self._message), None
+            whole, self._message, self._fragments = bytes(self._message), None, 0
             yield whole
 
     def _raise_failure(self) -> None:
         refused = self._protocol.handshake_exc
         if refused is not None:
             kind = "refused the WebSocket upgrade" if isinstance(refused, InvalidHandshake) else "is no WebSocket"
-            raise ProtocolProblem(
-                Code.HANDSHAKE_FAILED,
-                f"What answered on the host {kind} ({refused}).",
-                seen=text_of(self._first_bytes),
-                next_step="Check what listens there; `remora check` shows each candidate and why it was chosen.",
-            )
+            raise self._no_socket(f"{kind} ({refused})")
         broken = self._protocol.parser_exc
         if isinstance(broken, PayloadTooBig):
             raise ProtocolProblem(
@@ -113,3 +128,11 @@ class ClientSocket:
                 f"The app server broke the WebSocket protocol ({broken}).",
                 next_step="Update codex on the host, or report this.",
             )
+
+    def _no_socket(self, what: str) -> ProtocolProblem:
+        return ProtocolProblem(
+            Code.HANDSHAKE_FAILED,
+            f"What answered on the host {what}.",
+            seen=text_of(self._first_bytes),
+            next_step="Check what listens there; `remora check` shows each candidate and why it was chosen.",
+        )

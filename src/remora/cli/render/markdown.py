@@ -19,8 +19,10 @@ from remora.core.text import neutralise
 
 _FENCE: Final = re.compile(r"^(\s*)(`{3,}|~{3,})")
 _ITEM: Final = re.compile(r"^([-*+]|\d{1,9}[.)])\s")
-_PENDING_LIMIT: Final = 8_000
-"""A block longer than this is shown plain and from its end while it grows: it would be parsed at each redraw."""
+_BLOCK_LIMIT: Final = 8_000
+"""Characters of one block. A longer one is shown plain: parsing can take the square of its length."""
+_HELD_LIMIT: Final = 64 * 1024
+"""Characters that are held of a block which does not end; then they are shown as if it did."""
 _INDENTED: Final = re.compile(r"^(\s{2,}|\t)\S")
 
 
@@ -87,6 +89,7 @@ class MarkdownStream:
     def __init__(self) -> None:
         self._line: list[str] = []
         self._block: list[str] = []
+        self._held = 0
         self._fence: tuple[str, int] | None = None
         self._gap = False
         self._blank = False
@@ -97,10 +100,10 @@ class MarkdownStream:
         """What is not complete yet, as it would look now."""
         line = "".join(self._line)
         if self._fence is not None:
-            return _code(line[-_PENDING_LIMIT:], self._fence[1]) if line else None
+            return _code(line[-_BLOCK_LIMIT:], self._fence[1]) if line else None
         text = "\n".join([*self._block, line] if line else self._block)
-        if len(text) > _PENDING_LIMIT:
-            return Text(neutralise(text, limit=_PENDING_LIMIT))
+        if len(text) > _BLOCK_LIMIT:
+            return Text(neutralise(text, limit=_BLOCK_LIMIT))
         return AgentMarkdown(text) if text else None
 
     def feed(self, text: str) -> list[RenderableType]:
@@ -111,6 +114,9 @@ class MarkdownStream:
         for following in rest:
             ready += self._take("".join(self._line).removesuffix("\r"))
             self._line = [following]
+        self._held += len(text)
+        if self._held > _HELD_LIMIT:
+            ready += self._let_go()
         return ready
 
     def finish(self) -> list[RenderableType]:
@@ -119,6 +125,13 @@ class MarkdownStream:
         ready = self._take(last) if last else []
         self._fence = None
         return ready + self._close()
+
+    def _let_go(self) -> list[RenderableType]:
+        """Show what is held, and go on: the line under way continues below it, in its fence if it has one."""
+        self._held = 0
+        line, self._line = "".join(self._line), []
+        ready = self._take(line) if line else []
+        return ready if self._fence is not None else ready + self._close()
 
     def _take(self, line: str) -> list[RenderableType]:
         if self._fence is not None:
@@ -154,6 +167,7 @@ class MarkdownStream:
             self._blank = True
             return []
         self._gap = True
+        self._held = 0
         return [_code(line, indent)]
 
     def _close(self) -> list[RenderableType]:
@@ -163,7 +177,9 @@ class MarkdownStream:
         item = bool(_ITEM.match(lines[0]))
         spacer = [] if item and self._after_item else self._spacer()
         self._gap, self._after_item = True, item
-        return [*spacer, AgentMarkdown("\n".join(lines))]
+        self._held = 0
+        text = "\n".join(lines)
+        return [*spacer, AgentMarkdown(text) if len(text) <= _BLOCK_LIMIT else Text(neutralise(text, limit=None))]
 
     def _spacer(self) -> list[RenderableType]:
         return [Text()] if self._gap else []

@@ -17,6 +17,7 @@ from remora.cli.render.report import in_force, show_report
 from remora.cli.render.shortening import within
 from remora.core.changes import read_lines
 from remora.core.text import neutralise
+from remora.core.transcript import ShownText
 from remora.wire.reports import run as events
 
 REASONING_LIMIT: Final = 600
@@ -126,7 +127,7 @@ class RunView:
         self._quiet = quiet
         self._answer = answer or MarkdownAnswer(page, margin=_MARGIN)
         self._commands = CommandView(page, now=now)
-        self._message: tuple[str, list[str]] | None = None
+        self._message: tuple[str, ShownText] | None = None
         self._where = ""
         self._thread: events.ThreadReady | None = None
         self._moving: Text | None = None
@@ -212,23 +213,23 @@ class RunView:
             return
         if self._message is None or self._message[0] != event.item_id:
             self._begin_message(event.item_id)
-        said = "".join(self._message[1]) if self._message else ""
+        said = self._message[1] if self._message else ShownText()
         # Pieces can be missing after a reconnect; the complete message brings the rest, or stands anew.
-        if not event.text.startswith(said):
+        if not said.begins(event.text):
             self._begin_message(event.item_id)
-            said = ""
-        self._add(event.text[len(said) :])
+            said = ShownText()
+        self._add(event.text[said.length :])
         self._end_message()
 
     def _begin_message(self, item_id: str) -> None:
         self._end_message()
-        self._message = (item_id, [])
+        self._message = (item_id, ShownText())
         self._commands.leave()
         self._answer.begin()
 
     def _add(self, text: str) -> None:
         if self._message is not None:
-            self._message[1].append(text)
+            self._message[1].add(text)
         self._answer.feed(text)
 
     def _end_message(self) -> None:
