@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from dataclasses import replace
 
 import pytest
 from tests.support.account_sshd import AccountSshd
@@ -11,9 +12,10 @@ from tests.support.fake_launches import LIMITS, becomes, codex_in, launch, refus
 from tests.support.host_processes import servers
 from tests.support.launching import connected, launched
 from tests.support.loop import run
+from tests.support.until import wait_until
 
 from remora.core.errors import Code
-from remora.core.launching import LaunchMode, LaunchRequest
+from remora.core.launching import BytePath, LaunchMode, LaunchRequest
 from remora.core.settings import Limits
 
 pytestmark = pytest.mark.sshd
@@ -25,7 +27,6 @@ FAULTS = {
     Fault.EXIT_SILENTLY: (Code.CODEX_UNUSABLE, "fake codex"),
     Fault.LISTEN_LATE: (Code.LAUNCH_TIMEOUT, "fake codex"),
     Fault.PLAIN_FILE: (Code.LAUNCH_REFUSED, "fake codex"),
-    Fault.NEVER_ANSWER: (Code.SERVER_MUTE, "fake codex"),
 }
 
 
@@ -38,10 +39,40 @@ def test_f50_each_way_not_to_serve_has_its_own_name_and_shows_the_log(fault: Fau
         assert error.code is code
         assert text in error.seen
         assert error.next_step
-        assert becomes(sshd, 1 if fault is Fault.NEVER_ANSWER else 0)
-        if fault is Fault.NEVER_ANSWER:
-            assert f"process {servers(sshd)[0]} " in error.message.lower()
+        assert becomes(sshd, 0)
     assert len({code for code, _ in FAULTS.values()}) == len(FAULTS)
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG_UP, Fault.NO_WEBSOCKET, Fault.NEVER_ANSWER])
+def test_a_server_of_ours_that_answers_nobody_is_ended_and_the_next_way_is_taken(fault: Fault) -> None:
+    """codex 0.125.0 closes its control socket at every handshake; its standard input and output work."""
+
+    async def work(sshd: AccountSshd) -> None:
+        limits = replace(LIMITS, handshake=0.7)
+        async with connected(sshd) as host, launched(host, limits=limits) as server:
+            assert (server.mode, server.byte_path) == (LaunchMode.ATTACHED, BytePath.STDIO)
+            (notice,) = [notice for notice in server.notices if notice.code == "attached"]
+            assert "answers nobody on its socket" in notice.message
+            assert len(servers(sshd)) == 1
+
+    with AccountSshd("/bin/bash") as sshd:
+        codex_in(sshd, fault)
+        run(work(sshd))
+        assert becomes(sshd, 0)
+
+
+def test_a_server_that_another_program_started_and_that_answers_nobody_is_left_alone_and_named() -> None:
+    with AccountSshd("/bin/bash") as sshd:
+        program = codex_in(sshd, Fault.NEVER_ANSWER)
+        path = socket_of(sshd)
+        command = [program, "app-server", "--listen", f"unix://{path}"]
+        with subprocess.Popen(command, env={**os.environ, "HOME": str(sshd.home)}, stderr=subprocess.DEVNULL) as other:
+            wait_until(path.exists)
+            error = refusal(sshd, limits=Limits(launch=1.5, handshake=0.7))
+            assert other.poll() is None
+            other.kill()
+        assert error.code is Code.SERVER_MUTE
+        assert f"process {other.pid} " in error.message.lower()
 
 
 @pytest.mark.parametrize("version", ["0.1.0", "9.9.9", "0.170.0-alpha.3"])

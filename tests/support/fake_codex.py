@@ -33,6 +33,10 @@ class Fault(StrEnum):
     LISTEN_LATE = "listen-late"
     PLAIN_FILE = "plain-file"
     NEVER_ANSWER = "never-answer"
+    HANG_UP = "hang-up"
+    """Every connection is closed at once, as codex 0.125.0 does at the handshake."""
+    NO_WEBSOCKET = "no-websocket"
+    """What comes is no answer to an upgrade."""
     LINES_ON_SOCKET = "lines-on-socket"
     NO_SOCKETS = "no-sockets"
     """Of the generation that knows only standard input and output."""
@@ -136,6 +140,11 @@ def _converse(connection: socket.socket, fault: Fault, version: str) -> None:
     with connection, connection.makefile("rwb") as stream:
         if fault is Fault.NEVER_ANSWER:
             time.sleep(_FOR_EVER)
+        if fault is Fault.HANG_UP:
+            return
+        if fault is Fault.NO_WEBSOCKET:
+            connection.sendall(b"SSH-2.0-nothing of yours\r\n")
+            return
         if fault is Fault.PLAIN_BYTES and connection.recv(1, socket.MSG_PEEK) != b"G":
             converse(connection)
         elif fault is Fault.LINES_ON_SOCKET:

@@ -88,6 +88,7 @@ class Code(StrEnum):
     FOLDER_MISSING = "folder-missing", Stage.FOLDER, Verdict.NEEDS_HUMAN
     CODEX_MISSING = "codex-missing", Stage.CODEX, Verdict.NEEDS_INSTALL
     CODEX_UNUSABLE = "codex-unusable", Stage.CODEX, Verdict.NEEDS_INSTALL
+    CODEX_CONFIG = "codex-config-broken", Stage.CODEX, Verdict.NEEDS_HUMAN
     CODEX_UNSUPPORTED = "codex-unsupported", Stage.CODEX, Verdict.NEEDS_INSTALL
     LOGIN_MISSING = "login-missing", Stage.LOGIN, Verdict.NEEDS_HUMAN
     SANDBOX_UNUSABLE = "sandbox-unusable", Stage.SANDBOX, Verdict.NEEDS_HUMAN

@@ -19,7 +19,10 @@ _VERSION: Final = re.compile(r"^codex\S* (\d+\.\d+\.\d+[-+.\w]*)$", re.MULTILINE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodexCandidate:
-    """One codex on the host. `source` is ``asked``, ``path`` or ``extra``; `problem` says why it cannot be used."""
+    """One codex on the host. `source` is ``asked``, ``path`` or ``extra``; `problem` says why it cannot be used.
+
+    `config_problem` is what it says of a configuration that it cannot use, when the probe was to find out.
+    """
 
     path: str
     real_path: str
@@ -30,6 +33,7 @@ class CodexCandidate:
     can_listen_on_socket: bool = False
     has_proxy: bool = False
     has_daemon: bool = False
+    config_problem: str | None = None
 
 
 class FolderState(StrEnum):
@@ -199,6 +203,7 @@ def _read_candidate(answers: Answers, key: str) -> CodexCandidate:
         can_listen_on_socket="unix" in can,
         has_proxy="proxy" in can,
         has_daemon="daemon" in can,
+        config_problem=without_escapes(answers.one(f"{key}.config") or "").strip() or None,
     )
 
 

@@ -8,6 +8,7 @@ from remora.core.errors import AppServerProblem, Code, RemoraError, Stage
 from remora.core.launching import LaunchPlan
 from remora.core.markers import Marker, Readiness, describe_marker, provision_failed
 from remora.core.probes import HostFacts
+from remora.core.request_faults import config_broken
 
 _LOGINS: Final = {
     "auth-file": "auth.json is in CODEX_HOME",
@@ -66,6 +67,8 @@ def judge_codex(facts: HostFacts, plan: LaunchPlan | RemoraError) -> StageResult
     if chosen is None:
         detail = "no usable codex; only a server that runs already can be used"
         return StageResult(stage=Stage.CODEX, outcome=Outcome.WARNING, detail=detail)
+    if chosen.config_problem is not None:
+        return _failed(config_broken(chosen.config_problem), Stage.CODEX)
     detail = f"{chosen.version or 'unknown version'} at {chosen.path}: {_SOURCES.get(chosen.source, chosen.source)}"
     return StageResult(stage=Stage.CODEX, outcome=Outcome.OK, detail=detail)
 

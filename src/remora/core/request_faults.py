@@ -1,6 +1,6 @@
 """What goes wrong between a request and its answer, as errors."""
 
-from remora.core.errors import Code, ProtocolProblem, RemoraError, Stage, TimeLimit
+from remora.core.errors import AppServerProblem, Code, ProtocolProblem, RemoraError, Stage, TimeLimit
 from remora.core.text import decode
 
 
@@ -40,6 +40,16 @@ def answers_untaken() -> ProtocolProblem:
         Code.PROTOCOL_VIOLATION,
         "The app server asks on and on without taking the answers.",
         next_step="Look at the server's log on the host; its owner can restart it.",
+    )
+
+
+def config_broken(said: str) -> AppServerProblem:
+    """codex cannot use its configuration on the host; `said` names the file and the place."""
+    return AppServerProblem(
+        Code.CODEX_CONFIG,
+        "codex on the host cannot use its configuration, and starts no thread with it.",
+        seen=said,
+        next_step="Mend that file on the host; codex login status there says whether it can be read.",
     )
 
 

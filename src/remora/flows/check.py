@@ -91,7 +91,7 @@ class _HostProof:
             self._stage = Stage.SHELL
             world = self._world
             async with open_shell(host, clock=world.clock, limits=world.limits, nonce=world.nonce) as shell:
-                facts = self._facts = await shell.probe(ProbeRequest(codex=self._codex))
+                facts = self._facts = await shell.probe(ProbeRequest(codex=self._codex, prove=True))
                 self._record(readiness.judge_shell(facts, self._lap()))
                 self._record(readiness.judge_provision(facts.marker))
                 self._stage = Stage.PATH

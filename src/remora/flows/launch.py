@@ -97,7 +97,11 @@ async def open_app_server(
 
 
 class _Died(Exception):
-    """The server that we started ended together with the shell that started it."""
+    """The server that we started ended together with the shell that started it, or lives and does not answer."""
+
+    def __init__(self, unanswered: RemoraError | None = None) -> None:
+        super().__init__()
+        self.unanswered = unanswered
 
 
 class _Moved(Exception):
@@ -158,12 +162,13 @@ class _Launch:
                 server = await self._start(plan, plan.start)
             except _Died as death:
                 await self._probe()
-                if self._facts.server is not None and death.__cause__ is not None:
-                    raise death.__cause__ from None  # it lives, and hung up on us for a reason of its own
-                plan = _with_notice(
-                    plan,
-                    "The work ends with the connection: what is started on this host does not outlive its session.",
-                )
+                why = "what is started on this host does not outlive its session"
+                if self._facts.server is not None and death.unanswered is not None:
+                    server = await self._try_again(plan, death.unanswered)
+                    if server is not None:
+                        return server
+                    why = f"the app server that was started answers nobody on its socket. {death.unanswered.message}"
+                plan = _with_notice(plan, f"The work ends with the connection: {why.rstrip('.')}.")
             else:
                 if server is not None:
                     return server
@@ -244,6 +249,8 @@ class _Launch:
         try:
             return await self._open_rpc(tunnel.stream, Framing.WEBSOCKET), tunnel.byte_path
         except RemoraError as error:
+            if error.code is Code.TIME_LIMIT and must_outlive:
+                raise _Died(error) from None
             if error.code is Code.TIME_LIMIT:
                 raise await self._mute(socket) from error
             if error.code not in _NOT_OURS_TO_SPEAK:
@@ -251,9 +258,26 @@ class _Launch:
             if tunnel.byte_path is BytePath.UNIX_SOCKET:
                 with suppress(RemoraError):
                     return await self._speak_lines(socket), tunnel.byte_path
-            if must_outlive and error.code is Code.SERVER_GONE:
-                raise _Died from error
+            if must_outlive:
+                raise _Died(error) from None
             raise
+
+    async def _try_again(self, plan: LaunchPlan, unanswered: RemoraError) -> AppServer | None:
+        """Speak once more with the server that we started and that did not answer. `None`: it is ended, having no use."""
+        if unanswered.code is not Code.TIME_LIMIT:
+            socket = self._facts.socket.real_path
+            try:
+                rpc, byte_path = await self._reach(plan, socket)
+            except RemoraError as error:
+                if error.code not in _NOT_OURS_TO_SPEAK | {Code.SERVER_MUTE}:
+                    raise
+            else:
+                return self._result(plan, rpc, byte_path, socket, LaunchMode.DETACHED, self._facts.server)
+            await self._probe()
+        seconds = self._limits.stop
+        variables = {"remora_socket": self._facts.socket.path, "remora_limit": str(max(math.ceil(seconds), 1))}
+        await self._shell.ask("stop", variables, limit=2 * seconds + _MARGIN)
+        return None
 
     async def _tunnel_without_shell(self, plan: LaunchPlan, socket: str) -> Tunnel:
         """A tunnel that stands when the shell has ended: what the host kills with a session is dead by then."""

@@ -32,12 +32,13 @@ _PROBE: Final = ("places", "account", "lock", "sockets", "service", "provision/m
 class ProbeRequest:
     """What the probe looks for beyond the usual: the folder of the work and the codex to use, as typed.
 
-    With `relay` it looks for a Python that can run the relay, too.
+    With `relay` it looks for a Python that can run the relay, with `prove` it has codex read its configuration, too.
     """
 
     folder: str | None = None
     codex: str | None = None
     relay: bool = False
+    prove: bool = False
 
 
 class _Halt(Enum):
@@ -73,6 +74,7 @@ class RemoteShell:
             "remora_folder": request.folder or "",
             "remora_codex": request.codex or "",
             "remora_relay": "1" if request.relay else "",
+            "remora_prove": "1" if request.prove else "",
             "remora_limit": str(max(math.ceil(self._limits.probe / 4), 1)),
         }
         answers = await self.enter("probe", variables, [shipped(name) for name in _PROBE], limit=self._limits.probe)

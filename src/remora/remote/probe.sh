@@ -1,6 +1,7 @@
 # Facts about the host, read in the environment of the login shell. Changes nothing. Needs places.sh, account.sh,
 # sockets.sh, service.sh, marker.sh, remora_folder, remora_codex (a path given by the user, or nothing), remora_relay (1
-# when a Python for the relay is wanted) and remora_limit (seconds for one codex --version).
+# when a Python for the relay is wanted), remora_prove (1 when codex is to read its configuration) and remora_limit
+# (seconds for one codex --version).
 
 remora_examine() {
   remora_text=$(remora_bounded "$2" --version)
@@ -13,6 +14,30 @@ remora_examine() {
   case $remora_text in *unix://*) remora_emit "codex.$1.can" unix ;; esac
   case $remora_text in *' proxy '*) remora_emit "codex.$1.can" proxy ;; esac
   case $remora_text in *' daemon '*) remora_emit "codex.$1.can" daemon ;; esac
+  [ -z "$remora_prove" ] || [ "$remora_status" != 0 ] || remora_try_config "$1" "$2"
+}
+
+# remora_try_config NUMBER PROGRAM: what codex says of a configuration that it cannot use. It reads a link to the file in a
+# folder of its own, because it leaves files beside it.
+remora_try_config() {
+  [ -e "$remora_home/config.toml" ] || return 0
+  if [ ! -f "$remora_home/config.toml" ]; then
+    remora_emit "codex.$1.config" "$remora_home/config.toml is no file"
+  elif remora_folder_seen=$(umask 077 && mktemp -d "${TMPDIR:-/tmp}/remora-config.XXXXXXXX" 2>/dev/null); then
+    ln -s -- "$remora_home/config.toml" "$remora_folder_seen/config.toml"
+    remora_text=$(remora_bounded env "CODEX_HOME=$remora_folder_seen" "$2" login status)
+    rm -rf -- "$remora_folder_seen"
+    case $remora_text in
+      *'Error loading configuration: '*)
+        remora_text=${remora_text#*'Error loading configuration: '}
+        case $remora_text in
+          "$remora_folder_seen"*) remora_text=$remora_home${remora_text#"$remora_folder_seen"} ;;
+          *"$remora_folder_seen"*) remora_text=${remora_text%%"$remora_folder_seen"*}$remora_home${remora_text#*"$remora_folder_seen"} ;;
+        esac
+        remora_emit "codex.$1.config" "$(printf '%s' "$remora_text" | head -c 600)"
+        ;;
+    esac
+  fi
 }
 
 remora_count=0
@@ -165,8 +190,9 @@ fi
 # Signed in? The server itself is asked later; this only tells what is there.
 [ ! -s "$remora_home/auth.json" ] || remora_emit login auth-file
 [ -z "${OPENAI_API_KEY:-}${CODEX_API_KEY:-}" ] || remora_emit login key-variable
-[ ! -r "$remora_state/login" ] || remora_emit login.expires "$(sed -n 's/^expires=//p' "$remora_state/login")"
-! grep -q '^[[:space:]]*model_provider[[:space:]]*=' "$remora_home/config.toml" 2>/dev/null ||
+[ ! -f "$remora_state/login" ] || [ ! -r "$remora_state/login" ] || remora_emit login.expires "$(sed -n 's/^expires=//p' "$remora_state/login")"
+[ ! -f "$remora_home/config.toml" ] || # a FIFO would be waited for
+  ! grep -q '^[[:space:]]*model_provider[[:space:]]*=' "$remora_home/config.toml" 2>/dev/null ||
   remora_emit login provider
 
 # Can the command sandbox work, and can a server outlive this session?

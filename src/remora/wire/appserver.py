@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError
+from remora.core.request_faults import config_broken
 from remora.core.text import SEEN_LIMIT
 from remora.core.threads import ThreadName
 from remora.wire.jsonrpc import METHOD_NOT_FOUND, OVERLOADED, RequestId, encode_error, encode_result
@@ -123,6 +124,8 @@ def refusal(method: str, code: int, message: str) -> RemoraError:
             seen=message,
             next_step="Try again in a while.",
         )
+    if lowered.startswith("failed to load configuration"):
+        return config_broken(message)
     if "no rollout found" in lowered or "thread not found" in lowered or "invalid thread id" in lowered:
         return _thread_missing(message)
     if "invalid session id" in lowered or "thread not loaded" in lowered:

@@ -29,14 +29,66 @@ remora_alone_with_git() {
 # A program that a repository's own configuration names for looking is left out: an agent may have written that there.
 remora_git() (
   remora_alone_with_git
-  exec git -C "$remora_tree" -c core.fsmonitor=false "$@"
+  exec git -C "$remora_tree" -c core.fsmonitor=false -c core.hooksPath=/dev/null "$@"
+)
+
+# remora_take_shelter: from here on remora_look reads the repository without its configuration. A filter, a hook or an
+# origin in that can name any program, by more keys than can be listed. So git is given a folder that has its references,
+# a copy of its index and, of its configuration, only what says how those are to be read.
+remora_shelter=
+remora_take_shelter() {
+  remora_own=$(remora_git rev-parse --absolute-git-dir) && remora_root=$(remora_git rev-parse --show-toplevel) || return
+  remora_common=$(cd -- "$remora_tree" && cd -- "$(remora_git rev-parse --git-common-dir)" && pwd -P) || return
+  [ -f "$remora_own/HEAD" ] || return
+  remora_shelter=$(umask 077 && mktemp -d "${TMPDIR:-/tmp}/remora-git.XXXXXXXX") || return
+  mkdir -- "$remora_shelter/info"
+  for remora_name in refs packed-refs reftable shallow info/exclude; do
+    [ ! -e "$remora_common/$remora_name" ] || ln -s -- "$remora_common/$remora_name" "$remora_shelter/$remora_name"
+  done
+  for remora_name in "$remora_own"/sharedindex.* "$remora_own/info/sparse-checkout"; do
+    [ ! -f "$remora_name" ] || ln -s -- "$remora_name" "$remora_shelter/${remora_name#"$remora_own/"}"
+  done
+  cat -- "$remora_own/HEAD" >"$remora_shelter/HEAD"
+  [ ! -f "$remora_own/index" ] || cp -p -- "$remora_own/index" "$remora_shelter/index" || return
+  remora_branch_seen=$(remora_git symbolic-ref --quiet --short HEAD)
+  remora_remote_seen=$(remora_git config --get "branch.$remora_branch_seen.remote" 2>/dev/null)
+  remora_merge_seen=$(remora_git config --get "branch.$remora_branch_seen.merge" 2>/dev/null)
+  remora_git config --get-regexp '^(core\.(repositoryformatversion|filemode|ignorecase|symlinks|autocrlf|eol|precomposeunicode|longpaths|sparsecheckout|sparsecheckoutcone|trustctime|checkstat)|extensions\.(objectformat|refstorage|noop))$' 2>/dev/null |
+    while read -r remora_name remora_seen; do
+      case $remora_seen in
+        '' | *[!A-Za-z0-9]*) ;;
+        *) printf '[%s]\n\t%s = %s\n' "${remora_name%%.*}" "${remora_name#*.}" "$remora_seen" ;;
+      esac
+    done >"$remora_shelter/config"
+  if [ -n "$remora_merge_seen" ]; then
+    remora_git config --file "$remora_shelter/config" "branch.$remora_branch_seen.remote" "$remora_remote_seen"
+    remora_git config --file "$remora_shelter/config" "branch.$remora_branch_seen.merge" "$remora_merge_seen"
+    remora_git config --file "$remora_shelter/config" "remote.$remora_remote_seen.fetch" "+refs/heads/*:refs/remotes/$remora_remote_seen/*"
+  fi
+}
+remora_leave_shelter() {
+  [ -z "$remora_shelter" ] || rm -rf -- "$remora_shelter"
+  remora_shelter=
+}
+
+# remora_look WORDS...: git, where it only looks. Nothing that the repository names is run; without a shelter nothing is
+# looked at. The work tree of a submodule has a configuration of its own: say --ignore-submodules=dirty.
+remora_look() (
+  remora_alone_with_git
+  [ -n "$remora_shelter" ] && cd -- "$remora_tree" || exit 128
+  GIT_DIR=$remora_shelter
+  GIT_WORK_TREE=$remora_root
+  GIT_OBJECT_DIRECTORY=$remora_common/objects
+  GIT_ALLOW_PROTOCOL=none # an object that is missing is fetched from nowhere
+  export GIT_DIR GIT_WORK_TREE GIT_OBJECT_DIRECTORY GIT_ALLOW_PROTOCOL
+  exec git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c log.showSignature=false "$@"
 )
 
 # remora_ask_origin WORDS...: git, where it speaks to the origin. Nothing asks anybody; only here the agent is seen.
 remora_ask_origin() (
   remora_alone_with_git
   if [ -z "${GIT_SSH-}" ] || [ -n "${GIT_SSH_COMMAND-}" ]; then
-    remora_ssh=${GIT_SSH_COMMAND:-$(remora_git config --get core.sshCommand 2>/dev/null || git config --get core.sshCommand || echo ssh)}
+    remora_ssh=${GIT_SSH_COMMAND:-$(git config --get core.sshCommand || echo ssh)}
     GIT_SSH_COMMAND="$remora_ssh -o BatchMode=yes"
     export GIT_SSH_COMMAND
   fi
@@ -67,8 +119,10 @@ remora_look_at_tree() {
   for remora_pause in 1 1 1 2 2 3 3 3 4 ''; do
     remora_head=$(remora_commit_of HEAD)
     # What git warns of or traces meanwhile is no change.
-    remora_changed=$(remora_git status --porcelain --untracked-files=no --ignore-submodules=none 2>/dev/null) ||
-      remora_changed=$(remora_git status 2>&1)
+    remora_take_shelter || remora_shelter=
+    remora_changed=$(remora_look status --porcelain --untracked-files=no --ignore-submodules=dirty 2>/dev/null) ||
+      remora_changed=$(remora_look status --ignore-submodules=dirty 2>&1)
+    remora_leave_shelter
     [ -n "$remora_changed" ] && [ -n "$remora_target" ] && ! remora_has_target || return 0
     [ "$remora_earlier" != "$remora_head $remora_changed" ] || remora_is_git_at_work || return 0
     remora_earlier="$remora_head $remora_changed"

@@ -23,10 +23,12 @@ elif ! remora_said=$(remora_git rev-parse --show-toplevel 2>&1); then
 else
   remora_tell git ok
   remora_top=$remora_said
-  remora_commit=$(remora_commit_of HEAD)
+  trap remora_leave_shelter EXIT
+  remora_take_shelter
+  remora_commit=$(remora_look rev-parse --verify --quiet 'HEAD^{commit}' 2>/dev/null)
   remora_tell commit "$remora_commit"
   remora_tell top "$remora_top"
-  remora_tell prefix "$(remora_git rev-parse --show-prefix)"
+  remora_tell prefix "$(remora_look rev-parse --show-prefix)"
 fi
 
 # remora_document NAME: its first line is the name, the rest what comes on standard input, not too much of it.
@@ -35,26 +37,26 @@ $(head -c 40000 | tr -d '\000')"; }
 
 if [ -n "${remora_commit-}" ]; then
   remora_tell files "$({
-    remora_git ls-tree HEAD ./
-    for remora_name in $remora_folders; do remora_git ls-tree HEAD "./$remora_name/"; done
+    remora_look ls-tree HEAD ./
+    for remora_name in $remora_folders; do remora_look ls-tree HEAD "./$remora_name/"; done
   } 2>/dev/null | head -n 2000)"
   for remora_name in $remora_read_files; do
-    remora_git cat-file -e "HEAD:./$remora_name" 2>/dev/null || continue
-    remora_git show "HEAD:./$remora_name" 2>/dev/null | remora_document "$remora_name" project
+    remora_look cat-file -e "HEAD:./$remora_name" 2>/dev/null || continue
+    remora_look show "HEAD:./$remora_name" 2>/dev/null | remora_document "$remora_name" project
   done
 
   # What a review would have before it: the work that is not committed, and a commit to compare with.
-  remora_tell changes "$(remora_git status --porcelain 2>&1 | head -n 1000)"
-  remora_tell size "$(remora_git diff --no-ext-diff --no-textconv HEAD --shortstat 2>/dev/null)"
-  remora_tell largest "$(remora_git diff --no-ext-diff --no-textconv HEAD --stat=72 2>/dev/null | head -n 8)"
-  remora_branch=$(remora_git symbolic-ref --quiet --short HEAD)
+  remora_tell changes "$(remora_look status --porcelain --ignore-submodules=dirty 2>&1 | head -n 1000)"
+  remora_tell size "$(remora_look diff --no-ext-diff --no-textconv --ignore-submodules=dirty HEAD --shortstat 2>/dev/null)"
+  remora_tell largest "$(remora_look diff --no-ext-diff --no-textconv --ignore-submodules=dirty HEAD --stat=72 2>/dev/null | head -n 8)"
+  remora_branch=$(remora_look symbolic-ref --quiet --short HEAD)
   for remora_name in '@{upstream}' origin/HEAD origin/main origin/master main master; do
-    remora_seen=$(remora_git rev-parse --abbrev-ref --verify --quiet "$remora_name" 2>/dev/null) || continue
+    remora_seen=$(remora_look rev-parse --abbrev-ref --verify --quiet "$remora_name" 2>/dev/null) || continue
     [ -n "$remora_seen" ] && [ "$remora_seen" != "$remora_branch" ] || continue
-    remora_base=$(remora_git merge-base HEAD "$remora_name" 2>/dev/null) || continue
+    remora_base=$(remora_look merge-base HEAD "$remora_name" 2>/dev/null) || continue
     remora_tell base "$remora_seen"
     remora_tell base.commit "$remora_base"
-    remora_tell base.size "$(remora_git diff --no-ext-diff --no-textconv --shortstat "$remora_base" HEAD 2>/dev/null)"
+    remora_tell base.size "$(remora_look diff --no-ext-diff --no-textconv --ignore-submodules=dirty --shortstat "$remora_base" HEAD 2>/dev/null)"
     case $remora_name in main | master) ;; *) remora_tell base.remote 1 ;; esac
     break
   done
