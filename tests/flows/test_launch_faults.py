@@ -65,7 +65,7 @@ def test_a_server_that_another_program_started_and_that_answers_nobody_is_left_a
     with AccountSshd("/bin/bash") as sshd:
         program = codex_in(sshd, Fault.NEVER_ANSWER)
         path = socket_of(sshd)
-        command = [program, "app-server", "--listen", f"unix://{path}"]
+        command = [str(program), "app-server", "--listen", f"unix://{path}"]
         with subprocess.Popen(command, env={**os.environ, "HOME": str(sshd.home)}, stderr=subprocess.DEVNULL) as other:
             wait_until(path.exists)
             error = refusal(sshd, limits=Limits(launch=1.5, handshake=0.7))

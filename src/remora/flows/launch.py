@@ -263,7 +263,7 @@ class _Launch:
             raise
 
     async def _try_again(self, plan: LaunchPlan, unanswered: RemoraError) -> AppServer | None:
-        """Speak once more with the server that we started and that did not answer. `None`: it is ended, having no use."""
+        """Speak once more with the server that we started and that did not answer; `None`: now it is ended."""
         if unanswered.code is not Code.TIME_LIMIT:
             socket = self._facts.socket.real_path
             try:
