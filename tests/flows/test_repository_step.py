@@ -252,7 +252,8 @@ def leave_half_way(sshd: SystemSshd, origin: Path, moment: str) -> None:
 def shim_status(sshd: SystemSshd) -> None:
     place = tree(sshd)
     finish = (
-        f"rm {place}/.git/half-way; rm -f {place}/.git/index.lock; {_GIT} -C {place} reset --quiet --hard origin/main"
+        f"rm {place}/.git/half-way; rm -f {place}/.git/index.lock; "
+        f"env -u GIT_DIR -u GIT_WORK_TREE -u GIT_OBJECT_DIRECTORY {_GIT} -C {place} reset --quiet --hard origin/main"
     )
     ask = f'case " $* " in *" status "*) [ ! -e {place}/.git/half-way ] || {{ {finish}; }} ;; esac'
     shim_git(sshd, f'{_GIT} "$@"\nstatus=$?\n{ask}\nexit $status')

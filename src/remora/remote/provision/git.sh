@@ -84,6 +84,30 @@ remora_look() (
   exec git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c log.showSignature=false "$@"
 )
 
+# remora_dirty_below: a line for each submodule whose own work tree has changes to files that its git knows.
+remora_dirty_below() {
+  remora_look -c core.quotePath=false ls-files --stage | sed -n 's/^160000 [0-9a-f]* [0-3]	//p' |
+    while IFS= read -r remora_name; do
+      [ -e "$remora_tree/$remora_name/.git" ] || continue
+      (
+        remora_below=$remora_name
+        remora_tree=$remora_tree/$remora_name
+        remora_shelter=
+        [ -z "$(remora_changes 2>&1)" ] || printf ' M %s\n' "$remora_below"
+      )
+    done
+}
+
+# remora_changes: a line for each change to a file that git knows.
+remora_changes() {
+  remora_take_shelter || return
+  remora_look status --porcelain --untracked-files=no --ignore-submodules=dirty
+  remora_code=$?
+  remora_dirty_below
+  remora_leave_shelter
+  return "$remora_code"
+}
+
 # remora_ask_origin WORDS...: git, where it speaks to the origin. Nothing asks anybody; only here the agent is seen.
 remora_ask_origin() (
   remora_alone_with_git
@@ -119,10 +143,7 @@ remora_look_at_tree() {
   for remora_pause in 1 1 1 2 2 3 3 3 4 ''; do
     remora_head=$(remora_commit_of HEAD)
     # What git warns of or traces meanwhile is no change.
-    remora_take_shelter || remora_shelter=
-    remora_changed=$(remora_look status --porcelain --untracked-files=no --ignore-submodules=dirty 2>/dev/null) ||
-      remora_changed=$(remora_look status --ignore-submodules=dirty 2>&1)
-    remora_leave_shelter
+    remora_changed=$(remora_changes 2>/dev/null) || remora_changed=$(remora_changes 2>&1)
     [ -n "$remora_changed" ] && [ -n "$remora_target" ] && ! remora_has_target || return 0
     [ "$remora_earlier" != "$remora_head $remora_changed" ] || remora_is_git_at_work || return 0
     remora_earlier="$remora_head $remora_changed"

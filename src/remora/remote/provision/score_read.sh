@@ -46,7 +46,10 @@ if [ -n "${remora_commit-}" ]; then
   done
 
   # What a review would have before it: the work that is not committed, and a commit to compare with.
-  remora_tell changes "$(remora_look status --porcelain --ignore-submodules=dirty 2>&1 | head -n 1000)"
+  remora_tell changes "$({
+    remora_look status --porcelain --ignore-submodules=dirty
+    remora_dirty_below
+  } 2>&1 | head -n 1000)"
   remora_tell size "$(remora_look diff --no-ext-diff --no-textconv --ignore-submodules=dirty HEAD --shortstat 2>/dev/null)"
   remora_tell largest "$(remora_look diff --no-ext-diff --no-textconv --ignore-submodules=dirty HEAD --stat=72 2>/dev/null | head -n 8)"
   remora_branch=$(remora_look symbolic-ref --quiet --short HEAD)
