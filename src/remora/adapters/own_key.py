@@ -7,6 +7,7 @@ from typing import Final
 
 from platformdirs import user_state_path
 
+from remora.adapters.whole_file import read_whole
 from remora.core.errors import Code, ConfigProblem
 
 _SIZE: Final = 32
@@ -29,7 +30,7 @@ def own_key(folder: Path | None = None) -> bytes:
 
 def _read(path: Path) -> bytes | None:
     try:
-        key = path.read_bytes()
+        key = read_whole(path, limit=_SIZE)
     except FileNotFoundError:
         return None
     return key if len(key) == _SIZE else None

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from platformdirs import user_config_path
 
+from remora.adapters.whole_file import read_whole
 from remora.core.errors import Code, ConfigProblem
 from remora.core.settings import DEFAULT_SETTINGS, Settings, read_settings
 
@@ -17,14 +18,14 @@ def load_settings(file: str | None = None) -> Settings:
     """
     path = user_config_path("remora") / "config.toml" if file is None else Path(file).expanduser()
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        values = tomllib.loads(read_whole(path, may_wait=file is not None).decode("utf-8"))
     except FileNotFoundError:
         if file is None:
             return DEFAULT_SETTINGS
         raise _unusable(path, "it does not exist") from None
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # numbers and nesting without end, too
         raise _unusable(path, f"it is not TOML: {error}") from None
     return read_settings(values, source=str(path))
 

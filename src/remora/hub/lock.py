@@ -4,9 +4,11 @@ It is a record lock: the kernel itself says which living process holds it, and a
 """
 
 import contextlib
+import errno
 import fcntl
 import os
 import signal
+import stat
 import struct
 import sys
 from dataclasses import dataclass
@@ -30,6 +32,9 @@ class HubLock:
         if self.is_held():
             return True
         descriptor = os.open(self._path, _FLAGS, 0o600)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "it is no regular file", str(self._path))
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -60,6 +60,10 @@ def main(arguments: Sequence[str]) -> int:
     except RemoraError as error:
         tell_failure(error, foreground=foreground)
         return int(error.exit_code)
+    except OSError as error:
+        problem = _in_the_way(error)
+        tell_failure(problem, foreground=foreground)
+        return problem.exit_code
     return 0
 
 
@@ -201,6 +205,16 @@ def _raise_descriptor_limit() -> None:
     if soft < wanted:
         with suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def _in_the_way(error: OSError) -> LaunchProblem:
+    """A place of the hub's own cannot be used: something else lies there, or the disk or a limit is at its end."""
+    return LaunchProblem(
+        Code.RUNTIME_FOLDER_UNUSABLE,
+        f"The hub cannot use {error.filename or 'a file of its own'}: {error.strerror or error}.",
+        next_step="Move what lies there out of the way, or set REMORA_RUNTIME_DIR to another folder.",
+        seen=str(error),
+    )
 
 
 def _leave_to_the_other(*, foreground: bool) -> int:

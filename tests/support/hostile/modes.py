@@ -246,7 +246,7 @@ def _wrong_answers() -> dict[str, Mode]:
         "escapes": "\x1b]0;x\x07\u202e", "long": "x" * 100_000,
     }  # fmt: skip
     true = {"initialize": INITIALIZED, "thread/start": OPENED, "turn/start": STARTED}
-    ends = (TIME, BROKEN, UNKNOWN, LEFT, STOPPED)
+    ends = (TIME, BROKEN, UNKNOWN, LEFT, STOPPED, Code.LOOSER_THAN_ASKED)
     modes: dict[str, Mode] = {}
     for method, answer in true.items():
         for name, value in wrong.items():

@@ -15,7 +15,7 @@ OPENED = {
     "cwd": "/srv",
     "model": "m",
     "approvalPolicy": "on-request",
-    "sandbox": {"type": "workspaceWrite"},
+    "sandbox": {"type": "readOnly"},
 }
 STARTED = {"turn": {"id": TURN, "items": [], "status": "inProgress"}}
 TRUE: dict[str, Any] = {

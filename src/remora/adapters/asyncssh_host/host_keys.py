@@ -8,6 +8,7 @@ from typing import Final
 
 from remora.adapters.session_options import required_rsa_size
 from remora.adapters.ssh_failures import only_through_ssh
+from remora.adapters.whole_file import read_whole
 from remora.core.errors import Code, ConfigProblem, HostKeyProblem
 from remora.core.hosts import Host
 from remora.core.known_hosts import (
@@ -49,7 +50,7 @@ def _read_known_hosts(host: Host) -> list[KnownKey]:
     lines: list[KnownKey] = []
     for file in (*host.user_known_hosts, *host.global_known_hosts):
         with contextlib.suppress(OSError):
-            lines += parse_known_hosts(Path(file).read_text("utf-8", "replace"), file)
+            lines += parse_known_hosts(read_whole(file).decode("utf-8", "replace"), file)
     return lines
 
 
@@ -159,7 +160,7 @@ def _revoked_problem(host: Host, known: KnownKeys, shown: str) -> HostKeyProblem
 
 def _read_revoked_keys(host: Host, file: str) -> list[KnownKey]:
     try:
-        data = Path(file).read_bytes()
+        data = read_whole(file)
     except OSError as error:
         raise ConfigProblem(
             Code.CONFIG_UNREADABLE,

@@ -16,6 +16,7 @@ from asyncssh.agent import SSHAgentKeyPair
 
 from remora.adapters.asyncssh_host.certificates import certificate_fault
 from remora.adapters.session_options import option, required_rsa_size
+from remora.adapters.whole_file import read_whole
 from remora.core.hosts import Host, Notice
 from remora.core.known_hosts import rsa_bits
 from remora.core.text import decode
@@ -250,7 +251,7 @@ class Identities:
         found = []
         for path in dict.fromkeys((*self._host.certificate_files, *(f"{path}-cert.pub" for path in key_paths))):
             try:
-                found.append(asyncssh.read_certificate(path))
+                found.append(asyncssh.import_certificate(read_whole(path)))
             except FileNotFoundError:
                 if path in self._host.certificate_files:
                     self.notices.append(Notice("certificate-missing", f"The certificate file {path} does not exist."))
@@ -280,7 +281,7 @@ class Identities:
                 self.problems.append(f"{path}: no passphrase was given")
                 raise ValueError("no passphrase given")
             try:
-                key = await asyncio.to_thread(asyncssh.read_private_key, path, secret.reveal())
+                key = await asyncio.to_thread(_open_private_key, path, secret.reveal())
             except (asyncssh.KeyEncryptionError, asyncssh.KeyImportError):
                 prompt = f"That passphrase was wrong. Passphrase for key {path}: "
                 continue
@@ -293,7 +294,7 @@ class Identities:
 def _read_key_file(path: str) -> _KeyFile:
     """Read what can be read without a passphrase. Raises OSError, or ValueError with the reason."""
     status = Path(path).stat()
-    data = Path(path).read_bytes()
+    data = read_whole(path)
     if b"PRIVATE KEY" not in data:
         try:
             return _KeyFile(path, asyncssh.import_public_key(data), None, encrypted=False)
@@ -311,6 +312,10 @@ def _read_key_file(path: str) -> _KeyFile:
             raise _SealedKey from None
         return _KeyFile(path, public, None, encrypted=True)
     return _KeyFile(path, private.convert_to_public(), private, encrypted=False)
+
+
+def _open_private_key(path: str, passphrase: str) -> asyncssh.SSHKey:
+    return asyncssh.import_private_key(read_whole(path), passphrase)
 
 
 def _public_half(path: str, data: bytes) -> asyncssh.SSHKey | None:
@@ -338,7 +343,7 @@ def _public_half(path: str, data: bytes) -> asyncssh.SSHKey | None:
 
 def _public_key_beside(path: str) -> asyncssh.SSHKey | None:
     try:
-        return asyncssh.read_public_key(f"{path}.pub")
+        return asyncssh.import_public_key(read_whole(f"{path}.pub"))
     except (OSError, ValueError):
         return None
 

@@ -13,6 +13,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, Self
 
+from remora.adapters.whole_file import read_whole
 from remora.core.platforms import HEADER_SIZE, program_target
 
 _PROGRAMS: Final = ("bin/codex", "codex/codex")
@@ -135,8 +136,8 @@ def _package(root: Path, program: str) -> Contents:
     if description.is_file():
         files[_DESCRIPTION] = description
         try:
-            version = json.loads(description.read_text()).get("version")
-        except (ValueError, AttributeError):
+            version = json.loads(read_whole(description)).get("version")
+        except (OSError, ValueError, AttributeError, RecursionError):
             raise ArchiveUnusable(f"its {_DESCRIPTION} cannot be read") from None
     for name, path in files.items():
         _check_listed(name, str(path.readlink()) if path.is_symlink() else "")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from remora.adapters.codex_packages.contents import origin_digest, origin_files
+from remora.adapters.whole_file import read_whole
 
 _SETTLED: Final = 2.0
 """Seconds after its last change from which on a file cannot change again without another time of change."""
@@ -41,8 +42,8 @@ class Origins:
 
     def _known(self) -> dict[str, tuple[str, str]]:
         try:
-            return {name: (stamp, digest) for name, (stamp, digest) in json.loads(self._record.read_bytes()).items()}
-        except (OSError, ValueError, AttributeError, TypeError):
+            return {name: (stamp, digest) for name, (stamp, digest) in json.loads(read_whole(self._record)).items()}
+        except (OSError, ValueError, AttributeError, TypeError, RecursionError):
             return {}
 
 

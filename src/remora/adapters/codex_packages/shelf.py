@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from remora.adapters.whole_file import read_whole
 from remora.ports import Package, Platform
 
 _RECORD: Final = "package.json"
@@ -79,7 +80,7 @@ class Shelf:
         place = Path(package.file).parent
         file, record = place / _GZIP, place / _GZIP_FRAMES
         with suppress(OSError, msgspec.DecodeError):
-            stamp, frames = msgspec.json.decode(record.read_bytes(), type=tuple[str, tuple[int, ...]])
+            stamp, frames = msgspec.json.decode(read_whole(record), type=tuple[str, tuple[int, ...]])
             if _stamp(file) == stamp:
                 return replace(package, file=str(file), frames=frames)
         record.unlink(missing_ok=True)
@@ -152,7 +153,7 @@ def _write_whole(file: Path, data: bytes) -> None:
 
 def _read(place: Path) -> Kept | None:
     try:
-        kept = msgspec.json.decode((place / _RECORD).read_bytes(), type=Kept)
+        kept = msgspec.json.decode(read_whole(place / _RECORD), type=Kept)
         whole = (place / _PACKED).stat().st_size == kept.package.packed
     except (OSError, msgspec.DecodeError):
         return None
