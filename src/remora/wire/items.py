@@ -124,10 +124,10 @@ class Narrator:
         yield from self._finish(text(item.get("id")) or "", text(item.get("type")) or "", item)
 
     def _begin(self, key: str, kind: str, item: Mapping[str, Any]) -> Iterator[RunEvent]:
+        self._keep(key, kind, item)
         self.under_way.began(key, kind, item)
         if kind in _SILENT or not self._transcript.start(key, kind):
             return
-        self._keep(key, kind, item)
         if kind == "commandExecution":
             yield _command_started(key, item)
         elif kind == "fileChange":
@@ -158,6 +158,8 @@ class Narrator:
     def _keep(self, key: str, kind: str, item: Mapping[str, Any]) -> None:
         """Count what is kept of an item. Raises ``protocol-violation`` when it is more than any turn has."""
         self._kept += len(key) + len(text(item.get("command")) or "") + len(text(item.get("cwd")) or "")
+        if kind == "mcpToolCall":
+            self._kept += len(str(item.get("arguments") or ""))
         if kind == "fileChange":
             for change in map(mapping, sequence(item.get("changes"))):
                 self._kept += len(text(change.get("path")) or "") + len(text(change.get("diff")) or "")
