@@ -8,7 +8,7 @@ import pytest
 from tests.support.loop import run
 from tests.support.person import ENVIRONMENT, Person, person
 
-from remora.cli.approvals import TerminalApprovals, topic
+from remora.cli.approvals import TerminalApprovals, choice_keys, chosen_by, topic
 from remora.cli.render.approval import show_request
 from remora.cli.render.page import Page
 from remora.core.approvals import ApprovalRequest, Decision
@@ -171,3 +171,13 @@ def test_a_known_decision_with_a_stowaway_is_not_shown_as_the_known_one() -> Non
     (choice,) = asked(COMMAND, command="ls", availableDecisions=[amendment]).choices
     assert "does not know" in choice.label
     assert "acceptForSession" in choice.label
+
+
+def test_what_is_stored_for_good_or_unknown_has_no_letter_and_yes_is_never_it() -> None:
+    rule = {"acceptWithExecpolicyAmendment": {"execpolicy_amendment": ["ls"]}}
+    request = asked(COMMAND, command="ls", availableDecisions=[rule, "yolo", "neverAskAgain", "cancel"])
+    assert choice_keys(request.choices) == [("1",), ("2",), ("3",), ("4", "c")]
+    assert chosen_by("yes", request.choices) is None
+    assert chosen_by("no", request.choices) == request.choices[-1]
+    for typed in ("", " ", "always", "a", "yolo", "yes!", "0", "5", "１"):
+        assert chosen_by(typed, request.choices) is None

@@ -32,8 +32,8 @@ _EXPECTED: Final = {"boolean": "Type yes or no.", "integer": "Type a whole numbe
 _YES: Final = ("y", "yes")
 _NO: Final = ("n", "no")
 _ONCE: Final = ("accept", "approved")
-_FOR_EVER: Final = ("acceptWithExecpolicyAmendment", "acceptAlways", "applyNetworkPolicyAmendment", "other")
-"""Choices that are stored for good, or whose meaning is not known: only their number chooses them."""
+_LETTERED: Final = (*_ONCE, "acceptForSession", "approved_for_session", "answer")
+"""Grants that a letter may choose; what is stored for good, or is not known to us, only its number chooses."""
 
 
 class OnApproval(StrEnum):
@@ -170,7 +170,7 @@ def choice_keys(choices: Sequence[Choice]) -> list[tuple[str, ...]]:
     for number, choice in enumerate(choices, start=1):
         words = [word.lower() for word in _WORDS.findall(choice.name)] or [choice.name.lower()]
         letter = next((word[0] for word in (words[0], words[-1]) if word[0] not in taken), None)
-        if choice.name in _FOR_EVER:
+        if choice.grants and choice.name not in _LETTERED:
             letter = None
         taken |= {letter} if letter else set()
         keys.append((str(number), letter) if letter else (str(number),))
