@@ -15,7 +15,7 @@ from remora.core.errors import Code, ShellProblem, Stage, TimeLimit
 from remora.core.settings import Limits
 from remora.flows.dial import find_route
 from remora.flows.unattended import UnattendedDialogue
-from remora.ports import ExitStatus, RemoteHost
+from remora.ports import ExitStatus, PromptStream, RemoteHost
 
 pytestmark = pytest.mark.sshd
 
@@ -162,3 +162,36 @@ def test_a_channel_that_is_not_answered_reaches_its_limit(tmp_path: Path) -> Non
                 assert "a session for a command" in raised.value.message
 
         run(work())
+
+
+def test_what_is_listened_to_and_what_is_read_are_one_stream_in_its_order(tmp_path: Path) -> None:
+    chance = random.Random(11)  # noqa: S311
+    pieces = [chance.randbytes(chance.choice((1, 200, 5_000, 60_000, 3_000_000))) for _ in range(60)]
+    sent = b"".join(pieces)
+
+    async def work(server: SystemSshd) -> None:
+        async with AsyncsshDialler().dial(server.route(), UnattendedDialogue()) as host:
+            process = await host.start(["cat"])
+            assert isinstance(process, PromptStream)
+            came, heard = bytearray(), []
+
+            def hear(data: bytes) -> None:
+                heard.append(len(data))
+                came.extend(data)
+
+            process.listen(hear)
+
+            async def send() -> None:
+                for piece in pieces:
+                    await process.write(piece)
+                await process.write_eof()
+
+            sending = asyncio.create_task(send())
+            while data := await process.read(100_000):
+                came += data
+            await sending
+            assert came == sent
+            assert 0 < sum(heard) < len(sent), "nothing was listened to, or nothing read"
+
+    with SystemSshd(tmp_path) as server:
+        run(work(server))

@@ -41,10 +41,7 @@ class Handover:
 
     def listen(self, listener: Callable[[bytes], None]) -> None:
         """See :class:`remora.ports.PromptStream`; what comes from a process that is none can only be read."""
-        if self._promptly is not None:
-            first, self._first = self._first, b""
-            if first:
-                listener(first)
+        if self._promptly is not None and not self._first:
             self._promptly.listen(listener)
 
     async def write_eof(self) -> None:

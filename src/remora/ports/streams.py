@@ -43,9 +43,9 @@ class PromptStream(ByteStream, Protocol):
         ...
 
     def listen(self, listener: Callable[[bytes], None]) -> None:
-        """Give `listener` what comes, in the moment it comes. What is not given to it, the end at least, can be read.
+        """Give `listener` what comes in the moment it comes, where that is cheaper than to be read; the rest is read.
 
-        Nothing is held back for it, and it may not raise.
+        Nothing is given while anything waits to be read, so the order is one. It may not raise.
         """
         ...
 

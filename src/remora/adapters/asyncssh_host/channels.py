@@ -21,6 +21,8 @@ RECEIVE_PACKET: Final = 128 * 1024
 
 _INBOX_HIGH: Final = 1024 * 1024
 _INBOX_LOW: Final = 256 * 1024
+_LISTENED: Final = 32 * 1024
+"""Bytes; a larger piece waits for the reader, who takes several as one: for many bytes that costs less."""
 _WRITE_PIECE: Final = 256 * 1024
 _WRITE_HIGH: Final = 512 * 1024
 
@@ -82,11 +84,7 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
 
     def listen(self, listener: Callable[[bytes], None]) -> None:
         """See :class:`remora.ports.PromptStream`."""
-        while waiting := self._output.take(_INBOX_HIGH):
-            listener(waiting)
         self._listener = listener
-        if self._held:
-            self._release()
 
     async def write_eof(self) -> None:
         """See :class:`remora.ports.ByteStream`."""
@@ -144,7 +142,7 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Keep what came; beyond the high mark the channel holds the rest back and so does the far side."""
-        if datatype is None and self._listener is not None:
+        if datatype is None and self._listener is not None and len(data) < _LISTENED and not self._output.size:
             self._listener(data)
             return
         inbox = self._output if datatype is None else self._errors
@@ -210,7 +208,9 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
         memory that would become more with each piece that is taken, for a far side that is quicker than the reader.
         """
         if self._channel is not None:
+            listener, self._listener = self._listener, None  # what was held back comes after what is being read
             self._channel.resume_reading()
+            self._listener = listener
         self._hold()
 
     def _send(self, data: bytes) -> None:
