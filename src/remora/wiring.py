@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         LocalSockets,
         Packages,
         RunLogs,
+        TrustMemory,
         World,
     )
 
@@ -145,6 +146,13 @@ def hub_log() -> "Path":
     from remora.adapters.log_folder import log_folder
 
     return log_folder() / "hub.log"
+
+
+def trust_memory() -> "TrustMemory":
+    """What this user's answers about repositories are kept in."""
+    from remora.adapters.trust_memory import TrustMemory
+
+    return TrustMemory()
 
 
 def manifest_file(file: str, *, limits: Limits = DEFAULT_LIMITS) -> "ManifestFile":

@@ -12,8 +12,10 @@ from remora.core.approvals import ApprovalRequest, Decision
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead
+from remora.flows.opening import Opening
 from remora.flows.run import run_thread
 from remora.flows.run_request import RunRequest
+from remora.flows.trust.judge import TrustRules
 from remora.flows.unattended import UnattendedApprovals
 from remora.ports import ApprovalHandler, Clock
 from remora.wire.reports.run import RunEvent, RunReport
@@ -56,6 +58,7 @@ def told_by(
     interrupt: InterruptSwitch | None = None,
     clock: Clock | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    rules: TrustRules | None = None,
 ) -> AsyncGenerator[RunEvent, None]:
     """The events of a run, for who may stop reading them."""
     return run_thread(
@@ -68,6 +71,7 @@ def told_by(
         random=Random(7),  # noqa: S311 - spreads retries
         limits=limits,
         spool=lambda: DiskSpool(memory=limits.spool_memory, disk=2**30),
+        opening=Opening(request, rules),
     )
 
 
@@ -80,10 +84,13 @@ async def run_to_end(
     on_event: Callable[[RunEvent], Awaitable[None]] | None = None,
     clock: Clock | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    rules: TrustRules | None = None,
 ) -> list[RunEvent]:
     """Every event of the run; `on_event` is called for each as it comes."""
     events: list[RunEvent] = []
-    stream = told_by(connect, request, approvals=approvals, interrupt=interrupt, clock=clock, limits=limits)
+    stream = told_by(
+        connect, request, approvals=approvals, interrupt=interrupt, clock=clock, limits=limits, rules=rules
+    )
     async with aclosing(stream) as told:
         async for event in told:
             events.append(event)

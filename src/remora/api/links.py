@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from remora.flows.linked_host import LinkedHost
     from remora.hub.access import HubLink
     from remora.hub.lasting import OpenServer
-    from remora.ports import ApprovalHandler, ByteStream, Dialogue
+    from remora.ports import ApprovalHandler, ByteStream, Dialogue, TrustHandler
     from remora.wire.client.conversation import Conversation
     from remora.wire.reports.links import ConnectReport, ConnectResult, DisconnectReport, StatusReport
 
@@ -135,6 +135,7 @@ async def connect(
     codex: str | None = None,
     dialogue: "Dialogue | None" = None,
     approvals: "ApprovalHandler | None" = None,
+    trust: "TrustHandler | None" = None,
     ssh_config: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
 ) -> "AsyncIterator[LinkedHost]":
@@ -147,18 +148,22 @@ async def connect(
 
     The hub's live link is used when there is one; else this process makes a link of its own, which is gone on leaving.
     The app server and what runs in it go on. Without `approvals` every request of the agent is declined with a reason
-    it can read; without `dialogue` every question while connecting is refused. Raises what stops the first connection.
+    it can read; without `dialogue` every question while connecting is refused; without `trust` nothing that the
+    repository of a folder brings is in force unless codex on the host trusts it. Raises what stops the first
+    connection.
     """
     from remora import wiring
     from remora.flows.linked_host import linked_host
-    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
+    from remora.flows.trust.judge import TrustRules
+    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue, UnattendedTrust
     from remora.hub.access import link_for
 
     world = wiring.default_world(ssh_config, settings=settings)
     asking = dialogue or UnattendedDialogue()
+    rules = TrustRules(alias=alias, handler=trust or UnattendedTrust(), memory=wiring.trust_memory())
     async with (
         link_for(alias, ssh_config, world, asking, host=settings.host(alias, codex=codex)) as access,
-        linked_host(alias, access, world, approvals or UnattendedApprovals()) as host,
+        linked_host(alias, access, world, approvals or UnattendedApprovals(), rules) as host,
     ):
         yield host
 

@@ -9,7 +9,7 @@ from remora.core.settings import DEFAULT_SETTINGS, Settings
 if TYPE_CHECKING:
     from remora.flows.interrupting import InterruptSwitch
     from remora.flows.run_request import RunRequest as RunRequest
-    from remora.ports import ApprovalHandler, Dialogue
+    from remora.ports import ApprovalHandler, Dialogue, TrustHandler
     from remora.wire.reports.run import RunEvent
 
 
@@ -20,6 +20,8 @@ async def run(
     codex: str | None = None,
     dialogue: "Dialogue | None" = None,
     approvals: "ApprovalHandler | None" = None,
+    trust: "TrustHandler | None" = None,
+    trust_folder: str | None = None,
     interrupt: "InterruptSwitch | None" = None,
     ssh_config: str | None = None,
     settings: Settings = DEFAULT_SETTINGS,
@@ -30,7 +32,10 @@ async def run(
     dials itself. Each reconnect decides anew.
 
     Without `approvals` every request of the agent is declined with a reason it can read; without `dialogue`
-    every question while connecting is refused. `interrupt` stops the turn. Order and failures as in
+    every question while connecting is refused. What the repository of the folder brings (MCP servers, hooks, rules,
+    configuration) is in force only where codex on the host trusts it, where `trust` says yes to exactly that content,
+    or where `trust_folder` names its hash (``trust-mismatch`` for another one); never its sandbox or approval policy.
+    `interrupt` stops the turn. Order and failures as in
     :func:`remora.flows.run.run_thread`. Closing it early (``contextlib.aclosing``), or cancelling who
     waits for it, stops the turn as one interrupt does.
     """
@@ -39,13 +44,18 @@ async def run(
     from remora import wiring
     from remora.core.launching import LaunchRequest
     from remora.flows.interrupting import InterruptSwitch
+    from remora.flows.opening import Opening
     from remora.flows.run import run_thread
-    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
+    from remora.flows.trust.judge import TrustRules
+    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue, UnattendedTrust
     from remora.hub.access import reach_server
 
     world = wiring.default_world(ssh_config, settings=settings)
     host = settings.host(alias, codex=codex)
     launch = LaunchRequest(folder=request.folder, codex=host.codex)
+    rules = TrustRules(
+        alias=alias, option=trust_folder, handler=trust or UnattendedTrust(), memory=wiring.trust_memory()
+    )
     events = run_thread(
         partial(reach_server, alias, ssh_config, launch, world, dialogue or UnattendedDialogue(), host=host),
         request,
@@ -56,6 +66,7 @@ async def run(
         random=world.random,
         limits=world.limits,
         spool=world.spool,
+        opening=Opening(request, rules),
     )
     async with aclosing(events):
         async for event in events:

@@ -17,6 +17,7 @@ from remora.cli.render.json_lines import JsonLines
 from remora.cli.render.page import Page
 from remora.cli.render.plan import show_plan
 from remora.cli.render.run import MarkdownAnswer, PlainAnswer, RunView
+from remora.cli.trust import TerminalTrust
 from remora.core.hosts import Address
 from remora.ports import ApprovalHandler
 
@@ -33,6 +34,7 @@ async def run_and_show(
     on_approval: OnApproval | None,
     codex: str | None = None,
     unattended: ApprovalHandler | None = None,
+    trust_folder: str | None = None,
     lasting: bool = True,
 ) -> int:
     """Run `request`, show what comes, and return the exit code.
@@ -51,6 +53,8 @@ async def run_and_show(
             codex=codex,
             dialogue=dialogue_of(someone),
             approvals=approval_handler(on_approval or OnApproval.ASK, someone) or unattended,
+            trust=TerminalTrust(someone) if someone is not None else None,
+            trust_folder=trust_folder,
             interrupt=interrupt,
             ssh_config=options.ssh_config,
             settings=settings,

@@ -111,6 +111,8 @@ class Code(StrEnum):
     THREAD_MISSING = "thread-missing", Stage.THREAD, Verdict.NEEDS_HUMAN
     THREAD_AMBIGUOUS = "thread-ambiguous", Stage.THREAD, Verdict.NEEDS_HUMAN
     THREAD_BUSY = "thread-busy", Stage.THREAD, Verdict.RETRY
+    TRUST_MISMATCH = "trust-mismatch", Stage.THREAD, Verdict.NEEDS_HUMAN
+    REPOSITORY_INSEPARABLE = "repository-inseparable", Stage.THREAD, Verdict.NEEDS_HUMAN
     LOOSER_THAN_ASKED = "looser-than-asked", Stage.THREAD, Verdict.NEEDS_HUMAN
     TURN_FAILED = "turn-failed", Stage.THREAD, Verdict.FATAL
     PROCESSES_LEFT = "processes-left", Stage.THREAD, Verdict.NEEDS_HUMAN

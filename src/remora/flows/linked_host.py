@@ -18,6 +18,7 @@ from remora.flows.opening import Opening
 from remora.flows.run import Connect, run_thread
 from remora.flows.run_request import RunRequest, read_request, require_text
 from remora.flows.threads import ThreadClient
+from remora.flows.trust.judge import TrustRules
 from remora.ports import ApprovalHandler, World
 from remora.wire.reports.links import LinkBody
 from remora.wire.reports.run import RunEvent, ThreadReady, TurnStarted
@@ -28,11 +29,14 @@ __all__ = ["LinkedEgress", "LinkedForward", "LinkedHost", "LinkedThread", "linke
 class LinkedHost:
     """A host behind a link. Its objects stay the same across lost connections."""
 
-    def __init__(self, alias: str, access: LinkAccess, world: World, approvals: ApprovalHandler) -> None:
+    def __init__(
+        self, alias: str, access: LinkAccess, world: World, approvals: ApprovalHandler, rules: TrustRules
+    ) -> None:
         self.alias = alias
         self._access = access
         self._world = world
         self._approvals = approvals
+        self._rules = rules
         self._desk: Holder[LinkedServer] | None = None
         self._forwards: set[LinkedPort] = set()
         self._threads: set[LinkedThread] = set()
@@ -49,12 +53,14 @@ class LinkedHost:
         effort: str | None = None,
         sandbox: str | None = None,
         approval_policy: str | None = None,
+        trust_folder: str | None = None,
     ) -> "LinkedThread":
         """Begin a thread in `cwd` on the host, as its shell would name it; `None` is the home folder.
 
         `sandbox` and `approval_policy` are the usual names; another one raises
-        :class:`~remora.core.errors.UsageProblem`. What is `None` is left to the configuration on the host. Raises
-        ``folder-missing``.
+        :class:`~remora.core.errors.UsageProblem`. What is `None` is left to the account's own configuration on the
+        host; what the repository there brings is in force as :func:`remora.run` says. Raises ``folder-missing``,
+        ``trust-mismatch``.
         """
         request = read_request(
             "",
@@ -65,7 +71,7 @@ class LinkedHost:
             sandbox=sandbox,
             approval_policy=approval_policy,
         )
-        return await self._open_thread(request)
+        return await self._open_thread(request, trust_folder)
 
     async def resume_thread(
         self, words: str, *, sandbox: str | None = None, approval_policy: str | None = None
@@ -131,10 +137,10 @@ class LinkedHost:
         """The app server's thread requests, over a connection that is made anew when it broke."""
         return ThreadClient((await self._server()).rpc)
 
-    async def _open_thread(self, request: RunRequest) -> "LinkedThread":
+    async def _open_thread(self, request: RunRequest, trust_folder: str | None = None) -> "LinkedThread":
         """The thread of `request`, on a connection that its first run goes on with."""
 
-        opening = Opening(request)
+        opening = Opening(request, replace(self._rules, option=trust_folder))
         connection = Holder(partial(self.connect, request.folder, opening.ahead))
         try:
             server = await connection.opened()
@@ -187,7 +193,7 @@ class LinkedHost:
             random=world.random,
             limits=world.limits,
             spool=world.spool,
-            opening=opening,
+            opening=opening or Opening(request, self._rules),
         )
 
 
@@ -323,10 +329,10 @@ class LinkedEgress(LinkedPort):
 
 @asynccontextmanager
 async def linked_host(
-    alias: str, access: LinkAccess, world: World, approvals: ApprovalHandler
+    alias: str, access: LinkAccess, world: World, approvals: ApprovalHandler, rules: TrustRules
 ) -> AsyncIterator[LinkedHost]:
     """The host `alias` over a link that is up. On leaving, what was opened here is closed; the link stays."""
-    host = LinkedHost(alias, access, world, approvals)
+    host = LinkedHost(alias, access, world, approvals, rules)
     try:
         yield host
     finally:

@@ -5,8 +5,9 @@ codex writes into its configuration that it trusts a folder, and reads the confi
 begins with ``read-only``, and what its commands may do is said with each prompt.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from remora.core.errors import Code, Denied, ProtocolProblem, TimeLimit
 from remora.core.threads import is_whole_id
@@ -14,8 +15,11 @@ from remora.core.trust.safety import Safety, SafetyConfig, Sandbox, looser
 from remora.flows.rpc import Asked, RpcClient
 from remora.flows.run_request import RunRequest
 from remora.flows.threads import ThreadClient, resume_request, start_request
+from remora.flows.trust.judge import Judged, TrustRules, ask_layers, judge, look
+from remora.flows.unattended import UnattendedTrust
 from remora.wire import safety as words
 from remora.wire.appserver import SandboxMode, ThreadSettings, ThreadState, read_thread
+from remora.wire.repository import with_trust
 from remora.wire.safety import Terms
 
 _READ_ONLY: Final = Sandbox(mode=SandboxMode.READ_ONLY.value)
@@ -24,96 +28,147 @@ _ACCOUNT: Final[Asked] = ("config/read", words.read_account())
 
 @dataclass(frozen=True, slots=True)
 class OpenedThread:
-    """A thread that is open on a connection, and the terms of its next turn."""
+    """A thread that is open on a connection, the terms of its next turn, and what its repository brings."""
 
     thread: ThreadState
     terms: Terms
-    config: SafetyConfig
+    judged: Judged | None
 
 
 class Opening:
     """Opens the thread of one request, once for each connection that needs it."""
 
-    def __init__(self, request: RunRequest) -> None:
+    def __init__(self, request: RunRequest, rules: TrustRules | None = None) -> None:
         self._request = request
+        self._rules = rules or TrustRules()
         self._opened: tuple[RpcClient, OpenedThread] | None = None
 
     def ahead(self, folder: str) -> list[Asked]:
-        """What can be asked in one flight with ``initialize``: all but a thread whose id is to be found first."""
+        """What can be asked in one flight with ``initialize``.
+
+        A thread is not among it where something is to be known first: its id, or what its repository brings now.
+        """
         thread = self._request.thread
         if thread is None:
-            return [_ACCOUNT, self.begin(folder)]
-        return [_ACCOUNT, self.resume(thread, folder)] if is_whole_id(thread) else [_ACCOUNT]
+            first = [_ACCOUNT, ask_layers(folder)]
+            return first if self._looks_first(folder) else [*first, self._begin(folder)]
+        known = is_whole_id(thread) and not self._looks_first("/")
+        return [_ACCOUNT, self._resume(thread, folder)] if known else [_ACCOUNT]
 
-    def begin(self, folder: str | None) -> Asked:
-        """The request that starts the thread in `folder`."""
+    async def open(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
+        """The thread of the request, opened on this connection, once.
+
+        Raises ``looser-than-asked`` when the server puts more in force than was asked or the account configured,
+        ``thread-missing``, and as :func:`remora.flows.trust.judge.judge`.
+        """
+        if self._opened is None or self._opened[0] is not rpc:
+            opened = await (self._start if self._request.thread is None else self._take_up)(rpc, folder)
+            self._opened = (rpc, opened)
+        return self._opened[1]
+
+    def _looks_first(self, folder: str) -> bool:
+        """Whether the thread waits for what was found there: it was something the last time, or has to be it now."""
+        return self._rules.option is not None or self._rules.memory.knows(folder)
+
+    def _begin(self, folder: str | None, terms: Terms | None = None, trust: Mapping[str, Any] | None = None) -> Asked:
+        """The request that starts the thread; with `terms` it says them, whatever a repository says."""
         request = self._request
         settings = ThreadSettings(
             folder=folder,
             model=request.model,
             effort=request.effort,
             sandbox=SandboxMode.READ_ONLY,
-            approval_policy=request.approval_policy,
+            approval_policy=request.approval_policy if terms is None else terms.approval_policy,
+            approvals_reviewer=None if terms is None else terms.reviewer,
+            trust=trust,
         )
         return start_request(settings)
 
-    def resume(self, thread_id: str, folder: str | None) -> Asked:
-        """The request that opens a thread again, which keeps its folder unless the user named one."""
-        return resume_request(thread_id, self._request.settings(folder if self._request.folder is not None else None))
-
-    async def open(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
-        """The thread of the request, opened on this connection, once; raises as :meth:`start` and :meth:`take_up`."""
-        if self._opened is None or self._opened[0] is not rpc:
-            opened = await (self.start if self._request.thread is None else self.take_up)(rpc, folder)
-            self._opened = (rpc, opened)
-        return self._opened[1]
-
-    async def start(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
-        """Begin the thread. The server does not check that the folder exists; that is proven before.
-
-        Raises ``looser-than-asked`` when the server puts more in force than was asked.
+    def _resume(
+        self, thread_id: str, folder: str | None, terms: Terms | None = None, trust: Mapping[str, Any] | None = None
+    ) -> Asked:
+        """The request that opens it again. A thread keeps its folder unless the user named one, its terms unless
+        `terms` are said, because a repository would say others.
         """
+        settings = replace(self._request.settings(folder if self._request.folder is not None else None), trust=trust)
+        if terms is not None:
+            settings = replace(settings, approval_policy=terms.approval_policy, approvals_reviewer=terms.reviewer)
+        return resume_request(thread_id, settings)
+
+    async def _start(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
+        """Begin the thread. The server does not check that the folder exists; that is proven before."""
         config = await _account(rpc)
-        answer = await rpc.request(*self.begin(folder))
+        judged = None if folder is None else await judge(rpc, folder, config, self._rules)
+        in_force = judged is not None and judged.by is not None
+        terms = self._terms(config, {folder or ""}, trusted=in_force)
+        asked = self._begin(folder) if judged is None else self._begin(folder, terms, _trust_words(judged))
+        answer = await rpc.request(*asked)
         thread = read_thread(answer)
-        terms = self._terms(config, {folder or "", thread.folder})
         found = words.read_terms(answer)
         if found is not None:
             refuse_looser(found.safety, replace(terms.safety, sandbox=_READ_ONLY), rpc.server.codex_home)
-            if self._request.approval_policy is None:
+            if judged is None and self._request.approval_policy is None:
                 terms = replace(terms, approval_policy=found.approval_policy)
-        return OpenedThread(thread, terms, config)
+        await self._look_again(rpc, judged)
+        return OpenedThread(thread, terms, judged)
 
-    async def take_up(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
-        """Open the request's thread again. Its own terms go on, unless the request says others.
-
-        Raises ``thread-missing``, and ``looser-than-asked`` when its terms are looser than the account's own.
-        """
+    async def _take_up(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
+        """Open the request's thread again. Its own terms go on, unless the request says others."""
         request = self._request
         thread_id = await ThreadClient(rpc).find(request.thread or "")
         config = await _account(rpc)
-        answer = await rpc.request(*self.resume(thread_id, folder))
+        judged: Judged | None = None
+        said: Terms | None = None
+        looks_first = self._looks_first("/")
+        if looks_first:
+            place = await ThreadClient(rpc).folder(thread_id) if request.folder is None else folder
+            judged = await judge(rpc, place or "/", config, self._rules)
+            if judged is not None and judged.by is not None:
+                said = self._terms(config, {place or "/"}, trusted=True)
+        answer = await rpc.request(*self._resume(thread_id, folder, said, _trust_words(judged)))
         thread = read_thread(answer)
-        terms = self._terms(config, {thread.folder})
+        if not looks_first:  # nobody ever said yes to anything, so nothing but the host's own trust can be in force
+            judged = await judge(rpc, thread.folder, config, replace(self._rules, handler=UnattendedTrust()))
+        await self._look_again(rpc, judged)
+        terms = said or self._terms(config, {thread.folder}, trusted=judged is not None and judged.by is not None)
         found = words.read_terms(answer)
         if found is None:
-            return OpenedThread(thread, terms, config)
+            return OpenedThread(thread, terms, judged)
         if request.sandbox is not None:
             found = replace(found, sandbox=terms.sandbox, sandbox_words=terms.sandbox_words)
         if request.approval_policy is not None:
             found = replace(found, approval_policy=terms.approval_policy)
         refuse_looser(found.safety, terms.safety, rpc.server.codex_home)
-        return OpenedThread(thread, found, config)
+        return OpenedThread(thread, found, judged)
 
-    def _terms(self, config: SafetyConfig, places: set[str]) -> Terms:
+    async def _look_again(self, rpc: RpcClient, judged: Judged | None) -> None:
+        """Refuse a repository that became another one between the look and the start."""
+        if judged is None or judged.by is None:
+            return
+        now = await look(rpc, judged.folders)
+        if now.digest != judged.repository.digest:
+            raise Denied(
+                Code.TRUST_MISMATCH,
+                f"The repository in {now.top} changed while the thread was started with it.",
+                next_step="Find out what changes .codex there, then try again; nothing was sent to the agent.",
+            )
+
+    def _terms(self, config: SafetyConfig, places: set[str], *, trusted: bool) -> Terms:
         request = self._request
         return words.own_terms(
             config,
             request.sandbox,
             request.approval_policy,
-            trusted=not places.isdisjoint(config.trusted),
+            trusted=trusted or not places.isdisjoint(config.trusted),
             distrusted=not places.isdisjoint(config.distrusted),
         )
+
+
+def _trust_words(judged: Judged | None) -> Mapping[str, Any] | None:
+    """What is said of trust for this thread alone; `None` where codex by itself does what holds."""
+    if judged is None or (judged.by is not None) is judged.host_trusts:
+        return None
+    return with_trust(judged.folders, trusted=judged.by is not None)
 
 
 async def _account(rpc: RpcClient) -> SafetyConfig:

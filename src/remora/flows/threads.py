@@ -58,6 +58,11 @@ class ThreadClient:
                 break
         return choose_thread(words, threads)
 
+    async def folder(self, thread_id: str) -> str:
+        """Where a thread works, without loading it."""
+        answer = appserver.mapping(await self._rpc.request("thread/read", {"threadId": thread_id}))
+        return appserver.text(appserver.mapping(answer.get("thread")).get("cwd")) or "/"
+
     async def start_turn(
         self,
         thread_id: str,

@@ -222,6 +222,8 @@ class Turn:
             opened = await self._opening.open(rpc, folder)
         self._thread, self._terms = opened.thread, opened.terms
         self._story.main.thread_id = opened.thread.thread_id
+        if opened.judged is not None:
+            events += [Warned(message=notice) for notice in opened.judged.notices]
         return [*events, self._ready(opened)]
 
     async def _note_turns_before(self, threads: ThreadClient, thread: ThreadState) -> None:
@@ -246,6 +248,7 @@ class Turn:
             effort=thread.effort,
             sandbox=safety.sandbox.mode,
             approval_policy=safety.approval_policy,
+            trust=None if opened.judged is None else opened.judged.body,
         )
 
     async def _send_prompt(self, threads: ThreadClient) -> list[RunEvent]:

@@ -5,7 +5,8 @@ from typing import Final
 from remora.core.approvals import UNATTENDED, ApprovalRequest, Decision
 from remora.core.errors import Code, NeedsPerson, Stage
 from remora.core.secrets import Secret
-from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
+from remora.core.trust.verdict import TrustRecord
+from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion, TrustQuestion
 
 _NOBODY: Final = (
     "Nobody is there to decide this request, so it was declined. "
@@ -19,6 +20,29 @@ class UnattendedApprovals:
     async def decide(self, request: ApprovalRequest) -> Decision:
         """Decline; the run then ends with exit code 11."""
         return Decision(request.refusal, UNATTENDED, note=_NOBODY)
+
+
+class UnattendedTrust:
+    """A :class:`~remora.ports.TrustHandler` where nobody may answer."""
+
+    async def trust_repository(self, question: TrustQuestion) -> bool | None:
+        """Nobody says anything: what the repository brings is not put in force."""
+        return None
+
+
+class NoTrustMemory:
+    """A :class:`~remora.ports.TrustMemory` that remembers nothing."""
+
+    def knows(self, folder: str) -> bool:
+        """Nothing."""
+        return False
+
+    def recall(self, machine: str, folder: str) -> TrustRecord | None:
+        """Nothing."""
+        return None
+
+    def remember(self, machine: str, folder: str, record: TrustRecord) -> None:
+        """Forgets."""
 
 
 class UnattendedDialogue:

@@ -19,7 +19,16 @@ from remora.ports.machine import (
     SecretReader,
 )
 from remora.ports.packages import Package, PackageForm, PackagePart, Packages, Parcel, Platform
-from remora.ports.people import ApprovalHandler, Dialogue, HostKeyAnswer, HostKeyQuestion, SecretQuestion
+from remora.ports.people import (
+    ApprovalHandler,
+    Dialogue,
+    HostKeyAnswer,
+    HostKeyQuestion,
+    SecretQuestion,
+    TrustHandler,
+    TrustMemory,
+    TrustQuestion,
+)
 from remora.ports.streams import ByteStream, ExitStatus, PromptStream, RemoteProcess, Visitor
 from remora.ports.world import World
 
@@ -56,6 +65,9 @@ __all__ = [
     "RunLogs",
     "SecretQuestion",
     "SecretReader",
+    "TrustHandler",
+    "TrustMemory",
+    "TrustQuestion",
     "Visitor",
     "World",
 ]

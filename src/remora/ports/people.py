@@ -6,6 +6,8 @@ from typing import Protocol
 
 from remora.core.approvals import ApprovalRequest, Decision
 from remora.core.secrets import Secret
+from remora.core.trust.repository import Repository
+from remora.core.trust.verdict import TrustRecord
 
 
 class HostKeyAnswer(Enum):
@@ -61,4 +63,40 @@ class ApprovalHandler(Protocol):
 
     async def decide(self, request: ApprovalRequest) -> Decision:
         """Choose among `request.choices`. May be cancelled when the request is answered elsewhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustQuestion:
+    """A repository would bring something into the thread that only trust puts in force."""
+
+    alias: str
+    folder: str
+    repository: Repository
+    digest: str
+    changed: bool
+    """True when it was answered before, for other content."""
+
+
+class TrustHandler(Protocol):
+    """Decides whether what a repository brings is put in force. There is no default that says yes."""
+
+    async def trust_repository(self, question: TrustQuestion) -> bool | None:
+        """True puts it in force for exactly this content, false does not; `None`: nobody is there to say."""
+        ...
+
+
+class TrustMemory(Protocol):
+    """What this machine remembers of answers about repositories."""
+
+    def knows(self, folder: str) -> bool:
+        """Whether anything is remembered of a folder at this path, or below it or above it, of whatever machine."""
+        ...
+
+    def recall(self, machine: str, folder: str) -> TrustRecord | None:
+        """What is remembered of one folder of one machine."""
+        ...
+
+    def remember(self, machine: str, folder: str, record: TrustRecord) -> None:
+        """Keep `record` in the place of what was remembered; does nothing where no state can be kept."""
         ...

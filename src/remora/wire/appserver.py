@@ -20,6 +20,7 @@ _SAFE_TO_REPEAT: Final = frozenset(
     {
         "initialize",
         "account/read",
+        "config/read",
         "model/list",
         "thread/items/list",
         "thread/list",
@@ -141,23 +142,30 @@ def refusal(method: str, code: int, message: str) -> RemoraError:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadSettings:
-    """What a thread shall run with; what is `None` is left to the host's configuration."""
+    """What a thread shall run with; what is `None` is left to the host's configuration.
+
+    `trust` says of folders whether they are trusted in this thread (:func:`remora.wire.repository.with_trust`).
+    """
 
     folder: str | None = None
     model: str | None = None
     effort: str | None = None
     sandbox: SandboxMode | None = None
-    approval_policy: ApprovalPolicy | None = None
+    approval_policy: str | Mapping[str, Any] | None = None
+    approvals_reviewer: str | None = None
+    trust: Mapping[str, Any] | None = None
 
     @property
     def params(self) -> dict[str, Any]:
-        """As members of ``thread/start`` or ``thread/resume``. The effort is configuration there."""
+        """As members of ``thread/start`` or ``thread/resume``. Effort and trust are configuration there."""
+        config = {"model_reasoning_effort": self.effort, "projects": self.trust}
         members = {
             "cwd": self.folder,
             "model": self.model,
             "sandbox": self.sandbox,
             "approvalPolicy": self.approval_policy,
-            "config": None if self.effort is None else {"model_reasoning_effort": self.effort},
+            "approvalsReviewer": self.approvals_reviewer,
+            "config": {name: value for name, value in config.items() if value is not None} or None,
         }
         return {name: value for name, value in members.items() if value is not None}
 

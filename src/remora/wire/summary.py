@@ -170,6 +170,7 @@ class Summary:
             approvals=self._approvals,
             reviews=self._reviews,
             subagents=list(self._subagents.values()),
+            trust=thread.trust if thread else None,
             token_usage=self._usage,
             reconnects=self._reconnects,
             seconds=seconds,

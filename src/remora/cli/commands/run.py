@@ -64,6 +64,14 @@ def run(
             autocompletion=complete_from(("ask", "fail", "decline", "cancel")),
         ),
     ] = None,
+    trust_folder: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HASH",
+            help="Put in force what the repository there brings (MCP servers, hooks, rules, configuration), if this is "
+            "its hash. Without it a terminal is asked; elsewhere nothing of it is in force.",
+        ),
+    ] = None,
     codex: CodexPath = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how the app server would be reached; start nothing.")
@@ -107,5 +115,7 @@ def run(
         images=images,
     )
     ending = Ending()
-    running = run_and_show(address.alias, request, options, ending, on_approval=way, codex=codex)
+    running = run_and_show(
+        address.alias, request, options, ending, on_approval=way, codex=codex, trust_folder=trust_folder
+    )
     return run_async(running, options, ending)

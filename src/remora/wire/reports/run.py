@@ -81,6 +81,29 @@ class Connected(Document, kw_only=True):
     notices: list[NoticeBody] = []
 
 
+class BroughtBody(msgspec.Struct, kw_only=True):
+    """One thing that a repository brings: `what` is ``mcp-server``, ``hook``, ``rule``, ``safety``, ``setting`` …"""
+
+    what: str
+    name: str
+    detail: str = ""
+
+
+class TrustBody(msgspec.Struct, kw_only=True):
+    """What the repository of the folder brings, and whether it is in force in this thread.
+
+    `trusted_by` is ``codex`` (the host's configuration trusts it), ``answer`` (a person was asked), ``option``
+    (``--trust-folder``) or null: nothing of it is in force. `hash` is null where nobody can vouch for the content;
+    `problem` then says why.
+    """
+
+    trusted_by: str | None
+    hash: str | None
+    folder: str
+    brings: list[BroughtBody] = []
+    problem: str | None = None
+
+
 class ThreadReady(Document, kw_only=True):
     """A thread is open. What stands here is what the server says is in force, not what was asked."""
 
@@ -92,6 +115,8 @@ class ThreadReady(Document, kw_only=True):
     effort: str | None = None
     sandbox: str | None = None
     approval_policy: str | None = None
+    trust: TrustBody | None = None
+    """Null where the repository brings nothing that depends on trust."""
 
 
 class TurnStarted(Document, kw_only=True):
@@ -176,6 +201,7 @@ class RunReport(Document, kw_only=True):
     approvals: list[ApprovalResolved] = []
     reviews: list[ReviewCompleted] = []
     subagents: list[SubagentSummary] = []
+    trust: TrustBody | None = None
     token_usage: TokenUsage | None = None
     reconnects: int = 0
     seconds: float = 0.0

@@ -1,0 +1,186 @@
+"""Whether what a repository brings is put in force: looks at it, asks who may decide, remembers the answer."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from remora.core.errors import Code, Denied, ProtocolProblem, TimeLimit
+from remora.core.trust.repository import Repository
+from remora.core.trust.safety import SafetyConfig
+from remora.core.trust.verdict import TrustedBy, TrustRecord, judge_repository
+from remora.flows.rpc import Asked, RpcClient
+from remora.flows.shell import shipped
+from remora.flows.unattended import NoTrustMemory, UnattendedTrust
+from remora.ports import TrustHandler, TrustMemory, TrustQuestion
+from remora.wire import repository as words
+from remora.wire.reports.run import BroughtBody, TrustBody
+
+_NAMED: Final = 6
+_SEPARATES: Final = (0, 133)
+"""From this version on codex says truly whether a folder without a config.toml is trusted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustRules:
+    """Who decides about repositories: `option` is the hash that the command line names, then `handler`, by `memory`."""
+
+    alias: str = ""
+    option: str | None = None
+    handler: TrustHandler = field(default_factory=UnattendedTrust)
+    memory: TrustMemory = field(default_factory=NoTrustMemory)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A repository that brings something, and whether it is in force. `host_trusts`: codex would do so by itself."""
+
+    repository: Repository
+    by: TrustedBy | None
+    host_trusts: bool
+    notices: tuple[str, ...] = ()
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The ``.codex`` folders."""
+        return self.repository.folders
+
+    @property
+    def body(self) -> TrustBody:
+        """What is told of it."""
+        return TrustBody(
+            trusted_by=None if self.by is None else self.by.value,
+            hash=self.repository.digest,
+            folder=self.repository.top,
+            brings=[BroughtBody(what=each.kind, name=each.name, detail=each.detail) for each in self.repository.brings],
+            problem=self.repository.problem,
+        )
+
+
+def ask_layers(folder: str) -> Asked:
+    """The request that tells which ``.codex`` folders codex reads for `folder`."""
+    return "config/read", words.read_layers(folder)
+
+
+async def judge(rpc: RpcClient, folder: str, config: SafetyConfig, rules: TrustRules) -> Judged | None:
+    """What holds for the repository in `folder`; `None` where it brings nothing that depends on trust.
+
+    Order: nothing more is asked of the server where there is no ``.codex`` folder. Raises ``trust-mismatch`` when
+    `rules` name the hash of other content, ``repository-inseparable`` when this codex obeys it all the same.
+    """
+    try:
+        layers = words.project_layers(await rpc.request(*ask_layers(folder)))
+    except (ProtocolProblem, TimeLimit):
+        if rpc.failure is not None:
+            raise
+        layers = ()  # it cannot read them, so it can put none in force
+    repository = await look(rpc, [layer.folder for layer in layers]) if layers else None
+    if repository is None or not repository.acts:
+        if rules.option is not None:
+            raise _mismatch(rules.option, None)
+        return None
+    host_trusts = _host_trusts(rpc, folder, layers, config)
+    judged = await _decide(rpc, folder, repository, rules, host_trusts=host_trusts)
+    obeyed = any(layer.in_force for layer in layers) and not host_trusts
+    if judged.by is None and obeyed and any(file.path.startswith("rules/") for file in repository.files):
+        raise _inseparable(rpc, repository)
+    return judged
+
+
+async def look(rpc: RpcClient, folders: Sequence[str]) -> Repository:
+    """What lies in these ``.codex`` folders now, through the app server itself."""
+    try:
+        answer = await rpc.request("command/exec", words.look(shipped("look"), folders))
+    except (ProtocolProblem, TimeLimit):
+        if rpc.failure is not None:
+            raise
+        answer = None
+    return words.read_repository(answer, folders)
+
+
+async def _decide(
+    rpc: RpcClient, folder: str, repository: Repository, rules: TrustRules, *, host_trusts: bool
+) -> Judged:
+    digest = repository.digest
+    if rules.option is not None:
+        if rules.option != digest:
+            raise _mismatch(rules.option, repository)
+        return Judged(repository=repository, by=TrustedBy.OPTION, host_trusts=host_trusts)
+    machine = f"{repository.machine} {rpc.server.codex_home}"
+    record = rules.memory.recall(machine, repository.top)
+    verdict = judge_repository(digest, record, host_trusts=host_trusts)
+    by, note = verdict.by, verdict.note
+    if verdict.ask and digest is not None:
+        question = TrustQuestion(
+            alias=rules.alias, folder=folder, repository=repository, digest=digest, changed=verdict.changed
+        )
+        answer = await rules.handler.trust_repository(question)
+        if answer is not None:
+            by = TrustedBy.ANSWER if answer else None
+            note = TrustRecord(digest=digest, by=by)
+    if note is not None:
+        rules.memory.remember(machine, repository.top, note)
+    notice = _notice(repository, by, changed=verdict.changed, host_trusts=host_trusts)
+    return Judged(repository=repository, by=by, host_trusts=host_trusts, notices=(notice,))
+
+
+def _host_trusts(rpc: RpcClient, folder: str, layers: Sequence[words.ProjectLayer], config: SafetyConfig) -> bool:
+    if not any(layer.in_force for layer in layers):
+        return False
+    version = re.match(r"(\d+)\.(\d+)", rpc.server.version or "")
+    if version is not None and (int(version[1]), int(version[2])) >= _SEPARATES:
+        return True
+    places = {folder, *(layer.folder.rpartition("/")[0] for layer in layers)}
+    return not places.isdisjoint(config.trusted)
+
+
+def _notice(repository: Repository, by: TrustedBy | None, *, changed: bool, host_trusts: bool) -> str:
+    what = f"The repository in {repository.top} brings {summary(repository)}."
+    if by is TrustedBy.CODEX:
+        return f"{what} It is in force: codex on the host trusts this folder."
+    if by is not None:
+        return f"{what} It is in force: it was trusted as it is now."
+    before = " It has changed since it was looked at first." if changed and host_trusts else ""
+    before = " It has changed since it was last answered." if changed and not host_trusts else before
+    if repository.digest is None:
+        return f"{what}{before} Nothing of it is in force, and it cannot be trusted: {repository.problem}."
+    return f"{what}{before} Nothing of it is in force. To use it: --trust-folder {repository.digest}"
+
+
+def summary(repository: Repository) -> str:
+    """What it brings, in a few words."""
+    named = [f"{each.kind} {each.name}" for each in repository.brings]
+    more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
+    return ", ".join(named[:_NAMED]) + more or "what nobody can look at"
+
+
+def _mismatch(option: str, repository: Repository | None) -> Denied:
+    if repository is None:
+        return Denied(
+            Code.TRUST_MISMATCH,
+            "The repository brings nothing that depends on trust, so it has no hash that could be trusted.",
+            next_step="Run it without --trust-folder.",
+        )
+    seen = "\n".join(f"{each.kind} {each.name} {each.detail}" for each in repository.brings)
+    if repository.digest is None:
+        return Denied(
+            Code.TRUST_MISMATCH,
+            f"The repository in {repository.top} cannot be trusted: {repository.problem}.",
+            seen=seen,
+            next_step="Run it without --trust-folder; nothing of the repository is in force then.",
+        )
+    return Denied(
+        Code.TRUST_MISMATCH,
+        f"The repository in {repository.top} is not what --trust-folder names: its hash is {repository.digest}.",
+        seen=f"named: {option}\n{seen}",
+        next_step=f"Look at what it brings, then use: --trust-folder {repository.digest}",
+    )
+
+
+def _inseparable(rpc: RpcClient, repository: Repository) -> Denied:
+    return Denied(
+        Code.REPOSITORY_INSEPARABLE,
+        f"codex {rpc.server.version} obeys the rules of the repository in {repository.top}, trusted or not.",
+        seen="\n".join(f"{each.kind} {each.name} {each.detail}" for each in repository.brings),
+        next_step=f"Update codex on the host, or trust what is there with: --trust-folder {repository.digest}",
+    )
