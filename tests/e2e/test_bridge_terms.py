@@ -169,6 +169,28 @@ def test_a_folder_that_the_host_does_not_trust_stays_so(version: str, said: dict
 
 
 @versions
+@pytest.mark.parametrize("spelling", ["{}/", "{}//", "{}/.", "/{}", "{}/inner/.."])
+def test_no_spelling_of_a_folder_makes_it_trusted(version: str, spelling: str, tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    with attached_host([], tmp_path, version) as host:
+        repository = host.sshd.home / "clone"
+        bring_config(repository, mark)
+        (repository / "inner").mkdir()
+
+        async def go() -> dict[str, Any]:
+            async with bridge_client(host) as client:
+                return await client.ask(
+                    "thread/start", cwd=spelling.format(repository), sandbox="workspace-write", config={"projects": {}}
+                )
+
+        answer = run(go())
+        assert ("error" in answer) == (".." in spelling)
+        assert answer.get("result", {}).get("model") != "theirs"
+        assert not mark.exists()
+        assert "trust" not in (host.sshd.home / ".codex/config.toml").read_text()
+
+
+@versions
 def test_what_a_trusted_folder_brings_is_in_force(version: str, tmp_path: Path) -> None:
     with attached_host([], tmp_path, version) as host:
         repository = host.sshd.home / "clone"

@@ -13,6 +13,7 @@ from tests.support.runs import of, report_of, run_to_end
 
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
 from remora.flows.run_request import RunRequest
+from remora.wire import scored_server
 from remora.wire.appserver import SandboxMode
 from remora.wire.reports.run import RunEvent, ThreadReady
 
@@ -151,4 +152,20 @@ def test_the_sandbox_that_was_asked_for_holds_in_a_folder_without_trust(version:
             assert not outside.exists()
 
     with ScriptedModel(steps) as model:
+        run(go(model))
+
+
+@generations
+def test_the_scorecard_s_look_at_a_folder_trusts_nothing(version: str, tmp_path: Path) -> None:
+    async def go(model: ScriptedModel) -> None:
+        own = 'sandbox_mode = "workspace-write"\n'
+        async with LocalAppServer(version, own + model.codex_config()) as server, server.connect() as link:
+            before = (server.home / "config.toml").read_bytes()
+            repository = at_top(tmp_path)
+            await link.rpc.request("thread/start", scored_server.look_at_folder(str(repository.folder)))
+            await link.rpc.request("config/read", {"cwd": str(repository.folder)})
+            assert repository.effects == []
+            assert (server.home / "config.toml").read_bytes() == before
+
+    with ScriptedModel([]) as model:
         run(go(model))

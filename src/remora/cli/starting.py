@@ -59,7 +59,8 @@ async def run_and_show(
             ssh_config=options.ssh_config,
             settings=settings,
         )
-        again = f" --ssh-config {shlex.quote(options.ssh_config)}" if options.ssh_config else ""
+        words = [("--ssh-config", options.ssh_config), ("--trust-folder", trust_folder)]
+        again = "".join(f" {name} {shlex.quote(value)}" for name, value in words if value)
         return await follow(
             events,
             view,

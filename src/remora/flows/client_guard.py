@@ -181,7 +181,14 @@ class ClientGuard:
             if request.folder is None and request.needs_folder:
                 return self._keep_home_unwritten(request)
         folder = request.folder if request.starts_thread and request.may_write else None
-        if folder is not None and not await self._trusts(folder):
+        if folder is None:
+            return None
+        parts = [part for part in folder.split("/") if part not in {"", "."}]
+        if ".." in parts:
+            return f"{request.method} names its folder (cwd) with .. in it. Name it without."
+        folder = "/" + "/".join(parts)  # as the server looks trust up; for another spelling it would find none
+        request.work_in(folder)
+        if not await self._trusts(folder):
             request.distrust(folder)
         return None
 

@@ -140,7 +140,8 @@ class LinkedHost:
     async def _open_thread(self, request: RunRequest, trust_folder: str | None = None) -> "LinkedThread":
         """The thread of `request`, on a connection that its first run goes on with."""
 
-        opening = Opening(request, replace(self._rules, option=trust_folder))
+        rules = replace(self._rules, option=trust_folder)
+        opening = Opening(request, rules)
         connection = Holder(partial(self.connect, request.folder, opening.ahead))
         try:
             server = await connection.opened()
@@ -148,7 +149,7 @@ class LinkedHost:
         except BaseException:
             await connection.close()
             raise
-        thread = LinkedThread(self, opened.thread.thread_id, request, (opening, connection))
+        thread = LinkedThread(self, opened.thread.thread_id, request, rules, (opening, connection))
         self._threads.add(thread)
         return thread
 
@@ -179,7 +180,7 @@ class LinkedHost:
         *,
         approvals: ApprovalHandler | None,
         interrupt: InterruptSwitch,
-        opening: Opening | None,
+        opening: Opening,
     ) -> AsyncGenerator[RunEvent, None]:
         """See :func:`remora.flows.run.run_thread`."""
         world = self._world
@@ -193,7 +194,7 @@ class LinkedHost:
             random=world.random,
             limits=world.limits,
             spool=world.spool,
-            opening=opening or Opening(request, self._rules),
+            opening=opening,
         )
 
 
@@ -209,11 +210,13 @@ class LinkedThread:
         host: LinkedHost,
         thread_id: str,
         request: RunRequest,
+        rules: TrustRules,
         opened: tuple[Opening, Holder[LinkedServer]],
     ) -> None:
         self.thread_id = thread_id
         self._host = host
         self._request = request
+        self._rules = rules
         self._opening: Opening | None
         self._connection: Holder[LinkedServer] | None
         self._opening, self._connection = opened
@@ -236,7 +239,7 @@ class LinkedThread:
         require_text("prompt", prompt)
         self._interrupt = InterruptSwitch()
         request = replace(self._request, prompt=prompt, message_id=str(uuid4()))
-        opening, self._opening = self._opening, None
+        opening, self._opening = self._opening or Opening(request, self._rules), None
         events = self._host.run(self._connect, request, approvals=approvals, interrupt=self._interrupt, opening=opening)
         try:
             async with aclosing(events):

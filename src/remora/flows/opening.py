@@ -23,6 +23,9 @@ from remora.wire.repository import with_trust
 from remora.wire.safety import Terms
 
 _READ_ONLY: Final = Sandbox(mode=SandboxMode.READ_ONLY.value)
+_STILL_LOADED: Final = (
+    "A thread that was started with it keeps it for as long as the app server on the host keeps that thread loaded."
+)
 _ACCOUNT: Final[Asked] = ("config/read", words.read_account())
 
 
@@ -130,6 +133,8 @@ class Opening:
         if not looks_first:  # nobody ever said yes to anything, so nothing but the host's own trust can be in force
             judged = await judge(rpc, thread.folder, config, replace(self._rules, handler=UnattendedTrust()))
         await self._look_again(rpc, judged)
+        if judged is not None and judged.by is None:
+            judged = replace(judged, notices=(*judged.notices, _STILL_LOADED))
         terms = said or self._terms(config, {thread.folder}, trusted=judged is not None and judged.by is not None)
         found = words.read_terms(answer)
         if found is None:

@@ -124,9 +124,15 @@ def test_a_folder_is_distrusted_beside_what_the_client_configures_itself() -> No
     changed.distrust("/a.b/c")
     projects = {"/a.b/c": {"trust_level": "untrusted"}}
     assert params_of(changed)["config"] == {"model_reasoning_effort": "high", "projects": projects}
-    own = request(config={"projects": {}})
+    own = request(config={"projects": {"/q": {"trust_level": "trusted"}}})
     own.distrust("/p")
-    assert params_of(own)["config"] == {"projects": {}}
+    assert params_of(own)["config"]["projects"] == {
+        "/p": {"trust_level": "untrusted"},
+        "/q": {"trust_level": "trusted"},
+    }
+    said = request(config={"projects": {"/p": {"trust_level": "trusted"}}})
+    said.distrust("/p")
+    assert params_of(said)["config"] == {"projects": {"/p": {"trust_level": "trusted"}}}
 
 
 @pytest.mark.parametrize(

@@ -99,8 +99,9 @@ class ClientRequest:
         """Have the server take `folder` for one that is not trusted, in this thread; it writes no trust then."""
         config = self._value("config")
         config = config if isinstance(config, dict) else {}
-        if "projects" not in config:
-            self._set("config", {**config, "projects": {folder: {"trust_level": "untrusted"}}})
+        projects = config.get("projects", {})
+        if isinstance(projects, dict):
+            self._set("config", {**config, "projects": {folder: {"trust_level": "untrusted"}, **projects}})
 
     def encode(self) -> bytes:
         """The message as it is now."""

@@ -1,0 +1,98 @@
+"""A hostile repository behind a real sshd: the program and the library, as a user runs them."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.account_sshd import AccountSshd
+from tests.support.generations import WITH_SOCKETS, configure, host_with
+from tests.support.hostile_repository import Hostile, hostile_repository
+from tests.support.loop import run
+from tests.support.program import remora
+from tests.support.runs import report_of
+from tests.support.terminal_program import on_terminal
+from tests.support.until import wait_until
+
+import remora as library
+from remora.core.errors import ExitCode
+from remora.demo.scripted_model import Say, ScriptedModel
+
+pytestmark = [pytest.mark.sshd, pytest.mark.codex]
+NEWEST = WITH_SOCKETS[-1]
+
+
+@contextmanager
+def clone(version: str, tmp_path: Path) -> Iterator[tuple[AccountSshd, Hostile, str]]:
+    """A host with a hostile clone in its home, and the SSH config that leads there."""
+    with ScriptedModel([Say("Done.")]) as model, host_with(version) as sshd:
+        config = configure(sshd, model, tmp_path)
+        repository = hostile_repository(sshd.home / "clone", sshd.home / "marks", reviewer=version != "0.120.0")
+        before = (sshd.home / ".codex/config.toml").read_bytes()
+        yield sshd, repository, config
+        assert (sshd.home / ".codex/config.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize("version", ["0.120.0", *WITH_SOCKETS])
+def test_a_script_is_told_what_a_clone_brings_and_nothing_of_it_happens(version: str, tmp_path: Path) -> None:
+    trust: dict[str, Any] = {}
+    with clone(version, tmp_path) as (_, repository, config):
+        for words in (["--sandbox", "workspace-write"], []):
+            done = remora("run", "devbox:clone", "hi", "--json", "--ssh-config", config, *words)
+            assert done.returncode == ExitCode.DONE, done.stderr
+            documents = [json.loads(line) for line in done.stdout.splitlines()]
+            (ready,) = [document for document in documents if document["kind"] == "thread"]
+            assert (ready["sandbox"], ready["approval_policy"]) == (words[-1] if words else "read-only", "on-request")
+            trust = documents[-1]["trust"]
+            assert trust == ready["trust"]
+            assert trust["trusted_by"] is None
+            assert {"what": "mcp-server", "name": "x"}.items() <= trust["brings"][0].items()
+            warned = [document["message"] for document in documents if document["kind"] == "warning"]
+            assert [message for message in warned if f"--trust-folder {trust['hash']}" in message]
+        assert repository.effects == []
+        refused = remora("run", "devbox:clone", "hi", "--ssh-config", config, "--trust-folder", "ab" * 32)
+        assert refused.returncode == ExitCode.DENIED
+        assert trust["hash"] in refused.stderr.decode().replace("\n", "").replace(" ", "")
+        assert repository.effects == []
+
+
+def test_a_person_is_asked_once_and_enter_is_no(tmp_path: Path) -> None:
+    with clone(NEWEST, tmp_path) as (_, repository, config):
+
+        async def go(answer: str | None) -> str:
+            async with on_terminal("run", "devbox:clone", "hi", environment={"REMORA_SSH_CONFIG": config}) as program:
+                if answer is not None:
+                    await program.screen.shows("Use it? yes or no [no]: ")
+                    program.screen.type(answer)
+                assert await program.ends() == ExitCode.DONE
+                return program.screen.seen
+
+        seen = run(go("\n"))
+        assert "MCP server" in seen
+        assert "touch" in seen
+        assert "Use it?" not in run(go(None))
+        assert repository.effects == []
+        config_file = repository.folder / ".codex/config.toml"
+        config_file.write_text(config_file.read_text().replace('"hostile"', '"worse"'))
+        run(go("yes\n"))
+        wait_until(lambda: "mcp-server" in repository.effects)
+
+
+def test_the_library_without_a_handler_trusts_nothing(tmp_path: Path) -> None:
+    with clone(NEWEST, tmp_path) as (_, repository, config):
+
+        async def go() -> None:
+            async with library.connect("devbox", ssh_config=config) as host:
+                thread = await host.start_thread("clone", sandbox="workspace-write")
+                for prompt in ("hi", "again"):
+                    events = [event async for event in thread.run(prompt)]
+                    assert report_of(events).outcome == "completed"
+                resumed = await host.resume_thread(thread.thread_id, sandbox="workspace-write")
+                trust = report_of([event async for event in resumed.run("hi")]).trust
+                assert trust is not None
+                assert trust.trusted_by is None
+
+        run(go())
+        assert repository.effects == []
