@@ -1,0 +1,67 @@
+"""Hostile app servers behind a real sshd, and the program as a person runs it: limits act, and Ctrl-C twice ends it."""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from tests.support.account_sshd import AccountSshd
+from tests.support.fake_codex import install
+from tests.support.hostile.server import address, hostile_servers
+from tests.support.until import wait_until
+
+from remora.core.codes import Code
+
+pytestmark = pytest.mark.sshd
+
+GONE = 15.0
+"""Seconds from the second Ctrl-C to the end; a busy machine is given all of them, a free one takes one."""
+
+
+@contextmanager
+def run_against(mode: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with (
+        tempfile.TemporaryDirectory(prefix="hostile-") as folder,
+        hostile_servers(Path(folder)) as servers,
+        AccountSshd("/bin/bash") as sshd,
+    ):
+        install(sshd.home / ".local/bin/codex")
+        place = sshd.home / ".codex/app-server-control/app-server-control.sock"
+        place.parent.mkdir(parents=True, mode=0o700)
+        place.symlink_to(address(servers, mode))
+        config, settings = tmp_path / "config", tmp_path / "settings.toml"
+        config.write_text(sshd.ssh_config())
+        settings.write_text("[limits]\nhandshake = 3\n")
+        command = [sys.executable, "-m", "remora", "run", "devbox", "hi", "--json", "--config", str(settings)]
+        environment = {**os.environ, "REMORA_SSH_CONFIG": str(config)}
+        with (tmp_path / "said").open("wb") as said, (tmp_path / "errors").open("wb") as errors:
+            process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=said, stderr=errors)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+@pytest.mark.parametrize("mode", ["endless-fragments", "endless-pings", "endless-news-before-all", "says-nothing"])
+def test_the_limit_of_the_handshake_acts_whatever_arrives(mode: str, tmp_path: Path) -> None:
+    with run_against(mode, tmp_path) as process:
+        process.wait(60)
+        said = (tmp_path / "said").read_text()
+        assert any(code in said for code in (Code.TIME_LIMIT, Code.SERVER_MUTE, Code.PROTOCOL_VIOLATION)), said
+        assert "Traceback" not in said + (tmp_path / "errors").read_text()
+
+
+@pytest.mark.parametrize("mode", ["endless-line", "endless-pieces", "endless-warnings", "takes-no-answers"])
+def test_the_second_interrupt_ends_a_run_whatever_arrives(mode: str, tmp_path: Path) -> None:
+    with run_against(mode, tmp_path) as process:
+        wait_until(lambda: b"turn-started" in (tmp_path / "said").read_bytes()[:100_000])
+        process.send_signal(signal.SIGINT)
+        wait_until(lambda: b"Ctrl-C again" in (tmp_path / "errors").read_bytes())
+        process.send_signal(signal.SIGINT)
+        assert process.wait(GONE) == 130
