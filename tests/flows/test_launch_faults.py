@@ -3,7 +3,9 @@
 import os
 import socket
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.support.account_sshd import AccountSshd
@@ -139,6 +141,19 @@ def test_a_link_laid_in_the_place_of_our_log_leads_nowhere() -> None:
         assert precious.read_text() == "work\n"
         assert (folder / f"server-{key}.log").read_text()
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir, os.mkfifo])
+def test_what_lies_in_the_place_of_the_lock_and_is_none_blocks_no_launch(make: Callable[[Path], object]) -> None:
+    with AccountSshd("/bin/bash") as sshd:
+        codex_in(sshd)
+        folder = sshd.runtime / "remora"
+        folder.mkdir(mode=0o700)
+        checksum = subprocess.run(["cksum"], input=f"{sshd.home}/.codex".encode(), capture_output=True, check=True)
+        lock = folder / f"launch-{checksum.stdout.split()[0].decode()}"
+        make(lock)
+        assert launch(sshd)[0] is LaunchMode.DETACHED
+        assert not lock.exists()
 
 
 def test_a_folder_that_is_missing_is_refused_with_near_matches() -> None:

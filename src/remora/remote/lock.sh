@@ -21,6 +21,10 @@ remora_clear_link() {
 # remora_take_lock [WORDS [COMMAND]]: 0 when it is ours, 2 when remora_holder still had it at the deadline, 1 when
 # COMMAND says that it is not needed any more. WORDS are for people who meet it.
 remora_take_lock() {
+  # What is no link was never a lock, and in a folder it would be made inside.
+  if [ ! -L "$remora_lock" ] && [ -e "$remora_lock" ] && mv -- "$remora_lock" "$remora_lock.damaged.$$" 2>/dev/null; then
+    remora_emit healed lock
+  fi
   until ln -s "$remora_me${1:+ $1}" "$remora_lock" 2>/dev/null; do
     remora_holder=$(readlink -- "$remora_lock")
     case $remora_holder in "$remora_me" | "$remora_me "*) return 0 ;; esac
