@@ -1,6 +1,7 @@
 """A repository gives itself nothing: the exploits of a hostile one, against the real server of every generation."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
 from remora.flows.run_request import RunRequest
 from remora.wire import scored_server
 from remora.wire.appserver import SandboxMode
-from remora.wire.reports.run import RunEvent, ThreadReady
+from remora.wire.reports.run import RunEvent, ThreadReady, Warned
 
 pytestmark = pytest.mark.codex
 
@@ -133,6 +134,27 @@ def test_what_the_account_itself_configured_is_in_force_without_trust(
             assert in_force(events) == (setting, "never", "scripted")
             assert repository.effects == []
             assert config.read_bytes() == before
+
+    with ScriptedModel(steps) as model:
+        run(go(model))
+
+
+@generations
+def test_a_home_that_nobody_named_may_only_be_read(version: str, tmp_path: Path) -> None:
+    steps: list[Step] = [RunCommand("touch made-here; true"), Say("Done.")]
+
+    async def go(model: ScriptedModel) -> None:
+        own = 'sandbox_mode = "workspace-write"\napproval_policy = "never"\n'
+        async with LocalAppServer(version, own + model.codex_config()) as server:
+            server.folder = tmp_path
+            request = RunRequest(prompt="please", message_id="message-1")
+            events = await run_to_end(server.connect, request)
+            assert in_force(events)[0] == "read-only"
+            assert any("Name a folder" in warned.message for warned in of(Warned, events))
+            assert not (tmp_path / "made-here").exists()
+            said = replace(request, sandbox=SandboxMode.WORKSPACE_WRITE, message_id="message-2")
+            await run_to_end(server.connect, said)
+            assert (tmp_path / "made-here").exists()
 
     with ScriptedModel(steps) as model:
         run(go(model))

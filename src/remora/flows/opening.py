@@ -26,6 +26,10 @@ _READ_ONLY: Final = Sandbox(mode=SandboxMode.READ_ONLY.value)
 _STILL_LOADED: Final = (
     "A thread that was started with it keeps it for as long as the app server on the host keeps that thread loaded."
 )
+_IN_THE_HOME: Final = (
+    "No folder was named, so the thread works in the home folder, which its commands may only read. "
+    "Name a folder (ALIAS:DIR), or say --sandbox."
+)
 _ACCOUNT: Final[Asked] = ("config/read", words.read_account())
 
 
@@ -36,6 +40,7 @@ class OpenedThread:
     thread: ThreadState
     terms: Terms
     judged: Judged | None
+    notices: tuple[str, ...] = ()
 
 
 class Opening:
@@ -104,6 +109,10 @@ class Opening:
         judged = None if folder is None else await judge(rpc, folder, config, self._rules)
         in_force = judged is not None and judged.by is not None
         terms = self._terms(config, {folder or ""}, trusted=in_force)
+        notices: tuple[str, ...] = ()
+        if self._request.works_in_home and terms.sandbox.mode != SandboxMode.READ_ONLY:
+            terms = self._terms(config, {folder or ""}, trusted=in_force, sandbox=SandboxMode.READ_ONLY)
+            notices = (_IN_THE_HOME,)
         asked = self._begin(folder) if judged is None else self._begin(folder, terms, _trust_words(judged))
         answer = await rpc.request(*asked)
         thread = read_thread(answer)
@@ -113,7 +122,7 @@ class Opening:
             if judged is None and self._request.approval_policy is None:
                 terms = replace(terms, approval_policy=found.approval_policy)
         await self._look_again(rpc, judged)
-        return OpenedThread(thread, terms, judged)
+        return OpenedThread(thread, terms, judged, notices)
 
     async def _take_up(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
         """Open the request's thread again. Its own terms go on, unless the request says others."""
@@ -158,11 +167,13 @@ class Opening:
                 next_step="Find out what changes .codex there, then try again; nothing was sent to the agent.",
             )
 
-    def _terms(self, config: SafetyConfig, places: set[str], *, trusted: bool) -> Terms:
+    def _terms(
+        self, config: SafetyConfig, places: set[str], *, trusted: bool, sandbox: SandboxMode | None = None
+    ) -> Terms:
         request = self._request
         return words.own_terms(
             config,
-            request.sandbox,
+            sandbox or request.sandbox,
             request.approval_policy,
             trusted=trusted or not places.isdisjoint(config.trusted),
             distrusted=not places.isdisjoint(config.distrusted),

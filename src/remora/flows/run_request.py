@@ -39,6 +39,11 @@ class RunRequest:
         return [text_input(self.prompt), *map(image_input, self.images)]
 
     @property
+    def works_in_home(self) -> bool:
+        """Whether a new thread begins where nobody said: in the home folder. It may only read there, unless told."""
+        return self.folder is None and self.thread is None and self.sandbox is None
+
+    @property
     def options(self) -> list[str]:
         """What a command line that continues the thread has to repeat, so that the same holds."""
         given = (("--sandbox", self.sandbox), ("--approval-policy", self.approval_policy))

@@ -222,6 +222,7 @@ class Turn:
             opened = await self._opening.open(rpc, folder)
         self._thread, self._terms = opened.thread, opened.terms
         self._story.main.thread_id = opened.thread.thread_id
+        events += [Warned(message=notice) for notice in opened.notices]
         if opened.judged is not None:
             events += [Warned(message=notice) for notice in opened.judged.notices]
         return [*events, self._ready(opened)]
