@@ -49,7 +49,7 @@ remora_try_home() {
   rm -f -- "$remora_file" "$remora_run/locks-$$"
   [ -n "$remora_problem" ] || return 0
   remora_emit locks.problem "$remora_problem"
-  remora_emit locks.place "$(stat -f -c %T -- "$remora_home" 2>/dev/null)"
+  remora_emit locks.place "$(remora_disk %T "$remora_home")"
   return 1
 }
 
@@ -77,7 +77,7 @@ remora_start() {
       cd -- "$HOME" || cd /
       remora_confine
       if [ -z "$remora_sees_agent" ] && [ -n "$remora_lent_agent" ] &&
-        [ "$(readlink -f -- "${SSH_AUTH_SOCK-}")" = "$(readlink -f -- "$remora_lent_agent")" ]; then
+        [ "$(remora_resolve "${SSH_AUTH_SOCK-}")" = "$(remora_resolve "$remora_lent_agent")" ]; then
         unset SSH_AUTH_SOCK
       fi
       PATH=$remora_path
@@ -140,7 +140,7 @@ if remora_make_run_folder; then
 fi
 case $remora_outcome in
   started | adopt)
-    remora_emit socket.real "$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")"
+    remora_emit socket.real "$(remora_resolve "$remora_socket" || printf %s "$remora_socket")"
     for remora_place in "$remora_socket" "${remora_socket%/*}"; do
       remora_emit socket.owner "$(remora_owner "$remora_place") $remora_place"
     done

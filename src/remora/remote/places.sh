@@ -34,6 +34,9 @@ remora_may_have() {
   fi
 }
 
+# remora_disk FORMAT PATH: what stat says of the file system there; nothing where -f means something else to it, as on BSD.
+remora_disk() { remora_text=$(stat -f -c "$1" -- "$2" 2>/dev/null) && printf '%s\n' "$remora_text"; }
+
 # One name for each machine that may share a home. Short enough for a socket.
 remora_here=${remora_machine:-$(uname -n)}
 case $remora_here in *[!A-Za-z0-9.-]*) remora_here=$(printf %s "$remora_here" | tr -c 'A-Za-z0-9.-' _) ;; esac

@@ -96,16 +96,44 @@ remora_owns() {
   [ -O "$1" ] 2>/dev/null || { [ -e "$1" ] && [ "$(remora_owner "$1")" = "$(id -u)" ]; }
 }
 
+# remora_resolve PATH: print it with all links followed, as far as it is there. No readlink -f: older systems do not have it,
+# and others fail for a file that is not there yet.
+remora_resolve() (
+  unset CDPATH
+  remora_at=$1 remora_rest= remora_links=40
+  [ -n "$remora_at" ] || exit 1
+  until cd -P -- "$remora_at" 2>/dev/null; do
+    if [ -L "$remora_at" ]; then
+      remora_links=$((remora_links - 1))
+      [ "$remora_links" -gt 0 ] && remora_lead=$(readlink -- "$remora_at") || exit 1
+      case $remora_lead in
+        /*) remora_at=$remora_lead ;;
+        *) remora_at=${remora_at%"${remora_at##*/}"}$remora_lead ;;
+      esac
+    else
+      remora_rest=/${remora_at##*/}$remora_rest
+      case $remora_at in
+        */*) remora_at=${remora_at%/*} ;;
+        *) remora_at=. ;;
+      esac
+      remora_at=${remora_at:-/}
+    fi
+  done
+  remora_at=$(pwd -P)
+  remora_at=${remora_at%/}$remora_rest
+  printf '%s\n' "${remora_at:-/}"
+)
+
 # remora_listener PATH: the inode of the socket that listens there, by whatever name it was bound, since a home may be a
 # link; fails with 1 when none does, with 2 when nobody can tell.
 remora_listener() {
   [ -r /proc/net/unix ] || return 2
-  remora_true=$(readlink -f -- "$1" 2>/dev/null || printf %s "$1")
+  remora_true=$(remora_resolve "$1" || printf %s "$1")
   remora_last=${remora_true##*/}
   grep -F -- "/$remora_last" /proc/net/unix | {
     while read -r _ _ _ remora_flags _ _ remora_inode remora_bound; do
       [ "$remora_flags" = 00010000 ] && [ "${remora_bound##*/}" = "$remora_last" ] || continue
-      if [ "$remora_bound" = "$remora_true" ] || [ "$(readlink -f -- "$remora_bound" 2>/dev/null)" = "$remora_true" ]; then
+      if [ "$remora_bound" = "$remora_true" ] || [ "$(remora_resolve "$remora_bound")" = "$remora_true" ]; then
         echo "$remora_inode"
         exit 0
       fi

@@ -49,7 +49,7 @@ remora_candidate() {
   remora_known=$remora_known$2:
   remora_emit "codex.$remora_count.path" "$2"
   remora_emit "codex.$remora_count.source" "$1"
-  remora_emit "codex.$remora_count.real" "$(readlink -f -- "$2" 2>/dev/null || printf %s "$2")"
+  remora_emit "codex.$remora_count.real" "$(remora_resolve "$2" || printf %s "$2")"
   if [ ! -e "$2" ]; then
     remora_emit "codex.$remora_count.problem" dangling
   elif [ -d "$2" ]; then
@@ -154,9 +154,9 @@ remora_emit folder.path "$remora_folder"
 remora_emit key "$remora_key"
 
 remora_choose_socket
-remora_real=$(readlink -f -- "$remora_socket" 2>/dev/null || printf %s "$remora_socket")
+remora_real=$(remora_resolve "$remora_socket" || printf %s "$remora_socket")
 if [ "$remora_listen" != unix:// ] && remora_is_common; then
-  remora_emit home.shared "$(stat -f -c %T -- "$remora_home" 2>/dev/null)"
+  remora_emit home.shared "$(remora_disk %T "$remora_home")"
 fi
 remora_emit socket.path "$remora_socket"
 remora_emit socket.listen "$remora_listen"
@@ -197,7 +197,7 @@ fi
 
 # Can the command sandbox work, and can a server outlive this session?
 remora_try_sandbox remora_emit
-if grep -qi '^[[:space:]]*KillUserProcesses[[:space:]]*=[[:space:]]*\(yes\|true\|1\|on\)' \
+if grep -Eqi '^[[:space:]]*KillUserProcesses[[:space:]]*=[[:space:]]*(yes|true|1|on)' \
   /etc/systemd/logind.conf /etc/systemd/logind.conf.d/*.conf 2>/dev/null &&
   [ ! -e "/var/lib/systemd/linger/$remora_account" ]; then
   remora_emit kills-processes 1

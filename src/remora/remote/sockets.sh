@@ -25,7 +25,7 @@ remora_is_others() {
 remora_is_common() {
   remora_place=$remora_home
   [ -d "$remora_place" ] || remora_place=$HOME
-  case $(stat -f -c %t -- "$remora_place" 2>/dev/null) in
+  case $(remora_disk %t "$remora_place") in
     6969 | 517b | fe534d42 | ff534d42 | 1021997 | 5346414f | 6b414653 | 73757245 | c36400 | bd00bd0 | 47504653 | 19830326 | \
       aad7aaea | 1161970 | 7461636f) ;;
     65735546) [ "$(stat -c %d -- "$remora_place")" != "$(stat -c %d /)" ] || remora_is_others ;;

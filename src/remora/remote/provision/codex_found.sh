@@ -18,5 +18,5 @@ set +f
 IFS=$remora_ifs
 if [ -n "$remora_first" ]; then
   remora_tell first "$remora_first"
-  remora_tell first.real "$(readlink -f -- "$remora_first" 2>/dev/null || printf %s "$remora_first")"
+  remora_tell first.real "$(remora_resolve "$remora_first" || printf %s "$remora_first")"
 fi

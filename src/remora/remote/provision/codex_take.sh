@@ -9,7 +9,7 @@ remora_said=$({ LC_ALL=C && export LC_ALL && mkdir -p -- "$remora_stage" && : >>
 case ${remora_form-} in
   zstd) remora_unpacker='zstd -dcq' ;;
   gzip) remora_unpacker='gzip -dc' ;;
-  *) remora_unpacker=cat ;;
+  *) remora_unpacker='cat' ;;
 esac
 
 # Straight to where it stays: each pipe or tee in between would cost as much as unpacking does.

@@ -63,7 +63,7 @@ remora_free_kb() {
 
 # remora_free_inodes PATH: print how many files may still be made there; nothing when there is no such limit.
 remora_free_inodes() {
-  remora_in_seen=$(stat -f -c '%c %d' -- "$(remora_place "$1")" 2>/dev/null) || return 0
+  remora_in_seen=$(remora_disk '%c %d' "$(remora_place "$1")") || return 0
   case $remora_in_seen in '0 '*) ;; *) printf '%s\n' "${remora_in_seen#* }" ;; esac
 }
 
@@ -86,7 +86,7 @@ remora_move_folder() {
   ! mv -T -- "$1" "$2" 2>/dev/null || return 0
   [ ! -e "$2" ] && mv -- "$1" "$2" || return
   [ -d "$2/${1##*/}" ] || return 0
-  rm -rf -- "$2/${1##*/}"
+  rm -rf -- "${2:?}/${1##*/}"
   return 1
 }
 
@@ -94,8 +94,7 @@ remora_move_folder() {
 # of what it points to. What is not whole yet is closed to others; MODE comes last, it may be 400. Fails with the reason;
 # what was there is then untouched.
 remora_replace() {
-  # The folders that a link leads to may be missing, too.
-  remora_in_target=$(readlink -f -- "$1" 2>/dev/null || readlink -m -- "$1" 2>/dev/null)
+  remora_in_target=$(remora_resolve "$1") # the folders that a link leads to may be missing, too
   remora_in_target=${remora_in_target:-$1}
   remora_in_folder=.
   case $remora_in_target in */*) remora_in_folder=${remora_in_target%/*} ;; esac

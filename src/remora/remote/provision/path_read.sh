@@ -11,7 +11,7 @@ else
   done
 fi
 remora_tell target "$remora_target"
-[ ! -e "$remora_target" ] || remora_tell target.real "$(readlink -f -- "$remora_target" 2>/dev/null || printf %s "$remora_target")"
+[ ! -e "$remora_target" ] || remora_tell target.real "$(remora_resolve "$remora_target" || printf %s "$remora_target")"
 
 remora_wished=$(remora_expand "$remora_wished")
 
@@ -102,7 +102,7 @@ remora_tell place "$remora_chosen"
 remora_place=$HOME/.local/bin
 if [ -z "$remora_chosen$remora_wished$remora_first" ] && remora_takes_link "$remora_place"; then
   remora_tell hidden "$remora_place"
-  [ ! -e "$remora_place/codex" ] || remora_tell hidden.real "$(readlink -f -- "$remora_place/codex" 2>/dev/null)"
+  [ ! -e "$remora_place/codex" ] || remora_tell hidden.real "$(remora_resolve "$remora_place/codex")"
 fi
 [ -w "$HOME" ] || remora_tell closed "$(LC_ALL=C mkdir -- "$HOME/.remora-$remora_here-$$" 2>&1 && rmdir -- "$HOME/.remora-$remora_here-$$")"
 [ -z "$remora_chosen" ] || [ -d "$remora_chosen" ] || remora_tell place.missing 1

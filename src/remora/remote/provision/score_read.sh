@@ -82,7 +82,7 @@ remora_secret() {
   remora_state_seen=closed
   if remora_others "$remora_mode_seen"; then
     remora_state_seen=open
-    remora_above=$(readlink -f -- "$2" 2>/dev/null || printf '%s\n' "$2")
+    remora_above=$(remora_resolve "$2" || printf '%s\n' "$2")
     while remora_above=${remora_above%/*} && [ -n "$remora_above" ]; do
       case $(remora_mode "$remora_above") in *[1357]) ;; *) remora_state_seen=shut-off ;; esac
     done

@@ -14,7 +14,7 @@ if [ -n "$remora_pid" ]; then
   remora_tell ours "$remora_ours"
   # Its own file, even when another one lies at that place by now.
   remora_seen=$(readlink "/proc/$remora_pid/exe" 2>/dev/null)
-  if [ "$remora_seen" != "$(readlink -f -- "$remora_program" 2>/dev/null)" ]; then
+  if [ -n "$remora_seen" ] && [ "$remora_seen" != "$(remora_resolve "$remora_program")" ]; then
     remora_tell version "$(remora_ask_version "/proc/$remora_pid/exe")"
     remora_tell version.installed "$(remora_ask_version "$remora_program")"
   fi
@@ -27,7 +27,7 @@ if [ -n "$remora_pid" ]; then
   fi
   [ ! -r "$remora_state/limits" ] || remora_tell wish "$(head -c 1000 -- "$remora_state/limits")"
   remora_then=$(tr '\0' '\n' <"/proc/$remora_pid/environ" 2>/dev/null | grep '^REMORA_LIMITS=') &&
-    remora_tell then "${remora_then#*=}"
+    remora_tell 'then' "${remora_then#*=}"
   remora_tell_enforced "$remora_pid"
 fi
 if [ "$remora_survive" != 1 ]; then

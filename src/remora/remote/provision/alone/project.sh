@@ -6,7 +6,7 @@ remora_judge_project() {
   remora_commit=$(remora_one commit)
   if [ -z "$remora_commit" ]; then
     remora_later 'runs when the repository is there'
-  elif [ "$(remora_one done)" = "$(remora_digest_at "$remora_commit")" ]; then
+  elif [ "$(remora_one 'done')" = "$(remora_digest_at "$remora_commit")" ]; then
     remora_same "has succeeded at $remora_commit"
   else
     remora_different "runs at $remora_commit"
