@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from remora.adapters.emitted_folder import Emitted
     from remora.adapters.manifest_file import ManifestFile
     from remora.adapters.secret_sources import SecretSources
+    from remora.adapters.told_warnings import ToldWarnings
     from remora.flows.provision.operators import Operator
     from remora.ports import (
         ByteStream,
@@ -146,6 +147,13 @@ def hub_log() -> "Path":
     from remora.adapters.log_folder import log_folder
 
     return log_folder() / "hub.log"
+
+
+def told_warnings() -> "ToldWarnings":
+    """Which warnings a person of this machine has read."""
+    from remora.adapters.told_warnings import ToldWarnings
+
+    return ToldWarnings()
 
 
 def trust_memory() -> "TrustMemory":

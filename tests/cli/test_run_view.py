@@ -3,6 +3,8 @@
 import io
 import re
 from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -10,6 +12,7 @@ from tests.support.golden import assert_golden
 from tests.support.pseudo_terminal import PseudoTerminal
 from tests.support.run_events import ANSWER, HOSTILE, REPORT, THREAD, hostile_run, pieces, whole_run
 
+from remora.adapters.told_warnings import ToldWarnings
 from remora.cli.render.page import Page, speaks_unicode
 from remora.cli.render.run import PlainAnswer, RunView
 from remora.wire.reports.run import (
@@ -245,3 +248,23 @@ def test_output_of_a_command_that_never_ended_is_shown_with_the_report() -> None
     assert "│ bye\n" in on_pipe([*LATE, REPORT])[1]
     text = _OUR_ESCAPES.sub("", on_terminal([*LATE, REPORT], COLOUR, width=80))
     assert "│ bye" in text.partition("completed in")[0]
+
+
+def test_what_a_server_warns_of_in_each_run_is_shown_once_and_never_when_quiet(tmp_path: Path) -> None:
+    told = ToldWarnings(tmp_path)
+
+    def shown(host: str, *, quiet: bool = False) -> str:
+        activity = io.StringIO()
+        view = RunView(
+            Page(activity, COLOUR), PlainAnswer(io.StringIO()), quiet=quiet, is_news=partial(told.is_news, host)
+        )
+        view.show(Warned(message="No bubblewrap here.", standing=True))
+        view.show(Warned(message="The goal is paused."))
+        return activity.getvalue()
+
+    assert "No bubblewrap" not in shown("devbox", quiet=True)
+    assert "No bubblewrap" in shown("devbox")
+    assert "No bubblewrap" not in shown("devbox")
+    assert "No bubblewrap" in shown("other"), "another host was never heard of"
+    assert shown("devbox").count("The goal is paused.") == 1
+    assert b"bubblewrap" not in (tmp_path / "told-warnings").read_bytes()

@@ -23,7 +23,7 @@ from remora.api.provision import (
     manifest_schema,
     provision,
 )
-from remora.api.runs import interrupt_switch, run, run_request
+from remora.api.runs import interrupt_switch, is_first_warning, run, run_request
 from remora.api.scores import score
 from remora.api.threads import interrupt_thread
 from remora.api.waits import wait_for_hosts
@@ -42,6 +42,7 @@ __all__ = [
     "hub_status",
     "interrupt_switch",
     "interrupt_thread",
+    "is_first_warning",
     "list_forwards",
     "list_hosts",
     "load_manifest",

@@ -111,3 +111,10 @@ def interrupt_switch() -> "InterruptSwitch":
     from remora.flows.interrupting import InterruptSwitch
 
     return InterruptSwitch()
+
+
+def is_first_warning(alias: str, message: str) -> bool:
+    """Whether a standing warning of the app server on `alias` was never shown on this machine; from now on it was."""
+    from remora import wiring
+
+    return wiring.told_warnings().is_news(alias, message)

@@ -3,6 +3,7 @@
 import os
 import shlex
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from remora import api
@@ -43,7 +44,9 @@ async def run_and_show(
     is not `lasting` is gone afterwards, and nothing can be continued on it.
     """
     page, floor, settings = activity_page(), Floor(), options.settings
-    view = JsonLines(page) if options.json else RunView(page, _answer(page), quiet=options.verbosity < 0)
+    is_news = partial(api.is_first_warning, alias)
+    quiet = options.verbosity < 0
+    view = JsonLines(page) if options.json else RunView(page, _answer(page), quiet=quiet, is_news=is_news)
     view.wait_for(f"connecting to {alias}")
     with questioner(options, page, floor, settle=view.settle) as someone:
         interrupt = api.interrupt_switch()

@@ -192,12 +192,12 @@ class Narrator:
             yield usage
 
     def _warning(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
-        yield from self.warn(text(params.get("message")) or text(params.get("summary")) or "", params.get("details"))
+        yield from self.warn(_warning_of(params), params.get("details"), standing=True)
 
     def _guardian_warning(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
         """Servers that tell of reviews say each verdict once more, as a warning."""
-        if not (self._reviewed and (text(params.get("message")) or "").startswith(_VERDICT)):
-            yield from self._warning(params)
+        if not (self._reviewed and _warning_of(params).startswith(_VERDICT)):
+            yield from self.warn(_warning_of(params), params.get("details"))
 
     def _review_started(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
         self._reviewed = True
@@ -214,7 +214,7 @@ class Narrator:
     def _rerouted(self, params: Mapping[str, Any]) -> Iterator[RunEvent]:
         yield from self.warn(f"The server uses {params.get('toModel')} instead of {params.get('fromModel')}.", None)
 
-    def warn(self, message: str, details: Any) -> list[Warned]:
+    def warn(self, message: str, details: Any, *, standing: bool = False) -> list[Warned]:
         """A warning, unless the same was given before: servers repeat theirs to every connection."""
         whole = f"{message} {details}" if isinstance(details, str) and details else message
         whole = whole[:_LONGEST_WARNING]
@@ -223,7 +223,7 @@ class Narrator:
         self._warned[whole] = None
         if len(self._warned) > _MOST_WARNINGS:
             del self._warned[next(iter(self._warned))]
-        return [Warned(message=whole)]
+        return [Warned(message=whole, standing=standing)]
 
 
 def _told(key: str, kind: str, item: Mapping[str, Any], whole: str, ending: Ending) -> Iterator[RunEvent]:
@@ -296,3 +296,7 @@ def _status(item: Mapping[str, Any], default: str) -> str:
 
 def _dashed(word: str) -> str:
     return _IN_PROGRESS if word == "inProgress" else word
+
+
+def _warning_of(params: Mapping[str, Any]) -> str:
+    return text(params.get("message")) or text(params.get("summary")) or ""

@@ -112,7 +112,8 @@ class MarkdownAnswer:
 class RunView:
     """Shows events one after another. :meth:`redraw` brings the moving part up to date; call it a few times a second.
 
-    `page` carries what happens; the agent's messages go there too, as Markdown, unless `answer` takes them.
+    `page` carries what happens; the agent's messages go there too, as Markdown, unless `answer` takes them. A standing
+    warning is shown when `is_news` says that nobody has read it yet.
     """
 
     def __init__(
@@ -121,10 +122,12 @@ class RunView:
         answer: PlainAnswer | MarkdownAnswer | None = None,
         *,
         quiet: bool = False,
+        is_news: Callable[[str], bool] = lambda _: True,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._page = page
         self._quiet = quiet
+        self._is_news = is_news
         self._answer = answer or MarkdownAnswer(page, margin=_MARGIN)
         self._commands = CommandView(page, now=now)
         self._message: tuple[str, ShownText] | None = None
@@ -292,6 +295,8 @@ class RunView:
         self._page.line(verdict(event), hang=_MARGIN)
 
     def _warned(self, event: events.Warned) -> None:
+        if event.standing and (self._quiet or not self._is_news(event.message)):
+            return
         self._warn(event.message)
 
     def _warn(self, message: str) -> None:

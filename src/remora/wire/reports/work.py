@@ -150,10 +150,11 @@ class OtherItem(ThreadEvent, kw_only=True):
 
 
 class Warned(ThreadEvent, kw_only=True):
-    """The app server or remora warns of something."""
+    """The app server or remora warns of something. `standing`: the server says it of itself, again with each run."""
 
     kind: ClassVar[str] = "warning"
     message: str
+    standing: bool = False
 
 
 class TokenUsage(ThreadEvent, kw_only=True):
