@@ -17,7 +17,7 @@ def read_whole(path: str | os.PathLike[str], *, limit: int = LARGEST, may_wait: 
     things are read, too: for a path that the user named, which may be ``<(…)``.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if may_wait else os.O_NONBLOCK))
-    with os.fdopen(descriptor, "rb") as file:
+    try:  # a folder cannot become a file object, which would close it
         status = os.fstat(descriptor)
         if stat.S_ISDIR(status.st_mode):
             raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
@@ -25,7 +25,10 @@ def read_whole(path: str | os.PathLike[str], *, limit: int = LARGEST, may_wait: 
             return b""
         if not (may_wait or stat.S_ISREG(status.st_mode)):
             raise OSError(errno.EINVAL, "it is no regular file", str(path))
-        data = file.read(limit + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(limit + 1)
+    finally:
+        os.close(descriptor)
     if len(data) > limit:
         raise OSError(errno.EFBIG, f"it is larger than {limit:,} bytes", str(path))
     return data
