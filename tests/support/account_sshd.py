@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -21,8 +21,9 @@ class AccountSshd(SystemSshd):
 
     The paths are short, as homes are, so that sockets fit. With `ordinary` the account is not root but one that
     exists here only: sshd signals the processes of such accounts, those of root never. `hidden` programs are not there,
-    and `sh` is what ``/bin/sh`` is there. `files` have another content there. Without `network` the host has nothing
-    but its own loopback, and :meth:`ssh_config` leads into it.
+    and `sh` is what ``/bin/sh`` is there. `files` have another content there, and `programs` are other ones: scripts,
+    which find the real ones in the folder `$gnu`. Without `processes` there is no ``/proc``. Without `network` the host
+    has nothing but its own loopback, and :meth:`ssh_config` leads into it.
     """
 
     def __init__(
@@ -37,6 +38,8 @@ class AccountSshd(SystemSshd):
         sh: str | None = None,
         network: bool = True,
         files: Mapping[str, str] | None = None,
+        programs: Mapping[str, str] | None = None,
+        processes: bool = True,
     ) -> None:
         if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
             missing("only root in a machine with mount namespaces can change a login shell for a test")
@@ -58,7 +61,8 @@ class AccountSshd(SystemSshd):
             accounts = re.sub(r"(?m)^(root:[^:]*:0:0:[^:]*:).*$", rf"\g<1>{self.home}:{login_shell}", accounts)
         passwd = self._scratch / "passwd"
         passwd.write_text(accounts)
-        mounts = [f"mount --bind {passwd} /etc/passwd", *(f"mount --bind /dev/null {place}" for place in hidden)]
+        mounts = [f"mount --bind {passwd} /etc/passwd", *self._replace(programs or {})]
+        mounts += [f"mount --bind /dev/null {place}" for place in hidden]
         if sh is not None:
             mounts.append(f"mount --bind {sh} {os.path.realpath('/bin/sh')}")
         for number, (path, content) in enumerate((files or {}).items()):
@@ -68,6 +72,8 @@ class AccountSshd(SystemSshd):
             mounts.append(f"mount --bind {other} {path}")
         if not network:
             mounts.append("ip link set lo up")
+        if not processes:
+            mounts.append("mount -t tmpfs -o mode=555 none /proc")
         self._network = network
         program = self._scratch / "sshd"
         apart = "-m" if network else "-m -n"
@@ -88,6 +94,18 @@ class AccountSshd(SystemSshd):
         """The words that run a program where this host's network is."""
         assert self._process is not None
         return ["nsenter", "-t", str(self._process.pid), "-n", *words]
+
+    def _replace(self, programs: Mapping[str, str]) -> Iterator[str]:
+        """Lay out the scripts and what they find, and give the mounts that put them in place."""
+        gnu = self._scratch / "gnu"
+        gnu.mkdir(exist_ok=True)
+        for name in {*programs, "dash", "unshare"} if programs else ():
+            shutil.copy(shutil.which(name) or missing(f"{name} is not installed"), gnu / name)
+        for name, text in programs.items():
+            script = self._scratch / f"program-{name}"
+            script.write_text(f"#!{gnu}/dash\ngnu={gnu}\n{text}")
+            script.chmod(0o755)
+            yield f"mount --bind {script} {os.path.realpath(shutil.which(name) or name)}"
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

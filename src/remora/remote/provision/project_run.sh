@@ -24,7 +24,7 @@ remora_secrets=$(cat)
   printf '%s\n' "$remora_script" | {
     exec 3<&0 </dev/null 5>&-
     # shellcheck disable=SC2086
-    exec $remora_interpreter /dev/fd/3
+    exec $remora_interpreter /dev/fd/3 3<&3
   }
 )
 remora_status=$?

@@ -42,9 +42,10 @@ remora_tee=$!
 printf '%s' "$remora_text" | (
   exec 3<&0
   trap - PIPE
-  # The text comes by a descriptor of its own: no argument, no file, and standard input stays free.
+  # The text comes by a descriptor of its own: no argument, no file, and standard input stays free. Without 3<&3 a Korn
+  # shell would close it when the program begins.
   printf '%s' "$remora_secret" |
-    $remora_alone /bin/sh -c 'remora_text=$(cat <&3) && exec 3<&- && eval "$remora_text"' >"$remora_pipe" 2>&1 4>&- 8<&- 9<&- &
+    $remora_alone /bin/sh -c 'remora_text=$(cat <&3) && exec 3<&- && eval "$remora_text"' 3<&3 >"$remora_pipe" 2>&1 4>&- 8<&- 9<&- &
   remora_pid=$!
   trap '' PIPE
   exec 3<&- 4>&-

@@ -25,7 +25,7 @@ remora_child() {
   } | {
     exec 3<&0 0<>"$remora_work/hold"
     exec /bin/sh -c "remora_role=child remora_nonce=$remora_nonce remora_word=$1 remora_number=$2 remora_work='$remora_work'
-$remora_bootstrap" sh "$remora_nonce"
+$remora_bootstrap" sh "$remora_nonce" 3<&3
   }
   remora_came=$(head -n 1 "$remora_work/result" 2>/dev/null)
   remora_detail=$(sed 1d "$remora_work/result" 2>/dev/null)
