@@ -2,83 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Callable
 
 from tests.support.loop import run
+from tests.support.relay_line import Line, Near, laptop, welcome
 
-from remora.core.errors import Code, RemoraError, Unreachable
+from remora.core.errors import Code, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
-from remora.flows.relay import RelaySession
-from remora.testing.manual_clock import ManualClock
 from remora.wire import relay_frames as frames
 from remora.wire.relay_frames import ByteQueue, FrameReader
 from remora.wire.relay_session import Session
-
-_HELD = 64 * 1024
-
-
-class Line:
-    """A connection that holds so much; a writer that finds more there waits in the middle of what it writes."""
-
-    def __init__(self) -> None:
-        self.written = bytearray()
-        self.at_once = 0
-        self.broken = False
-        self._room = asyncio.Event()
-        self._incoming: asyncio.Queue[bytes] = asyncio.Queue()
-        self._listener: Callable[[bytes], None] | None = None
-
-    @property
-    def prompt(self) -> bool:
-        return len(self.written) < _HELD
-
-    def write_now(self, data: bytes) -> None:
-        assert self.prompt
-        if self.broken:
-            raise Unreachable(Code.CONNECTION_LOST, "Gone.", next_step="None.")
-        self.at_once += 1
-        self.written += data
-
-    async def write(self, data: bytes) -> None:
-        for start in range(0, len(data), 1000):
-            while not self.prompt:
-                self._room.clear()
-                await self._room.wait()
-            self.written += data[start : start + 1000]
-
-    async def read(self, limit: int = 65536) -> bytes:
-        return await self._incoming.get()
-
-    async def write_eof(self) -> None:
-        raise AssertionError("nobody ends a connection so")
-
-    async def close(self) -> None:
-        pass
-
-    def listen(self, listener: Callable[[bytes], None]) -> None:
-        while not self._incoming.empty():
-            listener(self._incoming.get_nowait())
-        self._listener = listener
-
-    def answer(self, data: bytes) -> None:
-        if self._listener is not None:
-            self._listener(data)
-        else:
-            self._incoming.put_nowait(data)
-
-    def take(self) -> bytes:
-        taken = bytes(self.written)
-        self.written.clear()
-        self._room.set()
-        return taken
-
-
-def laptop() -> RelaySession:
-    return RelaySession(clock=ManualClock(), limits=DEFAULT_LIMITS, nonce=lambda: "f" * 32)
-
-
-def welcome() -> bytes:
-    return frames.encode_table(frames.WELCOME, {"incarnation": "first", "resumed": False, "received": 0})
 
 
 def test_every_byte_in_order_whether_it_waited_or_not() -> None:
@@ -142,32 +74,12 @@ def test_a_connection_that_breaks_at_once_is_lost_for_the_session_and_not_for_th
     run(go())
 
 
-class _Near:
-    """A client that notes what it is given."""
-
-    def __init__(self) -> None:
-        self.given = b""
-        self.ended = self.gone = False
-
-    def take(self, data: bytes) -> None:
-        self.given += data
-
-    def take_end(self) -> None:
-        self.ended = True
-
-    def cut(self) -> None:
-        self.gone = True
-
-    def resume(self) -> None:
-        raise AssertionError("nothing was held")
-
-
 def test_a_carried_client_has_its_answer_in_the_moment_it_comes() -> None:
     async def go() -> None:
         session, line, reader, far = laptop(), Line(), FrameReader(), Session(DEFAULT_LIMITS.relay_window, ByteQueue)
         line.answer(welcome())
         async with session.attach(line):
-            near, served, left = _Near(), [], []
+            near, served, left = Near(), [], []
             await asyncio.sleep(0)
             line.take()
             carried = session.carry(
@@ -200,7 +112,7 @@ def test_what_does_not_fit_ends_the_connection_and_its_clients() -> None:
         session, line = laptop(), Line()
         line.answer(welcome())
         async with session.attach(line) as attachment:
-            near = _Near()
+            near = Near()
             await asyncio.sleep(0)
             session.carry("port:5173", near, served=lambda: None, left=lambda: None)
             session.flush()

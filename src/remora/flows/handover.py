@@ -39,7 +39,7 @@ class Handover:
             raise RuntimeError("this process cannot be written to at once")
         self._promptly.write_now(data)
 
-    def listen(self, listener: Callable[[bytes], None]) -> None:
+    def listen(self, listener: Callable[[bytes], bytes]) -> None:
         """See :class:`remora.ports.PromptStream`; what comes from a process that is none can only be read."""
         if self._promptly is not None and not self._first:
             self._promptly.listen(listener)

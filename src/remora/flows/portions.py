@@ -12,6 +12,23 @@ _WORK: Final = 256
 _READ: Final = 256 * 1024
 
 
+class Turn:
+    """What may still be done for one host before everybody else has a turn of the loop; with each turn it is new."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.left = _WORK
+
+    def spend(self, work: int) -> None:
+        """So much was done."""
+        self.left = max(self.left - work, 0)
+        if not self.left:
+            self._loop.call_soon(self._renew)
+
+    def _renew(self) -> None:
+        self.left = _WORK
+
+
 class Portions:
     """Reads a stream. Between two reads, and after much work, everybody else has a turn."""
 

@@ -11,6 +11,7 @@ from remora.core.relay_faults import host_shuts_down, link_left, relay_failed, s
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.core.text import decode
+from remora.flows.portions import PORTION, Turn
 from remora.flows.relay_attachment import Attachment
 from remora.flows.relay_streams import CarriedOutbox, CarriedStream, Outbox, RelayStream
 from remora.flows.waiting import dismiss, within
@@ -102,7 +103,7 @@ class RelaySession:
                 self._attachment.lose(relay_failed("Another connection has taken over."))
             await dismiss(*self._pumps)
             reader = FrameReader()
-            rest = await self._greet(connection, reader, attachment)
+            await self._greet(connection, reader, attachment)
             if self._left:  # meanwhile
                 await connection.write(frames.encode(frames.BYE))
                 raise link_left()
@@ -114,7 +115,7 @@ class RelaySession:
             pumps = self._pumps = [
                 asyncio.create_task(work)
                 for work in (
-                    self._receive(connection, reader, rest, attachment),
+                    self._receive(connection, reader, attachment),
                     self._send(connection, attachment),
                     self._acknowledge(),
                 )
@@ -147,13 +148,13 @@ class RelaySession:
         self._urgent.append(frame)
         self._rouse()
 
-    async def _greet(self, connection: ByteStream, reader: FrameReader, attachment: Attachment) -> list[Frame]:
+    async def _greet(self, connection: ByteStream, reader: FrameReader, attachment: Attachment) -> None:
         slow = TimeLimit(
             Code.TIME_LIMIT,
             f"The relay on the host did not answer within {self._limits.handshake:g} seconds.",
             next_step="Try again; if it stays so, look at the load of the host.",
         )
-        first, rest = await within(self._clock, self._limits.handshake, self._exchange(connection, reader), error=slow)
+        first = await within(self._clock, self._limits.handshake, self._exchange(connection, reader), error=slow)
         if first.kind == frames.REFUSED:
             raise relay_failed("The relay on the host refused this session.", decode(first.payload))
         try:
@@ -163,9 +164,8 @@ class RelaySession:
         except ProtocolBreak as error:
             self._abandon(error)
             raise relay_failed("The relay on the host answered in a way that does not fit.", str(error)) from error
-        return rest
 
-    async def _exchange(self, connection: ByteStream, reader: FrameReader) -> tuple[Frame, list[Frame]]:
+    async def _exchange(self, connection: ByteStream, reader: FrameReader) -> Frame:
         limits = self._limits
         hello = {
             "protocol": frames.PROTOCOL,
@@ -182,11 +182,11 @@ class RelaySession:
         await connection.write(frames.encode_table(frames.HELLO, hello))
         while data := await connection.read(_PIECE):
             try:
-                came = reader.feed(data)
+                came = reader.feed(data, 1)
             except ProtocolBreak as error:
                 raise relay_failed("What answered on the host is no relay.", decode(data)) from error
             if came:
-                return came[0], came[1:]
+                return came[0]
         raise relay_failed("The relay on the host let go of the connection before it answered.")
 
     def _welcome(self, table: dict[str, object], attachment: Attachment) -> None:
@@ -201,44 +201,48 @@ class RelaySession:
         self._incarnation = incarnation
         self._session.attach(received)
 
-    async def _receive(
-        self, connection: ByteStream, reader: FrameReader, rest: list[Frame], attachment: Attachment
-    ) -> None:
+    async def _receive(self, connection: ByteStream, reader: FrameReader, attachment: Attachment) -> None:
+        turn = Turn()
         try:
-            self._take_all(rest, attachment)
+            await self._take_all(reader, turn, attachment, b"")
             if isinstance(connection, PromptStream):
-                connection.listen(partial(self._hear, reader, attachment))
-            while data := await connection.read(_PIECE):
-                self._hear(reader, attachment, data)
+                connection.listen(partial(self._hear, reader, turn, attachment))
+            while not attachment.lost and (data := await connection.read(_PIECE)):
+                await self._take_all(reader, turn, attachment, data)
             attachment.lose(relay_failed("The relay on the host let go of the connection."))
         except RemoraError as error:
             attachment.lose(error)
 
-    def _hear(self, reader: FrameReader, attachment: Attachment, data: bytes) -> None:
-        """Bytes came."""
-        if attachment.lost:
-            return
-        try:
-            came = reader.feed(data)
-        except ProtocolBreak as error:
-            self._give_up(error, attachment)
-        else:
-            self._take_all(came, attachment)
+    async def _take_all(self, reader: FrameReader, turn: Turn, attachment: Attachment, data: bytes) -> None:
+        """Do what came asks, and what waits in `reader`, over as many turns of the loop as it needs."""
+        while not self._take_some(reader, turn, attachment, data):
+            data = b""
+            await asyncio.sleep(0)
 
-    def _take_all(self, came: list[Frame], attachment: Attachment) -> None:
-        """Do what frames ask, then answer them together."""
+    def _hear(self, reader: FrameReader, turn: Turn, attachment: Attachment, data: bytes) -> bytes:
+        """Bytes came; gives back those for which this turn of the loop has no time."""
+        return b"" if self._take_some(reader, turn, attachment, data) else reader.take_rest()
+
+    def _take_some(self, reader: FrameReader, turn: Turn, attachment: Attachment, data: bytes) -> bool:
+        """Do what this turn of the loop has time for, then answer that together; whether it was everything."""
+        if attachment.lost:
+            return True
+        most = turn.left
         try:
+            came = reader.feed(data, most)
+            turn.spend(len(came) + len(data) // PORTION)
             for frame in came:
                 self._take(frame, attachment)
         except ProtocolBreak as error:
             self._give_up(error, attachment)
-            return
+            return True
         attachment.note(heard=True, owed=self._session.awaits_ack)
         self._sweep()
-        if self._session.has_output:
+        if self._urgent or self._session.has_output:
             self._rouse()
         if self._session.owes_ack:
             self._owing.set()
+        return len(came) < most
 
     def _give_up(self, error: ProtocolBreak, attachment: Attachment) -> None:
         self._abandon(error)
@@ -248,7 +252,7 @@ class RelaySession:
         if frame.kind == frames.PING and len(self._urgent) >= _MOST_URGENT:
             pass  # it asks and does not listen
         elif frame.kind == frames.PING:
-            self.send_now(frames.encode(frames.PONG, frame.payload))
+            self._urgent.append(frames.encode(frames.PONG, frame.payload))
         elif frame.kind == frames.PONG:
             attachment.answered(frame.payload)
         elif frame.kind == frames.LEAVING:

@@ -42,10 +42,11 @@ class PromptStream(ByteStream, Protocol):
         """Send all of `data`; only while :attr:`prompt`."""
         ...
 
-    def listen(self, listener: Callable[[bytes], None]) -> None:
+    def listen(self, listener: Callable[[bytes], bytes]) -> None:
         """Give `listener` what comes in the moment it comes, where that is cheaper than to be read; the rest is read.
 
-        Nothing is given while anything waits to be read, so the order is one. It may not raise.
+        What it gives back waits to be read. Nothing is given while anything does, so the order is one. It may not
+        raise.
         """
         ...
 

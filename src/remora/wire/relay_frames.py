@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+import sys
 from collections import deque
 
 TYPE_CHECKING = False
@@ -85,26 +86,35 @@ class FrameReader:
     def __init__(self) -> None:
         self._rest = bytearray()
 
-    def feed(self, data: bytes | memoryview) -> list[Frame]:
-        """The frames that are complete now. Raises :class:`ProtocolBreak` as soon as a header makes no sense."""
+    def feed(self, data: bytes | memoryview, most: int = sys.maxsize) -> list[Frame]:
+        """The frames that are complete now, at most so many; the others come when it is fed again, be it nothing.
+
+        Raises :class:`ProtocolBreak` as soon as a header makes no sense.
+        """
         rest = self._rest
         if rest:
             rest += data
             with memoryview(rest) as view:
-                frames, start = _cut(view)
+                frames, start = _cut(view, most)
             del rest[:start]
         else:
             with memoryview(data) as view:
-                frames, start = _cut(view)
+                frames, start = _cut(view, most)
                 rest += view[start:]
         return frames
 
+    def take_rest(self) -> bytes:
+        """Remove and give the bytes that have not become frames."""
+        rest = bytes(self._rest)
+        self._rest.clear()
+        return rest
 
-def _cut(view: memoryview) -> tuple[list[Frame], int]:
-    """The frames that lie in `view` from its begin, and where the last of them ends."""
-    frames = []
+
+def _cut(view: memoryview, most: int) -> tuple[list[Frame], int]:
+    """The frames that lie in `view` from its begin, at most so many, and where the last of them ends."""
+    frames: list[Frame] = []
     start, end, size = 0, len(view), HEADER.size
-    while end - start >= size:
+    while end - start >= size and len(frames) < most:
         kind, stream, number, length = HEADER.unpack_from(view, start)
         if length > _MOST.get(kind, -1):
             raise ProtocolBreak(

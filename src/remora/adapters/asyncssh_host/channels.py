@@ -39,7 +39,7 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
         self._channel: SSHChannel[bytes] | None = None
         self._output = Inbox()
         self._errors = Inbox()
-        self._listener: Callable[[bytes], None] | None = None
+        self._listener: Callable[[bytes], bytes] | None = None
         self._held = False
         self._eof_sent = False
         self._writable = asyncio.Event()
@@ -82,7 +82,7 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
         """See :class:`remora.ports.PromptStream`."""
         self._send(data)
 
-    def listen(self, listener: Callable[[bytes], None]) -> None:
+    def listen(self, listener: Callable[[bytes], bytes]) -> None:
         """See :class:`remora.ports.PromptStream`."""
         self._listener = listener
 
@@ -143,8 +143,9 @@ class ChannelStream(asyncssh.SSHClientSession[bytes], asyncssh.SSHUNIXSession[by
     def data_received(self, data: bytes, datatype: int | None) -> None:
         """Keep what came; beyond the high mark the channel holds the rest back and so does the far side."""
         if datatype is None and self._listener is not None and len(data) < _LISTENED and not self._output.size:
-            self._listener(data)
-            return
+            data = self._listener(data)
+            if not data:
+                return
         inbox = self._output if datatype is None else self._errors
         inbox.put(data)
         if not self._held:
