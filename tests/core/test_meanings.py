@@ -68,3 +68,16 @@ def test_a3_names_share_a_connection_only_where_it_gives_the_host_the_same() -> 
 
 def test_a3_an_address_of_ipv6_is_told_from_its_port() -> None:
     assert meaning(host(hostname="::1", port=2200)).place == "me@[::1]:2200"
+
+
+def test_a3_a_machine_with_a_name_for_its_key_stays_the_same_at_another_address() -> None:
+    def named(hostname: str = "10.0.0.1", user: str = "me", **changed: str) -> Meaning:
+        plain = host(hostname=hostname, user=user)
+        options = {**plain.options, **{key: (value,) for key, value in {"hostkeyalias": "box", **changed}.items()}}
+        return meaning(replace(plain, host_key_alias="box", options=options))
+
+    assert named().is_same_machine(named(hostname="10.0.0.2"))
+    assert named().is_same_machine(named(proxyjump="gate", bindaddress="10.0.0.9"))
+    for other in (named(user="other"), named(userknownhostsfile="/x"), named(setenv="A=1"), named(hostkeyalias="x")):
+        assert not named().is_same_machine(other)
+    assert not meaning(host()).is_same_machine(meaning(host(hostname="10.0.0.2"))), "nothing names its key"

@@ -23,6 +23,10 @@ _COSMETIC: Final = frozenset(
 )
 """Options that say how a connection behaves, not where it leads, as whom, or what it trusts. An option that is not
 known here counts: a link too many costs a login, a wrong one costs more."""
+_WAY: Final = frozenset(
+    {"addressfamily", "bindaddress", "bindinterface", "proxycommand", "proxyjump", "proxyusefdpass"}
+)
+"""Options that say by which way a machine is reached."""
 _SHARED: Final = ("forwardagent", "setenv")
 """Options that hold for everybody on one connection."""
 
@@ -32,12 +36,21 @@ class Meaning:
     """What a name meant at one moment.
 
     `place` is for people, as in ``me@10.0.0.1:22``. Two meanings with one `mark` lead to one place by the same rules.
-    Names of one machine share a connection only where the `manner` is the same: what all who use it get.
+    Names of one machine share a connection only where the `manner` is the same: what all who use it get. `machine` is
+    what stays the same when one machine is reached in another way, `None` where the configuration gives it no name.
     """
 
     place: str
     mark: str
     manner: str
+    machine: str | None = None
+
+    def is_same_machine(self, other: "Meaning") -> bool:
+        """Whether the configuration says that both are one machine, with one key, one account and one set of rules.
+
+        A ``HostKeyAlias`` says so: whatever answers at another address has to prove the key on record under that name.
+        """
+        return self.machine is not None and self.machine == other.machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +69,9 @@ def meaning_of(route: Route, transport: Transport) -> Meaning:
     facts = [manner]
     for host in (*route.jumps, target):
         facts += [_place(host), *_rules(host)]
-    return Meaning(place, _digest(facts), manner)
+    lasting = [rule for rule in _rules(target) if rule.partition(" ")[0] not in _WAY]
+    machine = None if target.host_key_alias is None else _digest([manner, target.user, *lasting])
+    return Meaning(place, _digest(facts), manner, machine)
 
 
 def alias_changed(alias: str, *, made: Meaning, now: Meaning) -> ConfigProblem:

@@ -20,12 +20,15 @@ class Aim:
     meaning: Meaning | None = None
 
     async def find(self) -> Route:
-        """The route of now. Raises ``alias-changed`` when the name means something else, and as :func:`find_route`."""
+        """The route of now, which may be another way to the same machine.
+
+        Raises ``alias-changed`` when the name means something else, and as :func:`find_route`.
+        """
         route = await find_route(self.alias, self.world.resolver, self.world.config)
         now = meaning_of(route, self.transport)
         if self.meaning is None:
             self.meaning = now
-        if now.mark != self.meaning.mark:
+        if now.mark != self.meaning.mark and not now.is_same_machine(self.meaning):
             raise alias_changed(self.alias, made=self.meaning, now=now)
         return route
 
