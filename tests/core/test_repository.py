@@ -101,6 +101,7 @@ YES, NO, NOTED = (TrustRecord(digest="d", by=by) for by in (TrustedBy.ANSWER, No
         ("other", NO, False, None, True),
         ("d", None, True, TrustedBy.CODEX, False),
         ("d", NOTED, True, TrustedBy.CODEX, False),
+        ("d", NOTED, False, None, True),
         ("other", NOTED, True, None, True),
         (None, YES, True, None, False),
         (None, None, True, None, False),

@@ -40,12 +40,17 @@ def judge_repository(digest: str | None, record: TrustRecord | None, *, host_tru
     """What holds for content with `digest`, where `record` is what is remembered of the folder.
 
     Content that the host trusts is noted when it is first seen; what is different later is asked about like any other.
-    A no is not asked again for the same content. What cannot be vouched for is not trusted by anybody.
+    The host's own trust holds no longer than the host says so; an answer stands for itself. A no is not asked again for
+    the same content. What cannot be vouched for is not trusted by anybody.
     """
     if digest is None:
         return Verdict(by=None, changed=record is not None)
-    if record is not None and record.digest == digest:
-        return Verdict(by=record.by)
-    if host_trusts and record is None:
-        return Verdict(by=TrustedBy.CODEX, note=TrustRecord(digest=digest, by=TrustedBy.CODEX))
-    return Verdict(by=None, ask=True, changed=record is not None)
+    if record is None:
+        if host_trusts:
+            return Verdict(by=TrustedBy.CODEX, note=TrustRecord(digest=digest, by=TrustedBy.CODEX))
+        return Verdict(by=None, ask=True)
+    if record.digest != digest:
+        return Verdict(by=None, ask=True, changed=True)
+    if record.by is TrustedBy.CODEX and not host_trusts:
+        return Verdict(by=None, ask=True)
+    return Verdict(by=record.by)
