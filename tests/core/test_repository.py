@@ -87,6 +87,16 @@ def test_skills_alone_do_not_depend_on_trust() -> None:
     assert repository(fault="cannot be looked at").acts
 
 
+@pytest.mark.parametrize("more", ["a = {\n b = 1,\n}\n", 'a = "\\e"\n', "a = 07:32\n", "\ufeff", "# \udcff"])
+def test_what_codex_may_read_and_people_are_not_shown_cannot_be_trusted(more: str) -> None:
+    content = f'{more}[mcp_servers.x]\ncommand = "true"\n'.encode(errors="surrogateescape")
+    found = repository(file("config.toml", content))
+    assert found.acts
+    assert (found.digest, [each.kind for each in found.brings]) == (None, ["file"])
+    assert found.problem is not None
+    assert found.problem.startswith(".codex/config.toml is not valid TOML 1.0")
+
+
 YES, NO, NOTED = (TrustRecord(digest="d", by=by) for by in (TrustedBy.ANSWER, None, TrustedBy.CODEX))
 
 

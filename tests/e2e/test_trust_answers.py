@@ -231,6 +231,28 @@ def test_a_repository_that_changes_between_the_look_and_the_start_is_refused(ver
     play(version, tmp_path, act)
 
 
+@generations
+def test_what_the_host_trusts_no_longer_is_not_in_force_any_more(version: str, tmp_path: Path) -> None:
+    async def act(scene: Scene) -> None:
+        before = scene.config.read_text()
+        scene.trust_on_host()
+        assert trust(await scene.run()).trusted_by == "codex"
+        await scene.until_effect()
+        folder = json.dumps(str(scene.repository.folder))
+        for said in (before, f'{before}\n[projects.{folder}]\ntrust_level = "untrusted"\n'):
+            scene.config.write_text(said)
+            scene.forget_effects()
+            events = await scene.run()
+            assert (trust(events).trusted_by, ready(events).model) == (None, "scripted")
+            assert scene.repository.effects == []
+        person = Person(True)
+        events = await scene.run(person=person)
+        assert [each.changed for each in person.asked] == [False]
+        assert (trust(events).trusted_by, ready(events).model) == ("answer", "hostile")
+
+    play(version, tmp_path, act)
+
+
 @pytest.mark.parametrize("version", WITH_SOCKETS)
 def test_a_thread_goes_on_with_the_trust_that_still_holds(version: str, tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
@@ -252,7 +274,9 @@ def test_a_thread_goes_on_with_the_trust_that_still_holds(version: str, tmp_path
 
 @generations
 @pytest.mark.parametrize(
-    "fault", ["link", "folder is a link", "pipe", "large", "many"], ids=lambda fault: fault.replace(" ", "-")
+    "fault",
+    ["link", "folder is a link", "pipe", "large", "many", "byte order mark", "newer TOML"],
+    ids=lambda fault: fault.replace(" ", "-"),
 )
 def test_what_nobody_can_vouch_for_is_never_trusted(version: str, fault: str, tmp_path: Path) -> None:
     async def act(scene: Scene) -> None:
@@ -272,6 +296,10 @@ def test_what_nobody_can_vouch_for_is_never_trusted(version: str, fault: str, tm
             case "many":
                 for number in range(300):
                     (codex / f"file-{number}").touch()
+            case "byte order mark":
+                (codex / "config.toml").write_text(f"\ufeff{(codex / 'config.toml').read_text()}")
+            case "newer TOML":
+                (codex / "config.toml").write_text(f"{(codex / 'config.toml').read_text()}tools = {{\n}}\n")
         person = Person()
         events = await scene.run(person=person)
         assert person.asked == []

@@ -20,6 +20,7 @@ _SAFETY: Final = frozenset(
     }
 )
 _MODE: Final = {"config.toml": "setting", "hooks.json": "hook", "environments.toml": "environment"}
+_TABLES: Final = frozenset({"config.toml", "environments.toml"})
 _HARMLESS: Final = "skills/"
 """codex reads skills in every folder, trusted or not: they are words for the model, like AGENTS.md."""
 _DETAIL: Final = 2_000
@@ -38,6 +39,13 @@ class RepositoryFile:
     sha256: str | None
     content: bytes | None = None
     fault: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be vouched for. codex reads newer TOML than Python: nobody can be shown what that says."""
+        if self.fault is None and self.path in _TABLES and _tables(self.content or b"") is None:
+            return "is not valid TOML 1.0 in UTF-8 without a byte order mark"
+        return self.fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +82,8 @@ class Repository:
     @property
     def problem(self) -> str | None:
         """Why it cannot be trusted, whoever says so."""
-        return self.fault or next((f"{decode(file.name)} {file.fault}" for file in self.files if file.fault), None)
+        faults = ((file, file.problem) for file in self.files)
+        return self.fault or next((f"{decode(file.name)} {fault}" for file, fault in faults if fault), None)
 
     @property
     def digest(self) -> str | None:
@@ -95,8 +104,8 @@ class Repository:
 
 def _read(file: RepositoryFile) -> Iterator[Brought]:
     name = decode(file.name)
-    if file.fault is not None:
-        yield Brought("file", name, file.fault)
+    if file.problem is not None:
+        yield Brought("file", name, file.problem)
     elif file.path.startswith(_HARMLESS):
         if file.path.endswith("/SKILL.md"):
             yield Brought("skill", name, "codex reads it in any case")
@@ -107,15 +116,17 @@ def _read(file: RepositoryFile) -> Iterator[Brought]:
     elif file.path == "hooks.json":
         yield from _hooks(name, file.content)
     else:
-        yield from _tables(name, file.content, environments=file.path == "environments.toml")
+        yield from _settings(name, _tables(file.content) or {}, environments=file.path == "environments.toml")
 
 
-def _tables(name: str, content: bytes, *, environments: bool) -> Iterator[Brought]:
+def _tables(content: bytes) -> dict[str, Any] | None:
     try:
-        tables = tomllib.loads(content.decode())
+        return tomllib.loads(content.decode())
     except (ValueError, RecursionError):
-        yield Brought("file", name, "is not valid TOML")
-        return
+        return None
+
+
+def _settings(name: str, tables: Mapping[str, Any], *, environments: bool) -> Iterator[Brought]:
     if environments:
         yield Brought("environment", name, _shown(_json(tables)))
         return
