@@ -91,6 +91,27 @@ def test_no_text_of_the_host_begins_a_line_of_a_terminal(text: str) -> None:
         assert not {character for character in shown if not (character.isprintable() or character == "\n")}
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("README.md (deleted) +0 -9", "'README.md (deleted) +0 -9'"),
+        ("a.txt → b.txt", "'a.txt → b.txt'"),
+        ("x\u2028y", r"'x\u2028y'"),
+        ("price.sh", "price.sh"),
+    ],
+)
+def test_the_name_of_a_file_cannot_pass_for_what_was_done_to_it(name: str, shown: str) -> None:
+    change = FileChange(item_id="f", status="completed", changes=[entry_of(ChangedFile(name, "add", "one\n"))])
+    moved = FileChange(
+        item_id="g", status="completed", changes=[entry_of(ChangedFile("old", "update", "@@ -1 +1 @@\n-a\n+b\n", name))]
+    )
+    report = RunReport(host="box", outcome="completed", exit_code=0, goes_on=False, changed_files=[name])
+    lines = on_pipe([change, moved, report])[1].split("\n")
+    assert f"± changed {shown} (new) +1 -0" in lines
+    assert f"± changed old → {shown} +1 -1" in lines
+    assert f"changed   {shown}" in lines
+
+
 KINDS = list(RequestKind)
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from remora.cli.render.diff import counts, show_lines
 from remora.cli.render.page import Page, remote
+from remora.cli.render.shortening import quoted
 from remora.core.changes import read_lines
 from remora.core.lookalikes import lookalikes
 from remora.core.text import escape_breaks
@@ -85,9 +86,9 @@ def show_request(page: Page, request: ApprovalRequested, *, where: str) -> None:
         _row(page, text, label=label)
     for entry in request.changes:
         lines = read_lines(entry.change, entry.diff)
-        head = Text.assemble(_exact(f"{entry.change} {_quoted(entry.path)}", "bold"), " ")
+        head = Text.assemble(_exact(f"{entry.change} {quoted(entry.path)}", "bold"), " ")
         if entry.moved_to is not None:
-            head.append("and move it to ").append_text(_exact(_quoted(entry.moved_to), "bold")).append(" ")
+            head.append("and move it to ").append_text(_exact(quoted(entry.moved_to), "bold")).append(" ")
         _row(page, head.append_text(counts(lines)), label="change")
         # The whole change, never a part: a person cannot consent to lines that were left out.
         show_lines(page, lines, bar=_BAR.copy().append("  "), limit=None)
@@ -191,11 +192,6 @@ def _row(page: Page, text: Text, *, label: str = "") -> None:
 def _exact(text: str, style: str = "") -> Text:
     """Text in one row, with each of its characters."""
     return Text(escape_breaks(text, limit=None), style=style)
-
-
-def _quoted(path: str) -> str:
-    """A path in quotes where its end could be doubted."""
-    return repr(path) if set(path) & set(" '\"\\") or not path.isprintable() else path
 
 
 def _json(value: Any) -> Text:

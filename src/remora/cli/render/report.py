@@ -8,7 +8,7 @@ from remora.cli.render.decisions import resolution, verdict
 from remora.cli.render.failure import show_advice, show_failure
 from remora.cli.render.measures import duration
 from remora.cli.render.page import Page, remote
-from remora.cli.render.shortening import within, without_shell
+from remora.cli.render.shortening import quoted, within, without_shell
 from remora.wire.reports.run import CommandSummary, RunReport, ThreadReady, TokenUsage
 
 _OUTCOMES: Final = {
@@ -83,7 +83,7 @@ def _place(report: RunReport) -> Text:
 
 def _changes(page: Page, report: RunReport) -> None:
     for path in report.changed_files:
-        _row(page, "changed", remote(within(path, report.folder), one_line=True))
+        _row(page, "changed", remote(quoted(within(path, report.folder)), one_line=True))
     for command in report.commands[:COMMANDS_SHOWN]:
         _row(page, "command", _command(command))
     left = len(report.commands) - COMMANDS_SHOWN

@@ -14,7 +14,7 @@ from remora.cli.render.diff import LINE_LIMIT, counts, show_lines
 from remora.cli.render.markdown import MarkdownStream
 from remora.cli.render.page import Indented, Page, remote
 from remora.cli.render.report import in_force, show_report
-from remora.cli.render.shortening import within
+from remora.cli.render.shortening import quoted, within
 from remora.core.changes import read_lines
 from remora.core.text import neutralise
 from remora.core.transcript import ShownText
@@ -367,8 +367,8 @@ class RunView:
 
 
 def _name(entry: events.FileChangeEntry, folder: str | None) -> str:
-    name = within(entry.path, folder)
-    return name if entry.moved_to is None else f"{name} → {within(entry.moved_to, folder)}"
+    name = quoted(within(entry.path, folder))
+    return name if entry.moved_to is None else f"{name} → {quoted(within(entry.moved_to, folder))}"
 
 
 def _by(event: events.FileChange | events.OtherItem) -> str:

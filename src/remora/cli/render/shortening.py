@@ -13,6 +13,11 @@ def within(path: str, folder: str | None) -> str:
     return path[len(below) :] if below and path.startswith(below) and path != below else path
 
 
+def quoted(path: str) -> str:
+    """A path in quotes where its end could be doubted."""
+    return repr(path) if set(path) & set(" '\"\\") or not path.isprintable() else path
+
+
 def without_shell(command: str) -> str:
     """The script inside of ``/bin/bash -lc SCRIPT``, which is how codex wraps every command."""
     try:
