@@ -27,6 +27,8 @@ from remora.core.hosts import Address, parse_address
         (["hosts", "--config", ""], "--config"),
         (["tui", "box", "--client", ""], "--client"),
         (["provision", "box", "--codex", ""], "--codex"),
+        (["provision", ""], "MANIFEST"),
+        (["provision", " ", "--dry-run"], "MANIFEST"),
         (["wait", "box", "--for", ""], "--for"),
         (["check", "box", "--codex", ""], "--codex"),
     ],
@@ -44,6 +46,20 @@ def test_a_place_that_ends_in_its_separator_is_a_slip(command: str, place: str) 
     error = json.loads(done.stdout)["error"]
     assert (done.returncode, error["code"]) == (ExitCode.USAGE, "usage")
     assert "ends where the name of a" in error["message"]
+
+
+def test_a_prompt_is_never_advised_to_be_left_out() -> None:
+    assert "leave PROMPT out" not in remora("run", "box", "").stderr.decode()
+
+
+@pytest.mark.parametrize("url", ["ssh://box", "ssh://me@box:22", "ssh://me@[::1]:22/work"])
+@pytest.mark.parametrize("command", ["check", "run", "tui", "connect"])
+def test_a_url_is_not_taken_for_a_host_called_ssh(command: str, url: str) -> None:
+    done = remora(command, url, *(["hi"] if command == "run" else []))
+    said = done.stderr.decode()
+    assert done.returncode == ExitCode.USAGE
+    assert f"{url!r} is a URL, and remora takes an alias" in said
+    assert "Use: remora check ssh" not in said
 
 
 def test_the_home_folder_can_be_named() -> None:

@@ -154,6 +154,11 @@ def test_a_request_that_makes_no_sense_is_refused(request_: EgressRequest) -> No
         check_request(request_)
 
 
+def test_an_egress_that_is_given_both_ways_is_told_so() -> None:
+    with pytest.raises(UsageProblem, match="but not both"):
+        check_request(EgressRequest(destinations=("a.example",), to="b.example:80"))
+
+
 def test_destinations_are_in_order_and_named_once() -> None:
     found = check_request(EgressRequest(destinations=("b.example", "A.example", "a.example:443")))
     assert list(map(str, found)) == ["a.example:443", "b.example:443"]

@@ -147,7 +147,7 @@ def _refuse_empty(context: typer.Context, values: Mapping[str, Any]) -> None:
         given = [found] if isinstance(found, str) else list(found or ()) if is_option and parameter.multiple else []
         if any(isinstance(value, str) and not value.strip() for value in given):
             name = parameter.opts[0] if is_option else _bare(parameter.metavar or parameter.human_readable_name)
-            advice = f"Give a value, or leave {name} out." if not parameter.required else "Give a value."
+            advice = f"Give a value, or leave {name} out." if is_option and not parameter.required else "Give a value."
             raise UsageProblem(Code.USAGE, f"Empty value for {name}.", next_step=advice)
 
 

@@ -70,7 +70,13 @@ class EgressRequest:
 
 def check_request(request: EgressRequest) -> tuple[Destination, ...]:
     """The destinations of `request`, in order. Raises :class:`UsageProblem` for one that makes no sense."""
-    if bool(request.destinations) is (request.to is not None):
+    if request.destinations and request.to is not None:
+        raise UsageProblem(
+            Code.USAGE,
+            "An egress leads to destinations through a proxy, or with --to directly to one, but not both.",
+            next_step="Leave --to out, or the destinations.",
+        )
+    if not request.destinations and request.to is None:
         raise UsageProblem(
             Code.USAGE,
             "An egress leads to destinations that are named, or with --to directly to one.",

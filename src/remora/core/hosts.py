@@ -116,6 +116,12 @@ def parse_address(text: str) -> Address:
     stands in brackets. A separator wants something behind it: ``devbox/`` is what a script makes of a variable that is
     empty. Raises :class:`UsageProblem`.
     """
+    if text.startswith("ssh://"):
+        raise UsageProblem(
+            Code.USAGE,
+            f"{text!r} is a URL, and remora takes an alias of the SSH config.",
+            next_step="User and port belong into the alias's Host block. List the aliases with: remora hosts",
+        )
     alias, separator, rest = _split_address(text)
     if not is_safe_alias(alias):
         raise UsageProblem(

@@ -196,8 +196,10 @@ def _refuse(name: str, value: object, *, partner: str) -> None:
 
 
 def _only(words: list[str]) -> str:
-    if len(words) == 1:
+    if len(words) == 1 and words[0].strip():
         return words[0]
+    if len(words) == 1:
+        raise UsageProblem(Code.USAGE, "Empty value for MANIFEST.", next_step="Give the path of the manifest.")
     raise UsageProblem(
         Code.USAGE,
         "Several words were given, and a manifest is one file." if words else "No manifest was named.",
