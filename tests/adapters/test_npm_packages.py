@@ -42,3 +42,16 @@ def test_an_archive_that_is_not_the_pinned_one_is_refused(registry: NpmRegistry,
     with pytest.raises(AppServerProblem) as caught:
         run(packages_in(tmp_path / "kept").fetch("npm", "0.9.0", HERE, digest="sha256:" + "0" * 64))
     assert caught.value.code is Code.DIGEST_MISMATCH
+
+
+def test_an_archive_that_is_not_the_one_that_the_registry_describes_is_refused_by_npm(
+    registry: NpmRegistry, tmp_path: Path
+) -> None:
+    number = next(number for number in registry.tarballs if number.startswith("0.9.0"))
+    true = registry.tarballs[number]
+    registry.publish("0.9.0", content="exchanged on the way")
+    registry.described[number] = true
+    with pytest.raises(AppServerProblem) as caught:
+        run(packages_in(tmp_path / "kept").fetch("npm", "0.9.0", HERE))
+    assert caught.value.code is Code.PACKAGE_UNAVAILABLE
+    assert "EINTEGRITY" in caught.value.seen

@@ -24,11 +24,13 @@ NAME = "@openai/codex"
 
 @dataclass(slots=True)
 class NpmRegistry:
-    """`environment` makes npm ask here and nowhere else; `asked` are the paths that were asked for."""
+    """`environment` makes npm ask here and nowhere else; `asked` are the paths that were asked for. An archive in
+    `described` is the one whose digest is told, whatever is handed out."""
 
     scratch: Path
     port: int = 0
     tarballs: dict[str, bytes] = field(default_factory=dict)
+    described: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -69,9 +71,8 @@ class NpmRegistry:
 
     def _document(self) -> dict[str, object]:
         plain = {number.split("-")[0] for number in self.tarballs}
-        versions = {
-            number: self._version(number, self.tarballs.get(number, b"")) for number in {*plain, *self.tarballs}
-        }
+        told = {**self.tarballs, **self.described}
+        versions = {number: self._version(number, told.get(number, b"")) for number in {*plain, *told}}
         newest = max(plain, key=lambda number: [int(part) for part in number.split(".")], default="")
         return {"name": NAME, "dist-tags": {"latest": newest}, "versions": versions}
 

@@ -5,6 +5,7 @@ import shlex
 import stat
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -66,7 +67,10 @@ def _candidates(environment: Mapping[str, str], temporary: Path) -> Iterator[tup
     if sys.platform == "darwin":
         from platformdirs import user_runtime_path
 
-        yield user_runtime_path("remora"), False
+        place = user_runtime_path("remora")
+        with suppress(OSError):  # an account that has run no program with windows has no such folder yet
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield place, False
     else:
         yield Path(f"/run/user/{os.getuid()}/remora"), True
     yield temporary / f"remora-{os.getuid()}", False
