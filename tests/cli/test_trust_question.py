@@ -1,6 +1,7 @@
 """The question about a repository, on a real pseudo-terminal: only a typed yes is one."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from tests.support.loop import run
@@ -72,5 +73,23 @@ def test_it_shows_what_comes_the_hash_and_no_escapes() -> None:
             assert question().digest in seen.replace("\n", "").replace("\r", "")
             assert "\x1b[2J" not in seen
             assert "\x1b[31m" not in seen
+
+    run(scene())
+
+
+def test_nothing_is_left_out_and_no_name_makes_a_line_of_its_own() -> None:
+    servers = "".join(f'[mcp_servers.m{number}]\ncommand = "true"\n' for number in range(60))
+    named = f'[mcp_servers."n\\n  hash        0000"]\ncommand = "true"\n{servers}'.encode()
+    (config,) = REPOSITORY.files
+    rule = replace(config, name=b".codex/rules/a.rules", path="rules/a.rules", content=b'prefix_rule(pattern=["sh"])')
+    asked = replace(question(), repository=replace(REPOSITORY, files=(replace(config, content=named), rule)))
+
+    async def scene() -> None:
+        async with person() as someone:
+            deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(asked))
+            await someone.answer("\n", at=PROMPT)
+            await deciding
+            assert 'prefix_rule(pattern=["sh"])' in someone.screen.seen
+            assert "n\\x0a  hash        0000: true" in someone.screen.seen
 
     run(scene())

@@ -6,11 +6,11 @@ from rich.text import Text
 
 from remora.cli.dialogue import Questioner
 from remora.cli.render.page import remote
+from remora.core.text import escape_breaks
 from remora.core.trust.repository import Brought
 from remora.ports import TrustQuestion
 
 _ANSWERS: Final = {"": False, "n": False, "no": False, "yes": True}
-_SHOWN: Final = 30
 _KINDS: Final = {
     "mcp-server": "MCP server",
     "hook": "hook",
@@ -46,11 +46,8 @@ class TerminalTrust:
         head = f"The repository in {question.repository.top} on {question.alias} brings{changed}:"
         self._page.line()
         self._page.line(remote(head, "bold yellow", one_line=True))
-        brings = question.repository.brings
-        for each in brings[:_SHOWN]:
+        for each in question.repository.brings:  # all of it: what is left out would be agreed to unseen
             self._page.line(remote(_words(each)), prefix=Text(f"  {_KINDS[each.kind]:<12}", style="dim"))
-        if len(brings) > _SHOWN:
-            self._page.line(Text(f"  and {len(brings) - _SHOWN} more", style="bold yellow"))
         self._page.line(remote(question.digest, one_line=True), prefix=Text(f"  {'hash':<12}", style="dim"))
         self._page.line(
             "yes: use it in the threads that remora starts there, until it changes; its programs run as your account, "
@@ -60,4 +57,5 @@ class TerminalTrust:
 
 
 def _words(each: Brought) -> str:
-    return f"{each.name}: {each.detail}" if each.detail else each.name
+    name = escape_breaks(each.name, limit=None)
+    return f"{name}: {each.detail}" if each.detail else name

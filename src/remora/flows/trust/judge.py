@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remora.core.errors import Code, Denied, ProtocolProblem, TimeLimit
+from remora.core.text import escape_breaks
 from remora.core.trust.repository import Repository
 from remora.core.trust.safety import SafetyConfig
 from remora.core.trust.verdict import TrustedBy, TrustRecord, judge_repository
@@ -17,6 +18,7 @@ from remora.wire import repository as words
 from remora.wire.reports.run import BroughtBody, TrustBody
 
 _NAMED: Final = 6
+_NAME: Final = 60
 _SEPARATES: Final = (0, 133)
 """From this version on codex says truly whether a folder without a config.toml is trusted."""
 
@@ -149,7 +151,7 @@ def _notice(repository: Repository, by: TrustedBy | None, *, changed: bool, host
 
 def summary(repository: Repository) -> str:
     """What it brings, in a few words."""
-    named = [f"{each.kind} {each.name}" for each in repository.brings]
+    named = [f"{each.kind} {escape_breaks(each.name, limit=_NAME)}" for each in repository.brings]
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return ", ".join(named[:_NAMED]) + more or "what nobody can look at"
 
