@@ -5,7 +5,7 @@ import pytest
 from remora.core.answers import Answers
 from remora.core.errors import Code, RemoraError
 from remora.core.launch_outcomes import launch_problem, mute_server
-from remora.core.launching import Adopt, RunAttached, StartDetached, plan_launch
+from remora.core.launching import Adopt, RunAttached, StartDetached, link_unsupported, plan_launch
 from remora.core.probes import HostFacts, read_facts
 
 SOCKET = "/home/dev/.codex/app-server-control/app-server-control.sock"
@@ -89,17 +89,23 @@ def test_a_server_is_adopted_even_where_codex_is_not_found() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "reason", "cure"),
     [
-        ({"runtime": ""}, "no folder"),
-        ({"socket.bytes": "104"}, "104 bytes"),
-        ({"socket.kind": "file"}, "is no socket"),
+        ({"runtime": ""}, "no folder", "set XDG_RUNTIME_DIR"),
+        ({"socket.bytes": "104"}, "104 bytes", "set CODEX_HOME"),
+        ({"socket.kind": "file"}, f"{SOCKET}, where codex makes its control socket, is a file", "move it away"),
     ],
 )
-def test_f65_where_a_socket_is_impossible_the_server_is_attached(changes: dict[str, str], reason: str) -> None:
+def test_f65_where_a_socket_is_impossible_the_server_is_attached(
+    changes: dict[str, str], reason: str, cure: str
+) -> None:
     plan = plan_launch(facts(*changes.items()), handshake_seconds=10)
     assert plan.steps == (RunAttached("/opt/bin/codex"),)
     assert reason in plan.notices[0].message
+    refusal = link_unsupported(plan)
+    assert reason in refusal.message
+    assert cure in refusal.next_step
+    assert "update codex" not in refusal.next_step
 
 
 def test_a_codex_without_unix_sockets_is_attached() -> None:

@@ -1,7 +1,7 @@
 """How to come to an app server: facts and a request in, a plan or a refusal out."""
 
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -58,6 +58,9 @@ class Adopt:
         return f"adopt the app server on {self.socket} if it answers initialize within {self.seconds:g} s"
 
 
+_UPDATE: Final = "update codex on the host"
+
+
 @dataclass(frozen=True, slots=True)
 class StartDetached:
     """Start a server of our own that outlives the connection."""
@@ -86,6 +89,14 @@ class RunAttached:
 Step = Adopt | StartDetached | RunAttached
 
 
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why no server outlives its connection on this host, and what a person does about that there."""
+
+    reason: str
+    cure: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchPlan:
     """What will be done: the steps in order, each tried only when the one before found nothing to use."""
@@ -94,6 +105,12 @@ class LaunchPlan:
     folder: str
     codex: CodexCandidate | None
     notices: tuple[Notice, ...] = ()
+    obstacle: Obstacle | None = None
+
+    def hindered(self, obstacle: Obstacle) -> "LaunchPlan":
+        """This plan, where a server can only run inside the connection; its notices say so."""
+        notice = Notice("attached", f"The work ends with the connection: {obstacle.reason}.")
+        return replace(self, notices=(*self.notices, notice), obstacle=obstacle)
 
     @property
     def adopt(self) -> Adopt | None:
@@ -133,7 +150,6 @@ def plan_launch(facts: HostFacts, *, handshake_seconds: float) -> LaunchPlan:
         if not steps:
             raise _no_codex(facts, chosen)
         return LaunchPlan(steps=tuple(steps), folder=facts.folder.path, codex=None)
-    notices = _notices(facts, chosen)
     obstacle = _obstacle(facts, chosen)
     if obstacle is None:
         steps.append(
@@ -144,20 +160,19 @@ def plan_launch(facts: HostFacts, *, handshake_seconds: float) -> LaunchPlan:
                 f"{facts.runtime_folder}/server-{facts.key}.log",
             )
         )
-    else:
-        notices.append(Notice("attached", f"The work ends with the connection: {obstacle}."))
     steps.append(RunAttached(chosen.path))
-    return LaunchPlan(steps=tuple(steps), folder=facts.folder.path, codex=chosen, notices=tuple(notices))
+    notices = tuple(_notices(facts, chosen))
+    plan = LaunchPlan(steps=tuple(steps), folder=facts.folder.path, codex=chosen, notices=notices)
+    return plan if obstacle is None else plan.hindered(obstacle)
 
 
 def link_unsupported(plan: LaunchPlan) -> AppServerProblem:
     """The refusal to hold a link to a server that would end with the connection."""
-    reasons = [notice.message for notice in plan.notices if notice.code == "attached"]
+    why = plan.obstacle or Obstacle("nothing that is started on this host outlives its connection", _UPDATE)
     return AppServerProblem(
         Code.LINK_UNSUPPORTED,
-        "On this host the app server cannot outlive its connection, so there is nothing to hold a link to.",
-        seen="\n".join(reasons),
-        next_step="Use remora run, which works all the same; for a link, update codex on the host.",
+        f"There is nothing to hold a link to on this host: {why.reason}.",
+        next_step=f"Use remora run, which works all the same; for a link, {why.cure}.",
     )
 
 
@@ -234,17 +249,34 @@ def _no_codex(facts: HostFacts, chosen: CodexCandidate | None) -> RemoraError:
     )
 
 
-def _obstacle(facts: HostFacts, chosen: CodexCandidate) -> str | None:
+NO_FOLDER_FOR_LOG: Final = Obstacle(
+    "no folder on the host may hold our log",
+    "set XDG_RUNTIME_DIR on the host to a folder that is this account's alone and can be written to",
+)
+ENDS_WITH_SESSION: Final = Obstacle(
+    "what is started on this host does not outlive its session",
+    "have the host keep processes after logout (with systemd: loginctl enable-linger)",
+)
+
+
+def mute_on_socket(problem: str) -> Obstacle:
+    """The app server that was started listens and answers nobody, for that reason."""
+    reason = f"the app server that was started answers nobody on its socket. {problem.rstrip('.')}"
+    return Obstacle(reason, _UPDATE)
+
+
+def _obstacle(facts: HostFacts, chosen: CodexCandidate) -> Obstacle | None:
+    path, length = facts.socket.path, facts.socket.length
     if not chosen.can_listen_on_socket:
-        return f"codex {chosen.version or ''} cannot listen on a unix socket"
+        return Obstacle(f"codex {chosen.version or ''} cannot listen on a unix socket", _UPDATE)
     if facts.runtime_folder is None:
-        return "no folder on the host may hold our log"
-    if facts.socket.length > SOCKET_PATH_LIMIT:
-        return (
-            f"the socket path {facts.socket.path} has {facts.socket.length} bytes, and {SOCKET_PATH_LIMIT} are possible"
-        )
+        return NO_FOLDER_FOR_LOG
+    if length > SOCKET_PATH_LIMIT:
+        reason = f"the socket path {path} has {length} bytes, and {SOCKET_PATH_LIMIT} are possible"
+        return Obstacle(reason, "set CODEX_HOME on the host to a folder with a shorter path")
     if facts.socket.kind is SocketKind.FILE:
-        return f"{facts.socket.path} exists and is no socket"
+        reason = f"{path}, where codex makes its control socket, is a file or folder and no socket"
+        return Obstacle(reason, "look at what it is, and move it away on the host")
     return None
 
 

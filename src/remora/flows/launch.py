@@ -4,13 +4,15 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from remora.core.errors import Code, RemoraError
 from remora.core.hosts import Notice
 from remora.core.launch_outcomes import ADOPT, MOVED, NO_FOLDER, STARTED, launch_problem, mute_server
 from remora.core.launching import (
+    ENDS_WITH_SESSION,
+    NO_FOLDER_FOR_LOG,
     BytePath,
     LaunchMode,
     LaunchPlan,
@@ -18,6 +20,7 @@ from remora.core.launching import (
     StartDetached,
     foreign_socket,
     link_unsupported,
+    mute_on_socket,
     plan_launch,
 )
 from remora.core.links import HostIdentity
@@ -162,17 +165,17 @@ class _Launch:
                 server = await self._start(plan, plan.start)
             except _Died as death:
                 await self._probe()
-                why = "what is started on this host does not outlive its session"
+                obstacle = ENDS_WITH_SESSION
                 if self._facts.server is not None and death.unanswered is not None:
                     server = await self._try_again(plan, death.unanswered)
                     if server is not None:
                         return server
-                    why = f"the app server that was started answers nobody on its socket. {death.unanswered.message}"
-                plan = _with_notice(plan, f"The work ends with the connection: {why.rstrip('.')}.")
+                    obstacle = mute_on_socket(death.unanswered.message)
+                plan = plan.hindered(obstacle)
             else:
                 if server is not None:
                     return server
-                plan = _with_notice(plan, "The work ends with the connection: no folder there may hold our log.")
+                plan = plan.hindered(NO_FOLDER_FOR_LOG)
         return await self._attach(plan)
 
     async def _probe(self) -> None:
@@ -353,7 +356,3 @@ class _Launch:
             folder=plan.folder,
             notices=(*self._host.facts.notices, *plan.notices),
         )
-
-
-def _with_notice(plan: LaunchPlan, message: str) -> LaunchPlan:
-    return replace(plan, notices=(*plan.notices, Notice("attached", message)))
