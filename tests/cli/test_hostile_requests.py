@@ -140,6 +140,23 @@ def test_a_request_that_is_longer_than_the_screen_says_so(command: str) -> None:
     run(scene())
 
 
+def test_a_request_that_fits_on_the_screen_does_not_ask_to_scroll() -> None:
+    """The server tells much beside what has a row: how it parsed the command, what may be answered, ids."""
+
+    async def scene() -> None:
+        async with person() as someone:
+            parsed = [{"type": "unknown", "command": "touch ~/x"}, {"type": "unknown", "command": "ls"}]
+            beside: dict[str, Any] = {"turnId": "u", "startedAtMs": 1, "cwd": "/srv", "commandActions": parsed * 5}
+            request = asked(COMMAND, command="touch ~/x", reason="why", **beside)
+            someone.floor.announce(topic(request))
+            deciding = question(someone, request)
+            await someone.answer("\x04", at="Your decision: ")
+            assert "scroll up" not in someone.screen.drain()
+            assert not (await deciding).choice.grants
+
+    run(scene())
+
+
 def test_a_request_that_nobody_can_have_read_can_only_be_denied() -> None:
     async def scene() -> None:
         async with person() as someone:

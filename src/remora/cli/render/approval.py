@@ -201,8 +201,12 @@ def _json(value: Any) -> Text:
 
 def lines_of(request: ApprovalRequested, width: int) -> int:
     """About how many lines of a terminal a request takes."""
-    texts = [request.command, request.reason, request.diff, json.dumps(request.detail, indent=2)]
-    lines = (line for text in texts if text for line in text.split("\n"))
+    texts = [text.plain for _, text in _facts(request)]
+    texts += [entry.diff for entry in request.changes]
+    texts += [text for choice in request.choices for text in (choice.label, choice.stores) if text]
+    if request.questions:
+        texts.append(json.dumps(request.questions, indent=2))
+    lines = (line for text in texts for line in text.split("\n"))
     room = max(1, width - len(_BAR) - _LABEL_WIDTH)
     return sum(1 + len(line.expandtabs()) // room for line in lines)
 
