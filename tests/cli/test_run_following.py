@@ -22,7 +22,7 @@ from remora.cli.render.page import Page
 from remora.cli.render.run import RunView
 from remora.cli.running import run_async
 from remora.cli.terminal import Terminal
-from remora.core.errors import Code, Interrupted, RemoraError
+from remora.core.errors import Code, Interrupted, RemoraError, TimeLimit
 from remora.wire.reports.run import Message, Reconnected, RunEvent, ThreadReady
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,13 +33,13 @@ READY = ThreadReady(thread_id=THREAD, folder="/srv/app", resumed=False)
 def followed(
     events: Callable[[Recorder], AsyncGenerator[RunEvent, None]],
     *,
-    timeout: float | None = None,
+    ending: Ending | None = None,
     patience: float = 60.0,
 ) -> Recorder:
-    """Follow a run as the program does, with its signals and its time limit."""
-    view, ending = Recorder(), Ending()
+    """Follow a run as the program does, with its signals."""
+    view, ending = Recorder(), ending or Ending()
     running = follow(events(view), view, Floor(), view, ending, alias="box", patience=patience)
-    run_async(running, Options(timeout=timeout), ending)
+    run_async(running, Options(), ending)
     return view
 
 
@@ -101,12 +101,15 @@ def test_a_signal_to_end_stops_the_turn_and_the_same_again_does_not_leave_it(num
 
 
 def test_the_time_limit_stops_the_turn_and_a_turn_that_does_not_stop_is_left() -> None:
+    ending = Ending()
+
     async def deaf(view: Recorder) -> AsyncGenerator[RunEvent, None]:
         yield READY
+        ending.time_up(lambda: TimeLimit(Code.TIME_LIMIT, "It took too long.", next_step="Give it more time."))
         await heard(view, 2)
         yield REPORT
 
-    view = followed(deaf, timeout=0.01, patience=0.01)
+    view = followed(deaf, ending=ending, patience=0.01)
     assert [reason and reason.code for reason in view.reasons] == [Code.TIME_LIMIT] * 2
     assert "goes on there" in view.said[1]
 

@@ -76,7 +76,7 @@ class Ending:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(_Helpers(thread_name_prefix="remora"))
         self._work = task = loop.create_task(work)
-        alarm = None if seconds is None else loop.call_later(seconds, self._time_up, late)
+        alarm = None if seconds is None else loop.call_later(seconds, self.time_up, late)
         try:
             with SIGNALS.routed(lambda number: loop.call_soon_threadsafe(self._signalled, number)):
                 SIGNALS.limit = None if seconds is None else time.monotonic() + seconds
@@ -106,7 +106,8 @@ class Ending:
         reason = _interrupted(f"Ended by {signal.Signals(number).name}.")
         self._wish(reason, reason)
 
-    def _time_up(self, late: Callable[[], RemoraError]) -> None:
+    def time_up(self, late: Callable[[], RemoraError]) -> None:
+        """The time limit has passed; `late` gives the reason."""
         reason = late()
         self._wish(reason, reason)
 
