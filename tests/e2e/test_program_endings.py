@@ -1,12 +1,11 @@
 """However `remora run` ends, nothing of its turn runs or waits on the host afterwards: real sshd, real codex."""
 
-import fcntl
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
-import termios
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -202,7 +201,6 @@ def is_blocked(pid: int) -> bool:
     """Whether the pipe at its standard output is full."""
     descriptor = os.open(f"/proc/{pid}/fd/1", os.O_WRONLY | os.O_NONBLOCK)
     try:
-        unread = int.from_bytes(fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)), sys.byteorder)
-        return unread > 60_000
+        return not select.select([], [descriptor], [], 0)[1]  # bytes say nothing: a page may be full of one line
     finally:
         os.close(descriptor)
