@@ -169,11 +169,15 @@ def test_a_binary_list_of_revoked_keys_is_honoured_through_ssh(tmp_path: Path) -
         assert server.accepted_logins() == 1
 
 
-def test_a_revoked_key_behind_a_name_is_revoked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["old-name {key}", "@revoked * {key}", "SHA256:2Qk+vo4Xr4m9iw"])
+def test_a_list_of_revoked_keys_that_openssh_does_not_understand_trusts_nothing(tmp_path: Path, text: str) -> None:
     with SystemSshd(tmp_path) as server:
         revoked = tmp_path / "revoked"
-        revoked.write_text(f"# broken into\nold-name {public_key(server.host_keys[0])} comment\n")
-        assert refusal(server, tmp_path, f"RevokedHostKeys {revoked}").code is Code.HOST_KEY_REVOKED
+        revoked.write_text(f"# broken into\n{text.format(key=public_key(make_key(tmp_path / 'other')))}\n")
+        error = refusal(server, tmp_path, f"RevokedHostKeys {revoked}")
+        assert error.code is Code.CONFIG_UNREADABLE
+        assert f"{revoked} has no public key in line 2" in error.seen
+        assert server.accepted_logins() == 0
         assert not ssh_takes(server, tmp_path, f"RevokedHostKeys {revoked}")
 
 
@@ -195,20 +199,38 @@ def test_check_host_ip_holds_a_key_against_the_one_on_record_for_the_address(tmp
         assert server.named_logins() == 0
 
 
-def test_fewer_signatures_of_authorities_than_usual_are_honoured_through_ssh(tmp_path: Path) -> None:
-    authority = make_key(tmp_path / "authority")
+@pytest.mark.parametrize(
+    ("kind", "signature", "allowed", "lets_in"),
+    [
+        ("ed25519", "ssh-ed25519", "ssh-ed25519", True),
+        ("ed25519", "ssh-ed25519", "rsa-sha2-512", False),
+        ("rsa", "rsa-sha2-512", "-rsa-sha2-256", True),
+        ("rsa", "rsa-sha2-256", "-rsa-sha2-256", False),
+        ("rsa", "rsa-sha2-256", None, True),
+        ("rsa", "ssh-rsa", None, False),
+        ("rsa", "ssh-rsa", "+ssh-rsa", True),
+    ],
+)
+def test_a_certificate_holds_only_if_its_authority_signed_in_a_way_that_is_allowed(
+    tmp_path: Path, kind: str, signature: str, allowed: str | None, lets_in: bool
+) -> None:
+    authority = make_key(tmp_path / "authority", kind=kind)
     with SystemSshd(tmp_path) as server:
         key = server.host_keys[0]
-        sign = ["ssh-keygen", "-q", "-s", str(authority), "-I", "host", "-h", "-n", "127.0.0.1", f"{key}.pub"]
-        subprocess.run(sign, check=True)
+        sign = ["ssh-keygen", "-q", "-s", str(authority), "-t", signature, "-I", "host", "-h", "-n", "127.0.0.1"]
+        subprocess.run([*sign, f"{key}.pub"], check=True)
         server._options = (f"HostCertificate {key}-cert.pub",)
         server.restart()
         server.known_hosts.write_text(f"@cert-authority * {public_key(authority)}\n")
-        _, dialled = log_in(server, tmp_path, "CASignatureAlgorithms ssh-ed25519")
-        assert dialled[-1] is Transport.OPENSSH
-        error = refusal(server, tmp_path, "CASignatureAlgorithms rsa-sha2-512")
+        lines = [] if allowed is None else [f"CASignatureAlgorithms {allowed}"]
+        assert ssh_takes(server, tmp_path, *lines, "StrictHostKeyChecking yes") is lets_in
+        if lets_in:
+            assert log_in(server, tmp_path, *lines)[1] == [Transport.BUILT_IN]
+            return
+        error = refusal(server, tmp_path, *lines)
         assert isinstance(error, HostKeyProblem)
-        assert server.accepted_logins() == 1
+        assert f"signed with {signature!r}" in error.seen
+        assert server.named_logins() == 0
 
 
 @pytest.mark.parametrize(

@@ -115,9 +115,34 @@ def test_what_is_written_is_read_again(salt: bytes | None) -> None:
 
 
 def test_a_revoked_keys_file_is_a_list_of_keys() -> None:
-    entries = parse_revoked_keys(f"# gone\nssh-ed25519 {base64.b64encode(OURS).decode()} old\n", "revoked")
+    entries, strange = parse_revoked_keys(f"# gone\nssh-ed25519 {base64.b64encode(OURS).decode()} old\r\n", "revoked")
+    assert not strange
     assert select_known_keys(entries, "host").judge(OURS) is KeyJudgement.REVOKED
     assert select_known_keys(entries, "[host]:2222").judge(OURS) is KeyJudgement.REVOKED
+
+
+@pytest.mark.parametrize(
+    "text", ["name {key}", "@revoked * {key}", "\ufeff{key}", "SHA256:abc", "\r", "ssh-ed25519\x0b{key}"]
+)
+def test_a_line_that_is_no_revoked_key_is_told(text: str) -> None:
+    key = f"ssh-ed25519 {base64.b64encode(OURS).decode()}"
+    assert parse_revoked_keys(f"{key}\n\n  # comment\n{text.format(key=key)}\n", "revoked")[1] == [4]
+
+
+@pytest.mark.parametrize("separator", ["\r", "\x0b", "\x0c", "\x1c", "\u0085", "\u2028"])
+def test_only_a_line_feed_ends_a_line(separator: str) -> None:
+    assert known(f"# comment{separator}{line('host', OURS)}").judge(OURS) is KeyJudgement.UNKNOWN
+    assert known(f"{line('other', THEIRS).rstrip()}{separator}{line('host', OURS)}").judge(OURS) is KeyJudgement.UNKNOWN
+
+
+@pytest.mark.parametrize("signature", ["rsa-sha2-256", "rsa-sha2-512"])
+def test_an_rsa_key_may_stand_under_the_name_of_its_signature(signature: str) -> None:
+    key = blob("rsa", "ssh-rsa")
+    assert known(line("host", key, signature)).judge(key) is KeyJudgement.TRUSTED
+    assert known(line("host", key, signature)).key_types == ("ssh-rsa",)
+    assert (
+        known(line("host", key, "ssh-rsa") + line("*", key, signature, "@revoked")).judge(key) is KeyJudgement.REVOKED
+    )
 
 
 def test_fingerprints_and_hashes_are_those_of_openssh(tmp_path: Path) -> None:

@@ -5,16 +5,18 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import pairwise
 from typing import Final
 
 from remora.core.patterns import list_matches
 
 DEFAULT_PORT: Final = 22
 _HASH_PREFIX: Final = "|1|"
+_WORD: Final = re.compile(r"[^ \t]+")
+_RSA: Final = "ssh-rsa"
+_RSA_SIGNATURES: Final = frozenset({"rsa-sha2-256", "rsa-sha2-512"})
 
 
 class Marker(Enum):
@@ -98,29 +100,30 @@ def host_name_for_keys(hostname: str, port: int, host_key_alias: str | None) -> 
 def parse_known_hosts(text: str, file: str) -> list[KnownKey]:
     """Read one file. Lines that are no key line are passed over, as OpenSSH does."""
     found = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        fields = line.split()
-        if not fields or fields[0].startswith("#"):
-            continue
+    for number, fields in _lines(text):
         marker = Marker.PLAIN
         if fields[0].startswith("@"):
             if fields[0] not in {Marker.AUTHORITY.value, Marker.REVOKED.value}:
                 continue
             marker = Marker(fields.pop(0))
         if len(fields) >= 3 and (key := _decode_key(fields[1], fields[2])) is not None:
-            found.append(KnownKey(fields[0], fields[1], key, file, number, marker))
+            found.append(KnownKey(fields[0], key_type_of(key), key, file, number, marker))
     return found
 
 
-def parse_revoked_keys(text: str, file: str) -> list[KnownKey]:
-    """Read a RevokedHostKeys file of plain public keys, one a line."""
-    found = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        fields = line.split()
-        for key_type, text in pairwise(fields[:3]):  # OpenSSH passes over one word before the key, such as a name
-            if (key := _decode_key(key_type, text)) is not None:
-                found.append(KnownKey("*", key_type, key, file, number, Marker.REVOKED))
-    return found
+def parse_revoked_keys(text: str, file: str) -> tuple[list[KnownKey], list[int]]:
+    """Read a RevokedHostKeys file of plain public keys, one a line: the keys, and which lines are none.
+
+    With a line that is none, OpenSSH trusts no key but finds those before it revoked.
+    """
+    found, strange = [], []
+    for number, fields in _lines(text):
+        key = _decode_key(fields[0], fields[1]) if len(fields) >= 2 else None
+        if key is None:
+            strange.append(number)
+        else:
+            found.append(KnownKey("*", key_type_of(key), key, file, number, Marker.REVOKED))
+    return found, strange
 
 
 def select_known_keys(lines: Iterable[KnownKey], name: str) -> KnownKeys:
@@ -150,10 +153,16 @@ def key_type_of(key: bytes) -> str:
     return _first_field(key).decode("ascii", "replace")
 
 
+def authority_signature(certificate: bytes, authority: bytes) -> str:
+    """The algorithm with which `authority` signed a certificate: the signature stands behind its key, at the end."""
+    _, _, signature = certificate.rpartition(len(authority).to_bytes(4, "big") + authority)
+    return _first_field(_first_field(signature)).decode("ascii", "replace")
+
+
 def rsa_bits(key: bytes) -> int | None:
     """How many bits an RSA key has; `None` for keys of other types."""
     name = _first_field(key)
-    if name != b"ssh-rsa":
+    if name != _RSA.encode():
         return None
     rest = key[4 + len(name) :]
     exponent = _first_field(rest)
@@ -199,13 +208,22 @@ def _hash_name(salt: bytes, name: str) -> bytes:
     return hmac.new(salt, name.encode(), "sha1").digest()
 
 
+def _lines(text: str) -> Iterator[tuple[int, list[str]]]:
+    """The lines that say something, with their numbers, as words. Nothing but a line feed ends a line of OpenSSH's."""
+    for number, line in enumerate(text.split("\n"), start=1):
+        words = _WORD.findall(line)
+        if words and not words[0].startswith("#"):
+            yield number, words
+
+
 def _decode_key(key_type: str, text: str) -> bytes | None:
+    """The key's wire form. An RSA key may stand under the name of one of its signatures."""
     try:
-        key = base64.b64decode(text, validate=True)
+        key = base64.b64decode(text.rstrip("\r"), validate=True)
     except binascii.Error:
         return None
-    size = int.from_bytes(key[:4], "big")
-    return key if key[4 : 4 + size] == key_type.encode() else None
+    named = _RSA if key_type in _RSA_SIGNATURES else key_type
+    return key if key_type_of(key) == named else None
 
 
 def _encode(data: bytes) -> str:

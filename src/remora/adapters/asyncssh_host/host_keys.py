@@ -31,7 +31,7 @@ _REVOCATION_LIST_MAGIC: Final = b"SSHKRL\n"
 def read_known_keys(host: Host) -> KnownKeys:
     """What the files that the configuration names hold for this host. Missing files are empty.
 
-    Raises :class:`ConfigProblem` when RevokedHostKeys cannot be read or is a binary list: then no key could be
+    Raises :class:`ConfigProblem` when RevokedHostKeys cannot be read, or not as a list of keys: then no key could be
     trusted.
     """
     lines = _read_known_hosts(host)
@@ -171,4 +171,7 @@ def _read_revoked_keys(host: Host, file: str) -> list[KnownKey]:
         ) from None
     if data.startswith(_REVOCATION_LIST_MAGIC):
         raise only_through_ssh(host, f"revokedhostkeys {file} is a binary list (KRL)")
-    return parse_revoked_keys(data.decode("utf-8", "replace"), file)
+    keys, strange = parse_revoked_keys(data.decode("utf-8", "replace"), file)
+    if strange:
+        raise only_through_ssh(host, f"revokedhostkeys {file} has no public key in line {strange[0]}")
+    return keys

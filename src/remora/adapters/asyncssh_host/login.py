@@ -8,9 +8,10 @@ from asyncssh.packet import PacketDecodeError, SSHPacket
 
 from remora.adapters.asyncssh_host.keys import Identities
 from remora.adapters.asyncssh_host.lean_connection import LeanConnection
+from remora.adapters.asyncssh_host.options import authority_signatures
 from remora.adapters.session_options import required_rsa_size
 from remora.core.hosts import Host
-from remora.core.known_hosts import KeyJudgement, KnownKeys, rsa_bits
+from remora.core.known_hosts import KeyJudgement, KnownKeys, authority_signature, rsa_bits
 from remora.ports import Dialogue, SecretQuestion
 
 _COOKIE: Final = 16
@@ -60,6 +61,7 @@ class Login(asyncssh.SSHClient):
         self._lost = lost
         self._declined = False
         self._connection: asyncssh.SSHClientConnection | None = None
+        self._proof = b""
 
     @property
     def attempted(self) -> bool:
@@ -71,6 +73,13 @@ class Login(asyncssh.SSHClient):
         self._connection = conn
         if self._short_way:
             LeanConnection.adopt(conn)
+        validate = conn.validate_server_host_key
+
+        def keep_and_validate(key_data: bytes) -> asyncssh.SSHKey:
+            self._proof = key_data
+            return validate(key_data)
+
+        conn.validate_server_host_key = keep_and_validate  # type: ignore[method-assign]
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End of the connection."""
@@ -85,8 +94,14 @@ class Login(asyncssh.SSHClient):
         return self._conclude(key, trusted=trusted)
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        """Judge the authority behind a host certificate; asyncssh then checks the certificate itself."""
+        """Judge the authority behind a host certificate; asyncssh then checks the certificate itself.
+
+        Raises :class:`ValueError`, as asyncssh does, for a certificate that does not hold.
+        """
         trusted = self._known.judge_authority(key.public_data) is KeyJudgement.TRUSTED
+        signature = authority_signature(self._proof, key.public_data)
+        if trusted and signature not in authority_signatures(self._host):
+            raise ValueError(f"Its authority signed with {signature!r}, which is not allowed")
         self.shown_authority = not trusted
         return self._conclude(key, trusted=trusted)
 

@@ -26,10 +26,11 @@ _METHOD_SWITCHES: Final = {
     "password": "passwordauthentication",
 }
 _RSA_SIGNATURES: Final = ("rsa-sha2-512", "rsa-sha2-256", "ssh-rsa")
-_AUTHORITY_SIGNATURES: Final = frozenset(
-    {"ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "rsa-sha2-256", "rsa-sha2-512"}
+_AUTHORITY_SIGNATURES: Final = (
+    *("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"),
+    *("sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com", "rsa-sha2-512", "rsa-sha2-256"),
 )
-"""What OpenSSH takes from an authority by default; a shorter list is the user's wish."""
+"""What OpenSSH takes from an authority by default."""
 
 
 def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str, Any]:
@@ -38,7 +39,6 @@ def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str
     Raises :class:`ConfigProblem` (``option-unsupported``) when the configuration allows only algorithms or methods
     that asyncssh lacks.
     """
-    _require_authority_signatures(host, known)
     ciphers = _allowed(host, "ciphers", get_encryption_algs()) or _names(get_default_encryption_algs())
     options: dict[str, Any] = {
         "config": None,
@@ -67,11 +67,9 @@ def connection_options(host: Host, known: KnownKeys, limits: Limits) -> dict[str
     return options | _rekeying(host)
 
 
-def _require_authority_signatures(host: Host, known: KnownKeys) -> None:
-    """asyncssh takes any signature of an authority, so a shorter list is not for it."""
-    wanted = option(host, "casignaturealgorithms")
-    if known.authorities and wanted and not set(wanted.split(",")) >= _AUTHORITY_SIGNATURES:
-        raise only_through_ssh(host, "casignaturealgorithms allows fewer signatures of authorities than usual")
+def authority_signatures(host: Host) -> Sequence[str]:
+    """How an authority may have signed a host's certificate."""
+    return _wanted(host, "casignaturealgorithms") or _AUTHORITY_SIGNATURES
 
 
 def _methods(host: Host) -> list[str]:

@@ -46,6 +46,13 @@ _KINDS: Final = (
         "If you know why it changed, remove the old key as the text above says.",
     ),
     _kind(
+        r"^Error checking host key .* in revoked keys file",
+        ConfigProblem,
+        Code.CONFIG_UNREADABLE,
+        "OpenSSH cannot read RevokedHostKeys of {alias}, or of a jump host before it, so no host key can be trusted.",
+        "Correct the file that the text above names: one public key a line, or a KRL.",
+    ),
+    _kind(
         r"REVOKED HOST KEY|host key .* revoked",
         HostKeyProblem,
         Code.HOST_KEY_REVOKED,
