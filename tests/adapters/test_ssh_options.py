@@ -351,3 +351,20 @@ def test_what_restricts_a_jump_host_is_honoured_for_the_whole_route(tmp_path: Pa
                     laptop.log_in()
             assert laptop.dialled == [Transport.BUILT_IN, Transport.OPENSSH]
         assert server.accepted_logins() == jump.accepted_logins() == int(lets_in)
+
+
+def test_what_is_configured_for_the_user_of_a_jump_host_is_honoured(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as jump, SystemSshd(tmp_path) as server:
+        revoked = tmp_path / f"revoked-{jump.port}"
+        revoked.write_text(f"{public_key(jump.host_keys[0])}\n")
+        block = jump.ssh_config("jump").replace(f"Port {jump.port}", "Port 1").replace(f"User {jump.user}", "User else")
+        config = tmp_path / "config"
+        config.write_text(
+            block
+            + f"Match originalhost jump user root\n  RevokedHostKeys {tmp_path}/revoked-%p\n"
+            + server.ssh_config(extra=[f"ProxyJump root@jump:{jump.port}"])
+        )
+        with both_transports(config) as laptop, pytest.raises(HostKeyProblem) as raised:
+            laptop.log_in()
+        assert raised.value.code is Code.HOST_KEY_REVOKED
+        assert jump.accepted_logins() == server.accepted_logins() == 0

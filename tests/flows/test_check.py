@@ -253,14 +253,14 @@ def test_no_more_hosts_than_the_limit_are_checked_at_once() -> None:
     busy, most = 0, 0
 
     class Slow(MemoryResolver):
-        async def resolve(self, alias: str) -> Host:
+        async def resolve(self, alias: str, *, user: str | None = None, port: int | None = None) -> Host:
             nonlocal busy, most
             busy += 1
             most = max(most, busy)
             for _ in range(5):
                 await asyncio.sleep(0)
             busy -= 1
-            return await super().resolve(alias)
+            return await super().resolve(alias, user=user, port=port)
 
     world = replace(world_of(lambda route: failing(_as_locked(route)), parallel=3), resolver=Slow())
     report, _ = run(checked([f"host{number}" for number in range(12)], world))
@@ -273,11 +273,11 @@ def test_stopping_early_leaves_nothing_running() -> None:
         hanging = asyncio.Event()
 
         class Hangs(MemoryResolver):
-            async def resolve(self, alias: str) -> Host:
+            async def resolve(self, alias: str, *, user: str | None = None, port: int | None = None) -> Host:
                 if alias == "slow":
                     with suppress(TimeoutError):
                         await hanging.wait()
-                return await super().resolve(alias)
+                return await super().resolve(alias, user=user, port=port)
 
         world = replace(world_of(failing), resolver=Hangs())
         async with aclosing(check_hosts(["slow", "locked"], world, UnattendedDialogue(), codex={})) as steps:

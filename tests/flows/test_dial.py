@@ -94,8 +94,12 @@ def test_f86_a_jump_whose_name_is_an_option_or_shell_text_is_refused(tmp_path: P
     real = OpenSshResolver(str(config))
 
     class Resolver(MemoryResolver):
-        async def resolve(self, alias: str) -> Host:
-            return await (super().resolve(alias) if alias == "target" else real.resolve(alias))
+        async def resolve(self, alias: str, *, user: str | None = None, port: int | None = None) -> Host:
+            return await (
+                super().resolve(alias, user=user, port=port)
+                if alias == "target"
+                else real.resolve(alias, user=user, port=port)
+            )
 
     with pytest.raises(ConfigProblem):
         run(find_route("target", Resolver({"target": [jump]})))

@@ -39,8 +39,8 @@ def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
 class Hosts(SshdResolver):
     """Every alias is that sshd, but those that begin with ``dead`` are nowhere."""
 
-    async def resolve(self, alias: str) -> Host:
-        host = await super().resolve(alias)
+    async def resolve(self, alias: str, *, user: str | None = None, port: int | None = None) -> Host:
+        host = await super().resolve(alias, user=user, port=port)
         return replace(host, port=free_port()) if alias.startswith("dead") else host
 
 

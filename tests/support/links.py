@@ -35,7 +35,7 @@ class SshdResolver:
         self.changes: dict[str, object] = {}
         self.asked = 0
 
-    async def resolve(self, alias: str) -> Host:
+    async def resolve(self, alias: str, *, user: str | None = None, port: int | None = None) -> Host:
         self.asked += 1
         extra = {} if self.port is None else {"port": self.port, "host_key_alias": f"[127.0.0.1]:{self._sshd.port}"}
         return self._sshd.host(alias, **{**extra, **self.changes})

@@ -1,4 +1,4 @@
-"""Asks the system's ``ssh`` what a name means: ``ssh [-F FILE] -G -- ALIAS``."""
+"""Asks the system's ``ssh`` what a name means: ``ssh [-F FILE] [-l USER] [-p PORT] -G -- ALIAS``."""
 
 import asyncio
 import os
@@ -57,7 +57,7 @@ class OpenSshResolver:
         self._free = asyncio.Semaphore(limits.resolve_parallel)
         self._defaults: dict[str, tuple[str, ...]] | None = None
 
-    async def resolve(self, alias: str) -> Host:
+    async def resolve(self, alias: str, *, user: str | None = None, port: int | None = None) -> Host:
         """Resolve one name. Cancelling ends ``ssh`` and whatever it started before it returns."""
         if not is_safe_alias(alias):
             raise ConfigProblem(
@@ -67,11 +67,16 @@ class OpenSshResolver:
                 host=alias,
             )
         account = _local_account()
+        options = [
+            *self._options,
+            *(() if user is None else ("-l", user)),
+            *(() if port is None else ("-p", str(port))),
+        ]
         async with self._free:
-            host = parse_answer(alias, await self._ask(alias, self._options), account)
+            host = parse_answer(alias, await self._ask(alias, options), account)
             if unknown_options(host):
                 host = replace(host, options=await self._without_defaults(host))
-        return replace(host, typed=tuple(self._options))
+        return replace(host, typed=tuple(options))
 
     async def _without_defaults(self, host: Host) -> dict[str, Sequence[str]]:
         """Without the options that nobody here knows and nobody has set: a newer OpenSSH prints them for every host."""

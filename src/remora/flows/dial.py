@@ -72,7 +72,9 @@ async def _find_jumps(host: Host, resolver: HostResolver, *, way: tuple[str, ...
                 next_step=f"Give {jump.name} 'ProxyJump none' in the SSH configuration.",
                 host=way[0],
             )
-    first, *later = await asyncio.gather(*(_resolve(jump, resolver) for jump in chain))
+    first, *later = await asyncio.gather(
+        *(resolver.resolve(jump.name, user=jump.user, port=jump.port) for jump in chain)
+    )
     before = await _find_jumps(first, resolver, way=(*way, chain[0].name))
     return (*before, first, *(replace(jump, proxy_jump=(), proxy_command=None) for jump in later))
 
@@ -84,13 +86,6 @@ class _Jump:
     name: str
     user: str | None
     port: int | None
-
-
-async def _resolve(jump: _Jump, resolver: HostResolver) -> Host:
-    host = await resolver.resolve(jump.name)
-    user = () if jump.user is None else ("-l", jump.user)
-    port = () if jump.port is None else ("-p", str(jump.port))
-    return replace(host, user=jump.user or host.user, port=jump.port or host.port, typed=(*host.typed, *user, *port))
 
 
 def _read_jump(text: str, host: Host) -> _Jump:

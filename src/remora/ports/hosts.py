@@ -89,9 +89,10 @@ class Dialler(Protocol):
 class HostResolver(Protocol):
     """Asks OpenSSH what a name means now."""
 
-    async def resolve(self, alias: str) -> Host:
+    async def resolve(self, alias: str, *, user: str | None = None, port: int | None = None) -> Host:
         """One ``ssh -G -- ALIAS``. May run the user's ``Match exec`` commands.
 
+        `user` and `port` are what was written with the name: they win, and decide which ``Match`` lines fit.
         Raises :class:`~remora.core.errors.ConfigProblem` with OpenSSH's own words.
         """
         ...

@@ -17,9 +17,10 @@ class MemoryResolver:
         self._fields = fields
         self.asked: list[str] = []
 
-    async def resolve(self, alias: str) -> Host:
+    async def resolve(self, alias: str, *, user: str | None = None, port: int | None = None) -> Host:
         """See :class:`remora.ports.HostResolver`."""
         self.asked.append(alias)
         jumps = tuple(self._jumps.get(alias, ()))
         fields = {"hostname": f"{alias}.example", "port": 22, "user": "me", **self._fields}
+        fields |= {"user": user or fields["user"], "port": port or fields["port"]}
         return Host(alias=alias, proxy_jump=jumps, options={}, **fields)
