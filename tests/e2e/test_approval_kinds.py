@@ -68,8 +68,12 @@ def test_output_stands_in_its_order_and_lines_that_come_slowly_are_told_as_they_
         events = run(go(model))
     lines = seen(events).splitlines()
     start, end = lines.index(next(line for line in lines if line.startswith("$ echo hello"))), lines.index("│ bye")
-    assert lines[end + 1].startswith("└ exit 0")
     (completed,) = of(CommandCompleted, events)
+    if events.index(completed) > events.index(of(Message, events)[0]):
+        assert version not in NEWER, "only older servers may tell a command's end behind what the agent says of it"
+        assert any(line.startswith("└ exit 0") for line in lines)
+        return
+    assert lines[end + 1].startswith("└ exit 0")
     assert [f"│ {line}" for line in (completed.output or "").splitlines()] == lines[start + 1 : end + 1]
     assert version not in NEWER or completed.output == "hello\nbye\n"
 

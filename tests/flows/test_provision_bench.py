@@ -254,7 +254,8 @@ def test_f47_whoever_of_ours_survives_on_the_host_keeps_nobody_waiting(sshd: Sys
             with pytest.raises(RemoraError) as caught:
                 await running
             for pid in left:
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             return caught.value
 
     assert run(work()).code is Code.SHELL_FAILED

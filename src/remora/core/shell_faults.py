@@ -241,3 +241,13 @@ def _guard(suspects: tuple[str, ...]) -> str:
 
 def _seen(suspects: tuple[str, ...], noise: str) -> str:
     return "\n".join((_first_words(noise), *suspects)).strip()
+
+
+def program_killed(what: str, *, seen: str) -> ShellProblem:
+    """The shell went on, and what it ran for us never said how it ended: somebody there ended it."""
+    return ShellProblem(
+        Code.SHELL_FAILED,
+        f"{what} ended on the host without a status: something there ended it.",
+        seen=seen,
+        next_step="Look at what ends processes there, such as a lack of memory, and try again.",
+    )

@@ -15,6 +15,7 @@ from remora.core.markers import Marker, read_marker
 from remora.core.provisioning import Script, log_name
 from remora.core.script_failures import script_problem
 from remora.core.secrets import Secret
+from remora.core.shell_faults import program_killed
 from remora.core.text import decode
 from remora.flows.provision import texts
 from remora.flows.provision.step import Tell
@@ -114,7 +115,10 @@ class Bench:
                 seen=_with_log(answers),
                 next_step="Allow it more time in the manifest, or look at what hangs.",
             )
-        return self._judged(answers)
+        judged = self._judged(answers)
+        if judged.one("status") is None:
+            raise program_killed(self._what, seen=_with_log(answers))
+        return judged
 
     async def send(self, script: Script, data: AsyncIterator[bytes], *, size: int) -> Answers:
         """See :class:`~remora.flows.provision.step.Workbench`."""
