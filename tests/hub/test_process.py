@@ -189,8 +189,8 @@ def test_what_cannot_start_is_told_in_its_own_words(place: HubPlace) -> None:
     place.places.folder.mkdir(mode=0o700)
     place.places.lock.mkdir()
     error = place.document("hub", "start")["error"]
-    assert (error["code"], error["stage"]) == ("hub-start-failed", "hub")
-    assert "hub.lock" in error["seen"]
+    assert (error["code"], error["stage"]) == ("runtime-folder-unusable", "hub"), error
+    assert "hub.lock" in error["message"] + error["seen"], error
 
 
 def test_nobody_is_disturbed_by_a_caller_that_talks_rubbish_or_nothing(place: HubPlace) -> None:
