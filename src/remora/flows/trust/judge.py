@@ -83,8 +83,9 @@ async def judge(rpc: RpcClient, folder: str, config: SafetyConfig, rules: TrustR
         return None
     host_trusts = _host_trusts(rpc, folder, layers, config)
     judged = await _decide(rpc, folder, repository, rules, host_trusts=host_trusts)
-    obeyed = any(layer.in_force for layer in layers) and not host_trusts
-    if judged.by is None and obeyed and any(file.path.startswith("rules/") for file in repository.files):
+    obeyed = {layer.folder for layer in layers if layer.in_force and not host_trusts}
+    rules_obeyed = any(file.folder in obeyed and file.path.startswith("rules/") for file in repository.files)
+    if judged.by is None and rules_obeyed:
         raise _inseparable(rpc, repository)
     return judged
 
