@@ -55,12 +55,14 @@ printf '%s' "$remora_text" | (
   ) >/dev/null 2>&1 5>&- &
   remora_watcher=$!
   (
+    # The order to end may come right behind the start of sleep, before a variable could have its id: so the trap asks $!.
     remora_early=1
-    trap 'kill "$remora_sleep" 2>/dev/null; exit "$remora_early"' TERM
+    remora_before=$!
+    trap '[ "$!" = "$remora_before" ] || kill "$!" 2>/dev/null; exit "$remora_early"' TERM
     sleep "$remora_limit" &
-    remora_sleep=$!
-    wait "$remora_sleep"
+    wait "$!"
     remora_early=0
+    remora_before=$!
     remora_end_run
     exit 0
   ) >/dev/null 2>&1 5>&- 9<&- &
