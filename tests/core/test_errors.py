@@ -1,9 +1,11 @@
 """Failures name the host that they are about."""
 
+import traceback
+
 import pytest
 
 from remora.core.awaited import Awaited, Seen, not_ready
-from remora.core.errors import AppServerProblem, Code, Unreachable
+from remora.core.errors import AppServerProblem, Code, ProtocolProblem, Unreachable
 
 
 def test_the_advice_names_the_host_in_its_commands() -> None:
@@ -16,6 +18,12 @@ def test_a_host_that_is_named_already_stays() -> None:
     error = Unreachable(Code.CONNECTION_REFUSED, "Refused.", next_step="Start sshd.", host="bastion")
     error.belongs_to("devbox")
     assert error.host == "bastion"
+
+
+def test_a_traceback_in_a_program_that_uses_the_library_names_what_the_other_side_said() -> None:
+    error = ProtocolProblem(Code.REQUEST_REFUSED, "It refused.", seen="not \x1b[31mready", next_step="Update codex.")
+    told = "".join(traceback.format_exception(error))
+    assert "The other side said: not \\x1b[31mready" in told
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(1, "1 second:"), (0.5, "0.5 seconds:"), (600, "600 seconds:")])

@@ -154,6 +154,21 @@ def test_a_tool_that_is_not_there_is_called_anyway(tmp_path: Path) -> None:
         run(scenario(model))
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_slow_command_is_asked_after_until_its_end(version: str, tmp_path: Path) -> None:
+    slow = RunCommand("for n in 1 2 3; do sleep 0.5; echo said $n; done", wait_ms=250, to_the_end=True)
+
+    async def scenario(model: ScriptedModel) -> None:
+        async with _server(version, model, tmp_path) as server:
+            turn = await server.run_turn("go")
+            assert [item["text"] for item in turn.of_type("agentMessage")] == ["It has ended."]
+        said = "".join(model.requests[-1].tool_outputs)
+        assert [said.count(f"said {number}") for number in (1, 2, 3)] == [1, 1, 1]
+
+    with ScriptedModel([slow, Say("It has ended.")]) as model:
+        run(scenario(model))
+
+
 def test_only_who_knows_the_path_is_answered() -> None:
     with ScriptedModel([Say("secret")]) as model:
         with urllib.request.urlopen(f"{model.base_url}/models?client_version=1") as answer:  # noqa: S310 - loopback

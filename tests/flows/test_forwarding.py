@@ -1,6 +1,7 @@
 """Ports of a host at ports of this machine, over a real link: many clients at once, and a break among them."""
 
 import asyncio
+import errno
 from contextlib import suppress
 from pathlib import Path
 
@@ -41,7 +42,8 @@ async def refusal(port: int) -> bytes:
     """What a client gets where nobody listens: its end, or an error of its own, by how far it had come by then."""
     try:
         return await echoed(port, b"x")
-    except OSError:
+    except OSError as error:
+        assert error.errno in {errno.ECONNRESET, errno.ENOTCONN, errno.EPIPE}, error
         return b""
 
 

@@ -84,6 +84,8 @@ class RemoraError(Exception):
         self.message = neutralise(message, one_line=True)  # a line of its own could pass for our advice
         self.next_step = escape_breaks(next_step)
         self.seen = neutralise(seen).strip()
+        if self.seen:
+            self.add_note(f"The other side said: {self.seen}")  # a traceback in a program that uses us names the cause
         self.host = host
         self.stage = stage or code.stage
         self.verdict = code.verdict

@@ -55,7 +55,7 @@ _ROWS: Final = (
     (
         "revokedhostkeys",
         Handling.HONOURED,
-        "public keys are read as text; a binary list (KRL), or a line that is no key, goes through ssh",
+        "public keys are read as text; a binary list (KRL), or a line that is not a key, goes through ssh",
     ),
     ("hostkeyalias", Handling.HONOURED, "the key is looked up under it"),
     ("hostkeyalgorithms", Handling.HONOURED, "nothing else is accepted; where remora has none of them, through ssh"),

@@ -7,6 +7,7 @@ asked again after a broken connection, goes on where it was.
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,11 @@ from typing import Any, Final
 
 _TOOL_OUTPUTS: Final = frozenset({"function_call_output", "custom_tool_call_output", "local_shell_call_output"})
 _OVER: Final = "The script is over."
+_STILL_RUNS: Final = re.compile(r"Process running with session ID (\d+)")
+_QUESTION: Final = "question-"
+"""What the call ids begin with that ask after a command; their answers are not steps of the script."""
+_PATIENCE_MS: Final = 300_000
+"""The longest time that the app server waits for a command when it is asked after it."""
 
 
 class Gate:
@@ -63,13 +69,15 @@ class Chunks:
 class RunCommand:
     """A shell command. With `escalate` the app server has to ask for an approval first.
 
-    The model waits `wait_ms` for its end, and goes on without it after that.
+    The model waits `wait_ms` for its end, and goes on without it after that; with `to_the_end` it asks after
+    the command until it has ended, as a real model does (servers wait 30 s at most when they start one).
     """
 
     command: str
     escalate: bool = False
     justification: str = ""
     wait_ms: int = 30_000
+    to_the_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +139,12 @@ def position_of(request: Mapping[str, Any]) -> int:
     return sum(
         1
         for item in request.get("input", [])
-        if item.get("type") in _TOOL_OUTPUTS or (item.get("type") == "message" and item.get("role") == "assistant")
+        if _is_step_output(item) or (item.get("type") == "message" and item.get("role") == "assistant")
     )
+
+
+def _is_step_output(item: Mapping[str, Any]) -> bool:
+    return item.get("type") in _TOOL_OUTPUTS and not str(item.get("call_id")).startswith(_QUESTION)
 
 
 @dataclass(slots=True)
@@ -162,10 +174,14 @@ class Script:
     def answer(self, request: Mapping[str, Any]) -> Iterator[Event | Gate]:
         """The server-sent events of one answer; a :class:`Gate` among them means: hold here."""
         position = position_of(request)
-        answer_id = f"answer-{conversation_of(request)}-{position}"
+        answer_id = f"answer-{conversation_of(request)}-{len(request.get('input', []))}"
         yield {"type": "response.created", "response": {"id": answer_id}}
         written = 0
-        for step in self._due(request):
+        session = self._session_awaited(request)
+        if session is not None:
+            arguments = {"session_id": session, "chars": "", "yield_time_ms": _PATIENCE_MS}
+            yield from _item(_function_call("write_stdin", arguments, f"{_QUESTION}{answer_id}"))
+        for step in self._due(request) if session is None else ():
             if isinstance(step, Wait):
                 yield step.gate
                 continue
@@ -174,6 +190,16 @@ class Script:
                 yield event
             position += 1
         yield {"type": "response.completed", "response": {"id": answer_id, "usage": _usage(request, written)}}
+
+    def _session_awaited(self, request: Mapping[str, Any]) -> int | None:
+        """The session of the command whose end the script waits for, if it still runs."""
+        last = next(iter(reversed(request.get("input", []))), {})
+        behind = self.steps[: self._start(position_of(request))]
+        command = next((step for step in reversed(behind) if not isinstance(step, Wait | Fail)), None)
+        if last.get("type") not in _TOOL_OUTPUTS or not isinstance(command, RunCommand) or not command.to_the_end:
+            return None
+        found = _STILL_RUNS.search(json.dumps(last.get("output")))
+        return int(found[1]) if found else None
 
     def _due(self, request: Mapping[str, Any]) -> Iterator[_Lasting | Wait]:
         lasting = False

@@ -1,4 +1,4 @@
-"""Ends a control master of ours when we cannot do it any more: when our own process was killed."""
+"""Ends remora's own control master when we cannot do it any more: when our own process was killed."""
 
 import asyncio
 import contextlib

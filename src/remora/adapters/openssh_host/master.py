@@ -1,4 +1,4 @@
-"""The system's ``ssh`` as a control master of ours: one login, and gone soon after we are, however we end."""
+"""The system's ``ssh`` as remora's own control master: one login, and gone soon after we are, however we end."""
 
 import asyncio
 import contextlib
