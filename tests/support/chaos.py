@@ -27,6 +27,7 @@ from remora.core.errors import ExitCode, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
 from remora.flows.rpc import open_rpc
+from remora.wire.appserver import items_list, turns_list
 from remora.wire.jsonrpc import Framing
 
 CODEX: Final = "0.163.0"
@@ -46,6 +47,7 @@ _PACE: Final = 0.004
 _POINTS: Final = 300_000
 _PROOF: Final = 100_000
 """Bytes of the counted stream that have to come back before a break counts as got over."""
+_PAGE: Final = 100
 _RECOVERY_LIMIT: Final = 60.0
 _QUIET_LIMIT: Final = 60.0
 _Story = tuple[str, str, str]
@@ -297,12 +299,10 @@ class _Chaos:
         """What was told of each thread is what the server has, item by item, once and in its order."""
         async with _server(self._way) as rpc:
             for thread, ours in self._told.items():
-                answer = await rpc.request("thread/read", {"threadId": thread, "includeTurns": True})
-                has = [item for turn in answer["thread"]["turns"] for item in turn["items"]]
-                self._expect(
-                    [turn["status"] for turn in answer["thread"]["turns"]] == ["completed"], f"{thread}: turns"
-                )
-                theirs = [story for item in has if (story := _history(item)) is not None]
+                turns = await rpc.request("thread/turns/list", turns_list(thread, limit=_PAGE, items=False))
+                items = await rpc.request("thread/items/list", items_list(thread, None, limit=_PAGE))
+                self._expect([turn["status"] for turn in turns["data"]] == ["completed"], f"{thread}: turns")
+                theirs = [story for entry in items["data"] if (story := _history(entry["item"])) is not None]
                 self._expect(ours == theirs, f"{thread}: told {ours}, the server has {theirs}")
                 self._expect([text for _, _, text in ours] == _EXPECTED, f"{thread}: {ours}")
                 self._verdict.items += len(ours)
