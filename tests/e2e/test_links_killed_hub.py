@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.attached import AttachedHost, attached_host
-from tests.support.chain import ALIAS, Chain, chain
+from tests.support.chain import ALIAS, ALWAYS, Chain, chain
 from tests.support.codex import NEWEST, codex_binary, trust_folder
 from tests.support.loop import run
 from tests.support.tmux import Tmux
@@ -143,6 +143,33 @@ async def killed(way: Chain, meanwhile: object = None) -> None:
         return [(link["clients"], link["liveness"]) for link in links] == [(1, "live")] and way.place.pid != hub
 
     await until(is_back, what="another hub, and its link in use")
+
+
+def test_f53_of_a_killed_hub_and_a_killed_client_nothing_is_left_once_the_server_was_stopped() -> None:
+    short = f"[limits]\nlease_idle = 1\n{ALWAYS}"
+
+    async def talk(way: Chain) -> None:
+        process = await asyncio.create_subprocess_exec(
+            *BRIDGE,
+            env={**os.environ, **way.place.environment},
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            limit=2**26,
+        )
+        await begin(process)
+        process.send_signal(signal.SIGSTOP)  # else it starts another hub
+        hub = way.place.pid
+        assert hub is not None
+        os.kill(hub, signal.SIGKILL)
+        process.kill()
+        await process.communicate()
+        (server,) = way.host_processes().app_servers
+        os.kill(server, signal.SIGTERM)
+        await until(lambda: not way.sshd.session_processes(), what="an empty host")
+
+    with chain(codex_binary(NEWEST), settings=short) as way:
+        way.connect()
+        run(talk(way))
 
 
 def test_a_link_that_needs_a_person_then_says_so_and_goes_on_when_one_has_come(tmp_path: Path) -> None:

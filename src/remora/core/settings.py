@@ -79,7 +79,7 @@ class Limits:
     lease: float = 3 * 24 * 3600.0
     """How long the relay keeps the streams of a laptop that is away."""
     lease_idle: float = 60.0
-    """How long the relay keeps a session that has no streams and nobody attached."""
+    """How long the relay keeps a session that has nobody attached and nothing to lose."""
     provision_parallel: int = 16
     """How many hosts are provisioned at once, unless ``--jobs`` says otherwise."""
     provision_dials: float = 30.0

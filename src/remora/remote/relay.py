@@ -133,7 +133,7 @@ class Relay:
         except OSError:
             attachment.drop()
 
-    def adopt(self, descriptors: tuple[int, int], control: socket.socket, server: str) -> None:
+    def adopt(self, descriptors: tuple[int, int], control: socket.socket, server: str) -> Attachment:
         """A session of ours brings a connection of another one. Raises OSError."""
         attachment = Attachment(self, descriptors, control, server)
         try:
@@ -141,6 +141,7 @@ class Relay:
         except OSError:
             attachment.drop()
             raise
+        return attachment
 
     def _begin(self, attachment: Attachment) -> None:
         self._attachments.add(attachment)

@@ -49,6 +49,11 @@ class Attachment:
         """Whether all that was to be written is."""
         return not self._pending and not self._urgent
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the session that it carries keeps something for a laptop that is away."""
+        return self._hosted is not None and self._hosted.lasting
+
     def start(self) -> None:
         """Listen to it. Raises OSError for what cannot be waited on."""
         for descriptor in (self._incoming, self._outgoing):

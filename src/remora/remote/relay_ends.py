@@ -63,6 +63,8 @@ class End:
     """A connection here and a stream there, joined: what one brings the other takes."""
 
     eager = False
+    repeatable = False
+    """See :class:`remora.wire.relay_session.Stream`."""
 
     def __init__(self, hosted: HostedSession, stream: Stream) -> None:
         self.number = stream.number
@@ -70,6 +72,7 @@ class End:
         self._loop = hosted.loop
         self._session = hosted.session
         self._stream = stream
+        stream.repeatable = self.repeatable or stream.transient
         self._spool: Spool = stream.source  # type: ignore[assignment]
         self._socket: socket.socket | None = None
         self._events = 0
@@ -110,6 +113,13 @@ class End:
 
     def _expire(self) -> None:
         self._hosted.forget(self)
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a laptop that is away would lose something of it with its session."""
+        if self._stream.transient or self._stream.over:
+            return False
+        return self._socket is not None or self._spool.size > 0
 
     @property
     def finished(self) -> bool:
@@ -267,13 +277,22 @@ class End:
 
 
 class ServerEnd(End):
-    """The app server's control socket. It is read eagerly: a server throws out who does not read."""
+    """The app server's control socket. It is read eagerly: a server throws out who does not read.
+
+    A server that has closed it can be asked nothing more here, and what it last said stands in its threads.
+    """
 
     eager = True
+    repeatable = True
 
     def __init__(self, hosted: HostedSession, stream: Stream, *, path: str) -> None:
         super().__init__(hosted, stream)
         self._path = path
+
+    @property
+    def lasting(self) -> bool:
+        """See :class:`End`."""
+        return super().lasting and self._socket is not None and not self._read_all
 
     def start(self) -> None:
         """See :class:`End`. A listener whose queue is full is asked again, for a while."""

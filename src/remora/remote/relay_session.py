@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from remora.wire.relay_frames import Frame
     from remora.wire.relay_session import Stream
 
+_LEAST_PAUSE = 1.0
+"""Seconds between two looks at what a laptop that is away would lose."""
+
 
 class HostedSession:
     """One session; `incarnation` tells it from an earlier one of the same name."""
@@ -38,6 +41,14 @@ class HostedSession:
         self._ends: dict[int, End] = {}
         self._attachment: Attachment | None = None
         self._server = ""
+        self._deadline = 0.0
+        self._spare = False
+        """Whether the last look found nothing to keep."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a laptop that is away would lose something with this session: what still goes on here, or bytes."""
+        return self.session.awaits_bytes or any(end.lasting for end in self._ends.values())
 
     def attached(self, attachment: Attachment) -> None:
         """A connection carries it now; an earlier one is let go."""
@@ -51,13 +62,27 @@ class HostedSession:
         """That connection is gone: the lease begins."""
         if self._attachment is attachment and not self.over:
             self._attachment = None
-            lasting = any(not stream.transient for stream in self.session.streams.values())
-            lease = self._terms.lease if lasting else self._terms.lease_idle
-            self.loop.call_at((self, "lease"), self.loop.now() + lease, self, self.abort)
+            self._deadline = self.loop.now() + self._terms.lease
+            self._spare = not self.lasting
+            self._wait_on()
 
-    def carry_another(self, descriptors: tuple[int, int], control: socket.socket) -> None:
+    def _wait_on(self) -> None:
+        """Nobody is attached: there is another look later, as what goes on here may end meanwhile."""
+        now, pause = self.loop.now(), self._terms.lease_idle
+        due = now + pause if self._spare else min(now + max(pause, _LEAST_PAUSE), self._deadline)
+        self.loop.call_at((self, "lease"), due, self, self._look)
+
+    def _look(self) -> None:
+        lasting = self.lasting
+        if self.loop.now() >= self._deadline if lasting else self._spare:
+            self.abort()
+            return
+        self._spare = not lasting
+        self._wait_on()
+
+    def carry_another(self, descriptors: tuple[int, int], control: socket.socket) -> Attachment:
         """Another session comes in on `descriptors`, which are a stream of this one. Raises OSError."""
-        self._relay.adopt(descriptors, control, self._server)
+        return self._relay.adopt(descriptors, control, self._server)
 
     def receive(self, frame: Frame) -> None:
         """Do what a frame asks. Raises ProtocolBreak."""

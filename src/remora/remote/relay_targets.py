@@ -14,6 +14,7 @@ from remora.wire.relay_frames import CLOSE_UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from remora.remote.relay_attachment import Attachment
     from remora.remote.relay_session import HostedSession
     from remora.wire.relay_session import Stream
 
@@ -21,8 +22,19 @@ if TYPE_CHECKING:
 class RelayEnd(End):
     """This relay: a program of the laptop has a session of its own, carried by that of the laptop's hub.
 
-    Such a session outlives the hub: whoever comes next with its token takes it over.
+    Such a session outlives the hub: whoever comes next with its token takes it over. It keeps its own bytes.
     """
+
+    repeatable = True
+
+    def __init__(self, hosted: HostedSession, stream: Stream) -> None:
+        super().__init__(hosted, stream)
+        self._carried: Attachment | None = None
+
+    @property
+    def lasting(self) -> bool:
+        """See :class:`End`."""
+        return super().lasting and self._carried is not None and self._carried.lasting
 
     def start(self) -> None:
         """See :class:`End`."""
@@ -30,7 +42,7 @@ class RelayEnd(End):
         near.setblocking(False)
         descriptors = os.dup(far.fileno()), far.detach()
         silent = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # nothing ever comes there
-        self._hosted.carry_another(descriptors, silent)
+        self._carried = self._hosted.carry_another(descriptors, silent)
         self._socket = near
         self._adopt()
 

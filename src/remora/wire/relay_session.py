@@ -70,6 +70,7 @@ class Stream:
         "ended",
         "number",
         "over",
+        "repeatable",
         "source",
         "target",
         "transient",
@@ -88,6 +89,8 @@ class Stream:
         """The other side has sent its last byte."""
         self.over = False
         """Nothing more will come or go."""
+        self.repeatable = False
+        """Whether its bytes can be got again in another way; set by whoever opens what it leads to."""
         self._window = window
         self._allowed = window
         self._granted = window
@@ -153,6 +156,7 @@ class Session:
         self._highest_stream = 0
         self._sent = 0
         self._acknowledged = 0
+        self._last_bytes = 0
         self._kept: deque[tuple[int, bytes, bytes]] = deque()
         self._kept_size = 0
         self._again: deque[tuple[int, bytes, bytes]] = deque()
@@ -171,6 +175,11 @@ class Session:
     def awaits_ack(self) -> bool:
         """Whether something was sent of which nobody knows yet that it arrived."""
         return self._acknowledged < self._sent
+
+    @property
+    def awaits_bytes(self) -> bool:
+        """Whether bytes that nobody can get again are among what was sent and may not have arrived."""
+        return self._acknowledged < self._last_bytes
 
     @property
     def has_output(self) -> bool:
@@ -233,7 +242,7 @@ class Session:
         for stream in broken:
             stream.over = True
             self._forget(stream)
-        self.received = self._sent = self._acknowledged = 0
+        self.received = self._sent = self._acknowledged = self._last_bytes = 0
         self._kept.clear()
         self._kept_size = 0
         self._again.clear()
@@ -354,6 +363,8 @@ class Session:
         elif stream.has_output():
             self._ready[number] = None
         self._sent += 1
+        if kind == DATA and not stream.repeatable:
+            self._last_bytes = self._sent
         header = HEADER.pack(kind, number, self._sent, len(payload))
         self._kept.append((self._sent, header, payload))
         self._kept_size += len(payload)
