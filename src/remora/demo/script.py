@@ -193,7 +193,7 @@ class Script:
 
     def _session_awaited(self, request: Mapping[str, Any]) -> int | None:
         """The session of the command whose end the script waits for, if it still runs."""
-        last = next(iter(reversed(request.get("input", []))), {})
+        last: Mapping[str, Any] = next(iter(reversed(request.get("input", []))), {})
         behind = self.steps[: self._start(position_of(request))]
         command = next((step for step in reversed(behind) if not isinstance(step, Wait | Fail)), None)
         if last.get("type") not in _TOOL_OUTPUTS or not isinstance(command, RunCommand) or not command.to_the_end:
