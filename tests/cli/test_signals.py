@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from tests.support.program import run_script
@@ -58,6 +59,15 @@ async def work():
         ctypes.CDLL(None).usleep(100_000)
 run_async(work(), Options())
 """
+WHERE_STREAMS_LEAD = """
+import os, sys
+from remora.cli import start
+seen = sys.argv.pop()
+sys.argv.append("--version")
+start.main()
+with open(seen, "w") as file:
+    print(*(os.readlink(f"/proc/self/fd/{number}") for number in range(3)), sep="\\n", file=file)
+"""
 
 
 @pytest.mark.parametrize("script", [BEFORE_ANYTHING_IS_LOADED, WHILE_A_MODULE_LOADS], ids=["before", "while loading"])
@@ -82,3 +92,15 @@ def test_a_second_ctrl_c_ends_a_program_that_does_not_end(script: str) -> None:
             assert program.stdout.readline() == b"blocked\n"
             program.send_signal(signal.SIGINT)
         assert program.wait(LIMIT) == 130
+
+
+@pytest.mark.parametrize("closed", [(1,), (2,), (0, 1, 2)], ids=str)
+def test_no_file_of_a_program_without_standard_streams_gets_their_numbers(
+    closed: tuple[int, ...], tmp_path: Path
+) -> None:
+    seen = tmp_path / "seen"
+    streams = " ".join(f"{number}>&-" for number in closed)
+    words = ["/bin/sh", "-c", f'exec "$0" -c "$1" "$2" {streams}', sys.executable, WHERE_STREAMS_LEAD, str(seen)]
+    assert subprocess.run(words, stdin=subprocess.DEVNULL, timeout=LIMIT, check=False).returncode == 0
+    kinds = seen.read_text().splitlines()
+    assert [kinds[number] for number in closed] == [os.devnull] * len(closed)

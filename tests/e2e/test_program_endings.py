@@ -38,11 +38,12 @@ class Stage:
     hub: HubPlace
 
     def start(
-        self, *options: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE
+        self, *options: str, stdout: int = subprocess.PIPE, stderr: int = subprocess.PIPE, streams: str = ""
     ) -> "subprocess.Popen[bytes]":
-        """`remora run`, in a session of its own."""
+        """`remora run`, in a session of its own; a shell changes its `streams` first."""
+        shell = ("/bin/sh", "-c", f'exec "$@" {streams}', "sh") if streams else ()
         return subprocess.Popen(
-            [sys.executable, "-m", "remora", "run", "devbox:project", "please", *options],
+            [*shell, sys.executable, "-m", "remora", "run", "devbox:project", "please", *options],
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -94,6 +95,17 @@ def test_a_signal_ends_the_turn_its_command_and_then_the_program(
         report = json.loads(output.splitlines()[-1])
         assert (program.returncode, report["outcome"], report["goes_on"]) == (130, "interrupted", False), errors
         it.assert_idle(thread_in(output))
+
+
+@pytest.mark.parametrize("streams", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_signal_ends_the_turn_of_a_program_that_was_started_without_outputs(streams: str, tmp_path: Path) -> None:
+    with stage(RUNS, tmp_path) as it:
+        program = it.start(*FREE, streams=streams)
+        wait_until(it.has_begun)
+        program.send_signal(signal.SIGTERM)
+        program.communicate(timeout=LIMIT)
+        assert program.returncode == 130
+        assert it.sleeps() == []
 
 
 @pytest.mark.parametrize("options", [(), ("--json",), ("--on-approval", "decline")], ids=" ".join)

@@ -9,12 +9,27 @@ try:
 except KeyboardInterrupt:
     raise SystemExit(130) from None
 
+_STANDARD_ERROR = 2
+
 
 def main() -> int:
     """Run the command line of this process; its exit code."""
+    _occupy_standard_streams()
     from remora.cli.signals import SIGNALS
 
     SIGNALS.hear(early=_early)
     from remora.cli.main import main as run
 
     return run()
+
+
+def _occupy_standard_streams() -> None:
+    """Lead those that this process was started without nowhere, before any other file gets their numbers.
+
+    Else a connection could be taken for standard output, by us or by a program that we start.
+    """
+    import os
+
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
