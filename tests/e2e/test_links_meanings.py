@@ -136,6 +136,41 @@ def test_a3_what_the_name_means_here_counts_and_not_what_it_means_to_the_hub(
     assert os.environ.get("WHERE") is None
 
 
+def test_a3_each_forward_says_where_it_leads_and_is_stopped_by_itself(
+    place: HubPlace, config: Path, machines: tuple[SystemSshd, SystemSshd]
+) -> None:
+    new = machines[1]
+    places = [f"{sshd.user}@127.0.0.1:{sshd.port}" for sshd in machines]
+    (first,) = place.document("forward", "devbox", "5173", "--local-port", "0")["forwards"]
+    (out,) = place.document("forward", "--egress", "devbox", "a.example")["egresses"]
+    listed = place.document("forward", "list")
+    assert [(each["leads_to"], each["notices"]) for each in (*listed["forwards"], *listed["egresses"])] == [
+        (places[0], []),
+        (places[0], []),
+    ]
+
+    config.write_text(new.ssh_config())
+    before = place.document("forward", "list")  # nobody has used the name since
+    assert [each["notices"][0]["code"] for each in (*before["forwards"], *before["egresses"])] == ["alias-changed"] * 2
+    (second,) = place.document("forward", "devbox", "5173", "--local-port", "0")["forwards"]
+    assert second["local_port"] != first["local_port"]
+    both = {each["leads_to"]: each for each in place.document("forward", "list")["forwards"]}
+    assert both[places[1]]["notices"] == []
+    (notice,) = both[places[0]]["notices"]
+    assert notice["code"] == "alias-changed"
+    assert f"devbox means {places[1]} now, and its link leads to {places[0]}." in notice["message"]
+    shown = place.run("forward", "list").stdout.decode()
+    assert f"localhost:{first['local_port']}  ->  devbox port 5173\n  ! devbox means {places[1]} now" in shown
+
+    stopped = place.document("forward", "stop", "devbox", "5173")["forwards"]
+    assert [(each["local_port"], each["leads_to"]) for each in stopped] == [(second["local_port"], places[1])]
+    assert [each["local_port"] for each in place.document("forward", "list")["forwards"]] == [first["local_port"]]
+    told = place.run("forward", "stop", "devbox", f"{first['local_port']}:5173").stderr.decode()
+    assert f"devbox: port 5173 of {places[0]} is no longer forwarded." in told
+    assert place.run("forward", "stop", "devbox", str(out["port"])).returncode == 0
+    wait_until(lambda: [link["leads_to"] for link in place.document("status")["links"]] == [places[1]])
+
+
 def test_a3_a_name_that_is_gone_from_the_config_is_no_host_any_more(place: HubPlace, config: Path) -> None:
     place.document("connect", "devbox")
     config.write_text("Host other\n")

@@ -8,7 +8,7 @@ from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
     from remora.ports import Dialogue
-    from remora.wire.reports.links import ForwardReport
+    from remora.wire.reports.links import EgressBody, ForwardBody, ForwardReport
 
 
 async def open_forward(
@@ -72,7 +72,7 @@ async def open_egress(
 
 
 async def list_forwards(*, settings: Settings = DEFAULT_SETTINGS) -> "ForwardReport":
-    """All forwarded ports; starts nothing."""
+    """All forwarded ports; starts nothing. Those whose name means another place now say so, and which."""
     from remora.hub.finding import find_hub
     from remora.wire.reports.links import ForwardReport
 
@@ -80,18 +80,53 @@ async def list_forwards(*, settings: Settings = DEFAULT_SETTINGS) -> "ForwardRep
     if client is None:
         return ForwardReport(forwards=[])
     found = await client.forward_list()
+    await _compare([*found.forwards, *found.egresses], settings)
     return ForwardReport(forwards=found.forwards, egresses=found.egresses)
 
 
 async def stop_forward(
-    alias: str, port: int | None = None, *, ssh_config: str | None = None, settings: Settings = DEFAULT_SETTINGS
+    alias: str,
+    port: int | None = None,
+    *,
+    local_port: int | None = None,
+    ssh_config: str | None = None,
+    settings: Settings = DEFAULT_SETTINGS,
 ) -> "ForwardReport":
-    """Stop what is at `port` of `alias`, whichever way it leads, or all; starts nothing. The report has what was."""
+    """Stop what is at `port` of `alias`, whichever way it leads, or all; starts nothing. The report has what was.
+
+    Where the name led to another machine before, and ports of that one are still forwarded, the one at `port` that ends
+    is that of now, or where there is none, of before. With `local_port` it is the one that begins there.
+    """
     from remora.hub.finding import find_hub
     from remora.wire.reports.links import ForwardReport
 
     client = await find_hub(settings.limits)
     if client is None:
         return ForwardReport(forwards=[])
-    stopped = await client.forward_stop(alias, ssh_config, port)
+    stopped = await client.forward_stop(alias, ssh_config, port=port, local_port=local_port)
     return ForwardReport(forwards=stopped.forwards, egresses=stopped.egresses, changed=stopped.changed)
+
+
+async def _compare(bodies: "Sequence[ForwardBody | EgressBody]", settings: Settings) -> None:
+    """Ask the SSH configuration what the names mean now; the hub knows it as of their last use."""
+    import asyncio
+
+    from remora.core.errors import Code, RemoraError
+    from remora.core.meanings import describe_change
+    from remora.hub.meanings import Meanings
+    from remora.wire.reports import NoticeBody
+
+    async def notice(alias: str, ssh_config: str | None, mark: str, leads_to: str) -> list[NoticeBody]:
+        try:
+            now = await Meanings(ssh_config, settings.limits).of(alias, settings.host(alias))
+        except RemoraError as error:
+            return [NoticeBody(code=error.code, message=error.message)]
+        if now.mark == mark:
+            return []
+        return [NoticeBody(code=Code.ALIAS_CHANGED, message=describe_change(alias, made=leads_to, now=now.place))]
+
+    links = dict.fromkeys((each.host, each.ssh_config, each.mark, each.leads_to or "") for each in bodies)
+    found = dict(zip(links, await asyncio.gather(*(notice(*link) for link in links)), strict=True))
+    for body in bodies:
+        if all(each.code != Code.ALIAS_CHANGED for each in body.notices):
+            body.notices += found[body.host, body.ssh_config, body.mark, body.leads_to or ""]

@@ -92,9 +92,14 @@ class Forwards:
         self._open[port] = forward
         return forward.body, True
 
-    async def stop(self, port: int | None = None) -> list[ForwardBody]:
-        """Stop the forward to `port`, or all; those that were there. Their clients are let go."""
-        stopped = [self._open.pop(key) for key in list(self._open) if port in (None, key)]
+    async def stop(self, port: int | None = None, local_port: int | None = None) -> list[ForwardBody]:
+        """Stop the forward to `port`, and from `local_port`, or all; gives those. Their clients are let go."""
+        meant = [
+            key
+            for key, forward in self._open.items()
+            if port in (None, key) and local_port in (None, forward.body.local_port)
+        ]
+        stopped = [self._open.pop(key) for key in meant]
         for forward in stopped:
             await forward.stack.aclose()
         return [forward.body for forward in stopped]

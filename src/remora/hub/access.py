@@ -69,7 +69,7 @@ class HubLink:
 
     async def stop_forward(self, port: int) -> None:
         """See :class:`remora.flows.linked.LinkAccess`."""
-        await self._client.forward_stop(self._alias, self._ssh_config, port)
+        await self._client.forward_stop(self._alias, self._ssh_config, self.meaning.mark, port)
 
 
 @asynccontextmanager

@@ -140,9 +140,18 @@ class HubClient:
         """All forwarded ports, whichever way they lead."""
         return await self._ask(control.ListForwards(), control.Forwards)
 
-    async def forward_stop(self, alias: str, ssh_config: str | None, port: int | None = None) -> control.Forwards:
-        """Stop what is at one port of the host, or all of a link; those that were there."""
-        request = control.StopForward(alias=alias, ssh_config=config_name(ssh_config), port=port)
+    async def forward_stop(
+        self,
+        alias: str,
+        ssh_config: str | None,
+        mark: str | None = None,
+        port: int | None = None,
+        *,
+        local_port: int | None = None,
+    ) -> control.Forwards:
+        """Stop what is at one port of the host, or all of a link or of a name; those that were there."""
+        name = config_name(ssh_config)
+        request = control.StopForward(alias=alias, ssh_config=name, mark=mark, port=port, local_port=local_port)
         return await self._ask(request, control.Forwards)
 
     async def hello(self, *, seconds: float | None = None) -> control.Hello:

@@ -13,9 +13,9 @@ class Forwards:
         self._sockets = sockets
         self._links: dict[HeldLink, LinkForwards] = {}
 
-    def of(self, held: HeldLink | None = None) -> list[ForwardBody]:
-        """Those of one link, or all."""
-        return [body for link, forwards in self._links.items() if held in (None, link) for body in forwards.bodies]
+    def of(self, held: HeldLink) -> list[ForwardBody]:
+        """Those of one link."""
+        return self._links[held].bodies if held in self._links else []
 
     async def open(self, held: HeldLink, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
         """The forward to `port`, and whether it is new."""
@@ -23,7 +23,8 @@ class Forwards:
             self._links[held] = LinkForwards(self._sockets, held.link, host=held.name.name.alias)
         return await self._links[held].open(port, local_port)
 
-    async def stop(self, held: HeldLink, port: int | None = None) -> list[ForwardBody]:
-        """Stop the forward to `port`, or all of this link, which is then forgotten; those that were there."""
+    async def stop(self, held: HeldLink, port: int | None = None, local_port: int | None = None) -> list[ForwardBody]:
+        """Stop the forward to `port`, if it begins at `local_port` where that is said, or all of this link, which is
+        then forgotten; those that were there."""
         forwards = self._links.get(held) if port is not None else self._links.pop(held, None)
-        return [] if forwards is None else await forwards.stop(port)
+        return [] if forwards is None else await forwards.stop(port, local_port)

@@ -11,18 +11,18 @@ from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
 from remora.core.egress import EgressRequest
-from remora.core.errors import Code, RemoraError, Stage, Verdict
+from remora.core.errors import RemoraError, Stage, Verdict
 from remora.core.link_faults import link_missing
 from remora.core.links import LinkName, Liveness, ReconnectPolicy
-from remora.core.meanings import MeantName, describe_change
+from remora.core.meanings import MeantName
 from remora.flows.aims import Aim
 from remora.flows.news import News
 from remora.hub.forwards import Forwards
 from remora.hub.held import HeldLink, Link, by_name
+from remora.hub.names import Names
 from remora.hub.places import HubPlaces
 from remora.ports import Clock, Dialogue, LocalSockets
 from remora.wire.control import Connect, Connected, Disconnect, Disconnected
-from remora.wire.reports import NoticeBody
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 T = TypeVar("T")
@@ -53,9 +53,7 @@ class Registry:
         self._maker = maker
         self._places = places
         self._clock = clock
-        self._links: dict[MeantName, HeldLink] = {}
-        self._current: dict[LinkName, str] = {}
-        """The mark with which each name was connected last; links under its other marks are out of date."""
+        self._names = Names()
         self._turns: dict[LinkName, asyncio.Lock] = {}
         self._settling: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         """For each host key: one link at a time finds out whether its machine has a link already."""
@@ -70,12 +68,12 @@ class Registry:
 
     def bodies(self) -> list[LinkBody]:
         """All links, as they are now."""
-        return [self._body(held, self._shown(held)) for held in by_name(set(self._links.values()))]
+        return [self._body(held, self._names.shown(held)) for held in by_name(self._names.held)]
 
     def named(self, name: LinkName) -> list[LinkBody]:
         """The links under one name, for each of its meanings; not live yet while another link may get the name."""
         bodies = []
-        for meant, held in self._links.items():
+        for meant, held in self._names.links.items():
             if meant.name != name or name not in held.link.aliases:
                 continue
             body = self._body(held, meant)
@@ -86,7 +84,7 @@ class Registry:
 
     async def refresh(self, patience: float) -> None:
         """Let live links learn what their hosts do not tell by themselves; whoever takes longer tells the next time."""
-        tasks = [self._keep(asyncio.create_task(held.link.refresh())) for held in set(self._links.values())]
+        tasks = [self._keep(asyncio.create_task(held.link.refresh())) for held in self._names.held]
         if tasks:
             await asyncio.wait(tasks, timeout=patience)
 
@@ -113,7 +111,7 @@ class Registry:
 
     async def unhold(self, meant: MeantName) -> None:
         """One who held the link has left: it ends unless somebody else wants it."""
-        held = self._links.get(meant)
+        held = self._names.links.get(meant)
         if held is not None and held.unhold(meant):
             await asyncio.shield(self._keep(asyncio.create_task(self._release(held, [meant]))))
 
@@ -125,41 +123,56 @@ class Registry:
         self, name: LinkName, mark: str | None, port: int, local_port: int | None
     ) -> tuple[ForwardBody, bool]:
         """See :meth:`Forwards.open`."""
-        opened = await self._forwards.open(self._require(name, mark), port, local_port)
+        held = self._require(name, mark)
+        body, is_new = await self._forwards.open(held, port, local_port)
         self.news.tell()
-        return opened
+        return self._names.placed(held, [body])[0], is_new
 
     async def open_egress(self, name: LinkName, mark: str | None, request: EgressRequest) -> tuple[EgressBody, bool]:
         """See :meth:`remora.flows.egresses.Egresses.open`."""
-        return await self._require(name, mark).link.egresses.open(request)
+        held = self._require(name, mark)
+        body, is_new = await held.link.egresses.open(request)
+        return self._names.placed(held, [body])[0], is_new
 
-    async def stop_forward(self, name: LinkName, port: int | None) -> tuple[list[ForwardBody], list[EgressBody]]:
-        """See :meth:`Forwards.stop`, and the same for what leads the other way; without a link there is none."""
+    async def stop_forward(
+        self, name: LinkName, mark: str | None, port: int | None, local_port: int | None
+    ) -> tuple[list[ForwardBody], list[EgressBody]]:
+        """See :meth:`Forwards.stop`, and the same for what leads the other way; without a link there is none.
+
+        With `port`, and without `mark`, one link is meant: that of now, or else one that the name led to before.
+        """
         forwards: list[ForwardBody] = []
         egresses: list[EgressBody] = []
-        for held in {self._links[meant] for meant in self._meanings(name)}:
-            forwards += await self._forwards.stop(held, port)
-            egresses += await held.link.egresses.stop(port)
+        for held in self._names.of(name, mark):
+            stopped = await self._forwards.stop(held, port, local_port)
+            others = await held.link.egresses.stop(port) if local_port is None else []
+            forwards += self._names.placed(held, stopped)
+            egresses += self._names.placed(held, others)
+            if (stopped or others) and self._names.is_outdated(held) and not self._is_attended(held):
+                self._keep(asyncio.create_task(self._drop(held)))
+            if (stopped or others) and port is not None:
+                break
         self.news.tell()
         return forwards, egresses
 
     def forwards(self) -> tuple[list[ForwardBody], list[EgressBody]]:
         """All forwarded ports, and those that lead the other way."""
-        links = by_name(set(self._links.values()))
-        return self._forwards.of(), [body for held in links for body in held.link.egresses.bodies]
+        links = by_name(self._names.held)
+        forwards = [body for held in links for body in self._names.placed(held, self._forwards.of(held))]
+        return forwards, [body for held in links for body in self._names.placed(held, held.link.egresses.bodies)]
 
     async def close(self) -> None:
         """Stop all links; the servers on the hosts go on."""
         for task in self._work - set(self._dropping.values()):
             task.cancel()
-        await asyncio.gather(*self._work, *map(self._drop, set(self._links.values())), return_exceptions=True)
+        await asyncio.gather(*self._work, *map(self._drop, self._names.held), return_exceptions=True)
 
     async def _connect(self, request: Connect, dialogue: Dialogue) -> Connected:
         meant = request.meant_name
         alias = meant.name.alias
         async with self._turn(meant.name):
             await self._until_gone(meant.name)
-            known = self._links.get(meant)
+            known = self._names.links.get(meant)
             held = known or self._add(meant, request)
             if request.again and (known is not None or request.host.reconnect is ReconnectPolicy.NEVER):
                 self._want(held, meant, request)
@@ -173,7 +186,7 @@ class Registry:
                     self._want(held, meant, request)
                 raise held.failure or error from None
             held = await self._settle(meant, held, request, dialogue)
-            if self._links.get(meant) is not held:
+            if self._names.links.get(meant) is not held:
                 raise link_missing(alias, "was dropped while it was made")
             held.link.set_policy(request.host.reconnect)
             self._want(held, meant, request)
@@ -182,7 +195,7 @@ class Registry:
     async def _disconnect(self, request: Disconnect) -> Disconnected:
         name = LinkName(request.alias, request.ssh_config)
         server = "left"
-        links = {self._links[meant] for meant in self._meanings(name)}
+        links = set(self._names.of(name))
         for held in links:
             if request.stop_server:
                 server = await held.link.stop(stop_server=True, force=request.force)
@@ -205,7 +218,7 @@ class Registry:
 
     async def _until_gone(self, name: LinkName) -> None:
         """Wait while a link ends that had this name, or lets go of it: its door has to be closed first."""
-        for held in {self._links[meant] for meant in self._meanings(name)} & self._dropping.keys():
+        for held in set(self._names.of(name)) & self._dropping.keys():
             await asyncio.shield(self._dropping[held])
         if (closing := self._closing.get(name)) is not None:
             await asyncio.shield(closing)
@@ -213,25 +226,25 @@ class Registry:
 
     def _add(self, meant: MeantName, request: Connect) -> HeldLink:
         held = HeldLink(meant, self._maker.make(request, self._door(meant)), request.meaning)
-        self._links[meant] = held
+        self._names.links[meant] = held
         self.idle_since = None
         held.begin(changed=lambda: self._changed(held), ended=lambda failure: self._ended(held, failure))
         return held
 
     def _door(self, meant: MeantName) -> str:
         """Where the door of a name is: elsewhere than that of a link that it led to before, and that is there yet."""
-        taken = any(meant.name in held.link.aliases for held in self._links.values())
+        taken = any(meant.name in held.link.aliases for held in self._names.links.values())
         return str(self._places.door(meant.name, meant.mark if taken else None))
 
     def _want(self, held: HeldLink, meant: MeantName, request: Connect) -> None:
         """Somebody wants it, under what the name means now; links that it led to before are left to who holds them."""
         held.want(meant, hold=request.hold)
         if request.again:
-            self._current.setdefault(meant.name, meant.mark)
+            self._names.current.setdefault(meant.name, meant.mark)
         else:
-            self._current[meant.name] = meant.mark
-        for other in {self._links[each] for each in self._meanings(meant.name)} - {held}:
-            if self._is_outdated(other) and not self._is_attended(other):
+            self._names.current[meant.name] = meant.mark
+        for other in set(self._names.of(meant.name)) - {held}:
+            if self._names.is_outdated(other) and not self._is_attended(other):
                 self._keep(asyncio.create_task(self._drop(other)))
         self.news.tell()
 
@@ -263,7 +276,7 @@ class Registry:
     def _twin(self, held: HeldLink, tried: set[HeldLink]) -> HeldLink | None:
         """A settled link to the machine of `held`; not one that ends, nor one that was `tried` and does not come up."""
         mine = held.link.identity
-        for other in by_name(set(self._links.values()) - {held} - tried - self._dropping.keys()):
+        for other in by_name(self._names.held - {held} - tried - self._dropping.keys()):
             theirs = other.link.identity
             if not other.settled or other.manner != held.manner:
                 continue
@@ -277,9 +290,9 @@ class Registry:
     async def _give_name(self, meant: MeantName, held: HeldLink, twin: HeldLink, request: Connect) -> None:
         """End `held`; its name leads to `twin` from now on."""
         twin.names[meant] = request.meaning
-        self._links[meant] = twin
+        self._names.links[meant] = twin
         await self._drop(held)
-        if self._links.get(meant) is not twin:
+        if self._names.links.get(meant) is not twin:
             return
         try:
             await twin.link.add_alias(meant.name, self._maker.aim(request), self._door(meant))
@@ -307,11 +320,11 @@ class Registry:
 
     def _forget(self, held: HeldLink, meant: MeantName) -> None:
         held.forget(meant)
-        if self._links.get(meant) is held:
-            del self._links[meant]
-        if not self._meanings(meant.name):
-            self._current.pop(meant.name, None)
-        if not self._links:
+        if self._names.links.get(meant) is held:
+            del self._names.links[meant]
+        if not self._names.meanings(meant.name):
+            self._names.current.pop(meant.name, None)
+        if not self._names.links:
             self.idle_since = self._clock.monotonic()
         self.news.tell()
 
@@ -323,7 +336,7 @@ class Registry:
             why = "" if body.error is None else f" [{body.error.code}] {body.error.message}"
             _log.info("%s: %s%s", held.name.name.alias, body.liveness, why)
         was_attended, held.attended = held.attended, self._is_attended(held)
-        if was_attended and not held.attended and self._is_outdated(held):
+        if was_attended and not held.attended and self._names.is_outdated(held):
             self._keep(asyncio.create_task(self._drop(held)))
         self.news.tell()
 
@@ -331,43 +344,24 @@ class Registry:
         """A link ended by itself, which is a fault of ours when it says why."""
         if failure is not None:
             _log.error("%s: the link failed", held.name.name.alias, exc_info=failure)
-        if any(other is held for other in self._links.values()):
+        if any(other is held for other in self._names.links.values()):
             self._keep(asyncio.create_task(self._drop(held)))
 
     def _body(self, held: HeldLink, meant: MeantName) -> LinkBody:
         body = held.link.body(meant.name)
-        names = self._current_names(held) or held.names
+        names = self._names.current_names(held) or held.names
         body.aliases = list(dict.fromkeys(each.name.alias for each in names))
         body.leads_to, body.mark = held.names[meant].place, meant.mark
-        body.forwards = self._forwards.of(held)
-        if not self._current_names(held):
-            now = held.names[meant].place
-            for other in self._meanings(meant.name):
-                if other.mark == self._current[meant.name]:
-                    now = self._links[other].names[other].place
-            said = describe_change(meant.name.alias, made=held.names[meant].place, now=now)
-            body.notices = [*body.notices, NoticeBody(code=Code.ALIAS_CHANGED, message=f"{said} {_LEFT}")]
+        body.forwards = self._names.placed(held, self._forwards.of(held))
+        body.egresses = self._names.placed(held, body.egresses)
+        body.notices = [*body.notices, *self._names.notices(held, meant)]
         return body
 
     def _require(self, name: LinkName, mark: str | None) -> HeldLink:
-        held = self._links.get(MeantName(name, mark or self._current.get(name, "")))
+        held = self._names.find(name, mark)
         if held is None:
             raise link_missing(name.alias)
         return held
-
-    def _meanings(self, name: LinkName) -> list[MeantName]:
-        return [meant for meant in self._links if meant.name == name]
-
-    def _current_names(self, held: HeldLink) -> list[MeantName]:
-        return [meant for meant in held.names if self._current.get(meant.name, meant.mark) == meant.mark]
-
-    def _shown(self, held: HeldLink) -> MeantName:
-        """The name under which it is listed."""
-        ready = (meant for meant in self._current_names(held) if meant.name in held.link.aliases)
-        return next(ready, held.name)
-
-    def _is_outdated(self, held: HeldLink) -> bool:
-        return not self._current_names(held)
 
     def _is_attended(self, held: HeldLink) -> bool:
         """Whether anybody holds it: a client, who wants it while they are there, or ports that lead through it."""
@@ -392,9 +386,6 @@ class Registry:
         failure = None if task.cancelled() else task.exception()
         if failure is not None and not isinstance(failure, RemoraError):
             _log.error("a request failed", exc_info=failure)
-
-
-_LEFT: Final = "It is left to who uses it, and ends with the last of them."
 
 
 def _is_worth_keeping(error: RemoraError, *, again: bool) -> bool:

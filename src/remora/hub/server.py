@@ -182,7 +182,7 @@ class HubServer:
                 return control.Forwards(forwards=[], egresses=[egress], changed=changed)
             case control.StopForward():
                 name = LinkName(request.alias, request.ssh_config)
-                forwards, egresses = await registry.stop_forward(name, request.port)
+                forwards, egresses = await registry.stop_forward(name, request.mark, request.port, request.local_port)
                 return control.Forwards(forwards=forwards, egresses=egresses, changed=bool(forwards or egresses))
             case control.ListForwards():
                 forwards, egresses = registry.forwards()

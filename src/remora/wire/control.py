@@ -125,11 +125,17 @@ class OpenForward(msgspec.Struct, kw_only=True, tag="forward-open"):
 
 
 class StopForward(msgspec.Struct, kw_only=True, tag="forward-stop"):
-    """Have no such port any more, whichever way it leads; without `port` none of this link."""
+    """Have no such port any more, whichever way it leads; without `port` none of this name.
+
+    With `mark` that of one link. Without, where the name led elsewhere before, one with `port` is meant: that of now,
+    else of before. `local_port` is where a forward begins here.
+    """
 
     alias: str
     ssh_config: str | None
+    mark: str | None = None
     port: int | None = None
+    local_port: int | None = None
 
 
 class OpenEgress(msgspec.Struct, kw_only=True, tag="egress-open"):

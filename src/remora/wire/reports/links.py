@@ -18,12 +18,21 @@ class ActiveThread(msgspec.Struct, kw_only=True):
 
 
 class ForwardBody(msgspec.Struct, kw_only=True):
-    """A port of the host that is reached through a port of this machine."""
+    """A port of the host that is reached through a port of this machine.
+
+    `ssh_config`, `leads_to` and `mark` are those of its link. `notices` say where its name means another place by now
+    (``alias-changed``), or another machine answers there (``host-changed``). They are told in listings, and when it is
+    stopped.
+    """
 
     host: str
     remote_port: int
     local_port: int
     clients: int = 0
+    ssh_config: str | None = None
+    leads_to: str | None = None
+    mark: str = ""
+    notices: list[NoticeBody] = []
 
 
 class EgressBody(msgspec.Struct, kw_only=True):
@@ -31,7 +40,8 @@ class EgressBody(msgspec.Struct, kw_only=True):
 
     `shape` is ``proxy`` (HTTP) or ``direct``: then all bytes go to the one destination. `port` is `None` while nobody
     listens there, and differs from `wanted` where that one was taken. `url` has the password, and is told to whoever
-    opens it only. `refused` counts clients that got no further, `trouble` says why the last one did not.
+    opens it only. `refused` counts clients that got no further, `trouble` says why the last one did not. What follows
+    `error` is as in :class:`ForwardBody`.
     """
 
     host: str
@@ -46,6 +56,10 @@ class EgressBody(msgspec.Struct, kw_only=True):
     refused: int = 0
     trouble: str | None = None
     error: ErrorBody | None = None
+    ssh_config: str | None = None
+    leads_to: str | None = None
+    mark: str = ""
+    notices: list[NoticeBody] = []
 
 
 class LinkBody(msgspec.Struct, kw_only=True):
