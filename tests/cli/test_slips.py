@@ -39,6 +39,79 @@ def test_an_empty_value_is_a_slip_and_not_a_default(words: list[str], named: str
     assert f"Empty value for {named}." in done.stderr.decode()
 
 
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        (
+            ["run", "box", "hi", "--sandbox", "x"],
+            "'x' for --sandbox; use read-only, workspace-write or danger-full-access.",
+        ),
+        (["run", "box", "hi", "-a", "x"], "'x' for --approval-policy; use untrusted, on-request, on-failure or never."),
+        (["run", "box", "hi", "--on-approval", "x"], "'x' for --on-approval; use ask, fail, decline or cancel."),
+        (["tui", "box", "-s", "x"], "'x' for --sandbox; use read-only, workspace-write or danger-full-access."),
+        (["tui", "box", "-a", "untrusted"], "'untrusted' for --approval-policy; use on-request or never."),
+        (["provision", "box", "--codex", "latest", "--source", "x"], "'x' for --source; use wheel, npm or file."),
+        (["provision", "x.toml", "--emit", "x"], "'x' for --emit; use ansible or cloud-init."),
+        (["provision", "x.toml", "--jobs", "1_0"], "'1_0' for --jobs; use a whole number from 1 to 10000."),
+        (["provision", "x.toml", "--jobs", "0"], "'0' for --jobs; use a whole number from 1 to 10000."),
+        (
+            ["forward", "box", "5", "--local-port", "65536"],
+            "'65536' for --local-port; use a port number from 0 to 65535.",
+        ),
+        (
+            ["forward", "--egress", "box", "a.example", "--port", "x"],
+            "'x' for --port; use a port number from 1 to 65535.",
+        ),
+        (["forward", "box", "99999"], "'99999' for PORT; use one port number from 1 to 65535."),
+        (["forward", "box", "٣"], "'٣' for PORT; use one port number from 1 to 65535."),
+        (["forward", "stop", "box", "abc"], "'abc' for PORT; use one port number from 1 to 65535."),
+        (["forward", "stop", "box", "1_0"], "'1_0' for PORT; use one port number from 1 to 65535."),
+        (["login", "box", "--expires", "20270131"], "'20270131' for --expires; use a day, as year, month and day."),
+        (["wait", "box", "--for", "x"], "'x' for --for; use provisioned, ready, live, idle."),
+    ],
+)
+def test_a_wrong_value_is_refused_in_one_sentence_with_an_example(words: list[str], refusal: str) -> None:
+    done = remora(*words, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"], error["stage"]) == (ExitCode.USAGE, "usage", "usage")
+    assert error["message"] == f"Invalid value {refusal}"
+    assert error["next"].startswith(("For example: ", "Name it: remora forward "))
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["run", "box", "hi \udcff"], "PROMPT"),
+        (["run", "box:x\udcff", "hi"], "ALIAS[:DIR]"),
+        (["run", "box", "hi", "--model", "x\udcff"], "--model"),
+        (["run", "box", "hi", "--codex", "x\udcff"], "--codex"),
+        (["bridge", "box:x\udcff"], "ALIAS[:DIR]"),
+        (["score", "box:x", "--test", "x\udcff"], "--test"),
+        (["threads", "interrupt", "box/x\udcff"], "ALIAS/THREAD"),
+        (["provision", "x.toml", "--set", "a=\udcff"], "--set"),
+    ],
+)
+def test_an_argument_that_is_not_utf_8_is_refused(words: list[str], named: str) -> None:
+    done = remora(*words, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert (done.returncode, error["code"]) == (ExitCode.USAGE, "usage")
+    assert error["message"].startswith(f"The value of {named} is not UTF-8: ")
+    assert "\\xff" in error["message"]
+
+
+def test_a_file_of_this_machine_may_have_any_name(tmp_path: Path) -> None:
+    config = tmp_path / "caf\udce9"
+    config.write_text("Host box\n")
+    assert b"box" in remora("hosts", "--ssh-config", str(config)).stdout
+
+
+def test_words_too_many_are_told_as_what_they_are() -> None:
+    done = remora("run", "box", "fix", "the", "test")
+    assert done.returncode == ExitCode.USAGE
+    assert b"Too many arguments: the test is not expected." in done.stderr
+    assert b"Put words that belong together in quotes" in done.stderr
+
+
 @pytest.mark.parametrize("place", ["box:", "box/", "box: ", "box/\t"])
 @pytest.mark.parametrize("command", ["run", "tui", "score", "bridge"])
 def test_a_place_that_ends_in_its_separator_is_a_slip(command: str, place: str) -> None:

@@ -229,8 +229,14 @@ def test_the_simple_case_is_codex_and_its_visibility_alone() -> None:
         ({"version": "latest", "source": "file", "file": None}, "--source"),
         ({"version": "latest", "source": "pip", "file": None}, "--source"),
         ({"version": "latest", "source": "npm", "file": "/f"}, "--file"),
-        ({"version": "latest", "source": "command", "file": None}, "'command' is no value of --source"),
-        ({"version": "latest", "source": "none", "file": None}, "'none' is no value of --source"),
+        (
+            {"version": "latest", "source": "command", "file": None},
+            "Invalid value 'command' for --source; use wheel, npm or file",
+        ),
+        (
+            {"version": "latest", "source": "none", "file": None},
+            "Invalid value 'none' for --source; use wheel, npm or file",
+        ),
     ],
 )
 def test_options_that_do_not_go_together_are_named(options: dict[str, Any], named: str) -> None:

@@ -4,7 +4,6 @@ Use it as ``typer.Argument(autocompletion=complete_alias)``.
 """
 
 import os
-from collections.abc import Callable, Iterable
 
 import typer
 
@@ -21,12 +20,6 @@ def complete_alias(ctx: typer.Context, incomplete: str) -> list[str]:
     except RemoraError:
         return []
     return [row.alias for row in report.hosts if row.alias.startswith(incomplete)]
-
-
-def complete_from(words: Iterable[str]) -> Callable[[str], list[str]]:
-    """Completes one of `words`; never the name of a file."""
-    known = list(words)
-    return lambda incomplete: [word for word in known if word.startswith(incomplete)]
 
 
 def complete_awaited(incomplete: str) -> list[str]:

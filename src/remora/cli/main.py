@@ -2,6 +2,7 @@
 
 import gc
 import os
+import re
 import signal
 import sys
 import threading
@@ -18,10 +19,12 @@ from remora.cli.options import Options, peek
 from remora.cli.output import show_error
 from remora.cli.signals import SIGNALS
 from remora.cli.streams import LostOutput, lead_nowhere, prepare_streams
+from remora.cli.values import shown
 from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsageProblem, own_failure
 
 _COLLECT_AFTER: Final = 50_000
 """Objects made before the first look for garbage: loading modules makes none, and is looked through a hundred times."""
+_EXTRA: Final = re.compile(r"Got unexpected extra arguments?(?:\(s\))? \((.*)\)\.?", re.DOTALL)
 _LAST_WAIT: Final = 0.5
 """Seconds that a thread gets to end when the command is done."""
 
@@ -53,8 +56,7 @@ def _run(words: list[str], options: Options) -> int:
     except (RemoraError, BrokenPipeError, LostOutput):
         raise
     except typer.TyperException as error:
-        message = error.format_message()
-        raise UsageProblem(Code.USAGE, message, next_step="See what is accepted with --help.") from None
+        raise _misused(error) from None
     except (KeyboardInterrupt, typer.Abort, EOFError):
         raise Interrupted(Code.INTERRUPTED, "Interrupted.", next_step="Run the command again.") from None
     except Exception as error:
@@ -72,6 +74,20 @@ def _invoke(words: list[str]) -> int:
     except typer.Exit as leave:
         return leave.exit_code
     return code
+
+
+def _misused(error: typer.TyperException) -> UsageProblem:
+    """What the line cannot be read as."""
+    message = shown(error.format_message().strip(), most=500)
+    extra = _EXTRA.fullmatch(message)
+    if extra is not None:
+        return UsageProblem(
+            Code.USAGE,
+            f"Too many arguments: {extra[1]} is not expected.",
+            next_step="Put words that belong together in quotes, and see what is accepted with --help.",
+        )
+    end = "" if message.endswith((".", "?", ")")) else "."
+    return UsageProblem(Code.USAGE, f"{message}{end}", next_step="See what is accepted with --help.")
 
 
 def _internal(error: Exception, options: Options) -> RemoraError:

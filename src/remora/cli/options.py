@@ -5,7 +5,6 @@ They may stand before the command's name or after it; what is said later wins, `
 
 import functools
 import inspect
-import math
 import os
 import re
 import sys
@@ -16,13 +15,13 @@ from typing import Annotated, Any, Final, ParamSpec, TypeVar, cast
 
 import typer
 
+from remora.cli.values import is_text, local_path, seconds, shown
 from remora.core.errors import Code, UsageProblem
 from remora.core.settings import Settings
 
 SSH_CONFIG_VARIABLE: Final = "REMORA_SSH_CONFIG"
 
 _META_KEY: Final = "remora.options"
-_LONGEST: Final = 366 * 24 * 3600
 _CONTEXT: Final = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -75,7 +74,7 @@ def common_options(function: Callable[_P, _R]) -> Callable[..., _R]:
 
     @functools.wraps(function)
     def command(context: typer.Context, **values: Any) -> _R:
-        _refuse_empty(context, values)
+        _check(context, values)
         given = {name: values.pop(name) for name in names}
         context.meta[_META_KEY] = options = _merge(current_options(context), **given)
         if wants_context:
@@ -93,21 +92,6 @@ def current_options(context: typer.Context) -> Options:
     """What was said so far, up to the command that `context` belongs to."""
     known = context.meta.get(_META_KEY)
     return known if isinstance(known, Options) else Options(ssh_config=os.environ.get(SSH_CONFIG_VARIABLE) or None)
-
-
-def read_seconds(text: str) -> float:
-    """A time limit as typed. Raises :class:`UsageProblem` for what no clock could keep: nothing, less, for ever."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if 0 < seconds <= _LONGEST:
-        return seconds
-    raise UsageProblem(
-        Code.USAGE,
-        f"{text!r} is no time limit: it is a number of seconds, above 0 and up to {_LONGEST} (a year).",
-        next_step="Leave it out where there is to be no limit.",
-    )
 
 
 def read_codex_path(text: str) -> str:
@@ -135,20 +119,31 @@ def peek(arguments: Sequence[str]) -> Options:
     return Options(json="--json" in words, verbosity=int(verbose))
 
 
-def _refuse_empty(context: typer.Context, values: Mapping[str, Any]) -> None:
-    """Raises :class:`UsageProblem` for an option or a single argument whose value is empty or white space.
+def _check(context: typer.Context, values: Mapping[str, Any]) -> None:
+    """Raises :class:`UsageProblem` for an empty value, and for one whose bytes are not UTF-8.
 
-    Such a value is a variable that was not set: to take it for "not given" would do something else than was asked.
+    An empty one is a variable that was not set: to take it for "not given" would do something else than was asked.
     Arguments of which there may be many are read, or passed on, one by one elsewhere.
     """
     for parameter in context.command.params:
         is_option = parameter.param_type_name == "option"
         found = values.get(parameter.name or "")
         given = [found] if isinstance(found, str) else list(found or ()) if is_option and parameter.multiple else []
-        if any(isinstance(value, str) and not value.strip() for value in given):
-            name = parameter.opts[0] if is_option else _bare(parameter.metavar or parameter.human_readable_name)
-            advice = f"Give a value, or leave {name} out." if is_option and not parameter.required else "Give a value."
-            raise UsageProblem(Code.USAGE, f"Empty value for {name}.", next_step=advice)
+        name = parameter.opts[0] if is_option else _bare(parameter.metavar or parameter.human_readable_name)
+        for value in given:
+            if isinstance(value, str) and not value.strip():
+                advice = (
+                    f"Give a value, or leave {name} out." if is_option and not parameter.required else "Give a value."
+                )
+                raise UsageProblem(Code.USAGE, f"Empty value for {name}.", next_step=advice)
+            if isinstance(value, str) and not is_text(value) and not _is_local_path(parameter):
+                raise UsageProblem(
+                    Code.USAGE, f"The value of {name} is not UTF-8: '{shown(value)}'.", next_step="Write it in UTF-8."
+                )
+
+
+def _is_local_path(parameter: Any) -> bool:
+    return getattr(parameter.type, "func", None) is local_path
 
 
 def _bare(metavar: str) -> str:
@@ -170,13 +165,19 @@ def _declared(
     json: Annotated[bool, typer.Option("--json", help="Write JSON documents to standard output.")] = False,
     ssh_config: Annotated[
         str | None,
-        typer.Option(metavar="FILE", help=f"SSH config instead of ~/.ssh/config, as ssh -F. [{SSH_CONFIG_VARIABLE}]"),
+        typer.Option(
+            metavar="FILE",
+            parser=local_path,
+            help=f"SSH config instead of ~/.ssh/config, as ssh -F. [{SSH_CONFIG_VARIABLE}]",
+        ),
     ] = None,
-    config: Annotated[str | None, typer.Option(metavar="FILE", help="remora's own settings file.")] = None,
+    config: Annotated[
+        str | None, typer.Option(metavar="FILE", parser=local_path, help="remora's own settings file.")
+    ] = None,
     no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; exit 11 where a person is needed.")] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="S", parser=read_seconds, help="Seconds for the whole command; then exit 14."),
+        typer.Option(metavar="S", parser=seconds("--timeout"), help="Seconds for the whole command; then exit 14."),
     ] = None,
     verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Tell more.", show_default=False)] = 0,
     quiet: Annotated[int, typer.Option("--quiet", "-q", count=True, help="Tell less.", show_default=False)] = 0,

@@ -59,7 +59,7 @@ def read_folder(word: str, *, command: str) -> Address:
 
 
 def read_prompt(typed: str | None, address: Address) -> str:
-    """The prompt from the command line, or all of standard input for ``-``; what is not UTF-8 stands as ``\\xNN``.
+    """The prompt from the command line, or all of standard input for ``-``, where what is not UTF-8 is ``\\xNN``.
 
     Raises :class:`UsageProblem` when there is none, and when it is a path: ``remora run devbox ~/proj`` means a folder.
     """
@@ -79,7 +79,7 @@ def read_prompt(typed: str | None, address: Address) -> str:
             f"The prompt is nothing but a path: {shown}.",
             next_step=f"Say in words what to do.{folder} To send it as it is, pipe it to: remora run {address.alias} -",
         )
-    return _filled(decode(os.fsencode(typed)))
+    return _filled(typed)
 
 
 def named_thread(option: str | None, address: Address) -> str | None:

@@ -10,9 +10,12 @@ _Name = TypeVar("_Name", bound=StrEnum)
 
 
 def choose(names: Iterable[_Name], value: str, *, what: str) -> _Name:
-    """The one of `names` called `value`. Raises :class:`UsageProblem` that says of `what` it is no value."""
+    """The one of `names` called `value`. Raises :class:`UsageProblem` that names `what` it was to be."""
     known = tuple(names)
     for name in known:
         if name == value:
             return name
-    raise UsageProblem(Code.USAGE, f"{value!r} is no value of {what}.", next_step=f"Use one of: {', '.join(known)}")
+    accepted = " or ".join([", ".join(known[:-1]), *known[-1:]])
+    raise UsageProblem(
+        Code.USAGE, f"Invalid value {value!r} for {what}; use {accepted}.", next_step=f"For example: {known[0]}"
+    )

@@ -9,10 +9,13 @@ from remora.cli.options import Options, common_options
 from remora.cli.output import fitted, tell, write_document, write_listing
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
+from remora.cli.values import port as port_of
+from remora.cli.values import read_port, shown
 from remora.core.errors import Code, UsageProblem
+from remora.core.text import neutralise
 
 if TYPE_CHECKING:
-    from remora.wire.reports.links import ForwardBody, ForwardReport
+    from remora.wire.reports.links import EgressBody, ForwardBody, ForwardReport
 
 app = make_app(default="open")
 
@@ -56,7 +59,11 @@ def open_(
     ] = None,
     local_port: Annotated[
         int | None,
-        typer.Option(metavar="N", help="The port here; the usual is the same number, or any when that is in use."),
+        typer.Option(
+            metavar="N",
+            parser=port_of("--local-port", least=0),
+            help="The port here, 0 for any; the default is the same number, or any when that is in use.",
+        ),
     ] = None,
     egress: Annotated[
         bool, typer.Option("--egress", help="The other way: let the host reach DESTINATION (HOST or HOST:PORT).")
@@ -65,7 +72,10 @@ def open_(
         str | None, typer.Option(metavar="HOST:PORT", help="With --egress: no proxy, the port is this destination.")
     ] = None,
     port: Annotated[
-        int | None, typer.Option(metavar="N", help="With --egress: the port on the host; the usual is any.")
+        int | None,
+        typer.Option(
+            metavar="N", parser=port_of("--port"), help="With --egress: the port on the host; the default is any."
+        ),
     ] = None,
     no_password: Annotated[
         bool, typer.Option("--no-password", help="With --egress: every account of the host may use the proxy.")
@@ -124,26 +134,40 @@ def list_(options: Options) -> int:
 def stop(
     options: Options,
     alias: _Alias,
-    port: Annotated[int | None, typer.Argument(metavar="[PORT]", help="The host's port; without it, all.")] = None,
+    words: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[PORT | LOCAL:PORT]", help="The host's port, and where it begins here; without it, all ports."
+        ),
+    ] = None,
 ) -> int:
-    """Stop forwarding a port of a host, or all its ports."""
+    """Stop forwarding a port of a host, or all its ports.
+
+    Where the alias led to another machine before, and ports of both are forwarded, the one that ends is that of now.
+    LOCAL:PORT names the one of before.
+    """
     from remora import api
     from remora.cli.prompting import read_aliases
 
+    alias, given = _apart(alias, [] if words is None else [words])
     (name,) = read_aliases([alias], command="forward stop")
-    work = api.stop_forward(name, port, ssh_config=options.ssh_config, settings=options.settings)
+    local_port, port = _read_ports(given, "stop") if given else (None, None)
+    work = api.stop_forward(name, port, local_port=local_port, ssh_config=options.ssh_config, settings=options.settings)
     report = run_async(work, options)
     if options.json:
         write_document(report)
     elif options.verbosity >= 0:
-        ports = [body.remote_port for body in report.forwards]
-        ports += [body.port or body.wanted for body in report.egresses]
-        stopped = " and ".join(filter(None, [", ".join(map(str, ports[:-1])), *map(str, ports[-1:])]))
-        words = {0: "no such port was", 1: f"port {stopped} is no longer"}.get(
-            len(ports), f"ports {stopped} are no longer"
-        )
-        tell(f"remora: {name}: {words} forwarded.")
+        _show_stopped(name, report)
     return 0
+
+
+def _show_stopped(name: str, report: "ForwardReport") -> None:
+    stopped: list[tuple[int, ForwardBody | EgressBody]] = [(body.remote_port, body) for body in report.forwards]
+    stopped += [(body.port or body.wanted, body) for body in report.egresses]
+    ports = [str(port) + f" of {neutralise(body.leads_to or '')}" * bool(body.notices) for port, body in stopped]
+    named = " and ".join(filter(None, [", ".join(ports[:-1]), *ports[-1:]]))
+    words = {0: "no such port was", 1: f"port {named} is no longer"}.get(len(ports), f"ports {named} are no longer")
+    tell(f"remora: {name}: {words} forwarded.")
 
 
 def _show(report: "ForwardReport", options: Options) -> None:
@@ -152,7 +176,9 @@ def _show(report: "ForwardReport", options: Options) -> None:
     if options.json:
         write_document(report)
     elif report.forwards or report.egresses:
-        write_listing([*map(_line, report.forwards), *map(egress_line, report.egresses)])
+        lines = [line for body in report.forwards for line in _lines(body)]
+        lines += [line for body in report.egresses for line in (egress_line(body), *_notices(body))]
+        write_listing(lines)
 
 
 def _advise(report: "ForwardReport") -> None:
@@ -164,32 +190,38 @@ def _advise(report: "ForwardReport") -> None:
                 tell(row)
 
 
-def _line(body: "ForwardBody") -> str:
+def _lines(body: "ForwardBody") -> list[str]:
     users = f"  ({body.clients} connected)" if body.clients else ""
-    return f"localhost:{body.local_port}  ->  {body.host} port {body.remote_port}{users}"
+    where = f"localhost:{body.local_port}  ->  {body.host} port {body.remote_port}"
+    return [f"{where}{users}", *_notices(body)]
+
+
+def _notices(body: "ForwardBody | EgressBody") -> list[str]:
+    return [f"  ! {neutralise(notice.message, one_line=True)}" for notice in body.notices]
 
 
 def _apart(alias: str, words: list[str]) -> tuple[str, list[str]]:
     """``devbox:5173`` is the port 5173 of devbox."""
     name, colon, port = alias.partition(":")
-    return (name, [port]) if colon and not words and _is_number(port) else (alias, words)
+    return (name, [port]) if colon and not words and port.isascii() and port.isdigit() else (alias, words)
 
 
-def _read_ports(words: list[str]) -> tuple[int | None, int]:
+def _read_ports(words: list[str], command: str = "") -> tuple[int | None, int]:
     """The port here, if it is said, and the port there: ``5173``, or ``15173:5173`` as ``ssh -L`` orders them."""
     parts = words[0].split(":") if len(words) == 1 else []
-    if len(parts) in (1, 2) and all(map(_is_number, parts)):
-        return (int(parts[0]) if len(parts) == 2 else None), int(parts[-1])
+    here, there = (read_port(parts[0], least=0), parts[1:]) if len(parts) == 2 else (None, parts)
+    port = read_port(there[0]) if len(there) == 1 else None
+    if port is not None and len(parts) == 1 + (here is not None):
+        return here, port
+    way = f"remora forward {command}".rstrip()
+    next_step = f"Name it: {way} ALIAS 5173, or with the port here: {way} ALIAS 15173:5173."
+    if not command:
+        next_step += " The other way goes: remora forward --egress ALIAS NAME"
     raise UsageProblem(
         Code.USAGE,
-        "A forward leads to one port of the host, which is a number.",
-        next_step="Name it: remora forward ALIAS 5173, or, from another one here: remora forward ALIAS 15173:5173. "
-        "The other way goes: remora forward --egress ALIAS NAME",
+        f"Invalid value '{shown(' '.join(words))}' for PORT; use one port number from 1 to 65535.",
+        next_step=next_step,
     )
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit()
 
 
 def _misplaced(option: str, why: str) -> UsageProblem:

@@ -1,6 +1,7 @@
 """The command `remora login`."""
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import date
+from typing import Annotated
 
 import typer
 
@@ -8,10 +9,8 @@ from remora.cli.completion import complete_alias
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
+from remora.cli.values import day
 from remora.core.errors import Code, UsageProblem
-
-if TYPE_CHECKING:
-    from datetime import date
 
 app = make_app()
 
@@ -41,7 +40,10 @@ def login(
         bool, typer.Option("--status", help="Only ask whether the login is good, by a real request.")
     ] = False,
     expires: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM-DD", help="The day on which the secret ends, to be warned of.")
+        date | None,
+        typer.Option(
+            metavar="YYYY-MM-DD", parser=day("--expires"), help="The day on which the secret ends, to be warned of."
+        ),
     ] = None,
 ) -> int:
     """Sign codex in on a host.
@@ -83,21 +85,5 @@ def login(
             "and --status.",
         )
     (name,) = read_aliases([alias], command="login")
-    day, how = _read_day(expires), chosen[0].with_piped(options)
-    return run_async(login_and_show(name, how, options, expires=day), options)
-
-
-def _read_day(text: str | None) -> "date | None":
-    from datetime import date
-
-    try:
-        day = date.fromisoformat(text) if text is not None else None
-    except ValueError:
-        raise UsageProblem(
-            Code.USAGE, f"{text!r} is no day.", next_step="Write it as in: --expires 2027-01-31"
-        ) from None
-    if day is not None and day < date.today():  # noqa: DTZ011 - by this machine's calendar, as the person wrote it
-        raise UsageProblem(
-            Code.USAGE, f"{day} is over, and a secret that ends then is no use.", next_step="Get a new one."
-        )
-    return day
+    how = chosen[0].with_piped(options)
+    return run_async(login_and_show(name, how, options, expires=expires), options)

@@ -8,6 +8,7 @@ from remora.cli.completion import complete_alias
 from remora.cli.options import Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
+from remora.cli.values import count, local_path, one_of
 from remora.core.errors import Code, ExitCode, UsageProblem
 
 if TYPE_CHECKING:
@@ -37,10 +38,16 @@ def provision(
         str | None, typer.Option(metavar="VERSION", help="Install this codex on ALIAS..., or latest: no manifest.")
     ] = None,
     source: Annotated[
-        str | None, typer.Option(metavar="wheel|npm|file", help="Where --codex is fetched from. [wheel]")
+        str | None,
+        typer.Option(
+            metavar="wheel|npm|file",
+            help="Where --codex is fetched from. [wheel]",
+            **one_of("--source", "wheel", "npm", "file"),
+        ),
     ] = None,
     file: Annotated[
-        str | None, typer.Option(metavar="F", help="The archive or program on this machine for --codex.")
+        str | None,
+        typer.Option(metavar="F", parser=local_path, help="The archive or program on this machine for --codex."),
     ] = None,
     allow_shell_edit: Annotated[
         bool,
@@ -50,17 +57,25 @@ def provision(
         bool, typer.Option("--dry-run", help="Show every step and what it would send; change nothing.")
     ] = False,
     jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", metavar="N", min=1, help="So many hosts side by side. [16]")
+        int | None,
+        typer.Option("--jobs", "-j", metavar="N", parser=count("--jobs"), help="So many hosts side by side. [16]"),
     ] = None,
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast/--keep-going", help="Begin no further host after one has failed.")
     ] = False,
     emit: Annotated[
         str | None,
-        typer.Option(metavar="ansible|cloud-init", help="Contact nobody: write what lets another engine do the same."),
+        typer.Option(
+            metavar="ansible|cloud-init",
+            help="Contact nobody: write what lets another engine do the same.",
+            **one_of("--emit", "ansible", "cloud-init"),
+        ),
     ] = None,
     output: Annotated[
-        str | None, typer.Option("--output", "-o", metavar="DIR", help="Where --emit writes. [provision-ENGINE]")
+        str | None,
+        typer.Option(
+            "--output", "-o", metavar="DIR", parser=local_path, help="Where --emit writes. [provision-ENGINE]"
+        ),
     ] = None,
     platform: Annotated[
         list[str] | None,

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from remora.cli.completion import complete_alias, complete_from
+from remora.cli.completion import complete_alias
 from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
+from remora.cli.values import local_path, one_of
 
 app = make_app()
 
@@ -39,7 +40,7 @@ def run(
             "-s",
             metavar="MODE",
             help="Sandbox mode: read-only, workspace-write or danger-full-access.",
-            autocompletion=complete_from(("read-only", "workspace-write", "danger-full-access")),
+            **one_of("--sandbox", "read-only", "workspace-write", "danger-full-access"),
         ),
     ] = None,
     approval_policy: Annotated[
@@ -49,11 +50,12 @@ def run(
             "-a",
             metavar="POLICY",
             help="When the agent asks: untrusted, on-request, on-failure or never.",
-            autocompletion=complete_from(("untrusted", "on-request", "on-failure", "never")),
+            **one_of("--approval-policy", "untrusted", "on-request", "on-failure", "never"),
         ),
     ] = None,
     image: Annotated[
-        list[str] | None, typer.Option("--image", "-i", metavar="FILE", help="Attach an image; may be repeated.")
+        list[str] | None,
+        typer.Option("--image", "-i", metavar="FILE", parser=local_path, help="Attach an image; may be repeated."),
     ] = None,
     on_approval: Annotated[
         str | None,
@@ -61,7 +63,7 @@ def run(
             metavar="WAY",
             help="What happens when the agent asks: ask (the default on a terminal), fail (the default elsewhere: "
             "decline, exit 11), decline (and go on), cancel (stop the turn). Nothing here grants.",
-            autocompletion=complete_from(("ask", "fail", "decline", "cancel")),
+            **one_of("--on-approval", "ask", "fail", "decline", "cancel"),
         ),
     ] = None,
     trust_folder: Annotated[
@@ -96,12 +98,11 @@ def run(
     from remora.cli.ending import Ending
     from remora.cli.prompting import attach_images, named_thread, read_place, read_prompt
     from remora.cli.starting import plan_and_show, run_and_show
-    from remora.core.choosing import choose
 
     address = read_place(place)
     if dry_run:
         return run_async(plan_and_show(address, options, codex=codex), options)
-    way = None if on_approval is None else choose(OnApproval, on_approval, what="--on-approval")
+    way = None if on_approval is None else OnApproval(on_approval)
     with limit_blocking(options):
         words, images = read_prompt(prompt, address), attach_images(image or [])
     request = api.run_request(

@@ -5,25 +5,14 @@ from typing import Annotated
 import typer
 
 from remora.cli.completion import complete_alias
-from remora.cli.options import CodexPath, Options, common_options, read_seconds
+from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import run_async
+from remora.cli.values import score as score_of
+from remora.cli.values import seconds
 from remora.core.errors import Code, UsageProblem
 
 app = make_app()
-
-
-def _read_score(text: str) -> float:
-    """A score as typed."""
-    try:
-        score = float(text)
-    except ValueError:
-        score = -1.0
-    if 0 <= score <= 100:
-        return score
-    raise UsageProblem(
-        Code.USAGE, f"{text!r} is no score: it is a number from 0 to 100.", next_step="For example: --min 80"
-    )
 
 
 @app.command()
@@ -38,7 +27,7 @@ def score(
     ],
     minimum: Annotated[
         float | None,
-        typer.Option("--min", metavar="N", parser=_read_score, help="Exit 1 when the score is below N of 100."),
+        typer.Option("--min", metavar="N", parser=score_of("--min"), help="Exit 1 when the score is below N of 100."),
     ] = None,
     install: Annotated[str | None, typer.Option(metavar="CMD", help="How the project is installed.")] = None,
     build: Annotated[str | None, typer.Option(metavar="CMD", help="How it is built.")] = None,
@@ -48,7 +37,7 @@ def score(
     ] = False,
     limit: Annotated[
         float | None,
-        typer.Option(metavar="S", parser=read_seconds, help="Seconds that each of its commands may take. [900]"),
+        typer.Option(metavar="S", parser=seconds("--limit"), help="Seconds that each of its commands may take. [900]"),
     ] = None,
     codex: CodexPath = None,
 ) -> int:

@@ -4,10 +4,11 @@ from typing import Annotated
 
 import typer
 
-from remora.cli.completion import complete_alias, complete_from
+from remora.cli.completion import complete_alias
 from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
+from remora.cli.values import local_path, one_of
 
 app = make_app()
 
@@ -28,7 +29,10 @@ def tui(
         list[str] | None, typer.Argument(metavar="[-- ARGUMENT...]", help="Arguments for codex itself.")
     ] = None,
     client: Annotated[
-        str | None, typer.Option(metavar="PATH", help="The codex of this machine; the default is the one on PATH.")
+        str | None,
+        typer.Option(
+            metavar="PATH", parser=local_path, help="The codex of this machine; the default is the one on PATH."
+        ),
     ] = None,
     codex: CodexPath = None,
     sandbox: Annotated[
@@ -38,7 +42,7 @@ def tui(
             "-s",
             metavar="MODE",
             help="Sandbox mode: read-only, workspace-write or danger-full-access; the host's by default.",
-            autocompletion=complete_from(("read-only", "workspace-write", "danger-full-access")),
+            **one_of("--sandbox", "read-only", "workspace-write", "danger-full-access"),
         ),
     ] = None,
     approval_policy: Annotated[
@@ -48,7 +52,7 @@ def tui(
             "-a",
             metavar="POLICY",
             help="When the agent asks: on-request or never; the host's by default.",
-            autocompletion=complete_from(("on-request", "never")),
+            **one_of("--approval-policy", "on-request", "never"),
         ),
     ] = None,
 ) -> int:

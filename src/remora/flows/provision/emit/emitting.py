@@ -181,8 +181,11 @@ def _platform(name: str) -> Platform:
     try:
         codex_build(os, architecture)
     except AppServerProblem:
-        next_step = f"Use one of: {', '.join(BUILT_FOR)}"
-        raise UsageProblem(Code.USAGE, f"{name!r} is no value of --platform.", next_step=next_step) from None
+        raise UsageProblem(
+            Code.USAGE,
+            f"Invalid value {name!r} for --platform; codex is built for {', '.join(BUILT_FOR)}.",
+            next_step=f"For example: --platform {BUILT_FOR[0]}",
+        ) from None
     return Platform(os=os, architecture=architecture)
 
 
