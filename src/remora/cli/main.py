@@ -65,6 +65,10 @@ def _run(words: list[str], options: Options) -> int:
 
 def _invoke(words: list[str]) -> int:
     command = typer.main.get_command(app)
+    if "_REMORA_COMPLETE" in os.environ or words[:1] in (["--install-completion"], ["--show-completion"]):
+        from remora.cli.shell_completion import prepare_shells
+
+        prepare_shells()
     if "_REMORA_COMPLETE" in os.environ:
         command.main(words, prog_name="remora")
     try:

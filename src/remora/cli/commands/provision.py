@@ -21,7 +21,9 @@ app = make_app()
 @common_options
 def provision(
     options: Options,
-    what: Annotated[list[str] | None, typer.Argument(metavar="MANIFEST | ALIAS...", show_default=False)] = None,
+    what: Annotated[
+        list[str] | None, typer.Argument(metavar="MANIFEST | ALIAS...", parser=local_path, show_default=False)
+    ] = None,
     host: Annotated[
         list[str] | None,
         typer.Option(

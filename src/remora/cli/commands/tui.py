@@ -26,7 +26,8 @@ def tui(
         ),
     ],
     arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[-- ARGUMENT...]", help="Arguments for codex itself.")
+        list[str] | None,
+        typer.Argument(metavar="[-- ARGUMENT...]", parser=local_path, help="Arguments for codex itself."),
     ] = None,
     client: Annotated[
         str | None,
