@@ -1,7 +1,6 @@
 """Host keys: nothing unknown is accepted silently, nothing changed is accepted at all."""
 
 import asyncio
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -201,14 +200,6 @@ def test_a_revocation_file_that_cannot_be_read_trusts_nothing(tmp_path: Path, co
         revoked.write_bytes(content)
     with SystemSshd(tmp_path) as server, pytest.raises(ConfigProblem):
         run(facts_of(server.route(revoked_host_keys=str(revoked)), UnattendedDialogue()))
-
-
-def test_a_known_hosts_file_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    with SystemSshd(tmp_path) as server:
-        files = (str(pipe), str(server.known_hosts))
-        assert run(facts_of(server.route(user_known_hosts=files), UnattendedDialogue())).host_key_fingerprint
 
 
 def test_a_host_with_several_keys_is_asked_for_the_one_on_record(tmp_path: Path) -> None:

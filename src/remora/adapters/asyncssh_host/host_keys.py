@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 from typing import Final
 
+from remora.adapters.known_hosts_files import read_known_hosts
 from remora.adapters.session_options import required_rsa_size
 from remora.adapters.ssh_failures import only_through_ssh
 from remora.adapters.whole_file import read_whole
@@ -18,7 +19,6 @@ from remora.core.known_hosts import (
     fingerprint,
     format_known_host,
     host_name_for_keys,
-    parse_known_hosts,
     parse_revoked_keys,
     select_known_keys,
 )
@@ -31,10 +31,10 @@ _REVOCATION_LIST_MAGIC: Final = b"SSHKRL\n"
 def read_known_keys(host: Host) -> KnownKeys:
     """What the files that the configuration names hold for this host. Missing files are empty.
 
-    Raises :class:`ConfigProblem` when RevokedHostKeys cannot be read, or not as a list of keys: then no key could be
-    trusted.
+    Raises :class:`ConfigProblem` when one cannot be read, or RevokedHostKeys not as a list of keys: then no key could
+    be trusted.
     """
-    lines = _read_known_hosts(host)
+    lines = read_known_hosts(host)
     if host.revoked_host_keys is not None:
         lines += _read_revoked_keys(host, host.revoked_host_keys)
     return select_known_keys(lines, name_for_keys(host))
@@ -43,15 +43,7 @@ def read_known_keys(host: Host) -> KnownKeys:
 def read_address_keys(host: Host, address: str) -> tuple[KnownKey, ...]:
     """CheckHostIP: the keys on record for the address that was reached. They can only speak against a key."""
     name = host_name_for_keys(address, host.port, None)
-    return select_known_keys(_read_known_hosts(host), name).plain
-
-
-def _read_known_hosts(host: Host) -> list[KnownKey]:
-    lines: list[KnownKey] = []
-    for file in (*host.user_known_hosts, *host.global_known_hosts):
-        with contextlib.suppress(OSError):
-            lines += parse_known_hosts(read_whole(file).decode("utf-8", "replace"), file)
-    return lines
+    return select_known_keys(read_known_hosts(host), name).plain
 
 
 def name_for_keys(host: Host) -> str:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+from remora.adapters.known_hosts_files import require_readable
 from remora.adapters.local_sockets import is_same_user
 from remora.adapters.openssh_host import failures
 from remora.adapters.openssh_host.connection import MuxConnection
@@ -40,6 +41,8 @@ class OpensshDialler:
     async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
         """See :class:`remora.ports.Dialler`."""
         host = route.target
+        for each in (*route.jumps, host):
+            await asyncio.to_thread(require_readable, each)
         path = self._folder() / f"ssh-{secrets.token_hex(4)}"
         async with start_master(self._command, host, path, self._limits) as master:
             connection = MuxConnection(lambda: failures.connection_ended(host, master.said))
