@@ -15,6 +15,7 @@ CONFIG = b'approval_policy = "never"\n[mcp_servers.x]\ncommand = "touch"\nargs =
 REPOSITORY = Repository(
     machine="m",
     folders=("/srv/\x1b[31mapp/.codex",),
+    places=("/srv/app",),
     files=(
         RepositoryFile(
             name=b".codex/config.toml",
@@ -91,5 +92,45 @@ def test_nothing_is_left_out_and_no_name_makes_a_line_of_its_own() -> None:
             await deciding
             assert 'prefix_rule(pattern=["sh"])' in someone.screen.seen
             assert "n\\x0a  hash        0000: true" in someone.screen.seen
+
+    run(scene())
+
+
+def with_rule(lines: int) -> TrustQuestion:
+    (config,) = REPOSITORY.files
+    text = "\n".join(f"# line {number}" for number in range(lines)).encode()
+    rule = replace(config, name=b".codex/rules/a.rules", path="rules/a.rules", content=text)
+    return replace(question(), repository=replace(REPOSITORY, files=(config, rule)))
+
+
+def test_long_text_is_shown_to_its_end_and_it_is_said_how_long_it_is() -> None:
+    async def scene() -> None:
+        async with person() as someone:
+            deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(with_rule(60)))
+            await someone.answer("yes\n", at=PROMPT)
+            assert await deciding is True
+            assert "# line 0" in someone.screen.seen
+            assert "# line 59" in someone.screen.seen
+            assert "scroll up to read all of" in " ".join(someone.screen.seen.split())
+
+    run(scene())
+
+
+def test_what_is_too_long_to_be_read_is_not_asked_about() -> None:
+    async def scene() -> None:
+        async with person() as someone:
+            assert await TerminalTrust(someone.questioner).trust_repository(with_rule(6_000)) is None
+            assert PROMPT not in someone.screen.seen
+
+    run(scene())
+
+
+def test_it_says_what_the_hash_does_not_cover() -> None:
+    async def scene() -> None:
+        async with person() as someone:
+            deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question()))
+            await someone.answer("\n", at=PROMPT)
+            await deciding
+            assert "not what those load or fetch in turn" in " ".join(someone.screen.seen.split())
 
     run(scene())

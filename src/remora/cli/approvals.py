@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec import structs
 from rich.text import Text
 
-from remora.cli.dialogue import Questioner
+from remora.cli.dialogue import READABLE, Questioner
 from remora.cli.render.approval import lines_of, show_choices
 from remora.cli.render.page import remote
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
@@ -25,8 +25,6 @@ _CANCELS: Final = ("cancel", "abort")
 _RULE: Final = "The user declines every request of this run. Go on without it."
 _ROOM: Final = 10
 """Lines of the screen that the frame of a request, its decisions and the prompt take."""
-_READABLE: Final = 5_000
-"""Lines that a terminal keeps to scroll back to, at most; nobody can have read what is longer."""
 _ANY_ANSWER: Final = "Type an answer, or a number from the list."
 _EXPECTED: Final = {"boolean": "Type yes or no.", "integer": "Type a whole number.", "number": "Type a number."}
 _YES: Final = ("y", "yes")
@@ -96,10 +94,10 @@ class TerminalApprovals:
         if lines <= console.height - _ROOM:
             return request
         text = f"This request has about {lines} lines, more than fit on the screen: scroll up to read all of it."
-        if lines > _READABLE:
+        if lines > READABLE:
             text = f"This request has about {lines} lines, too many to be read here: it can only be denied."
         self._page.line(Text(text, style="bold yellow"))
-        return request.without_grants() if lines > _READABLE else request
+        return request.without_grants() if lines > READABLE else request
 
     async def _decision(self, request: ApprovalRequest) -> Decision:
         if request.kind is RequestKind.USER_INPUT:

@@ -11,6 +11,8 @@ from remora.cli.terminal import Terminal
 from remora.core.secrets import Secret
 from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
 
+READABLE: Final = 5_000
+"""Lines that a terminal keeps to scroll back to, at most; nobody can have read what is longer."""
 _HOST_KEY_ANSWERS: Final = {
     "no": HostKeyAnswer.REFUSE,
     "n": HostKeyAnswer.REFUSE,
