@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from tests.support.account_sshd import AccountSshd
 from tests.support.generations import WITH_SOCKETS, configure, host_with
 from tests.support.hostile_repository import Hostile, hostile_repository
+from tests.support.hubs import hub_place
 from tests.support.loop import run
 from tests.support.program import remora
 from tests.support.runs import report_of
@@ -95,4 +96,38 @@ def test_the_library_without_a_handler_trusts_nothing(tmp_path: Path) -> None:
                 assert trust.trusted_by is None
 
         run(go())
+        assert repository.effects == []
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["own-connection", "link"])
+def test_a_folder_is_the_same_one_by_every_name(linked: bool, tmp_path: Path) -> None:
+    """codex knows a folder by the name that it was given; what the host trusts there and has changed is not obeyed."""
+    with ScriptedModel([Say("Done.")]) as model, host_with(NEWEST) as sshd, ExitStack() as parts:
+        config = configure(sshd, model, tmp_path)
+        repository = hostile_repository(sshd.home / "clone", sshd.home / "marks")
+        (sshd.home / "other").symlink_to("clone")
+        (sshd.home / "home").symlink_to(".")
+        account = sshd.home / ".codex/config.toml"
+        trusted = json.dumps(str(repository.folder))
+        account.write_text(f'{account.read_text()}\n[projects.{trusted}]\ntrust_level = "trusted"\n')
+        hub = parts.enter_context(hub_place(REMORA_SSH_CONFIG=config))
+        if linked:
+            assert hub.run("connect", "devbox").returncode == ExitCode.DONE
+
+        def told(place: str) -> dict[str, Any]:
+            done = hub.run("run", f"devbox:{place}", "hi", "--json")
+            assert done.returncode == ExitCode.DONE, done.stderr
+            documents = [json.loads(line) for line in done.stdout.splitlines()]
+            (ready,) = [document for document in documents if document["kind"] == "thread"]
+            return dict(ready)
+
+        assert told("clone")["trust"]["trusted_by"] == "codex"
+        wait_until(lambda: "mcp-server" in repository.effects)
+        settings = repository.folder / ".codex/config.toml"
+        settings.write_text(settings.read_text().replace('"hostile"', '"worse"'))
+        for mark in repository.marks.iterdir():
+            mark.unlink()
+        for place in ("other", "home/other", "~/home/home/clone", f"{sshd.home}/other/./sub/.."):
+            ready = told(place)
+            assert (ready["trust"]["trusted_by"], ready["folder"]) == (None, str(repository.folder)), place
         assert repository.effects == []

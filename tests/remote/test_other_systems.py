@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from remora.core.launching import LaunchMode, LaunchRequest
 from remora.core.probes import FolderState
 from remora.core.remains import read_look
 from remora.core.settings import Limits
+from remora.core.trust.repository import Repository
 from remora.flows.provision.step import Step
 from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.config import ConfigStep
@@ -36,6 +38,7 @@ from remora.flows.stopping import end_server
 from remora.testing.memory_packages import MemoryPackages
 from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.manifest import CodexTable, PathTable, ProjectTable, ServerTable
+from remora.wire.repository import look_words, read_repository
 
 pytestmark = [pytest.mark.sshd, pytest.mark.shells]
 
@@ -166,3 +169,38 @@ def test_what_commands_leave_is_looked_for(system: System, sshd: AccountSshd, tm
     assert look is not None, asked
     assert "sleep 1000" in asked.stdout
     assert ("environ" in asked.stdout.splitlines()) is system.processes
+
+
+def test_a_repository_is_looked_at_and_a_change_that_was_taken_back_is_seen(sshd: AccountSshd, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(sshd.ssh_config())
+    real = sshd.home / "it's"
+    (real / ".codex/rules").mkdir(parents=True)
+    (sshd.home / "link").symlink_to(real)
+    folder = sshd.home / "link"
+    config = real / ".codex/config.toml"
+    config.write_text('[mcp_servers.x]\ncommand = "./run me"\n')
+    (real / "run me").write_text("true\n")
+    named = [f"{folder}/{name}" for name in ("run", "run me")]
+    folders = [f"{folder}/.codex"]
+    looks = shlex.join(("/bin/sh", "-c", shipped("look"), "remora-look", *look_words(folders, named)))
+
+    def looked() -> Repository:
+        asked = subprocess.run(
+            ["ssh", "-F", tmp_path / "config", "devbox", looks], capture_output=True, text=True, check=True, timeout=60
+        )
+        return read_repository(asked.stdout, folders, str(folder), named)
+
+    first = looked()
+    assert (first.problem, first.places) == (None, (str(real),))
+    assert [file.path for file in first.files] == ["config.toml"]
+    assert [(file.path, file.sha256) for file in first.named] == [(named[1], sha256(b"true\n").hexdigest())]
+    assert set(named) <= first.may_name
+    assert looked() == first
+    before = config.read_bytes()
+    config.unlink()
+    config.write_bytes(before)
+    second = looked()
+    assert second.digest == first.digest
+    assert second.stamp != first.stamp
+    (real / "run me").write_text("false\n")
+    assert looked().digest != first.digest

@@ -1,7 +1,7 @@
 """Repositories that want more than they are given: what each brings leaves a mark when it has an effect."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.support.gits import git, new_repository
@@ -18,6 +18,10 @@ class Hostile:
     def effects(self) -> list[str]:
         """What had an effect, by the names of the marks."""
         return sorted(path.name for path in self.marks.iterdir())
+
+    def called(self, folder: Path) -> "Hostile":
+        """The same one under another name."""
+        return replace(self, folder=folder)
 
 
 def configure_hostile(place: Path, marks: Path, *, reviewer: bool = True) -> None:

@@ -15,7 +15,7 @@ from remora.core.trust.safety import Safety, SafetyConfig, Sandbox, looser
 from remora.flows.rpc import Asked, RpcClient
 from remora.flows.run_request import RunRequest
 from remora.flows.threads import ThreadClient, resume_request, start_request
-from remora.flows.trust.judge import Judged, TrustRules, ask_layers, judge, look
+from remora.flows.trust.judge import Judged, TrustRules, ask_layers, judge, look_again
 from remora.flows.unattended import UnattendedTrust
 from remora.wire import safety as words
 from remora.wire.appserver import SandboxMode, ThreadSettings, ThreadState, read_thread
@@ -156,14 +156,13 @@ class Opening:
         return OpenedThread(thread, found, judged)
 
     async def _look_again(self, rpc: RpcClient, judged: Judged | None) -> None:
-        """Refuse a repository that became another one between the look and the start."""
+        """Refuse a repository that changed between the look and the start, even if it is again as it was."""
         if judged is None or judged.by is None:
             return
-        now = await look(rpc, judged.folders)
-        if now.digest != judged.repository.digest:
+        if not await look_again(rpc, judged.repository):
             raise Denied(
                 Code.TRUST_MISMATCH,
-                f"The repository in {now.top} changed while the thread was started with it.",
+                f"The repository in {judged.repository.top} changed while the thread was started with it.",
                 next_step="Find out what changes .codex there, then try again; nothing was sent to the agent.",
             )
 
@@ -184,7 +183,7 @@ def _trust_words(judged: Judged | None) -> Mapping[str, Any] | None:
     """What is said of trust for this thread alone; `None` where codex by itself does what holds."""
     if judged is None or (judged.by is not None) is judged.host_trusts:
         return None
-    return with_trust(judged.folders, trusted=judged.by is not None)
+    return with_trust(judged.repository, trusted=judged.by is not None)
 
 
 async def _account(rpc: RpcClient) -> SafetyConfig:

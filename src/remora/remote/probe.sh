@@ -119,7 +119,7 @@ sys.version_info < (3, 8) or print("relay:" + sys.executable)' 2>/dev/null)
 remora_emit_account
 remora_emit node "$(uname -n)"
 
-# The folder, resolved here and nowhere else.
+# The folder, resolved here and nowhere else: links, too, so that nobody knows one place by two names.
 remora_asked=$remora_folder
 case $remora_folder in
   '' | '~') remora_folder=$HOME ;;
@@ -133,7 +133,7 @@ case $remora_folder in
   /*) ;;
   *) remora_folder=$HOME/$remora_folder ;;
 esac
-if remora_text=$(cd -- "$remora_folder" 2>/dev/null && pwd); then
+if remora_text=$(cd -P -- "$remora_folder" 2>/dev/null && pwd -P); then
   remora_folder=$remora_text
   remora_emit folder.state ok
 elif [ -d "$remora_folder" ]; then

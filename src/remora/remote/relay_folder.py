@@ -18,7 +18,7 @@ def describe_folder(asked: str) -> bytes:
     siblings: list[str] = []
     try:
         os.chdir(path)
-        path, state = os.path.normpath(path), "ok"
+        path, state = os.getcwd(), "ok"
     except OSError:
         if os.path.isdir(path):
             state = "closed"

@@ -4,10 +4,11 @@ import hashlib
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from remora.core.text import decode
+from remora.core.trust.named import names_in, paths_named, read_json
 
 _SAFETY: Final = frozenset(
     {
@@ -23,7 +24,6 @@ _MODE: Final = {"config.toml": "setting", "hooks.json": "hook", "environments.to
 _TABLES: Final = frozenset({"config.toml", "environments.toml"})
 _HARMLESS: Final = "skills/"
 """codex reads skills in every folder, trusted or not: they are words for the model, like AGENTS.md."""
-_DETAIL: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +48,15 @@ class RepositoryFile:
         return self.fault
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedFile:
+    """A file outside of ``.codex`` that something in there names, by its absolute path: its content counts, too."""
+
+    path: str
+    sha256: str | None
+    fault: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Brought:
     """One thing that a repository brings. `kind` is ``mcp-server``, ``hook``, ``rule``, ``setting``, ``safety`` …"""
@@ -61,12 +70,18 @@ class Brought:
 class Repository:
     """The ``.codex`` folders that codex reads for one working folder, outermost first, and all that is in them.
 
-    `machine` tells machines apart. `fault` says why nobody can vouch for the whole, `None` that somebody can.
+    `machine` tells machines apart; `places` are the folders that hold them, without links. `named` are files that are
+    named in there, seen from `working`, where a thread works. `stamp` is another one after every change, even one that
+    was taken back. `fault` says why nobody can vouch for the whole, `None` that somebody can.
     """
 
     machine: str
     folders: tuple[str, ...]
+    places: tuple[str, ...]
     files: tuple[RepositoryFile, ...]
+    named: tuple[NamedFile, ...] = ()
+    working: str = "/"
+    stamp: str | None = None
     fault: str | None = None
 
     @property
@@ -82,24 +97,57 @@ class Repository:
     @property
     def problem(self) -> str | None:
         """Why it cannot be trusted, whoever says so."""
-        faults = ((file, file.problem) for file in self.files)
-        return self.fault or next((f"{decode(file.name)} {fault}" for file, fault in faults if fault), None)
+        faults = [(decode(file.name), file.problem) for file in self.files]
+        faults += [(self._below(file.path), file.fault) for file in self.named]
+        return self.fault or next((f"{name} {fault}" for name, fault in faults if fault), None)
 
     @property
     def digest(self) -> str | None:
         """SHA-256 over the names and contents of all files; `None` where nobody can vouch for them."""
         if self.problem is not None:
             return None
-        sums = sorted((file.name, file.sha256 or "") for file in self.files)
-        whole = b"".join(len(name).to_bytes(4) + name + digest.encode() for name, digest in sums)
-        return hashlib.sha256(b"remora repository 1\n" + whole).hexdigest()
+        sums = [(file.name, file.sha256 or "") for file in self.files]
+        sums += [(b"/" + _bytes(self._below(file.path)), file.sha256 or "") for file in self.named]
+        whole = b"".join(len(name).to_bytes(4) + name + digest.encode() for name, digest in sorted(sums))
+        return hashlib.sha256(b"remora repository 2\n" + whole).hexdigest()
+
+    @property
+    def digests(self) -> dict[str, str] | None:
+        """The digest of each ``.codex`` folder alone, with what it names, by its place; `None` as :attr:`digest`."""
+        if self.problem is not None:
+            return None
+        return {place: self._part(folder).digest or "" for place, folder in zip(self.places, self.folders, strict=True)}
+
+    @property
+    def may_name(self) -> frozenset[str]:
+        """Absolute paths of files that are part of it, if they are there."""
+        found = {path for folder in self.folders for path in self._named_by(folder)}
+        return frozenset(path for path in found if not path.startswith(tuple(f"{each}/" for each in self.folders)))
 
     @property
     def brings(self) -> tuple[Brought, ...]:
         """All of it, for people: what runs programs first."""
         found = [each for file in self.files for each in _read(file)]
-        order = ("mcp-server", "hook", "rule", "environment", "safety", "setting", "file", "skill")
+        found += [Brought("program", self._below(file.path), file.fault or "") for file in self.named]
+        order = ("mcp-server", "hook", "rule", "program", "environment", "safety", "setting", "file", "skill")
         return tuple(sorted(found, key=lambda each: order.index(each.kind)))
+
+    def _below(self, path: str) -> str:
+        top = self.top.rstrip("/")
+        return path.removeprefix(f"{top}/")
+
+    def _part(self, folder: str) -> "Repository":
+        names = self._named_by(folder)
+        return replace(
+            self,
+            files=tuple(file for file in self.files if file.folder == folder),
+            named=tuple(file for file in self.named if file.path in names),
+        )
+
+    def _named_by(self, folder: str) -> set[str]:
+        contents = [(file.path, file.content) for file in self.files if file.folder == folder]
+        groups = [group for path, content in contents if content is not None for group in names_in(path, content)]
+        return paths_named(groups, [folder.rpartition("/")[0] or "/", self.working])
 
 
 def _read(file: RepositoryFile) -> Iterator[Brought]:
@@ -110,9 +158,9 @@ def _read(file: RepositoryFile) -> Iterator[Brought]:
         if file.path.endswith("/SKILL.md"):
             yield Brought("skill", name, "codex reads it in any case")
     elif file.path.startswith("rules/") and file.path.endswith(".rules"):
-        yield Brought("rule", name, _shown(decode(file.content or b"").strip()))
+        yield Brought("rule", name, decode(file.content or b"").strip())
     elif file.content is None or file.path not in _MODE:
-        yield Brought("file", name)
+        yield Brought("file", name, decode(file.content or b"").strip())
     elif file.path == "hooks.json":
         yield from _hooks(name, file.content)
     else:
@@ -128,42 +176,50 @@ def _tables(content: bytes) -> dict[str, Any] | None:
 
 def _settings(name: str, tables: Mapping[str, Any], *, environments: bool) -> Iterator[Brought]:
     if environments:
-        yield Brought("environment", name, _shown(_json(tables)))
+        yield Brought("environment", name, _json(tables))
         return
     for key, value in tables.items():
         if key == "mcp_servers" and isinstance(value, dict):
             for server, settings in value.items():
-                yield Brought("mcp-server", server, _shown(_command(settings)))
+                yield Brought("mcp-server", server, _command(settings))
         elif key == "hooks":
-            yield Brought("hook", name, _shown(_json(value)))
+            yield Brought("hook", name, _json(value))
         else:
             kind = "safety" if key in _SAFETY else "setting"
-            yield Brought(kind, key, _shown(_json(value)))
+            yield Brought(kind, key, _json(value))
 
 
 def _hooks(name: str, content: bytes) -> Iterator[Brought]:
     try:
-        events = json.loads(content).get("hooks")
+        whole = read_json(content)
         found = [
-            (event, hook.get("command"))
-            for event, groups in events.items()
+            (event, {**_rest(group, "hooks"), **hook})
+            for event, groups in whole["hooks"].items()
             for group in groups
-            for hook in group.get("hooks")
+            for hook in group["hooks"]
         ]
-    except (ValueError, RecursionError, AttributeError, TypeError):
-        yield Brought("hook", name, _shown(decode(content)))
+    except (ValueError, RecursionError, AttributeError, LookupError, TypeError):
+        yield Brought("hook", name, decode(content))
         return
-    for event, command in found:
-        yield Brought("hook", event, _shown(str(command)))
+    for event, hook in found:
+        runs = hook.get("type") == "command" and isinstance(hook.get("command"), str)
+        more = _rest(hook, "type", "command") if runs else hook
+        yield Brought("hook", event, " ".join([*([hook["command"]] if runs else []), *([_json(more)] if more else [])]))
+    if rest := _rest(whole, "hooks"):
+        yield Brought("hook", name, _json(rest))
 
 
 def _command(settings: Any) -> str:
     if not isinstance(settings, Mapping):
         return _json(settings)
     words = [settings.get("command"), *_list(settings.get("args"))]
-    rest = {key: value for key, value in settings.items() if key not in {"command", "args"}}
+    rest = _rest(settings, "command", "args")
     line = " ".join(_word(word) for word in words if word is not None)
     return " ".join(part for part in (line, _json(rest) if rest else "") if part)
+
+
+def _rest(members: Mapping[str, Any], *without: str) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if name not in without}
 
 
 def _list(value: Any) -> Sequence[Any]:
@@ -179,5 +235,5 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _shown(text: str) -> str:
-    return text if len(text) <= _DETAIL else f"{text[:_DETAIL]} … ({len(text) - _DETAIL} more characters)"
+def _bytes(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")

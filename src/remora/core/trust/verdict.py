@@ -1,5 +1,6 @@
 """Whether what a repository brings is put in force: who said so, and for which content."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +14,8 @@ class TrustedBy(StrEnum):
     """A person, asked by remora, for exactly this content."""
     OPTION = "option"
     """The command line or the caller named the hash of this content."""
+    MANIFEST = "manifest"
+    """A manifest that provisioned the host named the hash of this content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,29 +31,33 @@ class TrustRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What holds now. `ask` says that a person may say otherwise, `note` what is to be remembered."""
+    """What holds now. `ask` says that a person may say otherwise, `note` that it is to be remembered."""
 
     by: TrustedBy | None
     ask: bool = False
-    note: TrustRecord | None = None
+    note: bool = False
     changed: bool = False
 
 
-def judge_repository(digest: str | None, record: TrustRecord | None, *, host_trusts: bool) -> Verdict:
-    """What holds for content with `digest`, where `record` is what is remembered of the folder.
+def judge_repository(
+    digests: Mapping[str, str] | None, records: Mapping[str, TrustRecord], *, host_trusts: bool
+) -> Verdict:
+    """What holds for content with `digests`, one for each folder; `records` are what is remembered of these folders.
 
     Content that the host trusts is noted when it is first seen; what is different later is asked about like any other.
     The host's own trust holds no longer than the host says so; an answer stands for itself. A no is not asked again for
     the same content. What cannot be vouched for is not trusted by anybody.
     """
-    if digest is None:
-        return Verdict(by=None, changed=record is not None)
-    if record is None:
-        if host_trusts:
-            return Verdict(by=TrustedBy.CODEX, note=TrustRecord(digest=digest, by=TrustedBy.CODEX))
-        return Verdict(by=None, ask=True)
-    if record.digest != digest:
+    if digests is None:
+        return Verdict(by=None, changed=bool(records))
+    if any(digests[place] != record.digest for place, record in records.items()):
         return Verdict(by=None, ask=True, changed=True)
-    if record.by is TrustedBy.CODEX and not host_trusts:
+    said = {record.by for record in records.values()}
+    is_new = len(records) < len(digests)
+    if None in said:
+        return Verdict(by=None, ask=is_new)
+    if (is_new or TrustedBy.CODEX in said) and not host_trusts:
         return Verdict(by=None, ask=True)
-    return Verdict(by=record.by)
+    if is_new:
+        return Verdict(by=TrustedBy.CODEX, note=True)
+    return Verdict(by=TrustedBy.CODEX if TrustedBy.CODEX in said else min(by for by in said if by is not None))

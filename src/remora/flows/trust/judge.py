@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from remora.core.errors import Code, Denied, ProtocolProblem, TimeLimit
-from remora.core.text import escape_breaks
+from remora.core.text import SEEN_LIMIT, escape_breaks
 from remora.core.trust.repository import Repository
 from remora.core.trust.safety import SafetyConfig
 from remora.core.trust.verdict import TrustedBy, TrustRecord, judge_repository
 from remora.flows.rpc import Asked, RpcClient
 from remora.flows.shell import shipped
+from remora.flows.trust.look import look_at, machine_of
 from remora.flows.unattended import NoTrustMemory, UnattendedTrust
 from remora.ports import TrustHandler, TrustMemory, TrustQuestion
 from remora.wire import repository as words
@@ -43,11 +44,6 @@ class Judged:
     notices: tuple[str, ...] = ()
 
     @property
-    def folders(self) -> tuple[str, ...]:
-        """The ``.codex`` folders."""
-        return self.repository.folders
-
-    @property
     def body(self) -> TrustBody:
         """What is told of it."""
         return TrustBody(
@@ -76,12 +72,12 @@ async def judge(rpc: RpcClient, folder: str, config: SafetyConfig, rules: TrustR
         if rpc.failure is not None:
             raise
         layers = ()  # it cannot read them, so it can put none in force
-    repository = await look(rpc, [layer.folder for layer in layers]) if layers else None
+    repository = await look(rpc, [layer.folder for layer in layers], folder) if layers else None
     if repository is None or not repository.acts:
         if rules.option is not None:
             raise _mismatch(rules.option, None)
         return None
-    host_trusts = _host_trusts(rpc, folder, layers, config)
+    host_trusts = _host_trusts(rpc, folder, layers, repository.places, config)
     judged = await _decide(rpc, folder, repository, rules, host_trusts=host_trusts)
     obeyed = {layer.folder for layer in layers if layer.in_force and not host_trusts}
     rules_obeyed = any(file.folder in obeyed and file.path.startswith("rules/") for file in repository.files)
@@ -90,15 +86,27 @@ async def judge(rpc: RpcClient, folder: str, config: SafetyConfig, rules: TrustR
     return judged
 
 
-async def look(rpc: RpcClient, folders: Sequence[str]) -> Repository:
-    """What lies in these ``.codex`` folders now, through the app server itself."""
-    try:
-        answer = await rpc.request("command/exec", words.look(shipped("look"), folders))
-    except (ProtocolProblem, TimeLimit):
-        if rpc.failure is not None:
-            raise
-        answer = None
-    return words.read_repository(answer, folders)
+async def look(rpc: RpcClient, folders: Sequence[str], working: str) -> Repository:
+    """What lies in these ``.codex`` folders now, and in the files that they name, through the app server itself."""
+
+    async def run(named: Sequence[str]) -> str | None:
+        try:
+            answer = await rpc.request("command/exec", words.look(shipped("look"), folders, named))
+        except (ProtocolProblem, TimeLimit):
+            if rpc.failure is not None:
+                raise
+            return None
+        return words.said(answer)
+
+    return await look_at(run, folders, working)
+
+
+async def look_again(rpc: RpcClient, before: Repository) -> bool:
+    """Whether a repository is as it was at that look, and was so all the time."""
+    named = sorted(before.may_name)
+    answer = await rpc.request("command/exec", words.look(shipped("look"), before.folders, named))
+    now = words.read_repository(words.said(answer), before.folders, before.working, named)
+    return (now.digest, now.stamp) == (before.digest, before.stamp) and now.digest is not None
 
 
 async def _decide(
@@ -109,38 +117,44 @@ async def _decide(
         if rules.option != digest:
             raise _mismatch(rules.option, repository)
         return Judged(repository=repository, by=TrustedBy.OPTION, host_trusts=host_trusts)
-    machine = f"{repository.machine} {rpc.server.codex_home}"
-    record = rules.memory.recall(machine, repository.top)
-    verdict = judge_repository(digest, record, host_trusts=host_trusts)
-    by, note = verdict.by, verdict.note
+    machine = machine_of(repository, rpc.server.codex_home or "")
+    digests = repository.digests
+    found = {place: rules.memory.recall(machine, place) for place in digests or repository.places}
+    records = {place: record for place, record in found.items() if record is not None}
+    verdict = judge_repository(digests, records, host_trusts=host_trusts)
+    by, news = verdict.by, (digests or {}).keys() - records.keys() if verdict.note else frozenset()
     if verdict.ask and digest is not None:
         question = TrustQuestion(
             alias=rules.alias, folder=folder, repository=repository, digest=digest, changed=verdict.changed
         )
         answer = await rules.handler.trust_repository(question)
         if answer is not None:
-            by = TrustedBy.ANSWER if answer else None
-            note = TrustRecord(digest=digest, by=by)
-    if note is not None:
-        rules.memory.remember(machine, repository.top, note)
+            by, news = TrustedBy.ANSWER if answer else None, (digests or {}).keys()
+    for place, part in (digests or {}).items():
+        if place in news:
+            rules.memory.remember(machine, place, TrustRecord(digest=part, by=by))
     notice = _notice(repository, by, changed=verdict.changed, host_trusts=host_trusts)
     return Judged(repository=repository, by=by, host_trusts=host_trusts, notices=(notice,))
 
 
-def _host_trusts(rpc: RpcClient, folder: str, layers: Sequence[words.ProjectLayer], config: SafetyConfig) -> bool:
+def _host_trusts(
+    rpc: RpcClient, folder: str, layers: Sequence[words.ProjectLayer], places: Sequence[str], config: SafetyConfig
+) -> bool:
     if not any(layer.in_force for layer in layers):
         return False
     version = re.match(r"(\d+)\.(\d+)", rpc.server.version or "")
     if version is not None and (int(version[1]), int(version[2])) >= _SEPARATES:
         return True
-    places = {folder, *(layer.folder.rpartition("/")[0] for layer in layers)}
-    return not places.isdisjoint(config.trusted)
+    named = {folder, *places, *(layer.folder.rpartition("/")[0] for layer in layers)}
+    return not named.isdisjoint(config.trusted)
 
 
 def _notice(repository: Repository, by: TrustedBy | None, *, changed: bool, host_trusts: bool) -> str:
     what = f"The repository in {repository.top} brings {summary(repository)}."
     if by is TrustedBy.CODEX:
         return f"{what} It is in force: codex on the host trusts this folder."
+    if by is TrustedBy.MANIFEST:
+        return f"{what} It is in force: the manifest that provisioned it names its hash."
     if by is not None:
         return f"{what} It is in force: it was trusted as it is now."
     before = " It has changed since it was looked at first." if changed and host_trusts else ""
@@ -172,11 +186,12 @@ def _mismatch(option: str, repository: Repository | None) -> Denied:
             seen=seen,
             next_step="Run it without --trust-folder; nothing of the repository is in force then.",
         )
+    where = "all that it brings (trust in the report of --json)" if len(seen) > SEEN_LIMIT else "what it brings"
     return Denied(
         Code.TRUST_MISMATCH,
         f"The repository in {repository.top} is not what --trust-folder names: its hash is {repository.digest}.",
         seen=f"named: {option}\n{seen}",
-        next_step=f"Look at what it brings, then use: --trust-folder {repository.digest}",
+        next_step=f"Look at {where}, then use: --trust-folder {repository.digest}",
     )
 
 

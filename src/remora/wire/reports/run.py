@@ -82,7 +82,7 @@ class Connected(Document, kw_only=True):
 
 
 class BroughtBody(msgspec.Struct, kw_only=True):
-    """One thing that a repository brings: `what` is ``mcp-server``, ``hook``, ``rule``, ``safety``, ``setting`` …"""
+    """One thing that a repository brings: `what` is ``mcp-server``, ``hook``, ``rule``, ``program``, ``safety``, …"""
 
     what: str
     name: str
@@ -93,8 +93,8 @@ class TrustBody(msgspec.Struct, kw_only=True):
     """What the repository of the folder brings, and whether it is in force in this thread.
 
     `trusted_by` is ``codex`` (the host's configuration trusts it), ``answer`` (a person was asked), ``option``
-    (``--trust-folder``) or null: nothing of it is in force. `hash` is null where nobody can vouch for the content;
-    `problem` then says why.
+    (``--trust-folder``), ``manifest`` (provisioning was given its hash) or null: nothing of it is in force.
+    `hash` is null where nobody can vouch for the content; `problem` then says why.
     """
 
     trusted_by: str | None
