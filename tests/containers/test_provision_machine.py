@@ -25,10 +25,10 @@ source = "none"
 start = true
 survive_reboot = true
 memory = "384MiB"
-cpu = 0.5
+cpu = 0.7
 processes = 100
 """
-LIMITS = {"memory.max": "402653184", "memory.swap.max": "0", "cpu.max": "50000 100000", "pids.max": "100"}
+LIMITS = {"memory.max": "402653184", "memory.swap.max": "0", "cpu.max": "70000 100000", "pids.max": "100"}
 EAT = "python3 -c 'bytearray(600 << 20)'; echo ended $?"
 FORK = """python3 -c '
 import os, signal
@@ -56,6 +56,11 @@ for child in children:
 print(json.dumps([time.monotonic() - began, before, used()]))
 '"""
 """Two processes that want a second of a processor each: the time passed, and what the server used of it."""
+GREEDY = {"eaten": EAT, "forked": FORK, "burnt": BURN}
+"""Commands that take more than they may, by the file that gets what each says.
+
+A file, because a server that has just been throttled loses the last words of a command that ends.
+"""
 
 PATIENCE = {
     "connect": 120,
@@ -88,14 +93,15 @@ def kernel_limits(account: Account, server: int | None) -> dict[str, str]:
     return {name: account.host.exec("cat", f"/sys/fs/cgroup{group}/{name}").stdout.strip() for name in LIMITS}
 
 
-def assert_kept(said: str) -> None:
+def assert_kept(account: Account) -> None:
     """What a turn's commands said that took more than they may."""
-    assert "ended 137" in said
-    assert "refused: Resource temporarily unavailable" in said
-    seconds, before, after = json.loads(said[said.index("[") : said.rindex("]") + 1])
+    said = {name: account.host.exec("cat", f"{account.home}/project/{name}").stdout for name in GREEDY}
+    assert "ended 137" in said["eaten"]
+    assert "refused: Resource temporarily unavailable" in said["forked"]
+    seconds, before, after = json.loads(said["burnt"])
     used = (after["usage_usec"] - before["usage_usec"]) / 1e6
     assert used >= 2.0
-    assert used <= 0.5 * seconds * 1.25 + 0.25, (used, seconds)
+    assert used <= 0.7 * seconds * 1.25 + 0.25, (used, seconds)
     assert after["nr_throttled"] > before["nr_throttled"]
 
 
@@ -106,12 +112,12 @@ def exceed(account: Account, box: Laptop, model: ScriptedModel) -> None:
     with model_reached(account, model):
         report = run_prompt(box.place, account)
     assert (report["outcome"], report["final_message"]) == ("completed", "Still here."), report
-    assert_kept("\n".join(model.requests[-1].tool_outputs))
+    assert_kept(account)
     assert server_of(account) == server
 
 
 def test_limits_that_are_exceeded_hold_and_the_server_lives_on(machines: ContainerHosts) -> None:
-    commands = [RunCommand(command, to_the_end=True) for command in (EAT, FORK, BURN)]
+    commands = [RunCommand(f"({text}) >{name} 2>&1", to_the_end=True) for name, text in GREEDY.items()]
     turn: list[Step] = [*commands, Say("Still here.")]
     with (
         visit(machines) as (account, box),

@@ -108,6 +108,26 @@ def test_a3_a_machine_that_is_reached_in_another_way_keeps_its_link(
     assert len(processes_on(old).relays) == 1
 
 
+@pytest.mark.parametrize("was_lost", [False, True])
+def test_a3_a_run_uses_the_link_to_a_machine_that_is_reached_in_another_way(
+    place: HubPlace, config: Path, machines: tuple[SystemSshd, SystemSshd], was_lost: bool
+) -> None:
+    old, _ = machines
+    named = [f"HostKeyAlias [127.0.0.1]:{old.port}"]
+    config.write_text(old.ssh_config(extra=named))
+    place.document("connect", "devbox")
+    config.write_text(old.ssh_config(extra=["HostName localhost", *named]))
+    if was_lost:
+        old.drop_connections()
+    ran = place.run("run", "devbox", "hello", "--no-input")
+    assert b"devbox means" not in ran.stderr
+    (link,) = place.document("status")["links"]
+    assert (link["liveness"], link["leads_to"]) == ("live", f"{old.user}@localhost:{old.port}")
+    logins = old.accepted_logins()
+    place.run("run", "devbox", "hello", "--no-input")
+    assert old.accepted_logins() == logins
+
+
 def test_a3_what_changes_nothing_keeps_the_link(
     place: HubPlace, config: Path, machines: tuple[SystemSshd, SystemSshd]
 ) -> None:

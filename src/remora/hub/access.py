@@ -138,18 +138,19 @@ async def _access(
     made for another meaning. Raises what keeps the host out of reach.
 
     A link that rests is brought back rather than left beside a second connection: who waits at it comes back, too.
+    One that was made to the same machine by another way gets the new way, once the machine there has proven to be it.
     """
     links = await known_links(alias, ssh_config, world.limits)
     if not links:
         return None, None
     meaning = await Meanings(ssh_config, world.limits).of(alias, host)
     link = next((each for each in links if each.mark == meaning.mark), None)
-    if link is None:
+    if link is None and (meaning.machine is None or all(each.machine != meaning.machine for each in links)):
         return None, _notice_of(links[-1], meaning)
     client = own_hub(world.limits)
-    if link.liveness != Liveness.LIVE:
+    if link is None or link.liveness != Liveness.LIVE:
         try:
-            await client.connect(alias, ssh_config, meaning, host=host, dialogue=dialogue)
+            link = (await client.connect(alias, ssh_config, meaning, host=host, dialogue=dialogue)).link
         except RemoraError as error:
             if error.stage in _HUB_TROUBLE:
                 return None, Notice(error.code, f"{error.message} This uses a connection of its own.")

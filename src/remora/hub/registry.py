@@ -351,7 +351,8 @@ class Registry:
         body = held.link.body(meant.name)
         names = self._names.current_names(held) or held.names
         body.aliases = list(dict.fromkeys(each.name.alias for each in names))
-        body.leads_to, body.mark = held.names[meant].place, meant.mark
+        meaning = held.names[meant]
+        body.leads_to, body.mark, body.machine = meaning.place, meant.mark, meaning.machine
         body.forwards = self._names.placed(held, self._forwards.of(held))
         body.egresses = self._names.placed(held, body.egresses)
         body.notices = [*body.notices, *self._names.notices(held, meant)]

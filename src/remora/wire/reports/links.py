@@ -66,12 +66,12 @@ class LinkBody(msgspec.Struct, kw_only=True):
     """One link, as it is now.
 
     `leads_to` is what the name meant in the SSH configuration when the link got it, and `mark` differs where it
-    meant something else. `liveness` is a word of :class:`remora.core.links.Liveness`. `socket` is the local socket
-    that speaks what the app server's control socket speaks; it is there while the link exists, live or not.
-    `stalled_since` is set while the host owes an answer on a connection that still stands. `clients` counts who is
-    attached to the socket; `breaks` how often the connection was lost and made again. What is only known on a
-    connection is `None` before the first. `provisioned` is the host's ready marker: of now where the link is live
-    and answers, else as it was last seen.
+    meant something else; `machine` stays where only the way to it does, and is `None` where no ``HostKeyAlias`` says
+    so. `liveness` is a word of :class:`remora.core.links.Liveness`. `socket` is the local socket that speaks what the
+    app server's control socket speaks; it is there while the link exists, live or not. `stalled_since` is set while the
+    host owes an answer on a connection that still stands. `clients` counts who is attached to the socket; `breaks` how
+    often the connection was lost and made again. What is only known on a connection is `None` before the first.
+    `provisioned` is the host's ready marker: of now where the link is live and answers, else as it was last seen.
     """
 
     host: str
@@ -83,6 +83,7 @@ class LinkBody(msgspec.Struct, kw_only=True):
     policy: str
     leads_to: str | None = None
     mark: str | None = None
+    machine: str | None = None
     stalled_since: float | None = None
     next_attempt: float | None = None
     error: ErrorBody | None = None
