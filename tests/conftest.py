@@ -60,6 +60,12 @@ def no_leaks(worker_markers: tuple[bytes, ...]) -> Iterator[None]:
         pytest.fail("left behind:\n  " + "\n  ".join(found), pytrace=False)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests go first, the others in their random order: one at the end would keep a single worker busy."""
+    items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Where everything is required, a skipped test has failed."""

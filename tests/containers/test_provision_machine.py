@@ -15,7 +15,7 @@ from tests.support.containers import ContainerHosts
 
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
 
-pytestmark = [pytest.mark.containers, pytest.mark.codex]
+pytestmark = [pytest.mark.containers, pytest.mark.codex, pytest.mark.longest]
 
 MANIFEST = """
 [defaults.codex]

@@ -158,7 +158,7 @@ async def writer_waits_for_a_host_that_does_not_read(under_test: HostUnderTest) 
         process = await host.start(NEVER_READ)
         writing = asyncio.ensure_future(_ended(process.write(bytes(4 * FLOOD_SIZE))))
         await expect_echo(await host.start(ECHO), noise(_MEBIBYTE))
-        assert not writing.done()
+        assert not writing.done(), repr(writing.result())
         await process.kill()
         await asyncio.wait_for(writing, SOON)
 
@@ -314,8 +314,9 @@ async def _entered(entered: AbstractAsyncContextManager[object]) -> None:
         pass
 
 
-async def _ended(work: Awaitable[object]) -> None:
+async def _ended(work: Awaitable[object]) -> RemoraError | None:
     try:
         await work
-    except RemoraError:
-        pass
+    except RemoraError as error:
+        return error
+    return None
