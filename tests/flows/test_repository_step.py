@@ -1,6 +1,7 @@
 """Repositories on a real sshd: they are brought, they follow, and no work in them is lost."""
 
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,28 @@ from remora.flows.provision.steps.repository import RepositoryStep
 pytestmark = pytest.mark.sshd
 __all__ = ["origin", "sshd"]
 _GIT = shutil.which("git")
+LARGE_FILES = f"""#!{sys.executable}
+import sys
+read, write = sys.stdin.buffer, sys.stdout.buffer
+def take():
+    lines = []
+    while size := int(read.read(4) or b"0", 16):
+        lines.append(read.read(size - 4))
+    return lines
+def give(*lines):
+    for line in lines:
+        write.write(b"%04x" % (len(line) + 4) + line)
+    write.write(b"0000")
+    write.flush()
+if sys.argv[1] == "filter-process":
+    take(), give(b"git-filter-server\\n", b"version=2\\n")
+    take(), give(b"capability=clean\\n", b"capability=smudge\\n")
+    while asked := take():
+        content = b"".join(take())
+        words = (b"large", b"small") if b"command=clean\\n" in asked else (b"small", b"large")
+        give(b"status=success\\n"), give(content.replace(*words)), give()
+"""
+"""A git-lfs that speaks git's protocol for filters that stay."""
 
 
 @pytest.mark.parametrize("ref", ["main", "HEAD", "v1", "commit"])
@@ -115,6 +138,110 @@ def test_looking_at_a_repository_runs_no_program_that_its_configuration_names(ss
     commit(origin, "README", "next")
     assert outcomes(provisioned(sshd, project(origin))) == ["changed"]
     assert not trap.exists()
+
+
+def test_a12_an_update_runs_no_program_that_the_clone_names(sshd: SystemSshd, origin: Path) -> None:
+    (origin / ".gitattributes").write_text("* filter=evil merge=evil diff=evil\n")
+    git(origin, "add", ".gitattributes")
+    commit(origin, "README", "with attributes")
+    provisioned(sshd, project(origin))
+    here, marks = tree(sshd), sshd.home / "marks"
+    marks.mkdir()
+    hook = here / ".git/hooks/post-checkout"
+    hook.write_text(f"#!/bin/sh\ntouch {marks}/hook\n")
+    hook.chmod(0o755)
+    for name in ("post-merge", "post-index-change", "reference-transaction", "pre-auto-gc"):
+        shutil.copy(hook, hook.with_name(name))
+
+    def plant(*keys: str, file: str = "config") -> None:
+        for key in keys:
+            git(here, "config", "--file", f".git/{file}", key, f"touch {marks}/{key.replace('.', '-')}; cat; true")
+
+    plant("filter.evil.clean", "filter.evil.smudge", "filter.evil.process", "merge.evil.driver", "diff.evil.textconv")
+    plant(
+        "core.fsmonitor", "core.sshCommand", "core.askPass", "core.alternateRefsCommand", "core.gitProxy", "core.editor"
+    )
+    plant(
+        "remote.origin.uploadpack", "credential.helper", "gpg.program", "diff.external", "core.pager", file="included"
+    )
+    plant("filter.evil.smudge", "remote.origin.uploadpack", file="config.worktree")
+    git(here, "config", "extensions.worktreeConfig", "true")
+    git(here, "config", "include.path", "included")
+    git(here, "config", "core.hooksPath", ".git/hooks")
+    git(here, "config", "protocol.ext.allow", "always")
+    git(here, "config", f"url.ext::touch {marks}/url .insteadOf", str(origin))
+    (marks / "planted").touch()
+    second = commit(origin, "README", "second")
+    assert outcomes(provisioned(sshd, project(origin))) == ["changed"]
+    assert (here / "README").read_text() == "second"
+    git(origin, "tag", "v2")
+    git(origin, "checkout", "--quiet", "-b", "topic")
+    third = commit(origin, "README", "third")
+    for ref, expected in (("topic", third), ("v2", second), ("main", second)):
+        assert outcomes(provisioned(sshd, project(origin, ref=ref))) == ["changed"]
+        assert outcomes(provisioned(sshd, project(origin, ref=ref))) == ["unchanged"]
+        assert (here / ".git/HEAD").read_text().strip() == (f"ref: refs/heads/{ref}" if ref != "v2" else second)
+        assert (here / "README").read_text() == ("third" if expected == third else "second")
+    assert [path.name for path in marks.iterdir()] == ["planted"]
+
+
+@pytest.mark.parametrize("where", ["account", "clone"])
+def test_what_keeps_large_files_elsewhere_goes_on_in_an_update(tmp_path: Path, origin: Path, where: str) -> None:
+    """As git-lfs does it: `git lfs install` writes its filter for the account, with --local into the clone."""
+    state = {"XDG_RUNTIME_DIR": str(tmp_path), "LC_ALL": "C.UTF-8"}
+    with SystemSshd(tmp_path, options=["MaxSessions 1"], environment=state) as sshd:
+        program = sshd.home / ".local/bin/git-lfs"
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.write_text(LARGE_FILES)
+        program.chmod(0o755)
+        (sshd.home / ".profile").write_text('PATH="$HOME/.local/bin:$PATH"\n')
+        (origin / ".gitattributes").write_text("*.bin filter=lfs\n")
+        git(origin, "add", ".gitattributes")
+        commit(origin, "data.bin", "small 1")
+        provisioned(sshd, project(origin))
+        here = tree(sshd)
+        place = here / ".git/config" if where == "clone" else sshd.home / ".gitconfig"
+        commands = {
+            "clean": "git-lfs clean -- %f",
+            "smudge": "git-lfs smudge -- %f",
+            "process": "git-lfs filter-process",
+        }
+        for key, value in {**commands, "required": "true"}.items():
+            git(here, "config", "--file", str(place), f"filter.lfs.{key}", value)
+        commit(origin, "data.bin", "small 2")
+        assert outcomes(provisioned(sshd, project(origin))) == ["changed"]
+        assert (here / "data.bin").read_text() == "large 2"
+        assert outcomes(provisioned(sshd, project(origin))) == ["unchanged"]
+
+
+@pytest.mark.parametrize("kind", ["partial", "shallow", "linked", "split"])
+def test_clones_of_every_kind_are_brought_forward(sshd: SystemSshd, origin: Path, kind: str) -> None:
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    commit(origin, "other", "of before")
+    url, here = f"file://{origin}", tree(sshd)
+    here.parent.mkdir(parents=True, exist_ok=True)
+    if kind == "partial":
+        git(here.parent, "clone", "--quiet", "--filter=blob:none", url, here.name)
+    elif kind == "shallow":
+        git(here.parent, "clone", "--quiet", "--depth=1", "--no-single-branch", url, here.name)
+    elif kind == "linked":
+        git(here.parent, "clone", "--quiet", url, "first")
+        git(here.parent / "first", "checkout", "--quiet", "--detach")
+        git(here.parent / "first", "worktree", "add", "--quiet", str(here), "main")
+    else:
+        git(here.parent, "clone", "--quiet", url, here.name)
+        git(here, "update-index", "--split-index")
+    second = commit(origin, "README", "second")
+    assert outcomes(provisioned(sshd, project(origin, repository=url))) == ["changed"]
+    assert head(sshd) == second
+    assert (here / "README").read_text() == "second"
+    assert git(here, "status", "--porcelain") == ""
+    git(origin, "checkout", "--quiet", "-b", "topic")
+    third = commit(origin, "README", "third")
+    assert outcomes(provisioned(sshd, project(origin, repository=url, ref="topic"))) == ["changed"]
+    assert git(here, "rev-parse", "HEAD", "topic@{upstream}").split() == [third, third]
+    assert git(here, "status", "--porcelain", "--branch") == "## topic...origin/topic"
+    git(here, "fsck", "--no-dangling")
 
 
 @pytest.mark.parametrize("kind", ["files", "another repository", "a file", "inside another"])

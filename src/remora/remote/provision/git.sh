@@ -60,27 +60,45 @@ remora_take_shelter() {
         *) printf '[%s]\n\t%s = %s\n' "${remora_name%%.*}" "${remora_name#*.}" "$remora_seen" ;;
       esac
     done >"$remora_shelter/config"
+  remora_keep_large_files
   if [ -n "$remora_merge_seen" ]; then
     remora_git config --file "$remora_shelter/config" "branch.$remora_branch_seen.remote" "$remora_remote_seen"
     remora_git config --file "$remora_shelter/config" "branch.$remora_branch_seen.merge" "$remora_merge_seen"
     remora_git config --file "$remora_shelter/config" "remote.$remora_remote_seen.fetch" "+refs/heads/*:refs/remotes/$remora_remote_seen/*"
   fi
 }
+# git-lfs works although only the clone names it (git lfs install --local), and then as it names itself everywhere.
+remora_keep_large_files() {
+  case $(remora_git config --local --get filter.lfs.process 2>/dev/null) in 'git-lfs filter-process'*) ;; *) return 0 ;; esac
+  cat >>"$remora_shelter/config" <<\EOF
+[filter "lfs"]
+	clean = git-lfs clean -- %f
+	smudge = git-lfs smudge -- %f
+	process = git-lfs filter-process
+	required = true
+EOF
+}
 remora_leave_shelter() {
   [ -z "$remora_shelter" ] || rm -rf -- "$remora_shelter"
   remora_shelter=
+}
+
+# From here on git uses the shelter, and the objects and the work tree of the repository.
+remora_enter_shelter() {
+  [ -n "$remora_shelter" ] && cd -- "$remora_tree" || exit 128
+  GIT_DIR=$remora_shelter
+  GIT_WORK_TREE=$remora_root
+  GIT_OBJECT_DIRECTORY=$remora_common/objects
+  export GIT_DIR GIT_WORK_TREE GIT_OBJECT_DIRECTORY
 }
 
 # remora_look WORDS...: git, where it only looks. Nothing that the repository names is run; without a shelter nothing is
 # looked at. The work tree of a submodule has a configuration of its own: say --ignore-submodules=dirty.
 remora_look() (
   remora_alone_with_git
-  [ -n "$remora_shelter" ] && cd -- "$remora_tree" || exit 128
-  GIT_DIR=$remora_shelter
-  GIT_WORK_TREE=$remora_root
-  GIT_OBJECT_DIRECTORY=$remora_common/objects
+  remora_enter_shelter
   GIT_ALLOW_PROTOCOL=none # an object that is missing is fetched from nowhere
-  export GIT_DIR GIT_WORK_TREE GIT_OBJECT_DIRECTORY GIT_ALLOW_PROTOCOL
+  export GIT_ALLOW_PROTOCOL
   exec git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c log.showSignature=false "$@"
 )
 
@@ -111,6 +129,9 @@ remora_changes() {
 # remora_ask_origin WORDS...: git, where it speaks to the origin. Nothing asks anybody; only here the agent is seen.
 remora_ask_origin() (
   remora_alone_with_git
+  remora_converse "$@"
+)
+remora_converse() {
   if [ -z "${GIT_SSH-}" ] || [ -n "${GIT_SSH_COMMAND-}" ]; then
     remora_ssh=${GIT_SSH_COMMAND:-$(git config --get core.sshCommand || echo ssh)}
     GIT_SSH_COMMAND="$remora_ssh -o BatchMode=yes"
@@ -127,10 +148,55 @@ remora_ask_origin() (
     set -- perl -e 'alarm shift; exec @ARGV' "$remora_patience" "$@"
   fi
   exec "$@"
+}
+
+# remora_act WORDS...: git, where it brings the repository forward, with the programs that the account's own configuration
+# names (as for git-lfs) and none that the repository's does. Needs remora_open_shelter before, remora_return after it.
+remora_act() (
+  remora_alone_with_git
+  remora_enter_shelter
+  GIT_INDEX_FILE=$remora_own/index
+  export GIT_INDEX_FILE
+  remora_converse -c core.splitIndex=false -c submodule.recurse=false -c fetch.recurseSubmodules=false "$@"
 )
 
-# remora_commit_of NAME: the commit that it means here.
-remora_commit_of() { remora_git rev-parse --verify --quiet "$1^{commit}" 2>/dev/null; }
+# remora_open_shelter: a shelter in which what is done is done to the repository.
+remora_open_shelter() {
+  remora_take_shelter || return
+  for remora_name in logs lfs info/attributes; do
+    [ ! -e "$remora_common/$remora_name" ] || ln -s -- "$remora_common/$remora_name" "$remora_shelter/$remora_name"
+  done
+  [ "$remora_own" != "$remora_common" ] || [ ! -d "$remora_own/worktrees" ] || ln -s -- "$remora_own/worktrees" "$remora_shelter/worktrees"
+  rm -f -- "$remora_shelter/index"
+  remora_in_shelter remote.origin.url "$remora_repository" && remora_in_shelter remote.origin.fetch '+refs/heads/*:refs/remotes/origin/*' || return
+  [ "$(remora_git config --get extensions.partialClone 2>/dev/null)" != origin ] || {
+    remora_in_shelter core.repositoryFormatVersion 1 && remora_in_shelter extensions.partialClone origin &&
+      remora_in_shelter remote.origin.promisor true && remora_in_shelter remote.origin.partialCloneFilter \
+      "$(remora_git config --get remote.origin.partialCloneFilter 2>/dev/null)"
+  }
+}
+remora_in_shelter() { remora_git config --file "$remora_shelter/config" --replace-all "$1" "$2"; }
+
+# remora_return: what git changed in the shelter alone holds for the repository, too.
+remora_return() {
+  remora_seen=$(cat -- "$remora_shelter/HEAD")
+  if [ "$remora_seen" != "$(cat -- "$remora_own/HEAD")" ]; then
+    case $remora_seen in
+      'ref: '*) remora_git symbolic-ref HEAD "${remora_seen#ref: }" ;;
+      *) remora_git update-ref --no-deref HEAD "$remora_seen" ;;
+    esac || return
+  fi
+  if [ -d "$remora_shelter/lfs" ] && [ ! -L "$remora_shelter/lfs" ]; then
+    mv -- "$remora_shelter/lfs" "$remora_common/lfs"
+  fi
+}
+
+# remora_commit_of NAME: the commit that it means here; one that is missing is fetched from nowhere.
+remora_commit_of() (
+  GIT_ALLOW_PROTOCOL=none
+  export GIT_ALLOW_PROTOCOL
+  remora_git rev-parse --verify --quiet "$1^{commit}" 2>/dev/null
+)
 
 # remora_has_ref REF: whether there is exactly that one.
 remora_has_ref() { remora_git show-ref --verify --quiet "$1"; }

@@ -1,14 +1,16 @@
 # Clone or update a repository. Needs git.sh, remora_repository, remora_ref, remora_here and, where there was a
 # repository when this run looked, remora_wish (commit, tag or branch), remora_target and remora_branch.
 
-# Take the work tree to the ref. git itself refuses what would overwrite a change; nothing here forces it.
+# remora_switch GIT: take the work tree to the ref. git itself refuses what would overwrite a change; nothing here forces it.
 remora_switch() {
   if [ "$remora_wish" != branch ]; then
-    remora_git checkout --quiet --detach "$remora_target" --
+    "$1" checkout --quiet --detach "$remora_target" --
   elif remora_has_ref "refs/heads/$remora_branch"; then
-    remora_git checkout --quiet "$remora_branch" -- && remora_git merge --quiet --ff-only "refs/remotes/origin/$remora_branch"
+    "$1" checkout --quiet "$remora_branch" -- && "$1" merge --quiet --ff-only "refs/remotes/origin/$remora_branch"
   else
-    remora_git checkout --quiet -b "$remora_branch" --track "origin/$remora_branch" --
+    "$1" checkout --quiet -b "$remora_branch" --no-track "refs/remotes/origin/$remora_branch" -- &&
+      remora_git config "branch.$remora_branch.remote" origin &&
+      remora_git config "branch.$remora_branch.merge" "refs/heads/$remora_branch"
   fi
 }
 
@@ -42,7 +44,7 @@ remora_clone() {
     remora_give_up repository-failed "git clone $remora_repository"
   if [ "$remora_ref" != HEAD ] || remora_commit_of HEAD >/dev/null; then
     remora_learn || remora_give_up repository-failed "the origin has no branch, tag or commit $remora_ref"
-    remora_switch || remora_give_up repository-failed "git checkout $remora_ref"
+    remora_switch remora_git || remora_give_up repository-failed "git checkout $remora_ref"
   fi
   rmdir -- "$remora_final" 2>/dev/null
   remora_said=$(LC_ALL=C remora_move_folder "$remora_tree" "$remora_final" 2>&1) && return
@@ -69,14 +71,16 @@ remora_in_turn() {
 remora_update() {
   remora_look_at_tree
   [ -z "$remora_changed" ] || remora_fail repository-changed "$remora_tree"
+  remora_open_shelter || remora_fail repository-failed "$remora_tree: its references cannot be read"
+  trap remora_leave_shelter EXIT
   if [ "$remora_wish" = branch ]; then
-    remora_in_turn remora_ask_origin -C "$remora_tree" fetch --quiet origin "+refs/heads/$remora_branch:refs/remotes/origin/$remora_branch"
+    remora_in_turn remora_act fetch --quiet origin "+refs/heads/$remora_branch:refs/remotes/origin/$remora_branch"
   elif ! remora_commit_of "$remora_target" >/dev/null; then
-    remora_in_turn remora_ask_origin -C "$remora_tree" fetch --quiet --tags origin
+    remora_in_turn remora_act fetch --quiet --tags origin
     remora_commit_of "$remora_target" >/dev/null ||
-      remora_in_turn remora_ask_origin -C "$remora_tree" fetch --quiet origin "$remora_target"
+      remora_in_turn remora_act fetch --quiet origin "$remora_target"
   fi || remora_fail repository-failed "git fetch"
-  remora_in_turn remora_switch || remora_fail repository-changed "$remora_tree"
+  remora_in_turn remora_switch remora_act && remora_return || remora_fail repository-changed "$remora_tree"
 }
 
 if [ ! -e "$remora_tree" ] || [ -z "$(ls -A -- "$remora_tree" 2>/dev/null)" ]; then
