@@ -13,7 +13,9 @@ import pytest
 from tests.support.account_sshd import AccountSshd
 from tests.support.fake_codex import install
 from tests.support.hostile.server import address, hostile_servers
+from tests.support.hubs import hub_place
 from tests.support.until import wait_until
+from tests.support.volume import most_memory
 
 from remora.core.codes import Code
 
@@ -21,10 +23,13 @@ pytestmark = pytest.mark.sshd
 
 GONE = 15.0
 """Seconds from the second Ctrl-C to the end; a busy machine is given all of them, a free one takes one."""
+LARGEST = 150 * 1024 * 1024
+"""Bytes of memory of a program that greets a server; what one message may have is more."""
 
 
 @contextmanager
-def run_against(mode: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+def host_with(mode: str, tmp_path: Path) -> Iterator[Path]:
+    """The SSH config of a host whose app server is hostile."""
     with (
         tempfile.TemporaryDirectory(prefix="hostile-") as folder,
         hostile_servers(Path(folder)) as servers,
@@ -34,8 +39,15 @@ def run_against(mode: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"
         place = sshd.home / ".codex/app-server-control/app-server-control.sock"
         place.parent.mkdir(parents=True, mode=0o700)
         place.symlink_to(address(servers, mode))
-        config, settings = tmp_path / "config", tmp_path / "settings.toml"
+        config = tmp_path / "config"
         config.write_text(sshd.ssh_config())
+        yield config
+
+
+@contextmanager
+def run_against(mode: str, tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    with host_with(mode, tmp_path) as config:
+        settings = tmp_path / "settings.toml"
         settings.write_text("[limits]\nhandshake = 3\n")
         command = [sys.executable, "-m", "remora", "run", "devbox", "hi", "--json", "--config", str(settings)]
         environment = {**os.environ, "REMORA_SSH_CONFIG": str(config)}
@@ -65,3 +77,25 @@ def test_the_second_interrupt_ends_a_run_whatever_arrives(mode: str, tmp_path: P
         wait_until(lambda: b"Ctrl-C again" in (tmp_path / "errors").read_bytes())
         process.send_signal(signal.SIGINT)
         assert process.wait(GONE) == 130
+
+
+def test_a_check_does_not_hold_what_a_server_sends_instead_of_a_greeting(tmp_path: Path) -> None:
+    with host_with("endless-large-fragments", tmp_path) as config, (tmp_path / "said").open("wb") as said:
+        command = [sys.executable, "-m", "remora", "check", "devbox", "--json", "--ssh-config", str(config)]
+        process = os.posix_spawn(
+            command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, said.fileno(), 1)]
+        )
+        _, _, used = os.wait4(process, 0)
+        assert Code.MESSAGE_TOO_LARGE in (tmp_path / "said").read_text()
+        assert used.ru_maxrss * 1024 <= LARGEST
+
+
+def test_a_hub_does_not_hold_what_a_server_sends_instead_of_a_greeting(tmp_path: Path) -> None:
+    with (
+        host_with("endless-large-fragments", tmp_path) as config,
+        hub_place(REMORA_SSH_CONFIG=str(config)) as hub,
+    ):
+        (devbox,) = hub.document("connect", "devbox")["hosts"]
+        assert devbox["error"]["code"] == Code.MESSAGE_TOO_LARGE
+        assert hub.pid is not None
+        assert most_memory(hub.pid) <= LARGEST

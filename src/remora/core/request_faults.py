@@ -68,7 +68,7 @@ def message_too_large(limit: int, beginning: bytes) -> ProtocolProblem:
         Code.MESSAGE_TOO_LARGE,
         f"The app server sent a message beyond the limit of {limit} bytes.",
         seen=decode(beginning[:200]),
-        next_step="Ask for less at once: history is read in pages.",
+        next_step="Look at the server's log on the host; a thread is continued in a new run, which reads pages.",
     )
 
 

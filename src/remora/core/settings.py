@@ -13,6 +13,9 @@ from remora.core.links import ReconnectPolicy
 
 _E = TypeVar("_E", bound=StrEnum)
 
+_GREETING: Final = 1024 * 1024
+"""Bytes of one message to somebody who asks who the server is, and reads no thread."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -120,6 +123,10 @@ class Limits:
     """One answer of the hub that needs no host."""
     hub_idle: float = 300.0
     """The hub ends by itself when it has had no link for so long."""
+
+    def for_greeting(self) -> "Limits":
+        """The same for a connection that only greets: many of them at once must not hold many large messages."""
+        return replace(self, message=min(self.message, _GREETING))
 
 
 DEFAULT_LIMITS = Limits()

@@ -140,7 +140,8 @@ class _HostProof:
             async with AsyncExitStack() as stack:
                 tunnel = await open_tunnel(host, shell, plan.adopt.socket, plan.codex)
                 stack.push_async_callback(tunnel.stream.close)
-                opening = open_rpc(tunnel.stream, Framing.WEBSOCKET, clock=world.clock, limits=world.limits)
+                limits = world.limits.for_greeting()
+                opening = open_rpc(tunnel.stream, Framing.WEBSOCKET, clock=world.clock, limits=limits)
                 rpc = await stack.enter_async_context(opening)
                 account = await _account(rpc)
                 detail = f"codex {rpc.server.version or 'of unknown version'} answers over {tunnel.byte_path}"

@@ -203,8 +203,9 @@ class Supervisor:
 
     async def _launch(self, host: RemoteHost) -> None:
         world = self._world
+        limits = world.limits.for_greeting()
         opening = open_app_server(
-            host, self._request, clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True
+            host, self._request, clock=world.clock, limits=limits, nonce=world.nonce, lasting=True
         )
         async with opening as server:
             before, now = self.learned, learn(host.facts, server, self.learned)

@@ -12,6 +12,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from remora.core.errors import Code, ProtocolProblem
+from remora.core.request_faults import message_too_large
 from remora.core.text import SEEN_LIMIT
 from remora.core.text import decode as text_of
 
@@ -117,11 +118,7 @@ class ClientSocket:
             raise self._no_socket(f"{kind} ({refused})")
         broken = self._protocol.parser_exc
         if isinstance(broken, PayloadTooBig):
-            raise ProtocolProblem(
-                Code.MESSAGE_TOO_LARGE,
-                f"The app server sent a message beyond the limit of {self._limit} bytes.",
-                next_step="Continue the thread in a new run; its history is read in pages.",
-            )
+            raise message_too_large(self._limit, b"")
         if broken is not None and not isinstance(broken, EOFError):
             raise ProtocolProblem(
                 Code.PROTOCOL_VIOLATION,
