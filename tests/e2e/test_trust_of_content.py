@@ -2,6 +2,7 @@
 
 import copy
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.trust_scene import Person, Scene, notices, play, ready, trust
 
 from remora.adapters.trust_memory import TrustMemory
 from remora.core.errors import Code, RemoraError
+from remora.wire.reports.run import RunEvent, TurnStarted
 
 pytestmark = pytest.mark.codex
 
@@ -120,6 +122,40 @@ def test_a_thread_in_a_folder_with_another_name_is_held_to_what_is_remembered(ve
         scene.forget_effects()
         resumed = await scene.run(thread=thread)
         assert trust(resumed).trusted_by is None
+        assert scene.repository.effects == []
+
+    play(version, tmp_path, act)
+
+
+@pytest.mark.parametrize("version", WITH_SOCKETS)
+@pytest.mark.parametrize("trusted", [False, True], ids=["kept out", "in force"])
+def test_a_server_that_was_started_again_meanwhile_obeys_nothing_else(
+    version: str, trusted: bool, tmp_path: Path
+) -> None:
+    """The host trusts the folder, so that codex itself would obey whatever is there when it loads the thread again."""
+
+    async def act(scene: Scene) -> None:
+        scene.trust_on_host()
+        assert trust(await scene.run()).trusted_by == "codex"
+        if not trusted:
+            scene.change()
+        scene.forget_effects()
+
+        async def lose_the_server(event: RunEvent) -> None:
+            if isinstance(event, TurnStarted):
+                if trusted:
+                    await scene.until_effect()
+                await scene.server.stop()
+                scene.change()
+                scene.forget_effects()
+                await scene.server.start()
+
+        with suppress(RemoraError):
+            await scene.run(on_event=lose_the_server)
+        resumed = [message["params"] for message in scene.server.sent if message.get("method") == "thread/resume"]
+        folder = str(scene.repository.folder)
+        assert resumed
+        assert all(params["config"]["projects"][folder] == {"trust_level": "untrusted"} for params in resumed)
         assert scene.repository.effects == []
 
     play(version, tmp_path, act)

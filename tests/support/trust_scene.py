@@ -52,6 +52,7 @@ class Scene:
         person: Person | None = None,
         sandbox: SandboxMode | None = SandboxMode.WORKSPACE_WRITE,
         below: str = "",
+        on_event: Callable[[RunEvent], Awaitable[None]] | None = None,
     ) -> list[RunEvent]:
         folder = self.repository.folder / below
         self.server.folder = folder
@@ -65,7 +66,7 @@ class Scene:
             thread=thread,
             sandbox=sandbox,
         )
-        return await run_to_end(self.server.connect, request, rules=rules)
+        return await run_to_end(self.server.connect, request, rules=rules, on_event=on_event)
 
     async def until_effect(self) -> None:
         await until(lambda: "mcp-server" in self.repository.effects)

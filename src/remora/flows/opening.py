@@ -74,6 +74,16 @@ class Opening:
             self._opened = (rpc, opened)
         return self._opened[1]
 
+    async def reopen(self, rpc: RpcClient, thread: ThreadState) -> ThreadState:
+        """The thread on a later connection. A server that was started again meanwhile reads its repository again, so
+        what is not trusted as it is now is kept out of force again.
+        """
+        judged = None if self._opened is None else self._opened[1].judged
+        if judged is not None and judged.by is not None and not await look_again(rpc, judged.repository):
+            judged = replace(judged, by=None)
+        settings = ThreadSettings(trust=_trust_words(judged))
+        return await ThreadClient(rpc).resume(thread.thread_id, settings, exclude_turns=thread.paginated)
+
     def _looks_first(self, folder: str) -> bool:
         """Whether the thread waits for what was found there: it was something the last time, or has to be it now."""
         return self._rules.option is not None or self._rules.memory.knows(folder)

@@ -92,9 +92,8 @@ class Turn:
         self._rpc = rpc
         if self._thread is None:
             return await self._open_first(rpc, folder)
-        threads = ThreadClient(rpc)
         try:
-            self._thread = await threads.resume(self._thread.thread_id, exclude_turns=self._thread.paginated)
+            self._thread = await self._opening.reopen(rpc, self._thread)
         except RemoraError as error:
             never_used = not self.prompt_sent and self._request.thread is None
             if error.code is not Code.THREAD_MISSING or not never_used:
