@@ -58,6 +58,19 @@ def test_a_file_that_is_not_what_it_was_remembers_nothing(tmp_path: Path, damage
         case "noise":
             file.write_bytes(b"\xff\x00{\n[]\n{}\n")
         case "numbers":
-            file.write_text('{"machine": 1, "folder": 2, "sha256": 3, "by": 4}\n3\n')
+            file.write_text('{"kind": "folder", "machine": 1, "folder": 2, "sha256": 3, "by": 4}\n3\n')
     assert memory.recall("here", "/srv/app") is None
     memory.remember("here", "/srv/other", NO)
+
+
+def test_what_a_manifest_names_holds_for_its_folder_and_below(tmp_path: Path) -> None:
+    memory = TrustMemory(tmp_path)
+    memory.remember("here", "/srv/app", NO)
+    memory.expect("here", "/srv/app", "h")
+    assert memory.recall("here", "/srv/app") == NO
+    assert TrustMemory(tmp_path).expected("here", "/srv/app") == "h"
+    assert all(memory.expects("here", folder, "h") for folder in ("/srv/app", "/srv/app/deep"))
+    others = [("there", "/srv/app", "h"), ("here", "/srv", "h"), ("here", "/srv/application", "h")]
+    assert not any(memory.expects(*other) for other in [*others, ("here", "/srv/app", "other")])
+    memory.expect("here", "/srv/app", "new")
+    assert not memory.expects("here", "/srv/app", "h")

@@ -75,3 +75,13 @@ def test_a_manifest_that_cannot_be_used_is_one_error_document(tmp_path: Path, co
     assert error["code"] == "manifest-invalid"
     assert error["message"].startswith(f"{file}:3: hosts[0].codex.versin:")
     assert error["next"] == "Did you mean version?"
+
+
+@pytest.mark.parametrize("engine", ["ansible", "cloud-init"])
+def test_trust_that_is_noted_here_is_not_emitted_for_another_engine(tmp_path: Path, config: Path, engine: str) -> None:
+    project = f'repository = "https://example.com/a.git"\nfolder = "~/a"\ntrust = "{"ab" * 32}"\n'
+    (tmp_path / "box.toml").write_text(f'[[defaults.projects]]\n{project}[[hosts]]\nselect = ["devbox"]\n')
+    words = ("--emit", engine, "--ssh-config", str(config), *(("--user", "me") if engine == "cloud-init" else ()))
+    done = remora("provision", str(tmp_path / "box.toml"), *words, folder=tmp_path)
+    assert done.returncode == ExitCode.CONFIG, done
+    assert b"trust of ~/a" in done.stderr

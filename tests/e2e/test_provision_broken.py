@@ -19,6 +19,7 @@ from remora.core.provisioning import Finding
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.step import Step, Tell, Workbench
+from remora.flows.unattended import NoTrustMemory
 from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.host_spec import HostSpec
 from remora.wire.manifest import (
@@ -85,7 +86,7 @@ class Box:
         self.spec = HostSpec("devbox", tables, "sha256:" + "2" * 64)
 
     def steps(self, at: str = "", hook: Hook = nothing) -> list[Step]:
-        steps = steps_for(self.spec, packages=self._packages, secrets=MemorySecrets(CANARY))
+        steps = steps_for(self.spec, packages=self._packages, secrets=MemorySecrets(CANARY), trust=NoTrustMemory())
         return [Hooked(step, hook) if step.name == at else step for step in steps]
 
     async def bring(self, steps: list[Step]) -> HostProvision:

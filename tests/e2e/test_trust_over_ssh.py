@@ -131,3 +131,41 @@ def test_a_folder_is_the_same_one_by_every_name(linked: bool, tmp_path: Path) ->
             ready = told(place)
             assert (ready["trust"]["trusted_by"], ready["folder"]) == (None, str(repository.folder)), place
         assert repository.effects == []
+
+
+def test_a_manifest_that_names_the_hash_puts_it_in_force_in_runs_from_here(tmp_path: Path) -> None:
+    with ScriptedModel([Say("Done.")]) as model, host_with(NEWEST) as sshd, hub_place() as hub:
+        hub.environment["REMORA_SSH_CONFIG"] = configure(sshd, model, tmp_path)
+        origin = hostile_repository(sshd.home / "origin", sshd.home / "marks")
+        before = (sshd.home / ".codex/config.toml").read_bytes()
+        project = f'[[defaults.projects]]\nrepository = "{origin.folder}"\nfolder = "~/clone"\nref = "main"\n'
+
+        def provisioned(more: str) -> int:
+            manifest = tmp_path / "boxes.toml"
+            manifest.write_text(f'{project}{more}\n[[hosts]]\nselect = ["devbox"]\n')
+            done = hub.run("provision", str(manifest))
+            assert done.returncode in {ExitCode.DONE, ExitCode.PARTIAL}, done
+            return done.returncode
+
+        def told() -> dict[str, Any]:
+            done = hub.run("run", "devbox:clone", "hi", "--json", "--sandbox", "workspace-write")
+            assert done.returncode == ExitCode.DONE, done.stderr
+            trust: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])["trust"]
+            return trust
+
+        assert provisioned("") == ExitCode.DONE
+        untrusted = told()
+        assert untrusted["trusted_by"] is None
+        assert provisioned(f'trust = "{"ab" * 32}"') == ExitCode.PARTIAL
+        assert told()["trusted_by"] is None
+        assert origin.effects == []
+        assert provisioned(f'trust = "{untrusted["hash"]}"') == ExitCode.DONE
+        assert told()["trusted_by"] == "manifest"
+        wait_until(lambda: "mcp-server" in origin.effects)
+        settings = sshd.home / "clone/.codex/config.toml"
+        settings.write_text(settings.read_text().replace('"hostile"', '"worse"'))
+        for mark in origin.marks.iterdir():
+            mark.unlink()
+        assert told()["trusted_by"] is None
+        assert origin.effects == []
+        assert (sshd.home / ".codex/config.toml").read_bytes() == before

@@ -1,10 +1,16 @@
-"""What was answered about repositories, in one file of this user: a line of JSON for each folder of each machine."""
+"""What was answered about repositories, in one file of this user, a line of JSON for each."""
 
 import json
 from pathlib import Path
+from typing import Final
 
 from remora.adapters.own_lines import OwnLines
 from remora.core.trust.verdict import TrustedBy, TrustRecord
+
+_ANSWERED: Final = "folder"
+"""A line about one ``.codex`` folder, as it was answered."""
+_NAMED: Final = "project"
+"""A line about a project, as a manifest says."""
 
 
 class TrustMemory:
@@ -16,34 +22,56 @@ class TrustMemory:
     def knows(self, folder: str) -> bool:
         """Whether anything is remembered at, below or above that path."""
         here = f"{folder.rstrip('/')}/"
-        return any(_nested(here, f"{place.rstrip('/')}/") for _, place in self._read())
+        return any(_nested(here, f"{place.rstrip('/')}/") for _, _, place in self._read())
 
     def recall(self, machine: str, folder: str) -> TrustRecord | None:
         """What is remembered of that folder there."""
-        return self._read().get((machine, folder))
+        return self._read().get((_ANSWERED, machine, folder))
 
     def remember(self, machine: str, folder: str, record: TrustRecord) -> None:
         """Write the file again, with `record` as its newest line."""
+        self._keep((_ANSWERED, machine, folder), record)
+
+    def expected(self, machine: str, folder: str) -> str | None:
+        """The hash that a manifest named for that folder there."""
+        record = self._read().get((_NAMED, machine, folder))
+        return None if record is None else record.digest
+
+    def expects(self, machine: str, folder: str, digest: str) -> bool:
+        """Whether a manifest named it for that folder there, or for one above."""
+        here = f"{folder.rstrip('/')}/"
+        named = [
+            place
+            for (kind, there, place), record in self._read().items()
+            if (kind, there, record.digest) == (_NAMED, machine, digest)
+        ]
+        return any(here.startswith(f"{place.rstrip('/')}/") for place in named)
+
+    def expect(self, machine: str, folder: str, digest: str) -> None:
+        """Write the file again, with this as its newest line."""
+        self._keep((_NAMED, machine, folder), TrustRecord(digest=digest, by=TrustedBy.MANIFEST))
+
+    def _keep(self, key: tuple[str, str, str], record: TrustRecord) -> None:
         records = self._read()
-        records.pop((machine, folder), None)
-        records[machine, folder] = record
+        records.pop(key, None)
+        records[key] = record
         lines = [
-            json.dumps({"machine": there, "folder": place, "sha256": kept.digest, "by": kept.by})
-            for (there, place), kept in records.items()
+            json.dumps({"kind": kind, "machine": there, "folder": place, "sha256": kept.digest, "by": kept.by})
+            for (kind, there, place), kept in records.items()
         ]
         self._lines.write(lines)
 
-    def _read(self) -> dict[tuple[str, str], TrustRecord]:
-        records: dict[tuple[str, str], TrustRecord] = {}
+    def _read(self) -> dict[tuple[str, str, str], TrustRecord]:
+        records: dict[tuple[str, str, str], TrustRecord] = {}
         for line in self._lines.read():
             try:
                 value = json.loads(line)
                 by = None if value["by"] is None else TrustedBy(value["by"])
-                machine, folder, digest = value["machine"], value["folder"], value["sha256"]
+                kind, machine, folder, digest = value["kind"], value["machine"], value["folder"], value["sha256"]
             except (ValueError, KeyError, TypeError, RecursionError):
                 continue
-            if all(isinstance(word, str) for word in (machine, folder, digest)):
-                records[machine, folder] = TrustRecord(digest=digest, by=by)
+            if all(isinstance(word, str) for word in (kind, machine, folder, digest)):
+                records[kind, machine, folder] = TrustRecord(digest=digest, by=by)
         return records
 
 

@@ -121,6 +121,7 @@ async def provision(
             dialogue or UnattendedDialogue(),
             packages=wiring.packages(world.clock, limits=settings.limits, tell=tell),
             secrets=secrets,
+            trust=wiring.trust_memory(),
             dry_run=dry_run,
             jobs=jobs or settings.limits.provision_parallel,
             fail_fast=fail_fast,

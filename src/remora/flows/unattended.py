@@ -41,6 +41,17 @@ class NoTrustMemory:
         """Nothing."""
         return None
 
+    def expected(self, machine: str, folder: str) -> str | None:
+        """Nothing."""
+        return None
+
+    def expects(self, machine: str, folder: str, digest: str) -> bool:
+        """Nothing."""
+        return False
+
+    def expect(self, machine: str, folder: str, digest: str) -> None:
+        """Forgets."""
+
     def remember(self, machine: str, folder: str, record: TrustRecord) -> None:
         """Forgets."""
 

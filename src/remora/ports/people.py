@@ -97,6 +97,18 @@ class TrustMemory(Protocol):
         """What is remembered of one folder of one machine."""
         ...
 
+    def expected(self, machine: str, folder: str) -> str | None:
+        """The hash that a manifest named for a project in exactly that folder."""
+        ...
+
+    def expects(self, machine: str, folder: str, digest: str) -> bool:
+        """Whether a manifest named this hash for a project in that folder or above it."""
+        ...
+
+    def expect(self, machine: str, folder: str, digest: str) -> None:
+        """Keep the hash that a manifest names, in the place of an earlier one."""
+        ...
+
     def remember(self, machine: str, folder: str, record: TrustRecord) -> None:
         """Keep `record` in the place of what was remembered; does nothing where no state can be kept."""
         ...

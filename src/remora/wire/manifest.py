@@ -14,6 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 _Text = Annotated[str, Meta(min_length=1)]
 _Seconds = Annotated[float, Meta(gt=0, le=7 * 24 * 3600)]
+_Hash = Annotated[str, Meta(pattern="^[0-9a-f]{64}$", description="A SHA-256, as a run reports it in trust.hash.")]
 _Mode = Annotated[str, Meta(pattern="^0[0-7]{3}$", description="Octal, as in 0644.")]
 _Bytes = Annotated[str, Meta(pattern="^[1-9][0-9]{0,8}(KiB|MiB|GiB)$", description="A number with KiB, MiB or GiB.")]
 _Digest = Annotated[str, Meta(pattern="^sha256:[0-9a-f]{64}$")]
@@ -116,7 +117,8 @@ class ProjectTable(_Table, kw_only=True, frozen=True):
     """A repository at a ref in a folder, made ready by a set-up script and proven by a smoke test.
 
     `setup` and `smoke` are shell text for the login shell's environment, run in the folder. `secrets` exist for the
-    set-up only, as variables of its environment. `forward_agent` lends the SSH agent for clone and update only.
+    set-up only, as variables of its environment. `forward_agent` lends the SSH agent for clone and update only. `trust`
+    is the hash of what its ``.codex`` brings; runs from this machine put that in force, and nothing else.
     """
 
     repository: _Text
@@ -129,6 +131,7 @@ class ProjectTable(_Table, kw_only=True, frozen=True):
     setup_limit: _Seconds | None = None
     smoke: _Text | None = None
     smoke_limit: _Seconds | None = None
+    trust: _Hash | None = None
 
 
 class LoginTable(_Table, kw_only=True, frozen=True):

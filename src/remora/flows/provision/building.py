@@ -3,19 +3,19 @@
 from msgspec import UNSET
 
 from remora.flows.provision.step import Step
-from remora.ports import Packages, SecretReader
+from remora.ports import Packages, SecretReader, TrustMemory
 from remora.wire.host_spec import HostSpec
 from remora.wire.manifest import CodexTable, HostTables, LoginKind, PathChange
 
 
-def steps_for(spec: HostSpec, *, packages: Packages, secrets: SecretReader) -> tuple[Step, ...]:
+def steps_for(spec: HostSpec, *, packages: Packages, secrets: SecretReader, trust: TrustMemory) -> tuple[Step, ...]:
     """Steps for all that `spec` mentions; what it does not mention is left alone."""
     tables = spec.tables
     return (
         *_program(tables, packages),
         *_files(tables),
         *_account(tables, secrets),
-        *_projects(tables, secrets),
+        *_projects(tables, secrets, trust),
     )
 
 
@@ -60,11 +60,12 @@ def _account(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _projects(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
+def _projects(tables: HostTables, secrets: SecretReader, trust: TrustMemory) -> tuple[Step, ...]:
     if not tables.projects:
         return ()
     from remora.flows.provision.steps.project import SetupStep, SmokeStep
     from remora.flows.provision.steps.repository import RepositoryStep
+    from remora.flows.provision.steps.trust import TrustStep
 
     steps: list[Step] = []
     for project in tables.projects:
@@ -73,4 +74,6 @@ def _projects(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
             steps.append(SetupStep(project, secrets))
         if project.smoke is not None:
             steps.append(SmokeStep(project))
+        if project.trust is not None:  # last: what a set-up changes counts
+            steps.append(TrustStep(project, trust))
     return tuple(steps)

@@ -14,7 +14,7 @@ from remora.flows.provision.host import HostRun, HostWork
 from remora.flows.provision.operators import Operator
 from remora.flows.provision.outcome import HostOutcome
 from remora.flows.side_by_side import SideBySide
-from remora.ports import Dialogue, Packages, SecretReader, World
+from remora.ports import Dialogue, Packages, SecretReader, TrustMemory, World
 from remora.wire.host_spec import HostSpec
 from remora.wire.reports.provision import (
     HostProvision,
@@ -36,6 +36,7 @@ async def provision_hosts(
     *,
     packages: Packages,
     secrets: SecretReader,
+    trust: TrustMemory,
     dry_run: bool,
     jobs: int,
     fail_fast: bool,
@@ -46,7 +47,7 @@ async def provision_hosts(
         HostWork(
             alias=spec.alias,
             digest=spec.digest,
-            steps=steps_for(spec, packages=packages, secrets=secrets),
+            steps=steps_for(spec, packages=packages, secrets=secrets, trust=trust),
             lends_agent=any(project.forward_agent for project in spec.tables.projects),
         )
         for spec in specs

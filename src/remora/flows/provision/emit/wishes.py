@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from msgspec import UNSET
 
+from remora.core.errors import Code, ConfigProblem
 from remora.core.provisioning import log_name
 from remora.core.server_limits import make_limits
 from remora.core.settings import Limits
@@ -20,6 +21,7 @@ from remora.flows.provision.steps.config import CAP
 from remora.flows.provision.steps.login import OPTIONS
 from remora.flows.provision.steps.project import SetupStep, SmokeStep, assignments
 from remora.flows.provision.steps.repository import RepositoryStep, git_variables
+from remora.flows.unattended import NoTrustMemory
 from remora.ports import Package, Packages, SecretReader
 from remora.wire.config_merge import merge_config
 from remora.wire.host_spec import HostSpec
@@ -53,7 +55,10 @@ def alone_steps(
 
     Raises what no host could carry out, as ``manifest-invalid`` or as the step would.
     """
-    steps = steps_for(spec, packages=packages, secrets=secrets)
+    for project in spec.tables.projects:
+        if project.trust is not None:
+            raise _only_from_here(project)
+    steps = steps_for(spec, packages=packages, secrets=secrets, trust=NoTrustMemory())
     made = list(_Maker(spec, limits, shipments, fetched).make(steps))
     return tuple(made)
 
@@ -212,3 +217,11 @@ def _package_case(package: Package, fetched: str) -> str:
 @cache
 def _program_text(name: str) -> str:
     return compact_python(files("remora.remote.provision").joinpath(f"{name}.py").read_text("utf-8"))
+
+
+def _only_from_here(project: ProjectTable) -> ConfigProblem:
+    return ConfigProblem(
+        Code.MANIFEST_INVALID,
+        f"trust of {project.folder} is noted on this machine, which nobody but remora provision can do.",
+        next_step="Leave it out for this host, or provision it with remora provision.",
+    )

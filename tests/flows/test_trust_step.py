@@ -1,0 +1,72 @@
+"""The hash that a manifest names for a project, on a real sshd: noted here, if it is that of what is there."""
+
+from pathlib import Path
+
+import pytest
+from tests.support.gits import commit, git
+from tests.support.loop import run
+from tests.support.projects import QUICK, failed_step, origin, outcomes, project, sshd, tree
+from tests.support.provisioning import provision
+from tests.support.system_sshd import SystemSshd
+
+from remora.adapters.trust_memory import TrustMemory
+from remora.core.errors import Code
+from remora.flows.provision.steps.repository import RepositoryStep
+from remora.flows.provision.steps.trust import TrustStep
+from remora.wire.reports.provision import HostProvision
+
+pytestmark = pytest.mark.sshd
+__all__ = ["origin", "sshd"]
+CONFIG = '[mcp_servers.x]\ncommand = "sh"\nargs = ["-c", "./scripts/x.sh"]\n'
+
+
+def bring(origin: Path, script: str = "true") -> None:
+    (origin / ".codex").mkdir(exist_ok=True)
+    (origin / ".codex/config.toml").write_text(CONFIG)
+    (origin / "scripts").mkdir(exist_ok=True)
+    (origin / "scripts/x.sh").write_text(f"{script}\n")
+    git(origin, "add", "--force", ".codex", "scripts")
+    git(origin, "commit", "--quiet", "-m", script)
+
+
+def trusted(
+    sshd: SystemSshd, origin: Path, digest: str, memory: TrustMemory, *, dry_run: bool = False
+) -> HostProvision:
+    table = project(origin, trust=digest)
+    return run(provision(sshd, [RepositoryStep(table), TrustStep(table, memory)], limits=QUICK, dry_run=dry_run))
+
+
+def hash_there(sshd: SystemSshd, origin: Path, memory: TrustMemory) -> str:
+    """As the refusal of another one says it."""
+    error = failed_step(trusted(sshd, origin, "ab" * 32, memory), Code.TRUST_MISMATCH).error
+    assert error is not None
+    assert "./scripts/x.sh" in error.seen
+    assert "program scripts/x.sh" in error.seen
+    return error.message.rpartition(" ")[2].rstrip(".")
+
+
+def test_a_hash_is_noted_once_and_only_if_it_is_that_of_what_is_there(
+    sshd: SystemSshd, origin: Path, tmp_path: Path
+) -> None:
+    bring(origin)
+    memory = TrustMemory(tmp_path / "state")
+    planned = trusted(sshd, origin, "ab" * 32, memory, dry_run=True)
+    assert outcomes(planned) == ["would-change"] * 2
+    digest = hash_there(sshd, origin, memory)
+    assert not memory.knows("/")
+    assert outcomes(trusted(sshd, origin, digest, memory, dry_run=True)) == ["unchanged", "would-change"]
+    assert not memory.knows("/")
+    assert outcomes(trusted(sshd, origin, digest, memory)) == ["unchanged", "changed"]
+    assert outcomes(trusted(sshd, origin, digest, memory)) == ["unchanged", "unchanged"]
+    assert outcomes(trusted(sshd, origin, digest, TrustMemory(tmp_path / "another"))) == ["unchanged", "changed"]
+    assert memory.knows(str(tree(sshd)))
+    bring(origin, "false")
+    assert outcomes(trusted(sshd, origin, "ab" * 32, memory)) == ["changed", "failed"], "the script is another one"
+    assert hash_there(sshd, origin, memory) != digest
+
+
+def test_what_brings_nothing_has_no_hash(sshd: SystemSshd, origin: Path, tmp_path: Path) -> None:
+    commit(origin, "README", "more")
+    error = failed_step(trusted(sshd, origin, "ab" * 32, TrustMemory(tmp_path)), Code.TRUST_MISMATCH).error
+    assert error is not None
+    assert "brings nothing that depends on trust" in error.message
