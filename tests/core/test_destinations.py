@@ -70,6 +70,7 @@ CLOUDS_OWN = (
     *("168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::168.63.129.16", "2002:a83f:8110::1"),  # Azure
     *("169.254.170.2", "169.254.170.23", "169.254.42.42", "169.254.0.23", "fd00:ec2::23", "fd00:ec2::253"),
     *("fd20:ce::254", "fd00:c1::a9fe:a9fe", "fd00:42::42", "fd00:a9fe:a9fe::1", "fe80::a9fe:a9fe", "192.0.0.192"),
+    *("100.100.100.200", "100.96.0.96", "100.80.80.80"),  # Alibaba Cloud, Volcano Engine, UCloud
     *("100.100.100.100", "fd7a:115c:a1e0::53"),  # a program on this machine
     *("0.0.0.0", "0.1.2.3", "127.8.9.10", "255.255.255.255", "240.0.0.1", "224.0.0.251", "::", "::1"),  # noqa: S104
     *("ff02::1", "fec0::1", "fe80::1%eth0", "::127.0.0.1", "64:ff9b:1:a9fe:a9:fe00::", "64:ff9b:1:0:a9:fea9:fe00:0"),
@@ -106,7 +107,6 @@ CLOUDS_OWN = (
         ("api.example.com", "2002:a9fe:a9fe::1", False),
         ("api.example.com", "::ffff:0:127.0.0.1", False),
         ("api.example.com", "fd00:ec2::254", False),
-        ("api.example.com", "100.100.100.200", False),
         *(("api.example.com", each, False) for each in CLOUDS_OWN),
         ("168.63.129.16:80", "168.63.129.16", True),
         ("api.example.com", "100.64.1.2", True),

@@ -11,6 +11,8 @@ _NEAR: Final = tuple(
         ipaddress.ip_network,
         (
             "0.0.0.0/8",  # this machine, to Linux
+            "100.80.80.80/32",  # UCloud
+            "100.96.0.96/32",  # Volcano Engine
             "100.100.100.100/32",  # the resolver and the page of Tailscale on this machine
             "100.100.100.200/32",  # Alibaba Cloud's credentials
             "127.0.0.0/8",
