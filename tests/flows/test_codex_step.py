@@ -212,7 +212,7 @@ def test_f43_what_a_package_manager_installed_is_taken_as_it_is(tmp_path: Path) 
     profile = tmp_path / "profile" / "bin"
     profile.mkdir(parents=True)
     (profile / "codex").symlink_to(store)
-    with SystemSshd(tmp_path, environment={"XDG_RUNTIME_DIR": str(tmp_path)}) as sshd:
+    with SystemSshd(tmp_path) as sshd:
         (sshd.home / ".profile").write_text(f"PATH={profile}:$PATH\n")
         finding = at(sshd, CodexStep(CodexTable(version="installed"), MemoryPackages()))[0]
         assert (finding.state, str(profile / "codex") in finding.detail) == (StepState.SAME, True)

@@ -58,7 +58,7 @@ def place(tmp_path: Path, allowed: str) -> Iterator[Place]:
     with SystemSshd(tmp_path / "git") as server:
         server.authorized_keys.write_text(f"{public_key(key)}\n")
         known = f"-F none -o UserKnownHostsFile={server.known_hosts} -o IdentityFile=none"
-        environment = {"XDG_RUNTIME_DIR": str(tmp_path), "GIT_SSH_COMMAND": f"ssh {known}"}
+        environment = {"GIT_SSH_COMMAND": f"ssh {known}"}
         options = ["MaxSessions 1", f"AllowAgentForwarding {allowed}"]
         with (
             SystemSshd(tmp_path / "devbox", options=options, environment=environment) as devbox,

@@ -75,7 +75,7 @@ def test_a_secret_is_in_the_environment_of_the_setup_and_nowhere_else(sshd: Syst
     assert (sshd.home / "smoke-token").read_text() == "none"
     assert "sshd" in (sshd.home / "processes").read_text()
     (sshd.home / "token").unlink()
-    for file in sshd.folder.parent.rglob("*"):
+    for file in (*sshd.folder.parent.rglob("*"), *sshd.runtime_folder.rglob("*")):
         assert not file.is_file() or b"canary-7f3a" not in file.read_bytes(), file
     assert "canary" not in repr((host, progress))
 
@@ -208,7 +208,7 @@ def test_f61_machines_that_share_a_home_keep_apart_what_they_have_proven(
     """The folder is shared, what runs on each machine is not: one machine's smoke test proves nothing of the other."""
     table = project(origin, smoke='cat /etc/machine-id >>"$HOME/ran"')
     assert outcomes(provisioned(sshd, table)) == ["changed", "changed"]
-    environment = {"XDG_RUNTIME_DIR": str(tmp_path), "GIT_CONFIG_GLOBAL": "/dev/null"}
+    environment = {"GIT_CONFIG_GLOBAL": "/dev/null"}
     with SystemSshd(tmp_path, program=str(another_machine(tmp_path)), environment=environment) as other:
         other.home.rmdir()
         other.home.symlink_to(sshd.home)

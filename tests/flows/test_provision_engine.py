@@ -43,11 +43,11 @@ def test_only_what_differs_is_changed_again(sshd: SystemSshd) -> None:
 
 def test_a_dry_run_says_what_would_change_and_changes_nothing(sshd: SystemSshd) -> None:
     (sshd.home / "two").write_text("wished")
-    before = sorted(sshd.folder.parent.rglob("*"))
+    before = [sorted(folder.rglob("*")) for folder in (sshd.folder.parent, sshd.runtime_folder)]
     host = run(provision(sshd, steps(), dry_run=True))
     assert (host.outcome, outcomes(host)) == ("would-change", ["would-change", "unchanged", "would-change"])
     assert host.bytes == 2 * len("wished")
-    assert sorted(sshd.folder.parent.rglob("*")) == before
+    assert [sorted(folder.rglob("*")) for folder in (sshd.folder.parent, sshd.runtime_folder)] == before
 
 
 class Breaks:

@@ -32,7 +32,7 @@ QUICK = Limits(provision_retries=1)
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
-    with SystemSshd(tmp_path, environment={"XDG_RUNTIME_DIR": str(tmp_path)}) as server:
+    with SystemSshd(tmp_path) as server:
         yield server
 
 

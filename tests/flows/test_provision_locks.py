@@ -68,22 +68,22 @@ def test_f39_who_waits_too_long_is_told_for_whom(sshd: SystemSshd) -> None:
 
 
 def test_f39_a_lock_whose_owner_is_dead_or_of_another_boot_is_healed(sshd: SystemSshd) -> None:
-    folder = sshd.folder.parent / "remora"
-    folder.mkdir(mode=0o700)
-    here = run(_machine(sshd))
-    (folder / f"provision-{here}").symlink_to(f"{os.getpid()} 1 another-boot alice")
+    lock = run(_lock(sshd))
+    lock.symlink_to(f"{os.getpid()} 1 another-boot alice")
     host = run(provision(sshd, steps()))
     assert host.outcome == "changed"
     assert_is_ready(sshd)
+    assert not lock.is_symlink()
 
 
 def test_f39_a_lock_of_another_machine_with_the_same_folders_is_not_touched(sshd: SystemSshd) -> None:
-    folder = sshd.folder.parent / "remora"
-    folder.mkdir(mode=0o700)
-    other = folder / "provision-00000000000000000000000000000000"
+    other = run(_lock(sshd)).with_name("provision-00000000000000000000000000000000")
     other.symlink_to("1 1 another-boot alice")
-    assert run(provision(sshd, steps())).outcome == "changed"
-    assert other.is_symlink()
+    try:
+        assert run(provision(sshd, steps())).outcome == "changed"
+        assert other.is_symlink()
+    finally:
+        other.unlink()
 
 
 def test_f39_flock_that_never_returns_is_never_called(sshd: SystemSshd, tmp_path: Path) -> None:
@@ -96,13 +96,16 @@ def test_f39_flock_that_never_returns_is_never_called(sshd: SystemSshd, tmp_path
     assert not (sshd.home / "flock-was-called").exists()
 
 
-async def _machine(sshd: SystemSshd) -> str:
+async def _lock(sshd: SystemSshd) -> Path:
+    """Where the host's lock is, in a folder that is there; which folder that is depends on the length of names."""
     async with bench_at(sshd) as bench:
-        return Path(bench.facts.state_folder).name
+        assert bench.facts.runtime_folder is not None
+        os.makedirs(bench.facts.runtime_folder, mode=0o700, exist_ok=True)  # noqa: PTH103
+        return Path(bench.facts.runtime_folder, f"provision-{Path(bench.facts.state_folder).name}")
 
 
 def test_f39_where_only_a_shared_home_is_left_each_machine_has_a_folder_of_its_own() -> None:
-    with AccountSshd("/bin/bash", environment={"XDG_RUNTIME_DIR": "", "TMPDIR": "/dev/null"}) as sshd:
+    with AccountSshd("/bin/bash", environment={"XDG_RUNTIME_DIR": "", "TMPDIR": "/dev/null"}, ordinary=True) as sshd:
 
         async def places() -> tuple[str | None, str, str | None]:
             async with bench_at(sshd) as bench:

@@ -29,7 +29,7 @@ NAMES = ("one", "two", "three")
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
-    with SystemSshd(tmp_path, environment={"XDG_RUNTIME_DIR": str(tmp_path)}) as server:
+    with SystemSshd(tmp_path) as server:
         yield server
 
 

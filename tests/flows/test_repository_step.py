@@ -188,8 +188,7 @@ def test_a12_an_update_runs_no_program_that_the_clone_names(sshd: SystemSshd, or
 @pytest.mark.parametrize("where", ["account", "clone"])
 def test_what_keeps_large_files_elsewhere_goes_on_in_an_update(tmp_path: Path, origin: Path, where: str) -> None:
     """As git-lfs does it: `git lfs install` writes its filter for the account, with --local into the clone."""
-    state = {"XDG_RUNTIME_DIR": str(tmp_path), "LC_ALL": "C.UTF-8"}
-    with SystemSshd(tmp_path, options=["MaxSessions 1"], environment=state) as sshd:
+    with SystemSshd(tmp_path, options=["MaxSessions 1"], environment={"LC_ALL": "C.UTF-8"}) as sshd:
         program = sshd.home / ".local/bin/git-lfs"
         program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text(LARGE_FILES)

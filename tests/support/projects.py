@@ -25,7 +25,7 @@ QUICK = Limits(provision_retries=1)
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
-    state = {"XDG_RUNTIME_DIR": str(tmp_path), "GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C.UTF-8"}
+    state = {"GIT_CONFIG_GLOBAL": "/dev/null", "LC_ALL": "C.UTF-8"}
     with SystemSshd(tmp_path, options=["MaxSessions 1"], environment=state) as server:
         yield server
 

@@ -29,8 +29,8 @@ from remora.wire.reports.provision import HostProvision, ProvisionProgress
 
 @pytest.fixture
 def sshd(tmp_path: Path) -> Iterator[SystemSshd]:
-    """A host that allows one session for a connection, and has a runtime folder of its own."""
-    with SystemSshd(tmp_path, options=["MaxSessions 1"], environment={"XDG_RUNTIME_DIR": str(tmp_path)}) as server:
+    """A host that allows one session for a connection."""
+    with SystemSshd(tmp_path, options=["MaxSessions 1"]) as server:
         yield server
 
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,8 +45,8 @@ class SystemSshd:
 
     `options` are lines for its sshd_config. `shell` makes another program the login shell: every command goes to it
     with ``-c``, as sshd itself would do. The account is the one that runs the tests; its home is `home`, so its own rc
-    files are not read. `identity` may log in, and `known_hosts` knows the host key. `program` is another sshd than the
-    machine's own.
+    files are not read, and its sessions have a runtime folder of their own, unless `environment` names one.
+    `identity` may log in, and `known_hosts` knows the host key. `program` is another sshd than the machine's own.
     """
 
     def __init__(
@@ -81,6 +82,9 @@ class SystemSshd:
         self._log = self.folder / "log"
 
     def __enter__(self) -> Self:
+        # However long the name of the scratch folder is: else sessions would use the folder of this machine's account.
+        self._short = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))
+        self._environment.setdefault("XDG_RUNTIME_DIR", str(self._short))
         self.start()
         self.write_known_hosts()
         return self
@@ -89,6 +93,12 @@ class SystemSshd:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        shutil.rmtree(self._short, ignore_errors=True)
+
+    @property
+    def runtime_folder(self) -> Path:
+        """What sessions have as XDG_RUNTIME_DIR."""
+        return Path(self._environment["XDG_RUNTIME_DIR"])
 
     def start(self) -> None:
         """Listen: on the port of before if there is one, else on a free port."""

@@ -31,5 +31,5 @@ def assert_is_ready(sshd: SystemSshd) -> None:
     assert all((sshd.home / name).read_text() == "wished" for name in NAMES)
     marker = run(marker_at(sshd))
     assert (marker.readiness, marker.digest) == (Readiness.READY, DIGEST)
-    assert not list(sshd.folder.parent.rglob("provision-*")), "a lock was left"
+    assert not list(sshd.runtime_folder.rglob("provision-*")), "a lock was left"
     assert not [path for path in sshd.home.iterdir() if ".remora-" in path.name], "half a file was left"
