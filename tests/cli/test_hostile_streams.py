@@ -49,10 +49,6 @@ def test_a_prompt_on_standard_input_need_not_be_utf8(monkeypatch: pytest.MonkeyP
     assert read_prompt("-", Address("box")) == "fix caf\\xe9"
 
 
-def test_a_prompt_on_the_command_line_need_not_be_utf8() -> None:
-    assert read_prompt(os.fsdecode(b"fix caf\xe9"), Address("box")) == "fix caf\\xe9"
-
-
 @pytest.mark.parametrize("name", ["thread", "model", "effort"])
 def test_a_name_that_is_no_utf8_is_a_usage_problem(name: str) -> None:
     with pytest.raises(UsageProblem, match=name):
