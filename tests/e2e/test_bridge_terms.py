@@ -150,6 +150,7 @@ def test_a_folder_that_the_host_does_not_trust_stays_so(version: str, said: dict
         account_says(host, 'sandbox_mode = "workspace-write"\napproval_policy = "on-request"')
         repository = host.sshd.home / "clone"
         bring_config(repository, mark)
+        (repository / "AGENTS.md").write_text("Words for the agent of this repository.\n")
 
         async def go() -> dict[str, Any]:
             async with bridge_client(host) as client:
@@ -160,6 +161,7 @@ def test_a_folder_that_the_host_does_not_trust_stays_so(version: str, said: dict
                 return dict(started)
 
         started = run(go())
+        assert any("Words for the agent" in json.dumps(request.body) for request in host.model.requests)
         assert started["sandbox"]["type"] == "workspaceWrite"
         assert started["model"] != "theirs"
         assert started["approvalPolicy"] == said.get("approvalPolicy", "on-request")
@@ -248,3 +250,29 @@ def test_the_bridge_ends_by_a_signal_as_the_app_server_does(number: Signals, cod
 
         ended, _, complaints = run(go())
         assert (ended, complaints) == (code, b"")
+
+
+@pytest.mark.parametrize("version", ["0.163.0", "0.171.0"])
+def test_the_account_s_own_sandbox_holds_as_a_whole_before_any_turn(version: str, tmp_path: Path) -> None:
+    """The same as where the server takes it by itself: its network, its folders and its temporary folders."""
+    own = {"network_access": "true", "writable_roots": '["/srv"]', "exclude_slash_tmp": "true"}
+    lines = ['sandbox_mode = "workspace-write"', 'approval_policy = "never"']
+    lines += [f"sandbox_workspace_write.{name} = {value}" for name, value in own.items()]
+    with attached_host([], tmp_path, version) as host:
+        account_says(host, "\n".join(lines))
+        repository = host.sshd.home / "clone"
+        bring_config(repository, tmp_path / "mark")
+
+        async def go() -> list[dict[str, Any]]:
+            async with bridge_client(host) as client:
+                by_itself = await client.ask("thread/start", cwd=str(repository), config={"projects": {}})
+                started = await client.ask("thread/start", cwd=str(repository))
+                told = await client.told_of("thread/settings/updated")
+                settings = told["params"]["threadSettings"]
+                return [by_itself["result"]["sandbox"], started["result"]["sandbox"], settings["sandboxPolicy"]]
+
+        by_itself, started, told = run(go())
+        assert started == told
+        assert set(by_itself["writableRoots"]) >= set(started["writableRoots"]) >= {"/srv"}
+        assert {**started, "writableRoots": []} == {**by_itself, "writableRoots": []}
+        assert not (tmp_path / "mark").exists()

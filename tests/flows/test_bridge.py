@@ -18,6 +18,7 @@ from remora.core.errors import Code, ProtocolProblem
 from remora.core.settings import Limits
 from remora.flows.bridge import bridge
 from remora.flows.client_guard import ClientGuard, ClientTerms, Folders
+from remora.flows.client_host import Standing
 from remora.ports import ByteStream
 from remora.testing.memory_streams import memory_stream_pair
 from remora.wire.client.conversation import Conversation
@@ -29,8 +30,8 @@ async def as_named(folder: str) -> str:
     return folder
 
 
-async def trusts_nothing(folder: str) -> bool:
-    return False
+async def trusts_nothing(folder: str) -> Standing:
+    return Standing(trusted=False)
 
 
 def cautious(conversation: Conversation) -> ClientGuard:

@@ -192,7 +192,8 @@ async def bridge(
     """
     from remora import wiring
     from remora.flows.bridge import bridge
-    from remora.flows.client_guard import ClientGuard, ClientTerms, Folders, HostTrust
+    from remora.flows.client_guard import ClientGuard, ClientTerms, Folders
+    from remora.flows.client_host import ClientHost
     from remora.hub.lasting import use_lasting
 
     link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
@@ -202,10 +203,12 @@ async def bridge(
     with wiring.standard_streams() as client:
 
         async def work(open_server: "OpenServer") -> None:
-            trust = HostTrust(open_server, clock=clock, limits=limits)
+            host = ClientHost(open_server, clock=clock, limits=limits)
 
             def guard(conversation: "Conversation") -> ClientGuard:
-                return ClientGuard(terms, trust.trusts, conversation=conversation, tell=note)
+                return ClientGuard(
+                    terms, host.standing, set_sandbox=host.set_sandbox, conversation=conversation, tell=note
+                )
 
             await bridge(client, await open_server(), guard=guard, clock=clock, limits=limits)
 
@@ -238,7 +241,8 @@ async def serve_door(
     from functools import partial
 
     from remora import wiring
-    from remora.flows.client_guard import ClientGuard, ClientTerms, HostTrust
+    from remora.flows.client_guard import ClientGuard, ClientTerms
+    from remora.flows.client_host import ClientHost
     from remora.flows.doors import show_in
     from remora.hub.lasting import use_lasting
     from remora.wire.client.frames import ClientFrames
@@ -247,10 +251,10 @@ async def serve_door(
     path = str(wiring.runtime_folder() / f"own-{os.getpid()}-{secrets.token_hex(4)}.sock")
 
     async def work(open_server: "OpenServer") -> None:
-        trust = HostTrust(open_server, clock=wiring.system_clock(), limits=settings.limits)
+        host = ClientHost(open_server, clock=wiring.system_clock(), limits=settings.limits)
 
         async def serve(client: "ByteStream") -> None:
-            guard = ClientGuard(ClientTerms(said=said), trust.trusts, worked=worked)
+            guard = ClientGuard(ClientTerms(said=said), host.standing, worked=worked)
             await show_in(client, open_server, through=partial(guard.take_frames, ClientFrames()))
 
         async with wiring.local_sockets().serve(path, serve):

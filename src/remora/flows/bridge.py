@@ -130,13 +130,15 @@ class _Carrier:
     async def _pass_on(self, data: bytes) -> None:
         out = bytearray()
         async with self._telling:
-            for piece in self._socket.receive(data):
-                self._conversation.heard(piece)
-                out += as_line(piece)
-                self._between = piece.last
-                if self._between and self._answers:
-                    out += self._answers
-                    self._answers = bytearray()
+            for told in self._socket.receive(data):
+                passed = await self._guard.hear(told)
+                self._conversation.heard(told)
+                for piece in passed:
+                    out += as_line(piece)
+                    self._between = piece.last
+                    if self._between and self._answers:
+                        out += self._answers
+                        self._answers = bytearray()
             if out:
                 await self._client.write(bytes(out))
         if self._socket.has_pending:

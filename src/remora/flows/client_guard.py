@@ -4,15 +4,13 @@ A client speaks to that server as to one of its own machine: it names no folder 
 says this machine's settings and means that one's. So a request that opens a thread is looked at before it is passed on.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError
-from remora.core.settings import Limits
 from remora.core.text import decode
-from remora.flows.rpc import open_rpc
-from remora.ports import ByteStream, Clock
+from remora.flows.client_host import Standing
 from remora.wire.client.conversation import Conversation
 from remora.wire.client.envelope import Envelope, guess_envelope, read_envelope
 from remora.wire.client.frames import ClientFrames
@@ -23,16 +21,16 @@ from remora.wire.client.thread_terms import (
     UNSEEN,
     ClientRequest,
     read_request,
-    says_trusted,
-    trust_question,
+    started_thread,
+    with_sandbox,
 )
-from remora.wire.jsonrpc import Framing, encode_error
+from remora.wire.jsonrpc import RequestId, encode_error
 from remora.wire.socket_pieces import Piece
 
 _TOO_LONG: Final = -32600
 
-OpenServer = Callable[[], Awaitable[ByteStream]]
-"""Gives a connection to the app server."""
+SetSandbox = Callable[[str, Mapping[str, Any]], Awaitable[bool]]
+"""Gives a thread, by its id, a sandbox; whether that was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,37 +63,21 @@ class Passed:
     answers: list[bytes] = field(default_factory=list)
 
 
-class HostTrust:
-    """Asks the host whether it trusts a folder, over a connection of its own."""
-
-    def __init__(self, open_server: OpenServer, *, clock: Clock, limits: Limits) -> None:
-        self._open_server = open_server
-        self._clock = clock
-        self._limits = limits
-
-    async def trusts(self, folder: str) -> bool:
-        """What its configuration says. A server that does not tell trusts nothing."""
-        try:
-            stream = await self._open_server()
-            async with open_rpc(stream, Framing.WEBSOCKET, clock=self._clock, limits=self._limits) as rpc:
-                answer = await rpc.request("config/read", trust_question(folder))
-        except RemoraError:
-            return False
-        return says_trusted(answer, folder)
-
-
 class ClientGuard:
     """Looks at what one client says, message by message.
 
     `conversation` hears what the server says; with it, an answer passes only to what this client was asked. `worked`
-    hears in which thread a person works.
+    hears in which thread a person works. With `set_sandbox` a thread in a folder that is not trusted begins read-only,
+    and gets its sandbox before the client hears of it: :meth:`hear` has to see what the server says. Without, the
+    server is told that the folder is not to be trusted, and then leaves out AGENTS.md, too.
     """
 
     def __init__(
         self,
         terms: ClientTerms,
-        trusts: Callable[[str], Awaitable[bool]],
+        standing: Callable[[str], Awaitable[Standing]],
         *,
+        set_sandbox: SetSandbox | None = None,
         conversation: Conversation | None = None,
         tell: Callable[[str], None] = lambda sentence: None,
         worked: Callable[[str], None] = lambda thread_id: None,
@@ -103,7 +85,11 @@ class ClientGuard:
         self._worked = worked
         self._terms = terms
         self._conversation = conversation
-        self._trusts = trusts
+        self._standing = standing
+        self._set_sandbox = set_sandbox
+        self._started: dict[RequestId, Mapping[str, Any]] = {}
+        self._told_gatherer = MessageGatherer()
+        self._amid = False
         self._tell = tell
         self._gatherer = MessageGatherer()
         self._passes = True
@@ -124,6 +110,32 @@ class ClientGuard:
             case _:
                 pass
         return passed
+
+    async def hear(self, piece: Piece) -> list[Piece]:
+        """The next piece of the server: what the client gets of it."""
+        if self._amid or (self._told_gatherer.is_between and not self._started):
+            self._amid = not piece.last
+            return [piece]
+        match self._told_gatherer.take(piece):
+            case Whole(text):
+                return [Piece(await self._answered(text), last=True)]
+            case Beginning(text):
+                return [Piece(text, last=False)]
+            case Rest(rest):
+                return [rest]
+            case None:
+                return []
+
+    async def _answered(self, text: bytes) -> bytes:
+        """A message of the server. The answer to a thread's start tells of the sandbox that the thread has then."""
+        envelope = read_envelope(text)
+        if not envelope.is_answer or envelope.id not in self._started:
+            return text
+        sandbox = self._started.pop(envelope.id)
+        thread_id = started_thread(text)
+        if thread_id is None or self._set_sandbox is None or not await self._set_sandbox(thread_id, sandbox):
+            return text
+        return with_sandbox(text, sandbox)
 
     async def take_frames(self, frames: ClientFrames, data: bytes) -> bytes:
         """The next bytes of a client that speaks WebSocket: what the server gets of them.
@@ -188,9 +200,19 @@ class ClientGuard:
             return f"{request.method} names its folder (cwd) with .. in it. Name it without."
         folder = "/" + "/".join(parts)  # as the server looks trust up; for another spelling it would find none
         request.work_in(folder)
-        if not await self._trusts(folder):
-            request.distrust(folder)
+        standing = await self._standing(folder)
+        if not standing.trusted:
+            self._keep_untrusted(request, folder, standing)
         return None
+
+    def _keep_untrusted(self, request: ClientRequest, folder: str, standing: Standing) -> None:
+        sandbox = None if request.configures_terms else standing.sandbox(request.sandbox)
+        if sandbox is None or self._set_sandbox is None:
+            request.distrust(folder)
+            return
+        request.only_read()
+        if sandbox.get("type") != "readOnly":
+            self._started[request.id] = sandbox
 
     def _keep_home_unwritten(self, request: ClientRequest) -> str | None:
         if not request.says_sandbox:

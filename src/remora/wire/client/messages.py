@@ -37,6 +37,11 @@ class MessageGatherer:
         self._held = bytearray()
         self._passing = False
 
+    @property
+    def is_between(self) -> bool:
+        """Whether nothing of a message was taken that has not ended."""
+        return not self._held and not self._passing
+
     def take(self, piece: Piece) -> Whole | Beginning | Rest | None:
         """Take the next piece; `None` while it is kept."""
         if self._passing:

@@ -3,6 +3,7 @@
 Only the members that are named here are touched; all others stay the bytes that they were.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +22,7 @@ UNSEEN: Final = _HAS_FOLDER - _NEEDS_FOLDER - _OPENS_THREAD
 """Those of them that may pass without a look, because they are long and name what is there already."""
 TERMS: Final = frozenset({"sandbox", "permissions", "approvalPolicy", "approvalsReviewer"})
 """The members that say what a thread may do and who is asked."""
+_TERMS_OF_CONFIG: Final = ("projects", "sandbox", "permissions", "default_permissions", "profile")
 _INVALID_PARAMS: Final = -32602
 _READ_ONLY: Final = "read-only"
 
@@ -67,6 +69,18 @@ class ClientRequest:
         if self.method == "command/exec":
             return mapping(self._value("sandboxPolicy")).get("type") != "readOnly"
         return bool(self._value("sandbox") != _READ_ONLY)
+
+    @property
+    def sandbox(self) -> str | None:
+        """The sandbox mode that it names."""
+        return text(self._value("sandbox"))
+
+    @property
+    def configures_terms(self) -> bool:
+        """Whether it says in another way than by a sandbox mode what may be written, or what is trusted."""
+        return self._value("permissions") is not None or any(
+            name.startswith(_TERMS_OF_CONFIG) for name in mapping(self._value("config"))
+        )
 
     @property
     def says_sandbox(self) -> bool:
@@ -130,6 +144,23 @@ def read_request(message: bytes, request_id: RequestId, method: str) -> ClientRe
         return ClientRequest(request_id, method, members, params)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def started_thread(answer: bytes) -> str | None:
+    """The thread that the answer to a start tells of; `None` for a refusal."""
+    try:
+        result = mapping(msgspec.json.decode(answer)).get("result")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return text(mapping(mapping(result).get("thread")).get("id"))
+
+
+def with_sandbox(answer: bytes, sandbox: Mapping[str, Any]) -> bytes:
+    """The same answer, which tells of this sandbox."""
+    members = _members.decode(answer)
+    result = _members.decode(members["result"])
+    told = msgspec.Raw(msgspec.json.encode(sandbox))
+    return msgspec.json.encode({**members, "result": {**result, "sandbox": told}})
 
 
 def trust_question(folder: str) -> dict[str, Any]:

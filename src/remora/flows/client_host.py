@@ -1,0 +1,76 @@
+"""What the host says of a folder where a client starts a thread, and the sandbox that such a thread gets afterwards.
+
+Each question goes over a connection of its own, so that no answer has to be taken out of the client's.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from remora.core.errors import RemoraError
+from remora.core.settings import Limits
+from remora.core.trust.safety import SafetyConfig
+from remora.flows.rpc import open_rpc
+from remora.ports import ByteStream, Clock
+from remora.wire import safety
+from remora.wire.client.thread_terms import says_trusted, trust_question
+from remora.wire.jsonrpc import Framing
+
+_SETS_LATER: Final = (0, 163)
+"""From this version on a thread takes another sandbox from any connection."""
+
+OpenServer = Callable[[], Awaitable[ByteStream]]
+"""Gives a connection to the app server."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Whether the host trusts a folder. `account` is what it configured, where a thread can get its sandbox later."""
+
+    trusted: bool
+    account: SafetyConfig | None = None
+
+    def sandbox(self, asked: str | None) -> Mapping[str, Any] | None:
+        """The sandbox of a thread for which `asked` was said, in the server's words; `None` where it has to be said at
+        the start.
+        """
+        if self.account is None:
+            return None
+        terms = safety.own_terms(self.account, asked, None, trusted=False, distrusted=False)
+        found: Mapping[str, Any] | None = terms.sandbox_words.get("sandboxPolicy")
+        return found
+
+
+class ClientHost:
+    """The host's side of what a client is told."""
+
+    def __init__(self, open_server: OpenServer, *, clock: Clock, limits: Limits) -> None:
+        self._open_server = open_server
+        self._clock = clock
+        self._limits = limits
+
+    async def standing(self, folder: str) -> Standing:
+        """What its configuration says of `folder`. A server that does not tell trusts nothing."""
+        try:
+            stream = await self._open_server()
+            async with open_rpc(stream, Framing.WEBSOCKET, clock=self._clock, limits=self._limits) as rpc:
+                if says_trusted(await rpc.request("config/read", trust_question(folder)), folder):
+                    return Standing(trusted=True)
+                version = re.match(r"(\d+)\.(\d+)", rpc.server.version or "")
+                if version is None or (int(version[1]), int(version[2])) < _SETS_LATER:
+                    return Standing(trusted=False)
+                account = await rpc.request("config/read", safety.read_account())
+                return Standing(trusted=False, account=safety.read_safety_config(account))
+        except RemoraError:
+            return Standing(trusted=False)
+
+    async def set_sandbox(self, thread_id: str, sandbox: Mapping[str, Any]) -> bool:
+        """Give a thread this sandbox; whether the server did. To do so trusts nothing."""
+        try:
+            stream = await self._open_server()
+            async with open_rpc(stream, Framing.WEBSOCKET, clock=self._clock, limits=self._limits) as rpc:
+                await rpc.request("thread/settings/update", {"threadId": thread_id, "sandboxPolicy": sandbox})
+        except RemoraError:
+            return False
+        return True
