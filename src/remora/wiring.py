@@ -142,6 +142,13 @@ def runtime_folder() -> "Path":
     return runtime_folder()
 
 
+def hub_key(folder: "Path") -> bytes:
+    """What the hubs of this folder know, one after the other. Raises ``place-unusable``."""
+    from remora.adapters.own_key import own_key
+
+    return own_key(folder)
+
+
 def hub_log() -> "Path":
     """Where the hub writes its log."""
     from remora.adapters.log_folder import log_folder

@@ -201,6 +201,38 @@ def test_f54_a_killed_hub_is_followed_by_another_one_and_the_same_server(way: Ch
         assert len(found.relays) == 1
 
 
+def test_f53_what_a_killed_hub_left_at_the_relay_ends_when_the_link_is_there_again(way: Chain) -> None:
+    async def work() -> None:
+        hub = way.place.pid
+        assert hub is not None
+        async with asyncio.timeout(60):
+            server = await asyncio.start_server(held, "127.0.0.1", 0)
+            document = await asyncio.to_thread(
+                way.place.document, "forward", ALIAS, str(server.sockets[0].getsockname()[1]), "--local-port", "0"
+            )
+            local = document["forwards"][0]["local_port"]
+            reader, writer = await asyncio.open_connection("127.0.0.1", local)
+            assert await reader.read(5) == b"hello"
+            os.kill(hub, signal.SIGKILL)
+            assert await reader.read() == b""
+            assert not left.is_set(), "the relay keeps it, as for a laptop that roams"
+            await asyncio.to_thread(way.connect)
+            await left.wait()
+            writer.close()
+            server.close()
+            await server.wait_closed()
+
+    left = asyncio.Event()
+
+    async def held(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"hello")
+        await reader.read()
+        left.set()
+        writer.close()
+
+    run(work())
+
+
 def test_f54_a_killed_relay_and_a_killed_server_come_back_once(way: Chain) -> None:
     async def work() -> None:
         for kind in ("relays", "app_servers"):

@@ -3,8 +3,10 @@
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from typing import Final
+
+from remora.core.secrets import Secret
 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,23}")
 
@@ -116,3 +118,21 @@ class LinkName:
             return self.alias
         digest = sha256(f"{self.ssh_config}\0{self.alias}".encode("utf-8", "surrogateescape")).hexdigest()[:12]
         return f"{'.'.join(_PLAIN.findall(self.alias)[:1])[:12] or 'host'}~{digest}"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionName:
+    """What a link calls its session with the relay of its host, and the token that proves it to be its own.
+
+    Who comes with both and knows nothing of an earlier session is its successor: that one is over.
+    """
+
+    name: str
+    token: Secret
+
+
+def session_name(key: bytes, link: LinkName, mark: str) -> SessionName:
+    """The same for each hub that has this `key`, one after the other; `mark` is what the name of the link means."""
+    link_text = f"{link.alias}\0{link.ssh_config}\0{mark}".encode("utf-8", "surrogateescape")
+    name, token = (blake2b(what + link_text, key=key, digest_size=32).hexdigest() for what in (b"name\0", b"token\0"))
+    return SessionName(name[:32], Secret(token))

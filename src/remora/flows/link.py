@@ -10,7 +10,7 @@ from remora.core.errors import Code, RemoraError, TimeLimit, Unreachable
 from remora.core.launching import LaunchRequest, refuse_folder
 from remora.core.link_events import Active, Asked, CameUp, Due, Ended, Event, Failed, Lost, Wanted
 from remora.core.link_faults import link_missing
-from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
+from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy, SessionName
 from remora.core.probes import FolderFacts
 from remora.core.session import Effect, Session
 from remora.flows.aims import Aim
@@ -46,6 +46,7 @@ class Link:
         socket_path: str,
         launch: LaunchRequest,
         policy: ReconnectPolicy,
+        own: SessionName | None = None,
     ) -> None:
         self.name = name
         self.policy = policy
@@ -62,6 +63,7 @@ class Link:
             world,
             launch,
             self._dialogue,
+            own=own,
             host_ports=self._host_ports,
             tell=self._tell,
             changed=self._note_change,

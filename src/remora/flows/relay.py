@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from remora.core.errors import Code, RemoraError, TimeLimit
+from remora.core.links import SessionName
 from remora.core.relay_faults import host_shuts_down, link_left, relay_failed, session_lost
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
@@ -28,13 +29,18 @@ _MOST_URGENT: Final = 64
 
 
 class RelaySession:
-    """Streams to one host that live on across connections. One for each link; for one event loop."""
+    """Streams to one host that live on across connections. One for each link; for one event loop.
 
-    def __init__(self, *, clock: Clock, limits: Limits, nonce: Callable[[], str]) -> None:
+    With an `own` name it takes the place of a session that had the name before, such as that of a hub that was killed.
+    """
+
+    def __init__(
+        self, *, clock: Clock, limits: Limits, nonce: Callable[[], str], own: SessionName | None = None
+    ) -> None:
         self._clock = clock
         self._limits = limits
-        self._name = nonce()
-        self._token = Secret(nonce() + nonce())
+        own = own or SessionName(nonce(), Secret(nonce() + nonce()))
+        self._name, self._token = own.name, own.token
         self._incarnation = ""
         self._session = Session(limits.relay_window)
         self._streams: dict[int, RelayStream | CarriedStream] = {}

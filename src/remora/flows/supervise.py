@@ -11,6 +11,7 @@ from remora.core.hosts import Notice
 from remora.core.launching import LaunchRequest
 from remora.core.link_events import Broke, CameUp, Ended, Event, Failed, Lost
 from remora.core.link_faults import host_changed, link_missing
+from remora.core.links import SessionName
 from remora.core.relay_faults import relay_failed
 from remora.core.session import Effect
 from remora.flows.aims import Aim, choose
@@ -57,6 +58,7 @@ class Supervisor:
         request: LaunchRequest,
         dialogue: Dialogue,
         *,
+        own: SessionName | None,
         host_ports: HostPorts,
         tell: Callable[[Event], Effect],
         changed: Callable[[], None],
@@ -69,6 +71,7 @@ class Supervisor:
         self._host_ports = host_ports
         self._tell = tell
         self._changed = changed
+        self._own = own
         self._relay = self._new_relay()
         self._useful = False
         self._known_here = False
@@ -330,7 +333,7 @@ class Supervisor:
 
     def _new_relay(self) -> RelaySession:
         world = self._world
-        return RelaySession(clock=world.clock, limits=world.limits, nonce=world.nonce)
+        return RelaySession(clock=world.clock, limits=world.limits, nonce=world.nonce, own=self._own)
 
 
 def _refuse(outcome: "asyncio.Future[str]", error: RemoraError) -> None:

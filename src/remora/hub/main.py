@@ -20,6 +20,7 @@ from typing import Final
 from remora import wiring
 from remora.core.errors import Code, ExitCode, LaunchProblem, RemoraError
 from remora.core.launching import LaunchRequest
+from remora.core.links import session_name
 from remora.core.settings import Settings
 from remora.core.text import decode
 from remora.flows.aims import Aim
@@ -76,7 +77,7 @@ class _Hub:
         self._foreground = foreground
         self._clock = wiring.system_clock()
         self._sockets = HealingSockets(wiring.local_sockets())
-        links = _Links(self._clock, self._sockets)
+        links = _Links(self._clock, self._sockets, wiring.hub_key(places.folder))
         self._registry = Registry(links, places=places, sockets=self._sockets, clock=self._clock)
         self._told: asyncio.Future[str]
         self._server = HubServer(
@@ -144,9 +145,13 @@ class _Hub:
 
 
 class _Links:
-    """Makes links that dial at one common pace, and spare a server that several of them lead to."""
+    """Makes links that dial at one common pace, and spare a server that several of them lead to.
 
-    def __init__(self, clock: Clock, sockets: LocalSockets) -> None:
+    What a hub with the same `key` left at a relay when it was killed ends when the link is there again.
+    """
+
+    def __init__(self, clock: Clock, sockets: LocalSockets, key: bytes) -> None:
+        self._key = key
         self._pace = Pace(clock)
         self._gates = cache(wiring.dial_gate)
         self._sockets = sockets
@@ -163,13 +168,15 @@ class _Links:
         """See :class:`~remora.hub.registry.LinkMaker`."""
         from remora.flows import link
 
+        meant = request.meant_name
         return link.Link(
-            request.meant_name.name,
+            meant.name,
             self.aim(request),
             self._sockets,
             socket_path=socket_path,
             launch=LaunchRequest(codex=request.host.codex),
             policy=request.host.reconnect,
+            own=session_name(self._key, meant.name, meant.mark),
         )
 
 
