@@ -156,7 +156,8 @@ def test_an_app_server_is_started_found_again_and_ended(sshd: AccountSshd) -> No
 
 def test_what_commands_leave_is_looked_for(system: System, sshd: AccountSshd, tmp_path: Path) -> None:
     (tmp_path / "config").write_text(sshd.ssh_config())
-    left = "CODEX_THREAD_ID=thread nohup sleep 1000 >/dev/null 2>&1 </dev/null & "
+    begins = "nohup sh -c 'echo >begun; exec sleep 1000' >/dev/null 2>&1 </dev/null &"
+    left = f"CODEX_THREAD_ID=thread {begins} until [ -e begun ]; do sleep 1; done; "  # else the look may come before it
     looks = shlex.join(("/bin/sh", "-c", shipped("remains"), "remora", "thread"))
     asked = subprocess.run(
         ["ssh", "-F", tmp_path / "config", "devbox", left + looks],
