@@ -45,7 +45,7 @@ def test_the_example_and_the_schema_are_printed() -> None:
         (["devbox", "--codex", "latest", "--host", "devbox"], ExitCode.USAGE, "--host goes with a manifest"),
         (["devbox", "--codex", "latest", "--source", "file"], ExitCode.USAGE, "--source file needs --file"),
         (["devbox", "--codex", "latest", "--file", "/none/codex"], ExitCode.USAGE, "there is no /none/codex"),
-        (["devbox", "--codex", "latest", "--source", "none"], ExitCode.USAGE, "Use one of: wheel, npm, file"),
+        (["devbox", "--codex", "latest", "--source", "none"], ExitCode.USAGE, "use wheel, npm or file"),
         (["devbox", "--codex", "latest", "--emit", "ansible", "--user", "me"], ExitCode.USAGE, "--emit cloud-init"),
         (["devbox", "--codex", "latest", "--emit", "ansible", "--platform", "arm"], ExitCode.USAGE, "Linux-aarch64"),
         (["devbox:~/app", "--codex", "latest"], ExitCode.USAGE, "more than a host"),

@@ -171,6 +171,29 @@ def test_a_folder_that_the_host_does_not_trust_stays_so(version: str, said: dict
 
 
 @versions
+@pytest.mark.parametrize("said", [{}, {"approvalPolicy": "never"}], ids=["nothing", "policy"])
+def test_a_folder_of_which_nobody_says_anything_may_only_be_read(
+    version: str, said: dict[str, str], tmp_path: Path
+) -> None:
+    mark = tmp_path / "mark"
+    with attached_host([], tmp_path, version) as host:
+        repository = host.sshd.home / "clone"
+        bring_config(repository, mark)
+
+        async def go() -> dict[str, Any]:
+            async with bridge_client(host, "devbox:clone") as client:
+                return dict((await client.ask("thread/start", **said))["result"])
+
+        started = run(go())
+        assert started["cwd"] == str(repository)
+        assert started["sandbox"]["type"] == "readOnly"
+        assert started["approvalPolicy"] == said.get("approvalPolicy", "on-request")
+        assert started["model"] != "theirs"
+        assert not mark.exists()
+        assert "trust" not in (host.sshd.home / ".codex/config.toml").read_text()
+
+
+@versions
 @pytest.mark.parametrize("spelling", ["{}/", "{}//", "{}/.", "/{}", "{}/inner/.."])
 def test_no_spelling_of_a_folder_makes_it_trusted(version: str, spelling: str, tmp_path: Path) -> None:
     mark = tmp_path / "mark"

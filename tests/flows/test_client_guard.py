@@ -23,7 +23,7 @@ class Host:
         self._obeys = obeys
 
     async def standing(self, folder: str) -> Standing:
-        return Standing(trusted=False, account=SafetyConfig())
+        return Standing(trusted=False, account=SafetyConfig(), sets_later=True)
 
     async def set_sandbox(self, thread_id: str, sandbox: Mapping[str, Any]) -> bool:
         self.sandboxes.append((thread_id, sandbox["type"]))

@@ -207,12 +207,14 @@ class ClientGuard:
 
     def _keep_untrusted(self, request: ClientRequest, folder: str, standing: Standing) -> None:
         sandbox = None if request.configures_terms else standing.sandbox(request.sandbox)
-        if sandbox is None or self._set_sandbox is None:
+        if sandbox is not None and self._set_sandbox is not None:
+            request.only_read()
+            if sandbox.get("type") != "readOnly":
+                self._started[request.id] = sandbox
+        elif request.says_sandbox or request.configures_terms or standing.names_sandbox:
             request.distrust(folder)
-            return
-        request.only_read()
-        if sandbox.get("type") != "readOnly":
-            self._started[request.id] = sandbox
+        else:  # codex lets a folder be written whose trust is known either way
+            request.only_read()
 
     def _keep_home_unwritten(self, request: ClientRequest) -> str | None:
         if not request.says_sandbox:

@@ -26,16 +26,24 @@ OpenServer = Callable[[], Awaitable[ByteStream]]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Whether the host trusts a folder. `account` is what it configured, where a thread can get its sandbox later."""
+    """Whether the host trusts a folder. `account` is what it configured, `None` where nobody tells; with `sets_later` a
+    thread can get its sandbox after its start.
+    """
 
     trusted: bool
     account: SafetyConfig | None = None
+    sets_later: bool = False
+
+    @property
+    def names_sandbox(self) -> bool:
+        """Whether the account is known to have chosen what may be written."""
+        return self.account is not None and (self.account.sandbox or self.account.profile) is not None
 
     def sandbox(self, asked: str | None) -> Mapping[str, Any] | None:
         """The sandbox of a thread for which `asked` was said, in the server's words; `None` where it has to be said at
         the start.
         """
-        if self.account is None:
+        if self.account is None or not self.sets_later:
             return None
         terms = safety.own_terms(self.account, asked, None, trusted=False, distrusted=False)
         found: Mapping[str, Any] | None = terms.sandbox_words.get("sandboxPolicy")
@@ -58,10 +66,9 @@ class ClientHost:
                 if says_trusted(await rpc.request("config/read", trust_question(folder)), folder):
                     return Standing(trusted=True)
                 version = re.match(r"(\d+)\.(\d+)", rpc.server.version or "")
-                if version is None or (int(version[1]), int(version[2])) < _SETS_LATER:
-                    return Standing(trusted=False)
-                account = await rpc.request("config/read", safety.read_account())
-                return Standing(trusted=False, account=safety.read_safety_config(account))
+                sets_later = version is not None and (int(version[1]), int(version[2])) >= _SETS_LATER
+                account = safety.read_safety_config(await rpc.request("config/read", safety.read_account()))
+                return Standing(trusted=False, account=account, sets_later=sets_later)
         except RemoraError:
             return Standing(trusted=False)
 

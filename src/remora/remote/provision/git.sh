@@ -72,10 +72,10 @@ remora_keep_large_files() {
   case $(remora_git config --local --get filter.lfs.process 2>/dev/null) in 'git-lfs filter-process'*) ;; *) return 0 ;; esac
   cat >>"$remora_shelter/config" <<\EOF
 [filter "lfs"]
-	clean = git-lfs clean -- %f
-	smudge = git-lfs smudge -- %f
-	process = git-lfs filter-process
-	required = true
+clean = git-lfs clean -- %f
+smudge = git-lfs smudge -- %f
+process = git-lfs filter-process
+required = true
 EOF
 }
 remora_leave_shelter() {
