@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.loop import run
 from tests.support.provisioning import bench_at, bring, read
+from tests.support.required import need_mounts
 from tests.support.system_sshd import SystemSshd
 
 from remora.core.provisioning import Finding, Script, StepState
@@ -43,6 +44,7 @@ def host(folder: Path, *, keeps: str = "", **stand_ins: str) -> Iterator[SystemS
 
     `keeps` are the controllers that the kernel gives into the hands of its users, as with control groups of version 2.
     """
+    need_mounts()
     places = folder / "programs"
     places.mkdir()
     hide = "mount --make-rprivate / && mount -t tmpfs none /sys/fs/cgroup && mkdir /sys/fs/cgroup/manager"

@@ -1,13 +1,12 @@
 """The scripts for the other machine signal nobody who is not proven ours, and tell limits without a process."""
 
-import os
 import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.support.required import missing
+from tests.support.required import missing, need_mounts
 
 
 def script(name: str) -> str:
@@ -70,8 +69,7 @@ remora_limit=5 XDG_CONFIG_HOME={tmp_path}
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_f91_what_bounds_an_account_is_told_without_starting_anything(shell: str, tmp_path: Path) -> None:
     """Groups of both generations: what lies in the way from a group to the root bounds it, too."""
-    if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
-        missing("this account may not mount")
+    need_mounts()
     program = shutil.which(shell) or missing(f"{shell} is not installed")
     (tmp_path / "pids").mkdir()
     (tmp_path / "pids/pids.max").write_text("64\n")

@@ -3,13 +3,12 @@
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from tests.support.required import missing
+from tests.support.required import missing, need_mounts
 from tests.support.system_sshd import SystemSshd
 
 ORDINARY_ID = 54321
@@ -41,8 +40,7 @@ class AccountSshd(SystemSshd):
         programs: Mapping[str, str] | None = None,
         processes: bool = True,
     ) -> None:
-        if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
-            missing("only root in a machine with mount namespaces can change a login shell for a test")
+        need_mounts()
         self._scratch = Path(tempfile.mkdtemp(prefix="s", dir="/tmp" if ordinary else None))
         super().__init__(self._scratch, options=options, environment=environment)
         self.home = self._scratch / home

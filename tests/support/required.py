@@ -1,6 +1,7 @@
 """What to do when a test cannot have what it needs: skip on a developer's machine, fail where all is required."""
 
 import os
+import subprocess
 from typing import NoReturn
 
 import pytest
@@ -13,3 +14,9 @@ def missing(reason: str) -> NoReturn:
     if REQUIRE_ALL:
         pytest.fail(f"required here, but {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def need_mounts() -> None:
+    """End the test where this account cannot put other files in the place of the machine's, for itself alone."""
+    if os.getuid() != 0 or subprocess.run(["unshare", "-m", "true"], check=False).returncode:
+        missing("only root in a machine with mount namespaces may mount")
