@@ -189,10 +189,11 @@ def test_the_time_limit_ends_a_command_that_waits(silent_config: Path) -> None:
 
 
 def test_the_time_limit_ends_a_command_whose_thread_is_stuck(silent_config: Path, tmp_path: Path) -> None:
-    """As a name lookup or a dead network drive can be: no signal reaches the thread that waits."""
+    """A name lookup, which reads the file of HOSTALIASES: no signal reaches the thread that waits."""
     config = tmp_path / "config"
-    config.write_text(f"Host box\n  HostName 127.0.0.1\n  UserKnownHostsFile {silent_config}\n")
-    done = remora("check", "box", "--json", "--timeout", "0.5", "--ssh-config", str(config))
+    config.write_text("Host box\n  HostName nowhere\n")
+    stuck = {"HOSTALIASES": str(silent_config)}
+    done = remora("check", "box", "--json", "--timeout", "0.5", "--ssh-config", str(config), environment=stuck)
     assert done.returncode == ExitCode.TIME_LIMIT
     assert _document(done.stdout)["error"]["code"] == "time-limit"
 
