@@ -79,15 +79,21 @@ def test_the_second_interrupt_ends_a_run_whatever_arrives(mode: str, tmp_path: P
         assert process.wait(GONE) == 130
 
 
+_MEASURE = """
+import resource, subprocess, sys
+subprocess.run(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+"""
+"""Runs a command and tells the most memory that it had, in KiB, in a small process of its own: a program begins with
+the peak of the one that started it, and a worker that has run other tests may have had more than is asked about."""
+
+
 def test_a_check_does_not_hold_what_a_server_sends_instead_of_a_greeting(tmp_path: Path) -> None:
-    with host_with("endless-large-fragments", tmp_path) as config, (tmp_path / "said").open("wb") as said:
+    with host_with("endless-large-fragments", tmp_path) as config:
         command = [sys.executable, "-m", "remora", "check", "devbox", "--json", "--ssh-config", str(config)]
-        process = os.posix_spawn(
-            command[0], command, os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, said.fileno(), 1)]
-        )
-        _, _, used = os.wait4(process, 0)
-        assert Code.MESSAGE_TOO_LARGE in (tmp_path / "said").read_text()
-        assert used.ru_maxrss * 1024 <= LARGEST
+        done = subprocess.run([sys.executable, "-c", _MEASURE, *command], capture_output=True, text=True, check=False)
+        assert Code.MESSAGE_TOO_LARGE in done.stdout
+        assert int(done.stderr.splitlines()[-1]) * 1024 <= LARGEST
 
 
 def test_a_hub_does_not_hold_what_a_server_sends_instead_of_a_greeting(tmp_path: Path) -> None:
