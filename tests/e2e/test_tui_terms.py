@@ -140,6 +140,8 @@ def test_a_folder_is_trusted_by_nobody_but_the_person(version: str) -> None:
             await terminal.shows("rust")
             assert not mark.exists()
             assert "trust_level" not in (way.sshd.home / ".codex/config.toml").read_text()
+            await terminal.press_until("Down", "› 2.")
+            await terminal.press_until("Up", "› 1.")
             terminal.press("Enter")
             await until(mark.exists, what="what a trusted folder brings is in force")
 

@@ -3,8 +3,10 @@
 import os
 import shutil
 import subprocess
+import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
@@ -12,6 +14,8 @@ from tests.support.required import missing
 from tests.support.until import until
 
 _LIMIT: Final = 30.0
+_HEARD: Final = 5.0
+"""Seconds after which a key that shows no effect was not heard."""
 
 
 class Tmux:
@@ -63,6 +67,19 @@ class Tmux:
         except AssertionError:
             raise AssertionError(f"{text!r} is not on the screen:\n{self.screen()}") from None
         assert text in self.screen(), f"the program ended:\n{self.screen()}"
+
+    async def press_until(self, key: str, text: str) -> None:
+        """Press a key that does no harm until `text` is on the screen.
+
+        For a program that has just drawn and may not listen yet: codex drops what was typed by then.
+        """
+        deadline = time.monotonic() + _LIMIT
+        while time.monotonic() < deadline:
+            self.press(key)
+            with suppress(AssertionError):
+                await until(lambda: text in self.screen(), limit=_HEARD)
+                return
+        raise AssertionError(f"{key} does not lead to {text!r}:\n{self.screen()}")
 
     def _call(self, *words: str, check: bool = True) -> str:
         done = subprocess.run(
