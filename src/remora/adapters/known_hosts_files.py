@@ -73,6 +73,6 @@ def _other_reading(files: tuple[str, ...]) -> str | None:
 
 def _is_file(path: str) -> bool:
     try:
-        return Path(path).exists() and not os.path.isdir(path)  # noqa: PTH112 - a name that is no path is none here
+        return Path(path).exists() and not os.path.isdir(path)  # noqa: PTH112 - a name that cannot be a path is not a file
     except (OSError, ValueError):
         return False

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable
 from datetime import date
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from remora.core.errors import Code, UsageProblem
 from remora.core.text import decode, neutralise
+
+T = TypeVar("T")
 
 LONGEST_WAIT: Final = 366 * 24 * 3600
 """Seconds of the longest time limit."""
@@ -30,56 +32,29 @@ def is_text(typed: str) -> bool:
 
 def seconds(option: str) -> Callable[[str], float]:
     """Reads a time limit: no clock could keep nothing, less, or for ever."""
-
-    def read(text: str) -> float:
-        found = float(text) if _DECIMAL.fullmatch(text) else 0.0
-        if not 0 < found <= LONGEST_WAIT:
-            _refuse(text, option, f"a number of seconds above 0, up to {LONGEST_WAIT} (a year)", "90")
-        return found
-
-    return read
+    accepted = f"a number of seconds above 0, up to {LONGEST_WAIT} (a year)"
+    return _reader(option, lambda text: _decimal(text, LONGEST_WAIT) or None, accepted, "90")
 
 
 def score(option: str) -> Callable[[str], float]:
     """Reads a number from 0 to 100."""
-
-    def read(text: str) -> float:
-        found = float(text) if _DECIMAL.fullmatch(text) else -1.0
-        if not 0 <= found <= 100:
-            _refuse(text, option, "a number from 0 to 100", "80")
-        return found
-
-    return read
+    return _reader(option, lambda text: _decimal(text, 100), "a number from 0 to 100", "80")
 
 
 def port(option: str, *, least: int = 1) -> Callable[[str], int]:
     """Reads a port; where 0 means any, it is the `least`."""
-
-    def read(text: str) -> int:
-        found = read_port(text, least=least)
-        if found is None:
-            _refuse(text, option, f"a port number from {least} to {_LARGEST_PORT}", "8080")
-        return found
-
-    return read
+    accepted = f"a port number from {least} to {_LARGEST_PORT}"
+    return _reader(option, lambda text: read_port(text, least=least), accepted, "8080")
 
 
 def read_port(text: str, *, least: int = 1) -> int | None:
-    """The port that `text` is; `None` where it is none."""
-    found = int(text) if _WHOLE.fullmatch(text) else -1
-    return found if least <= found <= _LARGEST_PORT else None
+    """The port that `text` is; `None` where it is not one."""
+    return _whole(text, least, _LARGEST_PORT)
 
 
 def count(option: str) -> Callable[[str], int]:
     """Reads how many, at least one."""
-
-    def read(text: str) -> int:
-        found = int(text) if _WHOLE.fullmatch(text) else 0
-        if not 0 < found <= _MOST:
-            _refuse(text, option, f"a whole number from 1 to {_MOST}", "4")
-        return found
-
-    return read
+    return _reader(option, lambda text: _whole(text, 1, _MOST), f"a whole number from 1 to {_MOST}", "4")
 
 
 def day(option: str) -> Callable[[str], date]:
@@ -118,6 +93,26 @@ def one_of(option: str, *words: str) -> dict[str, Any]:
 def local_path(text: str) -> str:
     """Reads the path of something on this machine, whose name may be any bytes."""
     return text
+
+
+def _reader(option: str, read: Callable[[str], T | None], accepted: str, example: str) -> Callable[[str], T]:
+    def take(text: str) -> T:
+        found = read(text)
+        if found is None:
+            _refuse(text, option, accepted, example)
+        return found
+
+    return take
+
+
+def _whole(text: str, least: int, most: int) -> int | None:
+    found = int(text) if _WHOLE.fullmatch(text) else None
+    return found if found is not None and least <= found <= most else None
+
+
+def _decimal(text: str, most: float) -> float | None:
+    found = float(text) if _DECIMAL.fullmatch(text) else None
+    return found if found is not None and found <= most else None
 
 
 def _refuse(text: str, option: str, accepted: str, example: str) -> NoReturn:
