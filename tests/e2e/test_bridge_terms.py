@@ -142,6 +142,65 @@ def test_without_a_folder_nothing_is_started_that_may_write_in_the_home_folder(v
 
 
 @versions
+def test_no_later_request_makes_a_thread_in_the_home_folder_writable(version: str, tmp_path: Path) -> None:
+    """Unless the program names that folder. A fork takes the account's sandbox, as a thread does after a restart."""
+    steps: list[Step] = [RunCommand("touch written"), Say("Done.")]
+    policy = {"type": "workspaceWrite"}
+    with attached_host([*steps, *steps, *steps], tmp_path, version) as host:
+        account_says(host, 'sandbox_mode = "workspace-write"\napproval_policy = "never"')
+        home, written = str(host.sshd.home), host.sshd.home / "written"
+        prompt = [{"type": "text", "text": "please"}]
+
+        async def turn(client: BridgeClient, thread: str, **terms: Any) -> dict[str, Any]:
+            answer = await client.ask("turn/start", threadId=thread, input=prompt, **terms)
+            if "result" in answer:
+                await client.told_of("turn/completed")
+                client.told.clear()
+            return answer
+
+        async def go() -> None:
+            async with bridge_client(host) as client:
+                thread = (await client.ask("thread/start"))["result"]["thread"]["id"]
+                said: dict[str, dict[str, Any]] = {
+                    "turn/start": {"sandboxPolicy": policy, "input": prompt},
+                    "thread/settings/update": {"sandboxPolicy": {"type": "dangerFullAccess"}},
+                    "thread/resume": {"sandbox": "workspace-write"},
+                    "thread/fork": {"sandbox": "danger-full-access"},
+                }
+                for method, terms in said.items():
+                    refused = await client.ask(method, threadId=thread, **terms)
+                    assert refused["error"]["message"].startswith(f"{method} names no folder (cwd)"), refused
+                assert "result" in await turn(client, thread, sandboxPolicy={"type": "readOnly"})
+                forked = (await client.ask("thread/fork", threadId=thread))["result"]
+                assert forked["sandbox"]["type"] == "readOnly"
+                assert "result" in await turn(client, forked["thread"]["id"])
+                assert not written.exists()
+            host.hub.run("disconnect", "devbox", "--stop-server")
+            async with bridge_client(host) as client:
+                resumed = (await client.ask("thread/resume", threadId=thread))["result"]
+                assert resumed["sandbox"]["type"] == "readOnly"
+                assert "result" in await turn(client, thread, sandboxPolicy=policy, cwd=home)
+                assert written.exists()
+
+        run(go())
+
+
+def test_a_line_that_is_not_utf_8_ends_the_bridge_with_its_number(tmp_path: Path) -> None:
+    with attached_host([], tmp_path) as host:
+
+        async def go() -> tuple[int | None, str]:
+            async with bridge_client(host) as client:
+                assert client.process.stdin is not None
+                client.process.stdin.write(b'{"id":9,"method":"thread/list","params":{"searchTerm":"caf\xe9"}}\n')
+                _, complaints = await asyncio.wait_for(client.process.communicate(), 30)
+                return client.process.returncode, complaints.decode()
+
+        code, complaints = run(go())
+        assert code == 2
+        assert "Line 3 of standard input is not UTF-8" in complaints
+
+
+@versions
 @pytest.mark.parametrize("said", [{}, WRITING], ids=["account says", "client says"])
 def test_a_folder_that_the_host_does_not_trust_stays_so(version: str, said: dict[str, str], tmp_path: Path) -> None:
     mark = tmp_path / "mark"

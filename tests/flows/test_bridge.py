@@ -30,12 +30,16 @@ async def as_named(folder: str) -> str:
     return folder
 
 
+async def in_the_home(thread_id: str) -> str | None:
+    return "~"
+
+
 async def trusts_nothing(folder: str) -> Standing:
     return Standing(trusted=False)
 
 
 def cautious(conversation: Conversation) -> ClientGuard:
-    return ClientGuard(ClientTerms(folders=Folders(as_named)), trusts_nothing, conversation=conversation)
+    return ClientGuard(ClientTerms(folders=Folders(as_named, in_the_home)), trusts_nothing, conversation=conversation)
 
 
 @asynccontextmanager

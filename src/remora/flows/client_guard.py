@@ -28,6 +28,8 @@ from remora.wire.jsonrpc import RequestId, encode_error
 from remora.wire.socket_pieces import Piece
 
 _TOO_LONG: Final = -32600
+_HOME: Final = "the home folder"
+_UNTOLD: Final = "a folder that the server does not tell"
 
 SetSandbox = Callable[[str, Mapping[str, Any]], Awaitable[bool]]
 """Gives a thread, by its id, a sandbox; whether that was done."""
@@ -35,11 +37,12 @@ SetSandbox = Callable[[str, Mapping[str, Any]], Awaitable[bool]]
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """For a client that does not know the host: `default` is the folder of what names none, and `find` makes an
-    absolute path of a name, as the host's shell would.
+    """For a client that does not know the host: `default` is the folder of what names none, `find` makes an absolute
+    path of a name, as the host's shell would, and `of_thread` tells where a thread works; `None` where nobody knows.
     """
 
     find: Callable[[str], Awaitable[str]]
+    of_thread: Callable[[str], Awaitable[str | None]]
     default: str | None = None
 
 
@@ -94,6 +97,8 @@ class ClientGuard:
         self._gatherer = MessageGatherer()
         self._passes = True
         self._told = False
+        self._named: set[str] = set()
+        self._elsewhere: set[str] = set()
 
     async def take(self, piece: Piece) -> Passed:
         """The next piece of the client."""
@@ -188,10 +193,12 @@ class ClientGuard:
             self._worked(thread)
         if request.opens_thread:
             request.keep_terms(self._terms.said)
-        if self._terms.folders is not None:
-            await _name_folder(request, self._terms.folders)
-            if request.folder is None and request.needs_folder:
-                return self._keep_home_unwritten(request)
+        if (folders := self._terms.folders) is not None:
+            await _name_folder(request, folders)
+            if request.folder is not None:
+                self._named.add(request.folder)
+            elif (place := await self._unnamed_place(request, folders)) is not None:
+                return self._keep_unwritten(request, place)
         folder = request.folder if request.starts_thread and request.may_write else None
         if folder is None:
             return None
@@ -216,18 +223,34 @@ class ClientGuard:
         else:  # codex lets a folder be written whose trust is known either way
             request.only_read()
 
-    def _keep_home_unwritten(self, request: ClientRequest) -> str | None:
+    async def _unnamed_place(self, request: ClientRequest, folders: Folders) -> str | None:
+        """Where a request that names no folder would let the home folder be written, which this client never named;
+        `None` where it would not.
+        """
+        thread = request.thread
+        if request.needs_folder or thread is None:
+            return _HOME if request.needs_folder else None
+        if thread in self._elsewhere or not (request.opens_thread or (request.says_sandbox and request.may_write)):
+            return None
+        place = await folders.of_thread(thread)
+        if place is None:
+            return _UNTOLD
+        home = await folders.find("~")
+        if place == home and home not in {folders.default, *self._named}:
+            return _HOME
+        self._elsewhere.add(thread)
+        return None
+
+    def _keep_unwritten(self, request: ClientRequest, place: str) -> str | None:
         if not request.says_sandbox:
             request.only_read()
             if not self._told:
-                self._tell(
-                    f"{request.method} names no folder (cwd), works in the home folder, and may only read there."
-                )
+                self._tell(f"{request.method} names no folder (cwd), works in {place}, and may only read there.")
             self._told = True
         elif request.may_write:
             return (
-                f"{request.method} names no folder (cwd), and would work in the home folder of the host with a sandbox"
-                " that may write there. Name a folder, or start the bridge with one: remora bridge ALIAS:DIR"
+                f"{request.method} names no folder (cwd), and would work in {place} with a sandbox that may write"
+                " there. Name the folder, or start the bridge with one for new threads: remora bridge ALIAS:DIR"
             )
         return None
 

@@ -1,4 +1,5 @@
-"""What the host says of a folder where a client starts a thread, and the sandbox that such a thread gets afterwards.
+"""What the host says of a folder where a client starts a thread, where its threads work, and the sandbox that such a
+thread gets afterwards.
 
 Each question goes over a connection of its own, so that no answer has to be taken out of the client's.
 """
@@ -12,6 +13,7 @@ from remora.core.errors import RemoraError
 from remora.core.settings import Limits
 from remora.core.trust.safety import SafetyConfig
 from remora.flows.rpc import open_rpc
+from remora.flows.threads import ThreadClient
 from remora.ports import ByteStream, Clock
 from remora.wire import safety
 from remora.wire.client.thread_terms import says_trusted, trust_question
@@ -71,6 +73,15 @@ class ClientHost:
                 return Standing(trusted=False, account=account, sets_later=sets_later)
         except RemoraError:
             return Standing(trusted=False)
+
+    async def folder_of(self, thread_id: str) -> str | None:
+        """Where a thread works; `None` where the server does not tell."""
+        try:
+            stream = await self._open_server()
+            async with open_rpc(stream, Framing.WEBSOCKET, clock=self._clock, limits=self._limits) as rpc:
+                return await ThreadClient(rpc).folder(thread_id)
+        except RemoraError:
+            return None
 
     async def set_sandbox(self, thread_id: str, sandbox: Mapping[str, Any]) -> bool:
         """Give a thread this sandbox; whether the server did. To do so trusts nothing."""

@@ -14,12 +14,13 @@ from remora.wire.jsonrpc import RequestId, encode_error
 
 THREAD_START: Final = "thread/start"
 _OPENS_THREAD: Final = frozenset({THREAD_START, "thread/resume", "thread/fork"})
-_HAS_FOLDER: Final = frozenset({*_OPENS_THREAD, "turn/start", "command/exec"})
+_IN_THREAD: Final = frozenset({"turn/start", "thread/settings/update"})
+_HAS_FOLDER: Final = frozenset({*_OPENS_THREAD, *_IN_THREAD, "command/exec"})
 _NEEDS_FOLDER: Final = frozenset({THREAD_START, "command/exec"})
 CHANGED: Final = _HAS_FOLDER
 """Methods whose parameters may have to be changed."""
-UNSEEN: Final = _HAS_FOLDER - _NEEDS_FOLDER - _OPENS_THREAD
-"""Those of them that may pass without a look, because they are long and name what is there already."""
+UNSEEN: Final = frozenset({"turn/start"})
+"""Those of them that may pass without a look, because images make them long."""
 TERMS: Final = frozenset({"sandbox", "permissions", "approvalPolicy", "approvalsReviewer"})
 """The members that say what a thread may do and who is asked."""
 _TERMS_OF_CONFIG: Final = ("projects", "sandbox", "permissions", "default_permissions", "profile")
@@ -47,6 +48,11 @@ class ClientRequest:
         return self.method in _NEEDS_FOLDER
 
     @property
+    def thread(self) -> str | None:
+        """The thread that it names."""
+        return text(self._value("threadId"))
+
+    @property
     def starts_thread(self) -> bool:
         """Whether the app server may come to trust a folder by it."""
         return self.method == THREAD_START
@@ -60,13 +66,13 @@ class ClientRequest:
     def worked_in(self) -> str | None:
         """The thread that a person works in from now on: one that is taken up, or that gets a message typed here."""
         if self.method == "thread/resume" or self._value("clientUserMessageId") is not None:
-            return text(self._value("threadId"))
+            return self.thread
         return None
 
     @property
     def may_write(self) -> bool:
         """Whether it leaves the thread, or the command, more than reading."""
-        if self.method == "command/exec":
+        if self.method == "command/exec" or self.method in _IN_THREAD:
             return mapping(self._value("sandboxPolicy")).get("type") != "readOnly"
         return bool(self._value("sandbox") != _READ_ONLY)
 
