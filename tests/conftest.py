@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import uuid
 from collections.abc import Generator, Iterator
@@ -12,6 +13,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.support.leaks import WORKER_TAG, holdings, leaked
 from tests.support.required import REQUIRE_ALL
+
+# Thousands of programs start here. Each module is compiled once, also where the environment says: write no bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says how busy this machine is, and nothing of what is tested.
 settings.register_profile("remora", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -58,6 +63,12 @@ def no_leaks(worker_markers: tuple[bytes, ...]) -> Iterator[None]:
     found = leaked(earlier, lambda: holdings(worker_markers))
     if found:
         pytest.fail("left behind:\n  " + "\n  ".join(found), pytrace=False)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each processor: half of the time, a test waits for a host, a process or a clock."""
+    return 2 * (os.cpu_count() or 1)
 
 
 @pytest.hookimpl(trylast=True)
