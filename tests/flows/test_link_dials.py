@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 import pytest
 from tests.support.dialling import Network, refused, world_over
@@ -52,6 +53,74 @@ def test_f19_a_refused_login_is_one_login_however_long_clients_wait() -> None:
             error = link.body().error
             assert error is not None
             assert error.code == "authentication-refused"
+
+    run(work())
+
+
+def test_a_fault_of_ours_in_a_dial_is_told_and_logged_as_ours_and_the_link_stays(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    faults: list[Exception | None] = [TypeError("no such thing"), None]
+
+    async def work() -> None:
+        network, sockets = Network(fails=lambda: faults[0]), MemorySockets()
+        async with link_over(network, sockets, ReconnectPolicy.ALWAYS) as link:
+            with pytest.raises(RemoraError) as raised:
+                await link.bring_up(UnattendedDialogue())
+            error = raised.value
+            assert (error.code, error.stage, error.host) == ("internal", "internal", "devbox")
+            assert error.message == "remora itself failed; this is a bug."
+            assert error.seen == "TypeError: no such thing"
+            assert "remora hub logs" in error.next_step
+            await network.clock.advance(HOUR)
+            assert (link.liveness, len(network.dials)) == (Liveness.NEEDS_HUMAN, 1)
+            told = link.body().error
+            assert told is not None
+            assert told.code == "internal"
+            faults[0] = refused()
+            with pytest.raises(AuthenticationProblem):
+                await link.bring_up(UnattendedDialogue())
+
+    run(work())
+    (record,) = [record for record in caplog.records if record.name == "remora.flows.supervise"]
+    assert record.exc_info is not None
+    assert "devbox" in record.getMessage()
+
+
+class FailingNetwork:
+    """A :class:`remora.ports.LocalNetwork` that has a fault from the second look on."""
+
+    def __init__(self) -> None:
+        self._looks = 0
+
+    def signature(self) -> str:
+        self._looks += 1
+        if self._looks > 1:
+            raise TypeError("no such network")
+        return "at home"
+
+
+def test_a_fault_of_ours_that_ends_a_link_is_what_those_are_told_who_wait_for_it() -> None:
+    async def work() -> None:
+        network = Network(hangs=True)
+        world = replace(world_over(network), network=FailingNetwork())
+        link = Link(
+            LinkName("devbox"),
+            Aim("devbox", world),
+            MemorySockets(),
+            socket_path=DOOR,
+            launch=LaunchRequest(),
+            policy=ReconnectPolicy.ALWAYS,
+        )
+        running = asyncio.ensure_future(link.run())
+        bringing = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
+        await network.clock.advance(10)
+        with pytest.raises(RemoraError) as raised:
+            await bringing
+        assert (raised.value.code, raised.value.host) == ("internal", "devbox")
+        assert raised.value.seen == "TypeError: no such network"
+        with pytest.raises(TypeError):
+            await running
 
     run(work())
 

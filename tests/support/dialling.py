@@ -32,7 +32,7 @@ def dead() -> RemoraError:
 class Network:
     """A :class:`remora.ports.Dialler` to nowhere. `hangs`: a dial never ends; `asks`: it wants a passphrase first."""
 
-    fails: Callable[[], RemoraError | None] = dead
+    fails: Callable[[], Exception | None] = dead
     hangs: bool = False
     asks: bool = False
     dials: list[float] = field(default_factory=list)

@@ -1,7 +1,14 @@
 """What is wrong where a link is needed, as errors."""
 
+from typing import Final
+
 from remora.core.errors import Code, LaunchProblem, Unreachable
 from remora.core.links import HostIdentity
+
+REPORT_LOGGED: Final = (
+    "See the log with: remora hub logs. Report it, with what it says, to the issue tracker of remora."
+)
+"""The next step after a fault of ours in a link."""
 
 
 def link_missing(alias: str, what: str = "does not exist", *, then: str = "") -> LaunchProblem:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, aclosing
 
 from remora.core import readiness
 from remora.core.checks import Outcome, Proof, StageResult, combined_exit_code
-from remora.core.errors import Code, ExitCode, RemoraError, Stage
+from remora.core.errors import Code, ExitCode, RemoraError, Stage, own_failure
 from remora.core.hosts import Notice, Route
 from remora.core.launching import LaunchPlan, plan_launch
 from remora.core.logins import login_ending
@@ -76,7 +76,7 @@ class _HostProof:
         except RemoraError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours at one host must not hide the others
-            self._fail(_internal(error))
+            self._fail(own_failure("remora", error, next_step="Report it with the issue tracker of remora."))
         for result in self._proof.skipped():
             self._tell_stage(result)
         return self._check(), self._proof.exit_code
@@ -241,12 +241,3 @@ def _candidates(facts: HostFacts) -> list[CodexCandidate]:
         )
         for candidate in facts.candidates
     ]
-
-
-def _internal(error: Exception) -> RemoraError:
-    return RemoraError(
-        Code.INTERNAL,
-        "remora itself failed while it checked this host; this is a bug.",
-        seen=f"{type(error).__name__}: {error}",
-        next_step="Report it with the issue tracker of remora.",
-    )

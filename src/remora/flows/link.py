@@ -6,10 +6,10 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from remora.core.errors import Code, RemoraError, TimeLimit, Unreachable
+from remora.core.errors import Code, RemoraError, TimeLimit, Unreachable, own_failure
 from remora.core.launching import LaunchRequest, refuse_folder
 from remora.core.link_events import Active, Asked, CameUp, Due, Ended, Event, Failed, Lost, Wanted
-from remora.core.link_faults import link_missing
+from remora.core.link_faults import REPORT_LOGGED, link_missing
 from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy, SessionName
 from remora.core.probes import FolderFacts
 from remora.core.session import Effect, Session
@@ -84,6 +84,8 @@ class Link:
         self._stopping = asyncio.Event()
         self._gone = asyncio.Event()
         self._running = False
+        self._failure: RemoraError | None = None
+        """Why it ended by itself."""
 
     # -- what it is
 
@@ -161,6 +163,13 @@ class Link:
             for task in tasks:
                 if task.done():
                     task.result()
+        except RemoraError as error:
+            self._failure = error
+            raise
+        except Exception as error:
+            self._failure = own_failure("remora", error, next_step=REPORT_LOGGED)
+            self._failure.belongs_to(self.name.alias)
+            raise
         finally:
             try:
                 await self._end(tasks)
@@ -420,7 +429,7 @@ class Link:
             await self._doors.close_all()
 
     def _stopped(self) -> RemoraError:
-        return link_missing(self.name.alias, "was ended")
+        return self._failure or link_missing(self.name.alias, "was ended")
 
     def _wall(self, moment: float | None) -> float | None:
         return None if moment is None else self._clock.wall() + moment - self._clock.monotonic()

@@ -1,16 +1,17 @@
 """One connection after the other for one link, and everything inside it; never two at a time."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from remora.core.errors import Code, RemoraError, TimeLimit
+from remora.core.errors import Code, RemoraError, TimeLimit, own_failure
 from remora.core.hosts import Notice
 from remora.core.launching import LaunchRequest
 from remora.core.link_events import Broke, CameUp, Ended, Event, Failed, Lost
-from remora.core.link_faults import host_changed, link_missing
+from remora.core.link_faults import REPORT_LOGGED, host_changed, link_missing
 from remora.core.links import SessionName
 from remora.core.relay_faults import relay_failed
 from remora.core.session import Effect
@@ -29,6 +30,7 @@ from remora.flows.waiting import dismiss, within
 from remora.flows.ways import PlainWay, RelayWay, Way
 from remora.ports import ByteStream, Dialogue, RemoteHost, World
 
+_log: Final = logging.getLogger(__name__)
 _MENDABLE: Final = frozenset({Code.RELAY_FAILED, Code.SERVER_GONE})
 """What can be mended on the connection that stands."""
 _LAST_WORDS: Final = 0.1
@@ -95,7 +97,10 @@ class Supervisor:
         return self.aims[0].alias
 
     async def attempt(self) -> None:
-        """Connect and serve until the connection is gone, and tell how each ended. Raises nothing a host can cause."""
+        """Connect and serve until the connection is gone, and tell how each ended.
+
+        Raises nothing: a fault of ours ends this attempt, not the link, and is told and logged as one.
+        """
         lost: RemoraError | None = None
         try:
             aim, route = await choose(self.aims)
@@ -109,6 +114,11 @@ class Supervisor:
         except RemoraError as error:
             if lost is None:
                 self._tell(Failed(error))
+        except Exception as error:
+            _log.exception("%s: an attempt to connect failed inside remora", self._alias)
+            failure = own_failure("remora", error, next_step=REPORT_LOGGED)
+            failure.belongs_to(self._alias)
+            self._tell(Failed(failure))
         finally:
             while not self._orders.empty():
                 _refuse(self._orders.get_nowait(), _not_live(self._alias))

@@ -9,6 +9,7 @@ from typing import Final, NoReturn
 
 from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError, own_failure
+from remora.core.link_faults import REPORT_LOGGED
 from remora.core.links import LinkName
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.core.text import neutralise
@@ -102,9 +103,7 @@ class HubServer:
             await caller.lines.send(control.failed(error))
         except Exception as error:  # noqa: BLE001 - the caller is told, and everybody else goes on
             _log.error("a request failed", exc_info=error)
-            await caller.lines.send(
-                control.failed(own_failure("The hub", error, next_step="See its log with: remora hub logs"))
-            )
+            await caller.lines.send(control.failed(own_failure("The hub", error, next_step=REPORT_LOGGED)))
 
     async def _perform(self, request: control.Request, caller: _Caller) -> None:
         registry, send = self._registry, caller.lines.send
