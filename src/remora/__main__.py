@@ -1,7 +1,5 @@
 """``python -m remora``."""
 
-import sys
+from remora.cli.start import program
 
-from remora.cli.start import main
-
-sys.exit(main())
+program()

@@ -16,7 +16,7 @@ import os, signal, sys
 from remora.cli import start
 assert "typer" not in sys.modules and "remora.core.errors" not in sys.modules
 os.kill(os.getpid(), signal.SIGINT)
-sys.exit(start.main())
+start.program()
 """
 WHILE_A_MODULE_LOADS = """
 import os, signal, sys
@@ -26,13 +26,19 @@ class Strikes:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Strikes())
 from remora.cli import start
-sys.exit(start.main())
+start.program()
 """
 WHEN_ALL_IS_DONE = """
 import atexit, os, signal, sys
+class Strikes:
+    def __del__(self, kill=os.kill, pid=os.getpid(), number=signal.SIGINT):
+        kill(pid, number)
+at_the_end_of_python = Strikes()
 atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
 from remora.cli import start
-sys.exit(start.main())
+if "--json" in sys.argv:
+    os.kill(os.getpid(), signal.SIGINT)
+start.program()
 """
 NOTHING_STOPS_IT = """
 import os, sys
@@ -81,6 +87,12 @@ def test_ctrl_c_before_the_program_is_loaded_is_told_as_any_other(script: str) -
 def test_ctrl_c_when_all_is_done_changes_nothing() -> None:
     done = run_script(WHEN_ALL_IS_DONE, "--version")
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_second_ctrl_c_while_the_program_ends_changes_nothing() -> None:
+    done = run_script(WHEN_ALL_IS_DONE, "hosts", "--json")
+    assert (done.returncode, done.stderr) == (130, b"")
+    assert json.loads(done.stdout)["error"]["code"] == "interrupted"
 
 
 @pytest.mark.parametrize("script", [NOTHING_STOPS_IT, IT_HEARS_NOTHING], ids=["swallowed", "in C"])

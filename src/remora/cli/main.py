@@ -10,7 +10,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Final, NoReturn
 
 import typer
 
@@ -41,12 +41,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except RemoraError as error:
             show_error(error, json=options.json)
             code = error.exit_code
+        sys.stdout.flush()
     except BrokenPipeError:
         return _die_of_closed_pipe()
     except OSError as error:  # LostOutput, or where the failure itself was to be told
         code = _tell_of_lost_output(error)
-    _leave_stuck_threads(code)
     return code
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with all said, and without Python's own shutdown.
+
+    That would wait for threads, whatever they wait for, and a Ctrl-C in it would end the process by that signal.
+    """
+    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
+    deadline = time.monotonic() + _LAST_WAIT
+    for thread in others:
+        thread.join(max(deadline - time.monotonic(), 0.0))
+    with suppress(OSError):
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _run(words: list[str], options: Options) -> int:
@@ -74,7 +88,6 @@ def _invoke(words: list[str]) -> int:
     try:
         with command.make_context("remora", words) as context:
             code = int(command.invoke(context) or ExitCode.DONE)
-        sys.stdout.flush()
     except typer.Exit as leave:
         return leave.exit_code
     return code
@@ -102,18 +115,6 @@ def _internal(error: Exception, options: Options) -> RemoraError:
         error,
         next_step="Run it again with -v for the traceback, and report it with the issue tracker of remora.",
     )
-
-
-def _leave_stuck_threads(code: int) -> None:
-    """End the process at once when a thread does not end: Python would wait for it, whatever it waits for."""
-    others = [thread for thread in threading.enumerate() if thread is not threading.main_thread() and not thread.daemon]
-    deadline = time.monotonic() + _LAST_WAIT
-    for thread in others:
-        thread.join(max(deadline - time.monotonic(), 0.0))
-    if any(thread.is_alive() for thread in others):
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
 
 
 def _tell_of_lost_output(error: OSError) -> int:

@@ -1,5 +1,7 @@
 """Where the program starts: signals are heard before anything else is loaded."""
 
+from typing import NoReturn
+
 try:
     import signal
 
@@ -10,6 +12,14 @@ except KeyboardInterrupt:
     raise SystemExit(130) from None
 
 _STANDARD_ERROR = 2
+
+
+def program() -> NoReturn:
+    """Be the program: run the command line of this process, and end the process."""
+    code = main()
+    from remora.cli.main import leave
+
+    leave(code)
 
 
 def main() -> int:
