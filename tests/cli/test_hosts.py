@@ -157,6 +157,55 @@ def test_f07_no_configuration_at_all_is_an_empty_list(tmp_path: Path) -> None:
         assert b"names no host" in done.stderr
 
 
+OTHER_KINDS: dict[str, bytes] = {
+    "html": b"<html>\n<head><title>x</title></head>\n</html>\n",
+    "json": b'{"hosts": ["a"],\n "user": "me"}\n',
+    "private-key": b"-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAA\nAAAA+SECRET\n",
+    "pdf": b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n<< /Type /Catalog >>\n",
+    "program": b"\x7fELF\x02\x01\x01\0\0\x03\0\x3e\0\x01" + bytes(range(256)) * 8,
+    "ini": b"[defaults]\ninventory = hosts\n",
+    "yaml": b"all:\n  hosts:\n    a: {}\n",
+    "letter": b"Dear team\nplease find the hosts below\n",
+    "csv": b"name,address\na,10.0.0.1\n",
+    "options-alone": b"Port 22\nNoSuchOption yes\n",
+}
+
+
+@needs_ssh
+@pytest.mark.parametrize("kind", OTHER_KINDS)
+def test_a_file_of_another_kind_is_refused_with_its_place_and_without_its_content(kind: str, tmp_path: Path) -> None:
+    config = tmp_path / "config"
+    config.write_bytes(OTHER_KINDS[kind])
+    asked = subprocess.run(["ssh", "-F", config, "-G", "--", "a"], capture_output=True, check=False)
+    assert asked.returncode != 0, "OpenSSH takes it"
+    for words in (("hosts",), ("check", "--all"), ("check", "a"), ("run", "a", "hi")):
+        done = remora(*words, "--ssh-config", str(config))
+        told = (done.stdout + done.stderr).decode()
+        assert done.returncode == ExitCode.CONFIG, words
+        assert f"{config}:" in "".join(told.split())
+        assert len(told.splitlines()) < 20
+        for hidden in ("Traceback", "SECRET", "b3BlbnNzaC1r"):
+            assert hidden not in told
+
+
+@needs_ssh
+def test_a_key_that_was_pasted_into_the_config_is_not_shown(tmp_path: Path) -> None:
+    config = _config(tmp_path, "Host a\n  HostName 127.0.0.1\nb3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAA\n")
+    for words in (("hosts",), ("hosts", "--resolve"), ("check", "a")):
+        done = remora(*words, "--ssh-config", str(config))
+        assert f"{config}:3".encode() in done.stderr + done.stdout
+        assert b"b3blbnnzac1r" not in (done.stderr + done.stdout).lower()
+
+
+@needs_ssh
+@pytest.mark.parametrize("text", ["", "# nothing yet\n\n", "Port 22\nProtocol 2\n", "IgnoreUnknown x*\nXyz 1\n"])
+def test_a_file_without_hosts_that_openssh_takes_is_no_failure(text: str, tmp_path: Path) -> None:
+    config = _config(tmp_path, text)
+    subprocess.run(["ssh", "-F", config, "-G", "--", "a"], capture_output=True, check=True)
+    assert _hosts(config)[0] == ExitCode.DONE
+    assert remora("check", "--all", "--ssh-config", str(config)).returncode == ExitCode.DONE
+
+
 def test_f07_the_home_variable_does_not_choose_the_config(tmp_path: Path) -> None:
     """F07: ssh finds its config through the password database; what only ``$HOME`` has, ssh could not reach."""
     (tmp_path / ".ssh").mkdir()

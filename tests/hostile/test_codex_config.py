@@ -57,8 +57,11 @@ def check_and_run(remora: Command, kind: str) -> None:
     make, words = BROKEN[kind]
     make(remora.sshd.home / ".codex/config.toml")
     status, document = remora("check", "devbox")
-    (stage,) = [stage for stage in document["hosts"][0]["stages"] if stage["stage"] == "codex"]
+    stages = document["hosts"][0]["stages"]
+    (stage,) = [stage for stage in stages if stage["stage"] == "codex"]
     assert (stage["outcome"], stage["error"]["code"]) == ("failed", Code.CODEX_CONFIG), document
+    others = [each["error"]["code"] for each in stages if each["error"] is not None and each is not stage]
+    assert Code.LOGIN_MISSING not in others, "nobody can say whether it is missing"
     assert words in stage["error"]["seen"]
     assert status == ExitCode.APP_SERVER
     before = sorted(path.name for path in remora.sshd.home.joinpath(".codex").iterdir())

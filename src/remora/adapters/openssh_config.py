@@ -32,6 +32,8 @@ _WANTS_COMMAND: Final = "Cannot fork into background without a command"
 _REFUSED: Final = re.compile(r"RefuseConnection: (?P<reason>.*)")
 _UNSET: Final = re.compile(r"env var \$\{(\w+)\} has no value")
 _UNKNOWN: Final = re.compile(r"Bad configuration option: (\w+)")
+_SECRET: Final = re.compile(r"(?<=keyword \")[^\"\n]{31,}|(?<=option: )\S{31,}")
+"""A word in the place of an option that is none: perhaps a line of a private key."""
 _SPELT: Final = {"usekeychain": "UseKeychain"}
 _PLACE: Final = re.compile(r"^(?P<file>\S.*?):? line (?P<line>\d+):? ", re.MULTILINE)
 
@@ -213,7 +215,7 @@ def _read_errors(errors: IO[bytes]) -> str:
     """What ssh said, without the notice that it writes whenever its input is no terminal."""
     errors.seek(0)
     lines = decode(errors.read(_OUTPUT_LIMIT)).splitlines()
-    return "\n".join(line for line in lines if not line.startswith(_TERMINAL_NOTICE))
+    return _SECRET.sub("(not shown)", "\n".join(line for line in lines if not line.startswith(_TERMINAL_NOTICE)))
 
 
 async def _complete(work: Coroutine[Any, Any, None]) -> None:

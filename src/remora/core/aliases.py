@@ -140,6 +140,18 @@ def list_aliases(host_lines: Sequence[HostLine]) -> tuple[tuple[Alias, ...], tup
     return tuple(found.values()), tuple(problems)
 
 
+def config_unusable(problems: Sequence[Problem], *, host: str | None = None) -> ConfigProblem:
+    """The configuration names no host at all, and its lines are the reason."""
+    first, *others = problems
+    return ConfigProblem(
+        Code.CONFIG_UNREADABLE,
+        f"The SSH config names no host, and {first.file}:{first.line} cannot be used: {first.message}",
+        seen="\n".join(map(str, others)),
+        next_step="Correct the file, or name an SSH config with --ssh-config; list the aliases with: remora hosts",
+        host=host,
+    )
+
+
 def explain_unknown(alias: str, listing: Listing) -> ConfigProblem | None:
     """Why `alias` is no host of this configuration, or `None` when it is one.
 
@@ -151,6 +163,8 @@ def explain_unknown(alias: str, listing: Listing) -> ConfigProblem | None:
     mentioned = [name for line in listing.match_lines for name in line.names() if name.strip("*?")]
     if any(name[:1] != "!" and matches(name, alias) for name in mentioned):
         return None
+    if listing.problems and not listing.aliases:
+        return config_unusable(listing.problems, host=alias)
     user, at, name = alias.rpartition("@")
     near = near_aliases(name, listing)
     if at:

@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 _SPACE: Final = " \t\r\n"
 _PLAIN: Final = re.compile(r"[ \t]*([A-Za-z0-9]+)(?:[ \t]*=[ \t]*|[ \t]+)([^\"'\\#=\s][^\"'\\#]*)")
 _BETWEEN: Final = re.compile(r"[ \t]+")
+_LONGEST: Final = 30
+"""Characters; the longest option has 27."""
+_NO_OPTION: Final = "The line does not begin with an option of OpenSSH."
 
 
 class Line(NamedTuple):
@@ -59,6 +62,15 @@ def split_arguments(text: str) -> tuple[str, ...] | None:
     return tuple(words)
 
 
+def not_an_option(word: str) -> str:
+    """What is wrong with a line that begins with `word`. What no option looks like may be a secret, such as a key."""
+    return f"{word!r} is not an option of OpenSSH." if _looks_like_option(word) else _NO_OPTION
+
+
+def _looks_like_option(word: str) -> bool:
+    return len(word) <= _LONGEST and word.isascii() and word.isalnum()
+
+
 def _read_line(number: int, line: str) -> Line | BadLine | None:
     keyword, rest = _take_keyword(line)
     if keyword == "":
@@ -67,7 +79,8 @@ def _read_line(number: int, line: str) -> Line | BadLine | None:
         return None
     rest = (rest or "").lstrip(_SPACE)
     if not rest:
-        return BadLine(number, f"There is no value after {keyword!r}.")
+        like = _looks_like_option(keyword)
+        return BadLine(number, f"There is no value after {keyword!r}." if like else _NO_OPTION)
     arguments = split_arguments(rest)
     if arguments is None:
         return BadLine(number, "A quote is not closed.")

@@ -10,11 +10,15 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from remora.core.aliases import HostLine, Listing, MatchLine, Patterns, Problem, VariableUse, list_aliases
-from remora.core.config_text import BadLine, Line, read_lines
+from remora.core.config_text import BadLine, Line, not_an_option, read_lines
+from remora.core.ssh_options import OPTIONS, RETIRED
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 DEPTH_LIMIT: Final = 16
 """How deep OpenSSH follows includes."""
+_BAD_LINES: Final = 3
+"""Lines of one file that are told each by itself; a file of another kind has any number of them."""
+_STRUCTURE: Final = frozenset({"host", "match", "include"})
 FILE_LIMIT: Final = 10_000
 """How many files one listing reads: files that include each other many times over end here."""
 
@@ -54,6 +58,8 @@ def read_tree(roots: Sequence[Root], source: FileSource) -> Listing:
     for root in roots:
         reading.read_root(root)
     aliases, problems = list_aliases(reading.host_lines)
+    if not aliases:
+        reading.tell_strange()
     return Listing(
         files=tuple(root.path for root in roots),
         aliases=aliases,
@@ -82,7 +88,15 @@ class _Reading:
     match_lines: list[MatchLine] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     variables: list[VariableUse] = field(default_factory=list)
+    strange: list[Problem] = field(default_factory=list)
+    """The first line of each file that begins with no option. OpenSSH knows better what is one: a name is asked about
+    there, and these count only where there is no name to ask about."""
     files_read: int = 0
+
+    def tell_strange(self) -> None:
+        """Count them as problems, too, each in its place."""
+        files = list(dict.fromkeys(problem.file for problem in (*self.problems, *self.strange)))
+        self.problems = sorted((*self.strange, *self.problems), key=lambda each: (files.index(each.file), each.line))
 
     def read_root(self, root: Root) -> None:
         try:
@@ -96,10 +110,15 @@ class _Reading:
     def _read_file(self, file: _File, text: FileText) -> None:
         self.files_read += 1
         self.problems += [Problem(file.path, 1, complaint) for complaint in text.complaints]
-        for line in read_lines(text.text):
-            if isinstance(line, BadLine):
-                self.problems.append(Problem(file.path, line.number, line.message))
-            elif line.keyword == "host":
+        lines = list(read_lines(text.text))
+        bad = [line for line in lines if isinstance(line, BadLine)]
+        self.problems += [Problem(file.path, line.number, line.message) for line in bad[:_BAD_LINES]]
+        if len(bad) > _BAD_LINES:
+            self.problems.append(Problem(file.path, bad[_BAD_LINES].number, "From here on, more lines are like that."))
+        good = [line for line in lines if isinstance(line, Line)]
+        self.strange += _strange(file.path, good)
+        for line in good:
+            if line.keyword == "host":
                 self._start_host(file, line)
             elif line.keyword == "match":
                 file.block = ()
@@ -146,6 +165,17 @@ class _Reading:
         within = file.within if file.block is None else (*file.within, file.block)
         self._read_file(_File(path, file.system, within, (*file.open_files, text.identity)), text)
         return None
+
+
+def _strange(path: str, lines: Sequence[Line]) -> list[Problem]:
+    """The first line that begins with no option, unless OpenSSH was told to ignore such lines."""
+    if any(line.keyword == "ignoreunknown" for line in lines):
+        return []
+    known = _STRUCTURE | OPTIONS.keys() | RETIRED
+    strange = next((line for line in lines if line.keyword not in known), None)
+    if strange is None:
+        return []
+    return [Problem(path, strange.number, not_an_option(strange.keyword))]
 
 
 def _reason(error: OSError) -> str:

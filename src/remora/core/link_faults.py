@@ -5,9 +5,7 @@ from typing import Final
 from remora.core.errors import Code, LaunchProblem, Unreachable
 from remora.core.links import HostIdentity
 
-REPORT_LOGGED: Final = (
-    "See the log with: remora hub logs. Report it, with what it says, to the issue tracker of remora."
-)
+REPORT_LOGGED: Final = "See the log with: remora hub logs. Report what it says with the issue tracker of remora."
 """The next step after a fault of ours in a link."""
 
 

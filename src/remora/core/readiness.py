@@ -74,12 +74,19 @@ def judge_codex(facts: HostFacts, plan: LaunchPlan | RemoraError) -> StageResult
 
 
 def judge_login(facts: HostFacts, account: Account | None) -> StageResult:
-    """Whether the agent can reach a model: by the running server's own word, else by what lies on the host."""
+    """Whether the agent can reach a model: by the running server's own word, else by what lies on the host.
+
+    A configuration that codex cannot use may be what names the login: without another one nothing can be said.
+    """
+    broken = facts.codex is not None and facts.codex.config_problem is not None
     if account is not None:
         found = [f"the running server uses {account.kind}"] if account.kind else []
         found = found or ([] if account.required else ["the running server needs no login for its model provider"])
     else:
-        found = [words for name, words in _LOGINS.items() if name in facts.login]
+        lying = facts.login - {"provider"} if broken else facts.login
+        found = [words for name, words in _LOGINS.items() if name in lying]
+        if broken and not found:
+            return StageResult(stage=Stage.LOGIN, outcome=Outcome.SKIPPED, detail="codex cannot use its configuration")
     if found:
         return StageResult(stage=Stage.LOGIN, outcome=Outcome.OK, detail="; ".join(found))
     problem = AppServerProblem(

@@ -137,6 +137,16 @@ OPTIONS: Final[Mapping[str, Option]] = {
 }
 """All options that are known, by keyword, in the order of the documentation."""
 
+_RETIRED: Final = (
+    "afstokenpassing challengeresponseauthentication cipher compressionlevel dsaauthentication fallbacktorsh",
+    "globalknownhostsfile2 hostbasedkeytypes identityfile2 keepalive kerberosauthentication kerberostgtpassing",
+    "protocol pubkeyacceptedkeytypes rhostsauthentication rhostsrsaauthentication rsaauthentication",
+    "skeyauthentication smartcarddevice tisauthentication useprivilegedport userknownhostsfile2 useroaming",
+    "usersh",
+)
+RETIRED: Final = frozenset(keyword for keywords in _RETIRED for keyword in keywords.split())
+"""Options that OpenSSH accepts without printing them: older names, and what it does not do any more."""
+
 
 def only_openssh(host: Host) -> tuple[str, ...]:
     """Why only the system's ``ssh`` can connect to `host` as configured; empty when remora can."""

@@ -114,7 +114,7 @@ class Supervisor:
         except RemoraError as error:
             if lost is None:
                 self._tell(Failed(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not end the link
             _log.exception("%s: an attempt to connect failed inside remora", self._alias)
             failure = own_failure("remora", error, next_step=REPORT_LOGGED)
             failure.belongs_to(self._alias)

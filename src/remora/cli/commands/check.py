@@ -8,7 +8,8 @@ from remora.cli.completion import complete_alias
 from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
-from remora.core.errors import Code, ConfigProblem, UsageProblem
+from remora.core.aliases import Problem, config_unusable
+from remora.core.errors import Code, UsageProblem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,12 +52,7 @@ def _every_alias(options: Options) -> list[str]:
 
     report = api.list_hosts(ssh_config=options.ssh_config)
     if report.problems and not report.hosts:
-        raise ConfigProblem(
-            Code.CONFIG_UNREADABLE,
-            "The SSH config cannot be read as it should be, and no host was found in it.",
-            seen="\n".join(f"{problem.file}:{problem.line}: {problem.message}" for problem in report.problems),
-            next_step="Correct the file, and list the aliases with: remora hosts",
-        )
+        raise config_unusable([Problem(problem.file, problem.line, problem.message) for problem in report.problems])
     return [row.alias for row in report.hosts]
 
 

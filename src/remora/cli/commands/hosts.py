@@ -77,7 +77,7 @@ def _show(report: "HostsReport", options: Options) -> None:
         tell(f"remora: {short_path(problem.file)}:{problem.line}: {neutralise(problem.message, one_line=True)}")
     for line in _failures(report.hosts):
         tell(line)
-    if not report.hosts and options.verbosity >= 0:
+    if not report.hosts and not report.problems and options.verbosity >= 0:
         tell("remora: the SSH config names no host. Add one to ~/.ssh/config, or name a file with --ssh-config.")
 
 
