@@ -11,7 +11,7 @@ from remora.cli.render.approval import show_request
 from remora.cli.render.page import Page
 from remora.core.approvals import ApprovalRequest, Choice, RequestKind, TerminalInput, ToolCall
 from remora.core.changes import ChangedFile
-from remora.wire.file_changes import entry_of, whole_diff
+from remora.wire.file_changes import whole_diff
 from remora.wire.reports import ErrorBody, NoticeBody
 from remora.wire.reports.approval import requested
 from remora.wire.reports.run import (
@@ -37,6 +37,7 @@ from remora.wire.reports.run import (
     ThreadReady,
     Warned,
 )
+from remora.wire.reports.work import FileChangeEntry
 
 MARK = "Ж"
 """Every word of the host's text begins with it, and nothing of ours."""
@@ -65,8 +66,8 @@ def everything(text: str) -> list[RunEvent]:
         CommandStarted(item_id="c", command=text, folder=text),
         CommandOutput(item_id="c", text=text),
         CommandCompleted(item_id="c", command=text, folder=text, status=text, output=text, pieces_whole=False),
-        FileChange(item_id="f", status="completed", changes=[entry_of(file)]),
-        FileChange(item_id="g", status="failed", changes=[entry_of(ChangedFile(text, "update", text, text))]),
+        FileChange(item_id="f", status="completed", changes=[FileChangeEntry.of(file)]),
+        FileChange(item_id="g", status="failed", changes=[FileChangeEntry.of(ChangedFile(text, "update", text, text))]),
         OtherItem(item_id="o", item_type=text, status=text, summary=text),
         Warned(message=text),
         SubagentStarted(subagent="sub-agent 1", parent_thread_id=text, prompt=text),
@@ -101,9 +102,13 @@ def test_no_text_of_the_host_begins_a_line_of_a_terminal(text: str) -> None:
     ],
 )
 def test_the_name_of_a_file_cannot_pass_for_what_was_done_to_it(name: str, shown: str) -> None:
-    change = FileChange(item_id="f", status="completed", changes=[entry_of(ChangedFile(name, "add", "one\n"))])
+    change = FileChange(
+        item_id="f", status="completed", changes=[FileChangeEntry.of(ChangedFile(name, "add", "one\n"))]
+    )
     moved = FileChange(
-        item_id="g", status="completed", changes=[entry_of(ChangedFile("old", "update", "@@ -1 +1 @@\n-a\n+b\n", name))]
+        item_id="g",
+        status="completed",
+        changes=[FileChangeEntry.of(ChangedFile("old", "update", "@@ -1 +1 @@\n-a\n+b\n", name))],
     )
     report = RunReport(host="box", outcome="completed", exit_code=0, goes_on=False, changed_files=[name])
     lines = on_pipe([change, moved, report])[1].split("\n")

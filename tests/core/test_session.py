@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from remora.core.errors import Code, RemoraError, Verdict
 from remora.core.link_events import Active, Asked, Broke, CameUp, Due, Ended, Event, Failed, Lost, Moved, Wanted, Woke
-from remora.core.links import Liveness, ReconnectPolicy
+from remora.core.links import Liveness
 from remora.core.session import Effect, Session
+from remora.core.settings import ReconnectPolicy
 
 ALWAYS, WHILE_ACTIVE, NEVER = ReconnectPolicy.ALWAYS, ReconnectPolicy.WHILE_ACTIVE, ReconnectPolicy.NEVER
 HOUR = 3600.0

@@ -3,8 +3,7 @@
 import pytest
 
 from remora.core.errors import Code, ConfigProblem
-from remora.core.links import ReconnectPolicy
-from remora.core.settings import DEFAULT_SETTINGS, HostSettings, Transport, read_settings
+from remora.core.settings import DEFAULT_SETTINGS, HostSettings, ReconnectPolicy, Transport, read_settings
 
 
 def test_an_empty_file_changes_nothing() -> None:

@@ -11,7 +11,8 @@ from tests.support.loop import run
 
 from remora.core.errors import AuthenticationProblem, Code, RemoraError, Unreachable
 from remora.core.launching import LaunchRequest
-from remora.core.links import LinkName, Liveness, ReconnectPolicy
+from remora.core.links import LinkName, Liveness
+from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.link import Link
 from remora.flows.unattended import UnattendedDialogue

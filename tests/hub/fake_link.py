@@ -6,7 +6,8 @@ from collections.abc import Callable
 from remora import wiring
 from remora.core.egress import EgressRequest, check_request
 from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable
-from remora.core.links import HostIdentity, LinkName, Liveness, ReconnectPolicy
+from remora.core.links import HostIdentity, LinkName, Liveness
+from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.news import News
 from remora.ports import ByteStream, Dialogue, Far, Near, SecretQuestion

@@ -21,8 +21,7 @@ from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
 from remora.core.errors import RemoraError
-from remora.core.links import ReconnectPolicy
-from remora.core.settings import Limits
+from remora.core.settings import Limits, ReconnectPolicy
 from remora.flows.link import Link
 from remora.flows.unattended import UnattendedDialogue
 

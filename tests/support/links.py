@@ -16,8 +16,8 @@ from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
 from remora.core.hosts import Host
 from remora.core.launching import LaunchRequest
-from remora.core.links import LinkName, Liveness, ReconnectPolicy
-from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.core.links import LinkName, Liveness
+from remora.core.settings import DEFAULT_LIMITS, Limits, ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.link import Link
 from remora.flows.rpc import RpcClient, open_rpc

@@ -13,13 +13,10 @@ from remora.cli.ending import Ending
 from remora.cli.floor import Floor
 from remora.cli.following import follow
 from remora.cli.options import Options
-from remora.cli.output import write_document
 from remora.cli.render.json_lines import JsonLines
 from remora.cli.render.page import Page
-from remora.cli.render.plan import show_plan
 from remora.cli.render.run import MarkdownAnswer, PlainAnswer, RunView
 from remora.cli.trust import TerminalTrust
-from remora.core.hosts import Address
 from remora.ports import ApprovalHandler
 
 if TYPE_CHECKING:
@@ -74,25 +71,6 @@ async def run_and_show(
             patience=settings.limits.stop,
             options_again=again if lasting else None,
         )
-
-
-async def plan_and_show(address: Address, options: Options, *, codex: str | None = None) -> int:
-    """Show how a run would come to an app server."""
-    page, floor = activity_page(), Floor()
-    with questioner(options, page, floor, settle=page.clear) as someone:
-        report = await api.plan(
-            address.alias,
-            folder=address.folder,
-            codex=codex,
-            dialogue=dialogue_of(someone),
-            ssh_config=options.ssh_config,
-            settings=options.settings,
-        )
-    if options.json:
-        write_document(report)
-    else:
-        show_plan(Page(sys.stdout, os.environ), report)
-    return 0
 
 
 def _answer(page: Page) -> PlainAnswer | MarkdownAnswer | None:

@@ -30,15 +30,6 @@ class Liveness(StrEnum):
     """Ended by request; for good."""
 
 
-class ReconnectPolicy(StrEnum):
-    """When a lost connection is dialled again without being asked."""
-
-    ALWAYS = "always"
-    WHILE_ACTIVE = "while-active"
-    """While a client is attached or a turn runs, and not after the host said goodbye."""
-    NEVER = "never"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostIdentity:
     """What a machine is, whatever it is called: two aliases with the same identity share one link.

@@ -12,7 +12,8 @@ from typing import Final
 from remora.core.backoff import Backoff, may_retry
 from remora.core.errors import Code, RemoraError
 from remora.core.link_events import Active, Asked, Broke, CameUp, Due, Ended, Event, Failed, Lost, Moved, Wanted, Woke
-from remora.core.links import Liveness, ReconnectPolicy
+from remora.core.links import Liveness
+from remora.core.settings import ReconnectPolicy
 
 _MINUTE: Final = 60.0
 _RARELY: Final = 300.0

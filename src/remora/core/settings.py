@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 
 from remora.core.errors import Code, ConfigProblem
-from remora.core.links import ReconnectPolicy
 
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -130,6 +129,15 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+class ReconnectPolicy(StrEnum):
+    """When a lost connection is dialled again without being asked."""
+
+    ALWAYS = "always"
+    WHILE_ACTIVE = "while-active"
+    """While a client is attached or a turn runs, and not after the host said goodbye."""
+    NEVER = "never"
 
 
 class Transport(StrEnum):

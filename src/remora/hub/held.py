@@ -7,8 +7,9 @@ from typing import Protocol
 
 from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError
-from remora.core.links import HostIdentity, LinkName, ReconnectPolicy
+from remora.core.links import HostIdentity, LinkName
 from remora.core.meanings import Meaning, MeantName
+from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.ports import ByteStream, Dialogue, Far, Near
 from remora.wire.reports.links import EgressBody, LinkBody

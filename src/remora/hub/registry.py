@@ -13,8 +13,9 @@ from typing import Any, Final, Protocol, TypeVar
 from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError, Stage, Verdict
 from remora.core.link_faults import link_missing
-from remora.core.links import LinkName, Liveness, ReconnectPolicy
+from remora.core.links import LinkName, Liveness
 from remora.core.meanings import MeantName
+from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.news import News
 from remora.hub.forwards import Forwards

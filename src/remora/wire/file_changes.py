@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from remora.core.changes import ChangedFile, read_lines, without_move
 from remora.wire.appserver import mapping, sequence, text
-from remora.wire.reports.work import FileChangeEntry
 
 FILE_MARK: Final = "=== "
 """Begins the line above each file's change in the one text. No line of a change begins so: each has a sign."""
@@ -34,19 +33,6 @@ def legacy_changes(changes: Mapping[str, Any]) -> tuple[ChangedFile, ...]:
             text(change.get("move_path")),
         )
         for path, change in ((path, mapping(change)) for path, change in changes.items())
-    )
-
-
-def entry_of(file: ChangedFile) -> FileChangeEntry:
-    """The public form of one file's change, with its counts."""
-    lines = read_lines(file.change, file.diff)
-    return FileChangeEntry(
-        path=file.path,
-        change=file.change,
-        diff=file.diff,
-        moved_to=file.moved_to,
-        added=lines.added,
-        removed=lines.removed,
     )
 
 

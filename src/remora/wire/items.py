@@ -6,7 +6,7 @@ from typing import Any, Final
 from remora.core.request_faults import too_much
 from remora.core.transcript import Ending, Transcript
 from remora.wire.appserver import mapping, number, sequence, text
-from remora.wire.file_changes import entry_of, read_changes
+from remora.wire.file_changes import read_changes
 from remora.wire.reports.run import (
     CommandCompleted,
     CommandOutput,
@@ -22,6 +22,7 @@ from remora.wire.reports.run import (
     TokenUsage,
     Warned,
 )
+from remora.wire.reports.work import FileChangeEntry
 from remora.wire.reviews import review_completed, review_started
 from remora.wire.under_way import UnderWay
 
@@ -282,7 +283,7 @@ def _command_completed(key: str, item: Mapping[str, Any], ending: Ending) -> Com
 
 
 def _file_change(key: str, item: Mapping[str, Any], status: str) -> FileChange:
-    return FileChange(item_id=key, status=status, changes=[entry_of(file) for file in read_changes(item)])
+    return FileChange(item_id=key, status=status, changes=[FileChangeEntry.of(file) for file in read_changes(item)])
 
 
 def _other(key: str, kind: str, item: Mapping[str, Any], status: str) -> OtherItem:

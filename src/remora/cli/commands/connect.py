@@ -50,7 +50,7 @@ def connect(
 
 
 def _plan(names: list[str], options: Options, codex: str | None) -> int:
-    from remora.cli.starting import plan_and_show
+    from remora.cli.plan_show import plan_and_show
     from remora.core.errors import Code, UsageProblem
     from remora.core.hosts import Address
 

@@ -96,8 +96,9 @@ def run(
     from remora import api
     from remora.cli.approvals import OnApproval
     from remora.cli.ending import Ending
+    from remora.cli.plan_show import plan_and_show
     from remora.cli.prompting import attach_images, named_thread, read_place, read_prompt
-    from remora.cli.starting import plan_and_show, run_and_show
+    from remora.cli.starting import run_and_show
 
     address = read_place(place)
     if dry_run:

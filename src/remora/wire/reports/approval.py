@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import msgspec
 
 from remora.core.approvals import ApprovalRequest
-from remora.wire.file_changes import entry_of
 from remora.wire.reports.work import FileChangeEntry, ThreadEvent
 
 
@@ -135,7 +134,7 @@ def requested(request: ApprovalRequest, *, again: bool = False) -> ApprovalReque
         terminal_input=TerminalInputBody(terminal=typed.terminal, text=typed.text, runs=typed.runs) if typed else None,
         folder=request.folder,
         opens=request.opens,
-        changes=[entry_of(file) for file in request.changes],
+        changes=[FileChangeEntry.of(file) for file in request.changes],
         diff=request.diff,
         reason=request.reason,
         permissions=_object(request.permissions),

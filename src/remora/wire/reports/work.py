@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
+from remora.core.changes import ChangedFile, read_lines
 from remora.wire.reports import Document
 
 
@@ -113,6 +114,19 @@ class FileChangeEntry(msgspec.Struct, kw_only=True):
     moved_to: str | None = None
     added: int | None = None
     removed: int | None = None
+
+    @classmethod
+    def of(cls, file: ChangedFile) -> "FileChangeEntry":
+        """The change of one file, with its counts."""
+        lines = read_lines(file.change, file.diff)
+        return cls(
+            path=file.path,
+            change=file.change,
+            diff=file.diff,
+            moved_to=file.moved_to,
+            added=lines.added,
+            removed=lines.removed,
+        )
 
 
 class FileChange(ThreadEvent, kw_only=True):
