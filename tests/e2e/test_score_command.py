@@ -1,6 +1,7 @@
 """``remora score`` as a program, against real projects and the real codex behind a real sshd."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -294,3 +295,65 @@ def test_a_place_without_a_folder_is_no_place_to_score() -> None:
     done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT, check=False)
     assert done.returncode == ExitCode.USAGE
     assert "remora score devbox:DIR" in done.stderr
+
+
+@contextmanager
+def bringing_host(tmp_path: Path, *, trusted: bool) -> Iterator[tuple[ScoreHost, Path]]:
+    """A project that names its guide in `.codex`, and a program that leaves a mark; by name where that is."""
+    with score_host(tmp_path) as host:
+        mark = tmp_path / "mark"
+        brought = (
+            f'project_doc_fallback_filenames = ["GUIDE.md"]\n[mcp_servers.x]\ncommand = "touch"\nargs = ["{mark}"]\n'
+        )
+        project = host.project("brings", {"Makefile": MAKEFILE, "GUIDE.md": GUIDE, ".codex/config.toml": brought})
+        if trusted:
+            config = host.sshd.home / ".codex/config.toml"
+            config.write_text(f'[projects."{project}"]\ntrust_level = "trusted"\n')
+        yield host, mark
+
+
+def provision_trusting(host: ScoreHost, tmp_path: Path, digest: str) -> "subprocess.CompletedProcess[str]":
+    manifest = tmp_path / "boxes.toml"
+    origin = host.sshd.folder / "brings.git"
+    project = f'repository = "{origin}"\nfolder = "~/brings"\nref = "main"\ntrust = "{digest}"\n'
+    manifest.write_text(f'[[defaults.projects]]\n{project}\n[[hosts]]\nselect = ["devbox"]\n')
+    return subprocess.run(
+        [sys.executable, "-m", "remora", "provision", str(manifest)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+        env=host.environment,
+    )
+
+
+def test_nothing_that_a_trusted_folder_brings_runs_where_nothing_may_run(tmp_path: Path) -> None:
+    with bringing_host(tmp_path, trusted=True) as (host, mark):
+        code, report = host.report("brings", "--no-run")
+        assert (code, "instructions.loaded" in report["unknown"], mark.exists()) == (0, True, False)
+        assert "mcp-server x" in items_of(report)["instructions.loaded"]["evidence"]
+        _, report = host.report("brings")
+        assert results_of(report)["instructions.loaded"] == "pass"
+        assert "It is in force: codex on the host trusts this folder." in json.dumps(report["notices"])
+
+
+def test_what_somebody_trusts_is_in_force_until_it_changes(tmp_path: Path) -> None:
+    """As in a run: the hash that a manifest named, for the project's folder."""
+    with bringing_host(tmp_path, trusted=False) as (host, _):
+        guide = str(host.sshd.home / "brings/GUIDE.md")
+        _, report = host.report("brings")
+        assert guide not in json.dumps(items_of(report)["instructions.loaded"])
+        assert "in force" not in json.dumps(report["notices"])
+        done = provision_trusting(host, tmp_path, "ab" * 32)
+        (digest,) = re.findall(r"its hash is ([0-9a-f]{64})", done.stdout + done.stderr)
+        assert provision_trusting(host, tmp_path, digest).returncode == ExitCode.DONE
+        _, report = host.report("brings")
+        assert items_of(report)["instructions.loaded"]["evidence"] == guide
+        assert "the manifest that provisioned it names its hash" in json.dumps(report["notices"])
+        _, report = host.report("brings", "--no-run")
+        assert guide not in json.dumps(items_of(report)["instructions.loaded"])
+        with (host.sshd.home / "brings/.codex/config.toml").open("a") as config:
+            config.write("# changed\n")
+        _, report = host.report("brings")
+        assert guide not in json.dumps(items_of(report)["instructions.loaded"])

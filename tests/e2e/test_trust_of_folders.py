@@ -184,7 +184,7 @@ def test_the_scorecard_s_look_at_a_folder_trusts_nothing(version: str, tmp_path:
         async with LocalAppServer(version, own + model.codex_config()) as server, server.connect() as link:
             before = (server.home / "config.toml").read_bytes()
             repository = at_top(tmp_path)
-            await link.rpc.request("thread/start", scored_server.look_at_folder(str(repository.folder)))
+            await link.rpc.request("thread/start", scored_server.look_at_folder(str(repository.folder), None))
             await link.rpc.request("config/read", {"cwd": str(repository.folder)})
             assert repository.effects == []
             assert (server.home / "config.toml").read_bytes() == before

@@ -62,7 +62,7 @@ REQUESTS: list[tuple[str, dict[str, Any]]] = [
     ("turn/interrupt", appserver.turn_interrupt("t", "u")),
     ("turn/steer", appserver.turn_steer("t", "u", "please")),
     ("account/read", appserver.account_read()),
-    ("thread/start", scored_server.look_at_folder("/srv")),
+    ("thread/start", scored_server.look_at_folder("/srv", None)),
     ("command/exec", scored_server.try_writing({"inside": "/srv/x"}, "/srv", None, limit=5)),
     ("command/exec", scored_server.try_writing({}, "/srv", scored_server.READ_ONLY, limit=5)),
     ("command/exec", scored_server.try_writing({}, "/srv", scored_server.workspace_of("/srv"), limit=5)),

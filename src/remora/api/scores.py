@@ -36,6 +36,7 @@ async def score(
     from remora.core.project_commands import Chore
     from remora.core.text import neutralise
     from remora.flows.score import ScoreRequest, score_host
+    from remora.flows.trust.judge import TrustRules
     from remora.flows.unattended import UnattendedDialogue
 
     given = {Chore.INSTALL: install, Chore.BUILD: build, Chore.TEST: test}
@@ -46,6 +47,7 @@ async def score(
         run=run,
         limit=limit or settings.limits.score_command,
         minimum=minimum,
+        trust=TrustRules(alias=alias, memory=wiring.trust_memory()),
     )
     return await score_host(
         alias,

@@ -15,11 +15,10 @@ from remora.core.trust.safety import Safety, SafetyConfig, Sandbox, looser
 from remora.flows.rpc import Asked, RpcClient
 from remora.flows.run_request import RunRequest
 from remora.flows.threads import ThreadClient, resume_request, start_request
-from remora.flows.trust.judge import Judged, TrustRules, ask_layers, judge, look_again
+from remora.flows.trust.judge import Judged, TrustRules, ask_layers, judge, look_again, refuse_changed
 from remora.flows.unattended import UnattendedTrust
 from remora.wire import safety as words
 from remora.wire.appserver import SandboxMode, ThreadSettings, ThreadState, read_thread
-from remora.wire.repository import with_trust
 from remora.wire.safety import Terms
 
 _READ_ONLY: Final = Sandbox(mode=SandboxMode.READ_ONLY.value)
@@ -81,7 +80,7 @@ class Opening:
         judged = None if self._opened is None else self._opened[1].judged
         if judged is not None and judged.by is not None and not await look_again(rpc, judged.repository):
             judged = replace(judged, by=None)
-        settings = ThreadSettings(trust=_trust_words(judged))
+        settings = ThreadSettings(trust=None if judged is None else judged.words)
         return await ThreadClient(rpc).resume(thread.thread_id, settings, exclude_turns=thread.paginated)
 
     def _looks_first(self, folder: str) -> bool:
@@ -115,7 +114,7 @@ class Opening:
 
     async def _start(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
         """Begin the thread. The server does not check that the folder exists; that is proven before."""
-        config = await _account(rpc)
+        config = await account_config(rpc)
         judged = None if folder is None else await judge(rpc, folder, config, self._rules)
         in_force = judged is not None and judged.by is not None
         terms = self._terms(config, {folder or ""}, trusted=in_force)
@@ -123,7 +122,7 @@ class Opening:
         if self._request.works_in_home and terms.sandbox.mode != SandboxMode.READ_ONLY:
             terms = self._terms(config, {folder or ""}, trusted=in_force, sandbox=SandboxMode.READ_ONLY)
             notices = (_IN_THE_HOME,)
-        asked = self._begin(folder) if judged is None else self._begin(folder, terms, _trust_words(judged))
+        asked = self._begin(folder) if judged is None else self._begin(folder, terms, judged.words)
         answer = await rpc.request(*asked)
         thread = read_thread(answer)
         found = words.read_terms(answer)
@@ -131,14 +130,14 @@ class Opening:
             refuse_looser(found.safety, replace(terms.safety, sandbox=_READ_ONLY), rpc.server.codex_home)
             if judged is None and self._request.approval_policy is None:
                 terms = replace(terms, approval_policy=found.approval_policy)
-        await self._look_again(rpc, judged)
+        await refuse_changed(rpc, judged)
         return OpenedThread(thread, terms, judged, notices)
 
     async def _take_up(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
         """Open the request's thread again. Its own terms go on, unless the request says others."""
         request = self._request
         thread_id = await ThreadClient(rpc).find(request.thread or "")
-        config = await _account(rpc)
+        config = await account_config(rpc)
         judged: Judged | None = None
         said: Terms | None = None
         looks_first = self._looks_first("/")
@@ -147,11 +146,12 @@ class Opening:
             judged = await judge(rpc, place or "/", config, self._rules)
             if judged is not None and judged.by is not None:
                 said = self._terms(config, {place or "/"}, trusted=True)
-        answer = await rpc.request(*self._resume(thread_id, folder, said, _trust_words(judged)))
+        trust = None if judged is None else judged.words
+        answer = await rpc.request(*self._resume(thread_id, folder, said, trust))
         thread = read_thread(answer)
         if not looks_first:  # nobody ever said yes to anything, so nothing but the host's own trust can be in force
             judged = await judge(rpc, thread.folder, config, replace(self._rules, handler=UnattendedTrust()))
-        await self._look_again(rpc, judged)
+        await refuse_changed(rpc, judged)
         if judged is not None and judged.by is None:
             judged = replace(judged, notices=(*judged.notices, _STILL_LOADED))
         terms = said or self._terms(config, {thread.folder}, trusted=judged is not None and judged.by is not None)
@@ -164,17 +164,6 @@ class Opening:
             found = replace(found, approval_policy=terms.approval_policy)
         refuse_looser(found.safety, terms.safety, rpc.server.codex_home)
         return OpenedThread(thread, found, judged)
-
-    async def _look_again(self, rpc: RpcClient, judged: Judged | None) -> None:
-        """Refuse a repository that changed between the look and the start, even if it is again as it was."""
-        if judged is None or judged.by is None:
-            return
-        if not await look_again(rpc, judged.repository):
-            raise Denied(
-                Code.TRUST_MISMATCH,
-                f"The repository in {judged.repository.top} changed while the thread was started with it.",
-                next_step="Find out what changes .codex there, then try again; nothing was sent to the agent.",
-            )
 
     def _terms(
         self, config: SafetyConfig, places: set[str], *, trusted: bool, sandbox: SandboxMode | None = None
@@ -189,14 +178,7 @@ class Opening:
         )
 
 
-def _trust_words(judged: Judged | None) -> Mapping[str, Any] | None:
-    """What is said of trust for this thread alone; `None` where codex by itself does what holds."""
-    if judged is None or (judged.by is not None) is judged.host_trusts:
-        return None
-    return with_trust(judged.repository, trusted=judged.by is not None)
-
-
-async def _account(rpc: RpcClient) -> SafetyConfig:
+async def account_config(rpc: RpcClient) -> SafetyConfig:
     """What the account's own configuration says; where nobody can tell, nothing, which is codex's strictest."""
     try:
         answer = await rpc.request(*_ACCOUNT)

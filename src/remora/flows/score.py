@@ -34,6 +34,7 @@ from remora.flows.dial import connect_host
 from remora.flows.launch import AppServer, open_app_server
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.score_server import ScoredFolder, measure_server, not_measured
+from remora.flows.trust.judge import TrustRules
 from remora.ports import Dialogue, RemoteHost, World
 from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.score import ScoreReport, group_bodies, rounded, unknown_names
@@ -45,7 +46,8 @@ _NOT_RUN: Final = "not run, as asked"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoreRequest:
     """What to measure. `given` are commands that count more than those found; without `run` nothing of the project's
-    is executed. Each of its commands may take `limit` seconds. `minimum`: a score below it fails.
+    is executed. Each of its commands may take `limit` seconds. `minimum`: a score below it fails. `trust`: who says
+    whether what the repository brings is in force.
     """
 
     folder: str
@@ -54,6 +56,7 @@ class ScoreRequest:
     run: bool = True
     limit: float
     minimum: float | None = None
+    trust: TrustRules = field(default_factory=TrustRules)
 
 
 async def score_host(
@@ -217,7 +220,7 @@ class _Card:
             async with open_app_server(
                 host, launch, clock=world.clock, limits=world.limits, nonce=world.nonce
             ) as server:
-                async for item in measure_server(scored, server.rpc, server.version):
+                async for item in measure_server(scored, server.rpc, server.version, self._note_trust):
                     self.items.append(item)
                 return server
         except Unreachable:
@@ -226,6 +229,9 @@ class _Card:
             had = {item.name for item in self.items}
             self.items += [not_measured(item, error) for item in scored.items if item.name not in had]
             return None
+
+    def _note_trust(self, sentence: str) -> None:
+        self.notices.append(Notice("repository-in-force", sentence))
 
     @property
     def _scored(self) -> ScoredFolder:
@@ -236,6 +242,8 @@ class _Card:
             top=seen.one("top") or self.folder,
             places={name: place for name, place in found.items() if place is not None},
             file=f".{self._scratch}",
+            run=self._request.run,
+            trust=self._request.trust,
         )
 
     # -- what scripts are given

@@ -2,15 +2,17 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
 from remora.core import score_judges as judges
 from remora.core import score_permissions as permissions
-from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit
+from remora.core.errors import Code, Denied, ProtocolProblem, RemoraError, TimeLimit
 from remora.core.scoring import Item, unknown
+from remora.flows.opening import account_config
 from remora.flows.rpc import RpcClient
+from remora.flows.trust.judge import Judged, TrustRules, judge, refuse_changed, summary
 from remora.wire import scored_server as words
 from remora.wire.appserver import UnknownMethod
 
@@ -21,13 +23,16 @@ _TRIAL: Final = 20.0
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredFolder:
     """What the server is asked about: the folder, the `top` of its repository, `places` (by name) where the sandbox is
-    tried, with a file of that name which nobody has.
+    tried, with a file of that name which nobody has. Without `run` nothing that the repository brings may be in force;
+    with it, what `trust` says.
     """
 
     folder: str
     top: str
     places: Mapping[str, str]
     file: str
+    run: bool = True
+    trust: TrustRules = field(default_factory=TrustRules)
 
     @property
     def items(self) -> tuple[Item, Item, Item, Item]:
@@ -40,14 +45,17 @@ class ScoredFolder:
         )
 
 
-async def measure_server(scored: ScoredFolder, rpc: RpcClient, version: str | None) -> AsyncIterator[Item]:
+async def measure_server(
+    scored: ScoredFolder, rpc: RpcClient, version: str | None, note: Callable[[str], None]
+) -> AsyncIterator[Item]:
     """The items that the server at `rpc` can tell, as they are measured; what it refuses to tell is unknown.
 
-    Nothing is left behind: the thread for it is ephemeral, what confined commands could write they remove.
+    `note` hears what of the repository was in force. Nothing is left behind: the thread for it is ephemeral, what
+    confined commands could write they remove.
     """
     loaded, sandbox, approvals, review = scored.items
     measures: tuple[tuple[Item, Callable[[], Awaitable[Item]]], ...] = (
-        (loaded, partial(_loaded, loaded, scored, rpc, version)),
+        (loaded, partial(_loaded, loaded, scored, rpc, version, note)),
         (sandbox, partial(_sandbox, sandbox, scored, rpc)),
         (approvals, partial(_approvals, approvals, scored, rpc)),
         (review, partial(_review, rpc)),
@@ -55,7 +63,7 @@ async def measure_server(scored: ScoredFolder, rpc: RpcClient, version: str | No
     for item, measure in measures:
         try:
             measured = await measure()
-        except (ProtocolProblem, TimeLimit) as error:
+        except (ProtocolProblem, TimeLimit, Denied) as error:
             if rpc.failure is not None:
                 raise
             measured = not_measured(item, error)
@@ -67,9 +75,31 @@ def not_measured(item: Item, error: RemoraError) -> Item:
     return unknown(item, f"{error.message}\n{error.seen}", error.next_step)
 
 
-async def _loaded(item: Item, scored: ScoredFolder, rpc: RpcClient, version: str | None) -> Item:
-    answer = await rpc.request("thread/start", words.look_at_folder(scored.folder))
+async def _loaded(
+    item: Item, scored: ScoredFolder, rpc: RpcClient, version: str | None, note: Callable[[str], None]
+) -> Item:
+    """With nothing of the repository in force that nobody trusts, as in a run."""
+    judged = await judge(rpc, scored.folder, await account_config(rpc), scored.trust)
+    if judged is not None and not scored.run:
+        judged = replace(judged, by=None)
+    if judged is not None and judged.by is None and judged.host_trusts:  # codex called untrusted reads no AGENTS.md
+        return unknown(item, *_why_not_loaded(judged, run=scored.run))
+    if judged is not None and judged.by is not None:
+        note(" ".join(judged.notices))
+    trust = None if judged is None else judged.words
+    answer = await rpc.request("thread/start", words.look_at_folder(scored.folder, trust))
+    await refuse_changed(rpc, judged)
     return judges.judge_loaded(item, words.read_sources(answer), scored.top, version)
+
+
+def _why_not_loaded(judged: Judged, *, run: bool) -> tuple[str, str]:
+    brings = f"codex on the host trusts this folder and would use what it brings: {summary(judged.repository)}"
+    if not run:
+        return f"{brings}; nothing of the project may run", "Run it without --no-run."
+    return (
+        f"{brings}; it is not what was trusted, or was answered with no",
+        "Look at it, answer for it in a thread there (remora run), then measure again.",
+    )
 
 
 async def _sandbox(item: Item, scored: ScoredFolder, rpc: RpcClient) -> Item:

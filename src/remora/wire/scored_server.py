@@ -17,13 +17,14 @@ done
 echo done"""
 
 
-def look_at_folder(folder: str) -> dict[str, Any]:
-    """Parameters of ``thread/start`` for a thread that leaves nothing behind.
+def look_at_folder(folder: str, trust: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Parameters of ``thread/start`` for a thread that leaves nothing behind; `trust` is as in `ThreadSettings`.
 
     A sandbox is named because codex writes into its configuration that it trusts the folder when the one that is
     configured may write.
     """
-    return {**thread_start(ThreadSettings(folder=folder, sandbox=SandboxMode.READ_ONLY)), "ephemeral": True}
+    settings = ThreadSettings(folder=folder, sandbox=SandboxMode.READ_ONLY, trust=trust)
+    return {**thread_start(settings), "ephemeral": True}
 
 
 def read_sources(answer: Any) -> Sequence[str] | None:

@@ -1,9 +1,9 @@
 """Whether what a repository brings is put in force: looks at it, asks who may decide, remembers the answer."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from remora.core.errors import Code, Denied, ProtocolProblem, TimeLimit
 from remora.core.text import SEEN_LIMIT, escape_breaks
@@ -54,6 +54,13 @@ class Judged:
             problem=self.repository.problem,
         )
 
+    @property
+    def words(self) -> Mapping[str, Any] | None:
+        """What is said of trust for one thread alone; `None` where codex by itself does what holds."""
+        if (self.by is not None) is self.host_trusts:
+            return None
+        return words.with_trust(self.repository, trusted=self.by is not None)
+
 
 def ask_layers(folder: str) -> Asked:
     """The request that tells which ``.codex`` folders codex reads for `folder`."""
@@ -99,6 +106,17 @@ async def look(rpc: RpcClient, folders: Sequence[str], working: str) -> Reposito
         return words.said(answer)
 
     return await look_at(run, folders, working)
+
+
+async def refuse_changed(rpc: RpcClient, judged: Judged | None) -> None:
+    """Raise ``trust-mismatch`` for a repository in force that changed since the look, even if it is again as it was."""
+    if judged is None or judged.by is None or await look_again(rpc, judged.repository):
+        return
+    raise Denied(
+        Code.TRUST_MISMATCH,
+        f"The repository in {judged.repository.top} changed while the thread was started with it.",
+        next_step="Find out what changes .codex there, then try again; nothing was sent to the agent.",
+    )
 
 
 async def look_again(rpc: RpcClient, before: Repository) -> bool:
