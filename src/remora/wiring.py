@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from remora.adapters.manifest_file import ManifestFile
     from remora.adapters.secret_sources import SecretSources
     from remora.adapters.told_warnings import ToldWarnings
+    from remora.adapters.trust_memory import TrustMemory
     from remora.flows.provision.operators import Operator
     from remora.ports import (
         ByteStream,
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
         LocalSockets,
         Packages,
         RunLogs,
-        TrustMemory,
         World,
     )
 

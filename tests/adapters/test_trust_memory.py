@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from remora.adapters.trust_memory import TrustMemory
+from remora.core.errors import ConfigProblem
 from remora.core.trust.verdict import TrustedBy, TrustRecord
 
 YES = TrustRecord(digest="d", by=TrustedBy.ANSWER)
@@ -66,11 +67,39 @@ def test_a_file_that_is_not_what_it_was_remembers_nothing(tmp_path: Path, damage
 def test_what_a_manifest_names_holds_for_its_folder_and_below(tmp_path: Path) -> None:
     memory = TrustMemory(tmp_path)
     memory.remember("here", "/srv/app", NO)
-    memory.expect("here", "/srv/app", "h")
+    memory.expect("here", "/srv/app", TrustRecord(digest="h", by=TrustedBy.MANIFEST))
     assert memory.recall("here", "/srv/app") == NO
     assert TrustMemory(tmp_path).expected("here", "/srv/app") == "h"
     assert all(memory.expects("here", folder, "h") for folder in ("/srv/app", "/srv/app/deep"))
     others = [("there", "/srv/app", "h"), ("here", "/srv", "h"), ("here", "/srv/application", "h")]
     assert not any(memory.expects(*other) for other in [*others, ("here", "/srv/app", "other")])
-    memory.expect("here", "/srv/app", "new")
+    memory.expect("here", "/srv/app", TrustRecord(digest="new", by=TrustedBy.MANIFEST))
     assert not memory.expects("here", "/srv/app", "h")
+
+
+def test_what_is_forgotten_is_that_of_one_folder_of_one_host(tmp_path: Path) -> None:
+    memory = TrustMemory(tmp_path)
+    for alias, folder in [
+        ("box", "/home/me/app"),
+        ("box", "/home/me/app/sub"),
+        ("box", "/srv/app"),
+        ("other", "/srv/app"),
+    ]:
+        memory.remember(f"id-of-{alias} /home/me/.codex", folder, TrustRecord(digest="d", by=None, alias=alias))
+        memory.expect(f"id-of-{alias}", folder, TrustRecord(digest="d", by=TrustedBy.MANIFEST, alias=alias))
+    assert memory.forget("box", "/home/me") == memory.forget("nobody", None) == memory.forget("box", "pp") == []
+    assert {kept.folder for kept in memory.forget("box", "~/app/")} == {"/home/me/app", "/srv/app"}
+    left = [(kept.host, kept.folder) for kept in TrustMemory(tmp_path).kept()]
+    assert left == [("box", "/home/me/app/sub")] * 2 + [("other", "/srv/app")] * 2
+    assert len(memory.forget("id-of-other", None)) == 2
+    assert len(memory.forget("box", None)) == 2
+    assert memory.kept() == []
+
+
+def test_what_cannot_be_forgotten_is_said(tmp_path: Path) -> None:
+    memory = TrustMemory(tmp_path)
+    memory.remember("here", "/srv/app", YES)
+    (tmp_path / f"trusted-repositories.{os.getpid()}").mkdir()  # where the new file would be written
+    with pytest.raises(ConfigProblem, match="trusted-repositories cannot be written"):
+        memory.forget("here", "/srv/app")
+    assert memory.recall("here", "/srv/app") == YES

@@ -161,6 +161,10 @@ def test_a_manifest_that_names_the_hash_puts_it_in_force_in_runs_from_here(tmp_p
         assert origin.effects == []
         assert provisioned(f'trust = "{untrusted["hash"]}"') == ExitCode.DONE
         assert told()["trusted_by"] == "manifest"
+        assert hub.run("trust", "revoke", "devbox:~/clone").returncode == ExitCode.DONE
+        assert told()["trusted_by"] is None
+        assert provisioned(f'trust = "{untrusted["hash"]}"') == ExitCode.DONE
+        assert told()["trusted_by"] == "manifest"
         wait_until(lambda: "mcp-server" in origin.effects)
         settings = sshd.home / "clone/.codex/config.toml"
         settings.write_text(settings.read_text().replace('"hostile"', '"worse"'))

@@ -33,7 +33,9 @@ def trusted(
     sshd: SystemSshd, origin: Path, digest: str, memory: TrustMemory, *, dry_run: bool = False
 ) -> HostProvision:
     table = project(origin, trust=digest)
-    return run(provision(sshd, [RepositoryStep(table), TrustStep(table, memory)], limits=QUICK, dry_run=dry_run))
+    return run(
+        provision(sshd, [RepositoryStep(table), TrustStep(table, memory, "devbox")], limits=QUICK, dry_run=dry_run)
+    )
 
 
 def hash_there(sshd: SystemSshd, origin: Path, memory: TrustMemory) -> str:

@@ -17,13 +17,13 @@ class OwnLines:
     """The file `name` in the state folder of this user, or in `folder`; at most `most` lines are kept, the newest."""
 
     def __init__(self, name: str, *, most: int, folder: Path | None = None) -> None:
-        self._path = (folder or user_state_path("remora", appauthor=False)) / name
+        self.path = (folder or user_state_path("remora", appauthor=False)) / name
         self._most = most
 
     def read(self) -> list[str]:
         """The lines of the file, if it is a regular one that only we can write; a pipe in its place stops nobody."""
         try:
-            descriptor = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             return []
         found = os.fstat(descriptor)
@@ -36,10 +36,10 @@ class OwnLines:
 
     def write(self, lines: Sequence[str]) -> None:
         """Put `lines` in the place of all, in one moment. Where that is impossible nothing is remembered."""
-        scratch = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        scratch = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         with suppress(OSError):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             scratch.unlink(missing_ok=True)
             with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write("".join(f"{line}\n" for line in lines[-self._most :]))
-            scratch.replace(self._path)
+            scratch.replace(self.path)

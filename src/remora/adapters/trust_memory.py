@@ -1,11 +1,13 @@
 """What was answered about repositories, in one file of this user, a line of JSON for each."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from remora.adapters.own_lines import OwnLines
-from remora.core.trust.verdict import TrustedBy, TrustRecord
+from remora.core.errors import Code, ConfigProblem
+from remora.core.trust.verdict import KeptTrust, TrustedBy, TrustRecord
 
 _ANSWERED: Final = "folder"
 """A line about one ``.codex`` folder, as it was answered."""
@@ -47,19 +49,53 @@ class TrustMemory:
         ]
         return any(here.startswith(f"{place.rstrip('/')}/") for place in named)
 
-    def expect(self, machine: str, folder: str, digest: str) -> None:
+    def expect(self, machine: str, folder: str, record: TrustRecord) -> None:
         """Write the file again, with this as its newest line."""
-        self._keep((_NAMED, machine, folder), TrustRecord(digest=digest, by=TrustedBy.MANIFEST))
+        self._keep((_NAMED, machine, folder), record)
+
+    def kept(self) -> list[KeptTrust]:
+        """All that is remembered, the oldest first."""
+        return [
+            KeptTrust(machine=machine, folder=folder, record=record)
+            for (_, machine, folder), record in self._read().items()
+        ]
+
+    def forget(self, host: str, folder: str | None) -> list[KeptTrust]:
+        """Write the file again without what is remembered of `folder` there, or of that host; what it was.
+
+        Raises ``config-unreadable`` where the file cannot be written.
+        """
+        gone = [kept for kept in self.kept() if kept.is_at(host, folder)]
+        if gone:
+            places = {(kept.machine, kept.folder) for kept in gone}
+            self._write({key: record for key, record in self._read().items() if key[1:] not in places})
+            if any(kept.is_at(host, folder) for kept in self.kept()):
+                raise ConfigProblem(
+                    Code.CONFIG_UNREADABLE,
+                    f"{self._lines.path} cannot be written, so what is trusted stays.",
+                    next_step="Make its folder writable for your account, or remove that file.",
+                )
+        return gone
 
     def _keep(self, key: tuple[str, str, str], record: TrustRecord) -> None:
         records = self._read()
         records.pop(key, None)
         records[key] = record
+        self._write(records)
+
+    def _write(self, records: Mapping[tuple[str, str, str], TrustRecord]) -> None:
         lines = [
-            json.dumps({"kind": kind, "machine": there, "folder": place, "sha256": kept.digest, "by": kept.by})
-            for (kind, there, place), kept in records.items()
+            {
+                "kind": kind,
+                "machine": machine,
+                "folder": folder,
+                "sha256": kept.digest,
+                "by": kept.by,
+                "alias": kept.alias,
+            }
+            for (kind, machine, folder), kept in records.items()
         ]
-        self._lines.write(lines)
+        self._lines.write([json.dumps(line) for line in lines])
 
     def _read(self) -> dict[tuple[str, str, str], TrustRecord]:
         records: dict[tuple[str, str, str], TrustRecord] = {}
@@ -68,10 +104,11 @@ class TrustMemory:
                 value = json.loads(line)
                 by = None if value["by"] is None else TrustedBy(value["by"])
                 kind, machine, folder, digest = value["kind"], value["machine"], value["folder"], value["sha256"]
-            except (ValueError, KeyError, TypeError, RecursionError):
+                alias = value.get("alias", "")
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
                 continue
-            if all(isinstance(word, str) for word in (kind, machine, folder, digest)):
-                records[kind, machine, folder] = TrustRecord(digest=digest, by=by)
+            if all(isinstance(word, str) for word in (kind, machine, folder, digest, alias)):
+                records[kind, machine, folder] = TrustRecord(digest=digest, by=by, alias=alias)
         return records
 
 

@@ -26,6 +26,7 @@ from remora.api.provision import (
 from remora.api.runs import interrupt_switch, is_first_warning, run, run_request
 from remora.api.scores import score
 from remora.api.threads import interrupt_thread
+from remora.api.trust import list_trust, revoke_trust
 from remora.api.waits import wait_for_hosts
 
 __all__ = [
@@ -45,6 +46,7 @@ __all__ = [
     "is_first_warning",
     "list_forwards",
     "list_hosts",
+    "list_trust",
     "load_manifest",
     "load_settings",
     "login",
@@ -57,6 +59,7 @@ __all__ = [
     "provision",
     "read_secret",
     "resolve_hosts",
+    "revoke_trust",
     "run",
     "run_request",
     "score",

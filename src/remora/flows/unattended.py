@@ -49,7 +49,7 @@ class NoTrustMemory:
         """Nothing."""
         return False
 
-    def expect(self, machine: str, folder: str, digest: str) -> None:
+    def expect(self, machine: str, folder: str, record: TrustRecord) -> None:
         """Forgets."""
 
     def remember(self, machine: str, folder: str, record: TrustRecord) -> None:

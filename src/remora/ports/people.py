@@ -105,8 +105,8 @@ class TrustMemory(Protocol):
         """Whether a manifest named this hash for a project in that folder or above it."""
         ...
 
-    def expect(self, machine: str, folder: str, digest: str) -> None:
-        """Keep the hash that a manifest names, in the place of an earlier one."""
+    def expect(self, machine: str, folder: str, record: TrustRecord) -> None:
+        """Keep what a manifest names, in the place of an earlier one."""
         ...
 
     def remember(self, machine: str, folder: str, record: TrustRecord) -> None:

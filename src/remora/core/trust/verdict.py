@@ -22,11 +22,35 @@ class TrustedBy(StrEnum):
 class TrustRecord:
     """What is remembered of one folder of one machine: the content by its hash, and what was said of it.
 
-    `by` is `None` for a no.
+    `by` is `None` for a no. `alias` is what the host was called then; it is for people, and decides nothing.
     """
 
     digest: str
     by: TrustedBy | None
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptTrust:
+    """A record, and the folder and the machine that it is about."""
+
+    machine: str
+    folder: str
+    record: TrustRecord
+
+    @property
+    def host(self) -> str:
+        """The alias; the machine's own name where none was kept."""
+        return self.record.alias or self.machine.partition(" ")[0]
+
+    def is_at(self, host: str, folder: str | None) -> bool:
+        """Whether this is what a person calls so: a `folder` that is not absolute is the end of a path."""
+        if host not in (self.host, self.machine.partition(" ")[0]):
+            return False
+        if folder is None:
+            return True
+        name = folder.removeprefix("~/").rstrip("/") or "/"
+        return self.folder == name or (not name.startswith("/") and self.folder.endswith(f"/{name}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ def steps_for(spec: HostSpec, *, packages: Packages, secrets: SecretReader, trus
         *_program(tables, packages),
         *_files(tables),
         *_account(tables, secrets),
-        *_projects(tables, secrets, trust),
+        *_projects(spec.alias, tables, secrets, trust),
     )
 
 
@@ -60,7 +60,7 @@ def _account(tables: HostTables, secrets: SecretReader) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _projects(tables: HostTables, secrets: SecretReader, trust: TrustMemory) -> tuple[Step, ...]:
+def _projects(alias: str, tables: HostTables, secrets: SecretReader, trust: TrustMemory) -> tuple[Step, ...]:
     if not tables.projects:
         return ()
     from remora.flows.provision.steps.project import SetupStep, SmokeStep
@@ -75,5 +75,5 @@ def _projects(tables: HostTables, secrets: SecretReader, trust: TrustMemory) -> 
         if project.smoke is not None:
             steps.append(SmokeStep(project))
         if project.trust is not None:  # last: what a set-up changes counts
-            steps.append(TrustStep(project, trust))
+            steps.append(TrustStep(project, trust, alias))
     return tuple(steps)

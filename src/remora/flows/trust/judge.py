@@ -152,7 +152,7 @@ async def _decide(
             by, news = TrustedBy.ANSWER if answer else None, (digests or {}).keys()
     for place, part in (digests or {}).items():
         if place in news:
-            rules.memory.remember(machine, place, TrustRecord(digest=part, by=by))
+            rules.memory.remember(machine, place, TrustRecord(digest=part, by=by, alias=rules.alias))
     notice = _notice(repository, by, changed=verdict.changed, host_trusts=host_trusts)
     return Judged(repository=repository, by=by, host_trusts=host_trusts, notices=(notice,))
 

@@ -9,6 +9,7 @@ from remora.core.answers import Answers
 from remora.core.errors import Code, Denied
 from remora.core.provisioning import Finding, Script, StepState
 from remora.core.trust.repository import Repository
+from remora.core.trust.verdict import TrustedBy, TrustRecord
 from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.repository import git_variables
 from remora.flows.shell import shipped
@@ -26,10 +27,11 @@ class TrustStep:
     Nothing of it is written on the host, where an agent could write it, too.
     """
 
-    def __init__(self, project: ProjectTable, memory: TrustMemory) -> None:
+    def __init__(self, project: ProjectTable, memory: TrustMemory, alias: str) -> None:
         self._project = project
         self._digest = project.trust or ""
         self._memory = memory
+        self._alias = alias
         self.name = f"trust:{project.folder}"
         self.title = f"trust in what {project.folder} brings"
 
@@ -60,7 +62,8 @@ class TrustStep:
         found = await look_at(run, folders, folder) if folders else None
         if found is None or found.digest != self._digest:
             raise self._mismatch(folder, found)
-        self._memory.expect(_machine(answers), folder, self._digest)
+        record = TrustRecord(digest=self._digest, by=TrustedBy.MANIFEST, alias=self._alias)
+        self._memory.expect(_machine(answers), folder, record)
 
     def _mismatch(self, folder: str, found: Repository | None) -> Denied:
         advice = "Look at what it brings, then name that hash in trust, or leave trust out."
