@@ -132,6 +132,38 @@ def test_what_a_command_has_detached_is_named_with_its_process_and_is_not_killed
         run(go(model))
 
 
+@pytest.mark.parametrize("version", WITH_SOCKETS)
+def test_what_a_killed_server_leaves_of_a_turn_is_named_with_its_processes(version: str) -> None:
+    async def go(model: ScriptedModel) -> None:
+        async with LocalAppServer(version, model.codex_config()) as server:
+            pids: list[int] = []
+
+            async def kill_it(event: RunEvent) -> None:
+                if isinstance(event, CommandStarted) and not pids:
+                    pids.extend([await pid_in(server.folder / file) for file in ("main", "detached")])
+                    await server.stop()
+                    await server.start()
+
+            report = report_of(await run_to_end(server.connect, ask(), on_event=kill_it))
+            living = [pid for pid in pids if is_alive(pid)]
+            try:
+                assert pids[1] in living, "it was detached"
+                assert (report.outcome, report.goes_on) == ("interrupted", True)
+                assert report.exit_code == 1
+                assert {each.pid for each in report.still_running} == set(living)
+                assert report.unfinished is not None
+                assert report.unfinished.code == "processes-left"
+                assert all(str(pid) in report.unfinished.next for pid in living)
+                assert report.error is not None
+                assert "with its app server" in report.error.message
+            finally:
+                for pid in living:
+                    os.kill(pid, signal.SIGKILL)
+
+    with ScriptedModel([RunCommand(LIVES_ON), Say("Never said.")]) as model:
+        run(go(model))
+
+
 @generations
 def test_a_consumer_that_goes_away_in_mid_command_ends_turn_and_command(version: str) -> None:
     async def go(model: ScriptedModel) -> None:

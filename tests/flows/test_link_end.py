@@ -39,6 +39,18 @@ def test_a_server_of_our_own_is_stopped_and_a_stopped_one_is_absent(sshd: Accoun
             assert await link.stop(stop_server=True) == "stopped"
         assert servers(sshd) == []
         async with linked(world, folder, up=False) as link:
+            assert await link.stop(stop_server=True) == "absent", "none is started to be stopped"
+
+    run(work())
+    assert servers(sshd) == []
+
+
+def test_a_server_that_runs_is_stopped_through_a_link_that_rests(sshd: AccountSshd, folder: Path) -> None:
+    async def work() -> None:
+        world = world_of(SshdResolver(sshd), limits=LIMITS)
+        async with linked(world, folder) as link:
+            assert await link.stop() == "left"
+        async with linked(world, folder, up=False) as link:
             assert await link.stop(stop_server=True) == "stopped"
 
     run(work())

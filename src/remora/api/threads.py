@@ -21,20 +21,18 @@ async def interrupt_thread(
     """Stop the turn of `thread` (an id, the beginning of one, or a name) on `alias`, whoever started it.
 
     What it waits for is withdrawn, its sub-agents and all commands of the thread are ended, and the host's processes
-    are looked at. The thread is not loaded or resumed. Raises ``thread-missing``, and what stops the connection.
+    are looked at. The thread is not loaded or resumed, and no app server is started: where none runs no turn does, and
+    the processes are looked at all the same. Raises ``thread-missing``, ``server-absent`` for a thread that only a
+    server knows, and what stops the connection.
     """
-    from functools import partial
-
     from remora import wiring
-    from remora.core.launching import LaunchRequest
-    from remora.flows.launch import nothing_ahead
-    from remora.flows.turn_stop import stop_thread
+    from remora.flows.turn_stop import look_without_server, stop_thread
     from remora.flows.unattended import UnattendedDialogue
-    from remora.hub.access import reach_server
+    from remora.hub.access import Serverless, reach_running
 
     world = wiring.default_world(ssh_config, settings=settings)
     host = settings.host(alias, codex=codex)
-    launch = LaunchRequest(codex=host.codex)
-    reach = partial(reach_server, alias, ssh_config, launch, world, dialogue or UnattendedDialogue(), host=host)
-    async with reach(nothing_ahead) as server:
-        return await stop_thread(server.rpc, alias, thread, clock=world.clock, limits=world.limits)
+    async with reach_running(alias, ssh_config, world, dialogue or UnattendedDialogue(), host=host) as found:
+        if isinstance(found, Serverless):
+            return await look_without_server(found.host, alias, thread, world)
+        return await stop_thread(found.rpc, alias, thread, clock=world.clock, limits=world.limits)

@@ -34,12 +34,19 @@ async def interrupt_and_show(alias: str, thread: str, options: Options, *, codex
     return report.exit_code
 
 
+def _outcome(report: ThreadInterrupted) -> str:
+    thread = f"thread {report.thread_id}"
+    if not report.server_runs:
+        return f"No app server runs on {report.host}, so no turn does; nothing of {thread} is left there."
+    done = "is stopped" if report.was_active else "had no turn that ran"
+    return f"T{thread[1:]} on {report.host} {done}; nothing of it is left there."
+
+
 def _show(page: Page, report: ThreadInterrupted) -> None:
     if report.unfinished is not None:
         page.line(remote(report.unfinished.message, "bold yellow"))
         show_advice(page, report.unfinished)
     else:
-        done = "is stopped" if report.was_active else "had no turn that ran"
-        page.line(remote(f"Thread {report.thread_id} on {report.host} {done}; nothing of it is left there."))
+        page.line(remote(_outcome(report)))
     if report.goal_paused:
         page.line("Its goal, which would have started the next turn, is paused.")

@@ -97,6 +97,7 @@ class Code(StrEnum):
     LAUNCH_REFUSED = "launch-refused", Stage.LAUNCH, Verdict.NEEDS_HUMAN
     LOCKS_UNUSABLE = "locks-unusable", Stage.LAUNCH, Verdict.NEEDS_HUMAN
     SERVER_MUTE = "server-mute", Stage.LAUNCH, Verdict.NEEDS_HUMAN
+    SERVER_ABSENT = "server-absent", Stage.LAUNCH, Verdict.NEEDS_HUMAN
     SOCKET_FOREIGN = "socket-foreign", Stage.LAUNCH, Verdict.NEEDS_HUMAN
     RELAY_FAILED = "relay-failed", Stage.LINK, Verdict.RETRY
     SERVER_BUSY = "server-busy", Stage.LINK, Verdict.NEEDS_HUMAN

@@ -39,11 +39,13 @@ class LaunchRequest:
     """What is wanted: the folder of the work and the codex to use, both as the user named them; `None`: the usual.
 
     `sees_agent`: a server that is started may see the SSH agent that was lent to its session, if one was.
+    `may_start`: without a server that runs there, one is started; else that is ``server-absent``.
     """
 
     folder: str | None = None
     codex: str | None = None
     sees_agent: bool = True
+    may_start: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ def plan_launch(facts: HostFacts, *, handshake_seconds: float) -> LaunchPlan:
     if facts.socket.foreign is not None:
         raise foreign_socket(facts.socket.foreign)
     steps: list[Step] = []
-    if facts.socket.kind is SocketKind.SOCKET and facts.socket.listening is not False:
+    if facts.socket.may_serve:
         steps.append(Adopt(facts.socket.real_path, handshake_seconds))
     chosen = facts.codex
     if chosen is None or not chosen.can_serve:
@@ -164,6 +166,22 @@ def plan_launch(facts: HostFacts, *, handshake_seconds: float) -> LaunchPlan:
     notices = tuple(_notices(facts, chosen))
     plan = LaunchPlan(steps=tuple(steps), folder=facts.folder.path, codex=chosen, notices=notices)
     return plan if obstacle is None else plan.hindered(obstacle)
+
+
+def server_absent(facts: HostFacts) -> AppServerProblem:
+    """Nothing was to be started, and there is no server that could be used."""
+    chosen = facts.codex
+    if chosen is not None and not chosen.can_listen_on_socket:
+        return AppServerProblem(
+            Code.CODEX_UNSUPPORTED,
+            f"codex {chosen.version or ''} on the host serves only the client that started it; no other can reach it.",
+            next_step="Stop the turn in that client, or end its process on the host.",
+        )
+    return AppServerProblem(
+        Code.SERVER_ABSENT,
+        "No app server runs on the host, and this command starts none.",
+        next_step="Name the thread by its id to look for what its commands left there.",
+    )
 
 
 def link_unsupported(plan: LaunchPlan) -> AppServerProblem:

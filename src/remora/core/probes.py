@@ -79,6 +79,11 @@ class SocketFacts:
     listening: bool | None = None
     foreign: str | None = None
 
+    @property
+    def may_serve(self) -> bool:
+        """Whether a server may listen there."""
+        return self.kind is SocketKind.SOCKET and self.listening is not False
+
 
 _FOLDER_STATES: Final = {state.value: state for state in FolderState}
 _SOCKET_KINDS: Final = {kind.value: kind for kind in SocketKind}

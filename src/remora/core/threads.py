@@ -8,6 +8,7 @@ from typing import Final
 from remora.core.errors import Code, ProtocolProblem
 
 _WHOLE_ID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_BEGINNING: Final = re.compile(r"[0-9a-fA-F]{8}[0-9a-fA-F-]{0,28}")
 _NAMED: Final = 5
 
 
@@ -23,6 +24,11 @@ class ThreadName:
 def is_whole_id(words: str) -> bool:
     """Whether `words` are a complete thread id, which needs no looking up."""
     return _WHOLE_ID.fullmatch(words) is not None
+
+
+def may_begin_id(words: str) -> bool:
+    """Whether `words` are a thread id or so much of its beginning that no other thread has the same."""
+    return _BEGINNING.fullmatch(words) is not None
 
 
 def choose_thread(words: str, threads: Sequence[ThreadName]) -> str:

@@ -22,6 +22,7 @@ from remora.core.launching import (
     link_unsupported,
     mute_on_socket,
     plan_launch,
+    server_absent,
 )
 from remora.core.links import HostIdentity
 from remora.core.probes import HostFacts, ProcessIdentity, foreign_place, read_process
@@ -155,11 +156,20 @@ class _Launch:
 
     async def _come(self) -> AppServer:
         await self._probe()
+        starts = self._request.may_start
+        if not starts and not self._facts.socket.may_serve:
+            raise server_absent(self._facts)
         plan = plan_launch(self._facts, handshake_seconds=self._limits.handshake)
         if plan.adopt is not None:
             server = await self._adopt(plan)
             if server is not None:
                 return server
+        if not starts:
+            raise server_absent(self._facts)
+        return await self._launch(plan)
+
+    async def _launch(self, plan: LaunchPlan) -> AppServer:
+        """A server of our own, in the first way of the plan that works."""
         if plan.start is not None:
             try:
                 server = await self._start(plan, plan.start)
@@ -192,7 +202,8 @@ class _Launch:
         try:
             rpc, byte_path = await self._reach(plan, self._facts.socket.real_path)
         except RemoraError as error:
-            if error.code not in {Code.CHANNEL_REFUSED, Code.SERVER_GONE} or plan.codex is None:
+            useless = plan.codex is None and self._request.may_start
+            if error.code not in {Code.CHANNEL_REFUSED, Code.SERVER_GONE} or useless:
                 raise
             await self._probe()
             if self._facts.socket.listening:

@@ -204,15 +204,22 @@ class Link:
         `force` is not given, ``server-not-ours``, or what keeps the host from being reached; the link then goes on.
         On return nothing of the link is left here, its doors included.
         """
-        outcome = "left"
-        if stop_server:
-            await self.bring_up(UnattendedDialogue())
-            outcome = await self._supervisor.stop_server(force=force)
+        outcome = await self._stop_server(force=force) if stop_server else "left"
         self._stopping.set()
         self._tell(Ended())
         if self._running:
             await self._gone.wait()
         return outcome
+
+    async def _stop_server(self, *, force: bool) -> str:
+        try:
+            with self._supervisor.starting_nothing():
+                await self.bring_up(UnattendedDialogue())
+        except RemoraError as error:
+            if error.code is not Code.SERVER_ABSENT:
+                raise
+            return "absent"
+        return await self._supervisor.stop_server(force=force)
 
     async def add_alias(self, name: LinkName, aim: Aim, socket_path: str) -> None:
         """Another name for the same machine, or another meaning of one: it is dialled, too, from now on.

@@ -132,6 +132,15 @@ class Supervisor:
         finally:
             self._accepts_change = before
 
+    @contextmanager
+    def starting_nothing(self) -> Iterator[None]:
+        """Inside, an attempt uses the app server that runs; where none does it fails with ``server-absent``."""
+        before, self._request = self._request, replace(self._request, may_start=False)
+        try:
+            yield
+        finally:
+            self._request = before
+
     def served(self) -> None:
         """Somebody got something out of this connection."""
         self._useful = True

@@ -309,11 +309,18 @@ class Turn:
             if not thread.paginated:
                 events += self._story.main.warn(_NO_COMMANDS_KEPT, None)
             self._ended(turn)
-            if turn.status == INTERRUPTED and not self.survives:
-                self.end = End("interrupted", error=_ended_with_server())
+            if turn.status == INTERRUPTED:
+                self._look_after(_ended_with_server() if not self.survives else None)
         elif not thread.active:
-            self.end = End("interrupted", error=_ended_with_server())
+            self._look_after(_ended_with_server())
         return events
+
+    def _look_after(self, cause: RemoraError | None) -> None:
+        """The turn was interrupted while nobody looked: its commands may live on, and no server knows them any more."""
+        if self._rpc is None:
+            raise RuntimeError("a turn is looked for over a connection")
+        self.end = End("interrupted", error=cause or self._denied)
+        self.settling = asyncio.create_task(self._new_stop(self._rpc).look())
 
     async def _catch_up_subagent(self, threads: ThreadClient, thread_id: str) -> tuple[list[RunEvent], bool]:
         """What a sub-agent did meanwhile, and whether it waits for a decision; its events come here again.

@@ -4,16 +4,18 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
-from remora.core.errors import Code, ExitCode, RemoraError
+from remora.core.errors import AppServerProblem, Code, ExitCode, RemoraError
 from remora.core.remains import HostProcess, Look, Remains, left_between, read_look, remains_problem
 from remora.core.request_faults import answer_late
+from remora.core.scripts import script
 from remora.core.settings import Limits
-from remora.core.threads import is_whole_id
+from remora.core.text import decode
+from remora.core.threads import is_whole_id, may_begin_id
 from remora.flows.rpc import RpcClient
-from remora.flows.shell import shipped
+from remora.flows.shell import open_shell, shipped
 from remora.flows.threads import ThreadClient
 from remora.flows.waiting import within
-from remora.ports import Clock
+from remora.ports import Clock, RemoteHost, World
 from remora.wire import appserver, turn_stop
 from remora.wire.appserver import UnknownMethod
 from remora.wire.reports import error_body
@@ -28,6 +30,7 @@ _PAUSE: Final = 0.05
 _ROUNDS: Final = 4
 """Looks at what goes on: a process that was killed takes a moment to be gone, a turn of a sub-agent to end."""
 _ROUND_PAUSE: Final = 0.15
+_ENTERED: Final = "remora_emit end look\n"
 _LOADED: Final = 200
 """Loaded threads that are asked whose sub-agents they are."""
 
@@ -60,22 +63,30 @@ class TurnStop:
 
     async def settle(self) -> Remains:
         """End what the turn started, and tell what is left. Call it when the turn has ended, or may have."""
+        return await self._in_time(self._settle(ends=True))
+
+    async def look(self) -> Remains:
+        """Tell what is left of a turn that ended with its server, or was ended by somebody else. Ends nothing."""
+        return await self._in_time(self._settle(ends=False))
+
+    async def _in_time(self, work: Coroutine[Any, Any, Remains]) -> Remains:
         late = answer_late("the end of what the turn started", self._limits.stop)
         try:
-            return await within(self._clock, self._limits.stop, self._settle(), error=late)
+            return await within(self._clock, self._limits.stop, work, error=late)
         except RemoraError:
             return Remains(goal_paused=self._goal_paused)
 
-    async def _settle(self) -> Remains:
+    async def _settle(self, *, ends: bool) -> Remains:
         remains = Remains()
         for attempt in range(_ROUNDS):
             if attempt:
                 await self._clock.sleep(_ROUND_PAUSE)
             threads = await self._family()
-            await asyncio.gather(
-                *(self._stop_again(thread.thread_id) for thread in threads if thread.active),
-                *(self._end_commands(thread.thread_id) for thread in threads),
-            )
+            if ends:
+                await asyncio.gather(
+                    *(self._stop_again(thread.thread_id) for thread in threads if thread.active),
+                    *(self._end_commands(thread.thread_id) for thread in threads),
+                )
             left = await self._look_after()
             idle = not any(thread.active for thread in threads)
             remains = Remains(idle, left is not None, left or (), self._goal_paused)
@@ -188,6 +199,41 @@ async def stop_thread(rpc: RpcClient, alias: str, words: str, *, clock: Clock, l
         thread_id=thread_id,
         was_active=turn_stop.read_loaded_thread(answer).active,
         goal_paused=remains.goal_paused,
+        unfinished=None if problem is None else error_body(problem),
+        still_running=process_bodies(remains.left),
+    )
+
+
+async def look_without_server(host: RemoteHost, alias: str, words: str, world: World) -> ThreadInterrupted:
+    """What commands of a thread left on a host where no app server runs: no turn does, then.
+
+    Raises ``server-absent`` for words that are not an id or its beginning: only a server knows names.
+    """
+    if not may_begin_id(words):
+        raise AppServerProblem(
+            Code.SERVER_ABSENT,
+            f"No app server runs on {alias}, so no turn does; which thread {words!r} means only a server could tell.",
+            next_step="Name the thread by its id to look for processes that its commands left.",
+            host=alias,
+        )
+    limits = world.limits
+    said = bytearray()
+    look = f"set -- {words.lower()}\n{shipped('remains')}remora_emit end remains\n"
+    async with open_shell(host, clock=world.clock, limits=limits, nonce=world.nonce) as shell:
+        await shell.enter("look", {}, [_ENTERED], limit=limits.probe)
+        await shell.begin(script({}, [look]), listen=said.extend)
+        await shell.answer("remains", limit=limits.probe)
+    seen = read_look(decode(bytes(said)))
+    left = None if seen is None else left_between(None, seen)
+    remains = Remains(idle=True, looked=left is not None, left=left or ())
+    problem = remains_problem(remains, alias, words)
+    return ThreadInterrupted(
+        ok=problem is None,
+        exit_code=int(ExitCode.DONE if problem is None else problem.exit_code),
+        host=alias,
+        thread_id=words,
+        was_active=False,
+        server_runs=False,
         unfinished=None if problem is None else error_body(problem),
         still_running=process_bodies(remains.left),
     )

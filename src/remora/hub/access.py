@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from remora import wiring
@@ -21,12 +21,19 @@ from remora.flows.run import RunServer
 from remora.hub.client import HubClient, config_name, own_hub
 from remora.hub.finding import known_links
 from remora.hub.meanings import Meanings
-from remora.ports import ByteStream, Dialogue, World
+from remora.ports import ByteStream, Dialogue, RemoteHost, World
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 _HUB_TROUBLE: Final = frozenset({Stage.HUB, Stage.LINK})
 _LINK_TROUBLE: Final = _HUB_TROUBLE | {Stage.ROUTE, Stage.HANDSHAKE}
 """What goes wrong there says nothing about the host: dialling may still do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serverless:
+    """A connected host on which no app server runs."""
+
+    host: RemoteHost
 
 
 class HubLink:
@@ -106,6 +113,40 @@ async def reach_server(
 
 
 @asynccontextmanager
+async def reach_running(
+    alias: str, ssh_config: str | None, world: World, dialogue: Dialogue, *, host: HostSettings
+) -> AsyncIterator[RunServer | Serverless]:
+    """The app server that runs on `alias`, or the host where none does. Starts none, and brings no link back."""
+    launch = LaunchRequest(codex=host.codex, may_start=False)
+    async with AsyncExitStack() as stack:
+        access = await _live(alias, ssh_config, world, host)
+        if access is not None:
+            linked = open_linked_server(access, None, clock=world.clock, limits=world.limits)
+            try:
+                server = await stack.enter_async_context(linked)
+            except RemoraError as error:
+                if error.stage not in _LINK_TROUBLE:
+                    raise
+            else:
+                yield server
+                return
+        from remora.flows.dial import connect_host
+        from remora.flows.launch import open_app_server
+
+        remote = await stack.enter_async_context(connect_host(alias, world, dialogue))
+        opening = open_app_server(remote, launch, clock=world.clock, limits=world.limits, nonce=world.nonce)
+        try:
+            own = await stack.enter_async_context(opening)
+        except RemoraError as error:
+            error.belongs_to(alias)
+            if error.code is not Code.SERVER_ABSENT:
+                raise
+            yield Serverless(remote)
+        else:
+            yield own
+
+
+@asynccontextmanager
 async def link_for(
     alias: str, ssh_config: str | None, world: World, dialogue: Dialogue, *, host: HostSettings
 ) -> AsyncIterator[LinkAccess]:
@@ -129,6 +170,16 @@ async def link_for(
     )
     async with own_link(link, sockets, dialogue) as own:
         yield own
+
+
+async def _live(alias: str, ssh_config: str | None, world: World, host: HostSettings) -> HubLink | None:
+    """The hub's link to what `alias` means now, when it is live."""
+    links = await known_links(alias, ssh_config, world.limits)
+    if not links:
+        return None
+    meaning = await Meanings(ssh_config, world.limits).of(alias, host)
+    link = next((each for each in links if each.mark == meaning.mark and each.liveness == Liveness.LIVE), None)
+    return None if link is None else HubLink(own_hub(world.limits), link, meaning)
 
 
 async def _access(

@@ -36,7 +36,8 @@ def interrupt(
 
     For a turn that nobody watches any more: it is interrupted, what it waits for is withdrawn, its sub-agents and
     all commands of the thread are ended, also those that earlier turns left in the background. Then the host's
-    processes are looked at. A thread that does nothing stays as it is.
+    processes are looked at. A thread that does nothing stays as it is. Where no app server runs, none is started: no
+    turn runs there, and the processes are looked at all the same.
 
     Exit 0 when nothing of the thread is left on the host; 1 when something is, or could not be seen. It is named.
 
