@@ -2,6 +2,9 @@
 
 import asyncio
 import io
+import re
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -157,15 +160,52 @@ def test_a_request_that_fits_on_the_screen_does_not_ask_to_scroll() -> None:
     run(scene())
 
 
-def test_a_request_that_nobody_can_have_read_can_only_be_denied() -> None:
+def only_file(folder: Path) -> tuple[Path, int, str]:
+    (file,) = folder.iterdir()
+    return file, file.stat().st_mode & 0o777, file.read_text()
+
+
+@pytest.mark.parametrize("command", ["true\n" * 6_000, "\U0001f600" * 250_000])
+@pytest.mark.parametrize(
+    ("typed", "granted"), [(["y", "n"], False), (["read", "n"], False), (["y", "Read", "y"], True)]
+)
+def test_a_request_that_is_too_long_for_a_terminal_is_granted_only_after_its_file_was_read(
+    command: str, typed: list[str], granted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    async def scene() -> None:
+        async with person() as someone:
+            request = asked(COMMAND, command=command, reason="\x1b]0;x\x07\u202ewhy")
+            someone.floor.announce(topic(request))
+            deciding = question(someone, request)
+            await someone.screen.shows("too many to be read")
+            file, mode, text = only_file(tmp_path)
+            assert mode == 0o600
+            assert text.count(command[:4]) == command.count(command[:4])
+            assert not {"\x1b", "\x07", "\u202e"} & set(text)
+            for word in typed:
+                await someone.answer(f"{word}\n", at="Your decision: ")
+            assert (await deciding).choice.grants is granted
+            assert str(file) in re.sub(r"\x1b\[[0-9;]*m|\r\n", "", someone.screen.seen)
+
+    run(scene())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_request_that_is_too_long_can_only_be_denied_where_it_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
     async def scene() -> None:
         async with person() as someone:
             request = asked(COMMAND, command="true\n" * 6_000)
             someone.floor.announce(topic(request))
             deciding = question(someone, request)
-            await someone.screen.shows("too many to be read")
-            await someone.answer("y\n", at="Your decision: ")
-            await someone.answer("n\n", at="Your decision: ")
+            await someone.screen.shows("can only be denied")
+            for word in ("read", "y", "n"):
+                await someone.answer(f"{word}\n", at="Your decision: ")
             assert not (await deciding).choice.grants
 
     run(scene())

@@ -15,6 +15,7 @@ from rich.text import Text
 from remora.cli.dialogue import READABLE, Questioner
 from remora.cli.render.approval import lines_of, show_choices
 from remora.cli.render.page import remote
+from remora.cli.whole_request import whole_request
 from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
 from remora.ports import ApprovalHandler
 from remora.wire.reports import encode
@@ -25,6 +26,7 @@ _CANCELS: Final = ("cancel", "abort")
 _RULE: Final = "The user declines every request of this run. Go on without it."
 _ROOM: Final = 10
 """Lines of the screen that the frame of a request, its decisions and the prompt take."""
+_READ: Final = "read"
 _ANY_ANSWER: Final = "Type an answer, or a number from the list."
 _EXPECTED: Final = {"boolean": "Type yes or no.", "integer": "Type a whole number.", "number": "Type a number."}
 _YES: Final = ("y", "yes")
@@ -82,31 +84,48 @@ class TerminalApprovals:
         async with self._questioner.floor.ask(topic(request)):
             self._questioner.settle()
             try:
-                return await self._decision(self._readable(request))
+                return await self._decision(request)
             except asyncio.CancelledError:
                 self._page.line(Text("this question is withdrawn", style="yellow"))
                 raise
 
-    def _readable(self, request: ApprovalRequest) -> ApprovalRequest:
-        """Say when there is more than the screen shows; what is too long to have been read can only be denied."""
+    async def _decision(self, request: ApprovalRequest) -> Decision:
         console = self._page.console
         lines = lines_of(requested(request), console.width)
-        if lines <= console.height - _ROOM:
-            return request
-        text = f"This request has about {lines} lines, more than fit on the screen: scroll up to read all of it."
-        if lines > READABLE:
-            text = f"This request has about {lines} lines, too many to be read here: it can only be denied."
-        self._page.line(Text(text, style="bold yellow"))
-        return request.without_grants() if lines > READABLE else request
-
-    async def _decision(self, request: ApprovalRequest) -> Decision:
+        if lines > READABLE and any(choice.grants for choice in request.choices):
+            return await self._unread(request, lines)
+        if lines > console.height - _ROOM:
+            self._say(
+                f"This request has about {lines} lines, more than fit on the screen: scroll up to read all of it."
+            )
         if request.kind is RequestKind.USER_INPUT:
             given = next((choice for choice in request.choices if choice.grants), request.refusal)
             return await self._answered(request, given)
-        choice = await self._choice(request)
+        return await self._chosen(request, await self._choice(request))
+
+    async def _unread(self, request: ApprovalRequest, lines: int) -> Decision:
+        """What is too long to have been read here can only be denied, until the person has read it elsewhere."""
+        with whole_request(requested(request)) as path:
+            much = f"This request has about {lines} lines, too many to be read here"
+            if path is None:
+                self._say(f"{much}, and no file for it can be written (TMPDIR): it can only be denied.")
+            else:
+                self._say(
+                    f"{much}: until you have read it, it can only be denied. As long as it waits, all of it is in"
+                )
+                self._page.line(remote(str(path), "bold", one_line=True))
+                self._say(f"Read that file in another terminal, then type {_READ} here to see every decision.")
+            choice = await self._choice(request.without_grants(), after_reading=None if path is None else request)
+            return await self._chosen(request, choice)
+
+    async def _chosen(self, request: ApprovalRequest, choice: Choice) -> Decision:
         return await self._answered(request, choice) if choice.grants else Decision(choice, "person")
 
-    async def _choice(self, request: ApprovalRequest) -> Choice:
+    def _say(self, text: str) -> None:
+        self._page.line(Text(text, style="bold yellow"))
+
+    async def _choice(self, request: ApprovalRequest, *, after_reading: ApprovalRequest | None = None) -> Choice:
+        """One of the choices of `request`; of `after_reading` once the person says that it was read."""
         keys = choice_keys(request.choices)
         bodies = requested(request).choices
         show_choices(self._page, [("/".join(each), body) for each, body in zip(keys, bodies, strict=True)])
@@ -114,6 +133,8 @@ class TerminalApprovals:
             typed = await self._questioner.line(Text("Your decision: ", style="bold"))
             if typed is None:
                 return request.refusal
+            if after_reading is not None and typed.strip().lower() == _READ:
+                return await self._choice(after_reading)
             chosen = chosen_by(typed, request.choices)
             if chosen is not None:
                 return chosen

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.text import Text
 
 from remora.cli.render.diff import counts, show_lines
@@ -75,13 +76,14 @@ _META_SHOWN: Final = frozenset(
 )
 
 
-def show_request(page: Page, request: ApprovalRequested, *, where: str) -> None:
-    """Print what is asked. `where` names the user and host that a granting answer would act on."""
+def show_request(page: Page, request: ApprovalRequested, *, where: str | None) -> None:
+    """Print what is asked. `where` names the user and host that a granting answer would act on; `None`: not here."""
     who = request.subagent.capitalize() if request.subagent else "The agent"
     asks = _ASKS.get(request.request, "asks for a decision")
     page.line()
     _row(page, remote(f"{who} {asks}" + (" (still open)" if request.again else ""), "bold yellow", one_line=True))
-    _row(page, _exact(where), label="host")
+    if where is not None:
+        _row(page, _exact(where), label="host")
     for label, text in _facts(request):
         _row(page, text, label=label)
     for entry in request.changes:
@@ -202,13 +204,13 @@ def _json(value: Any) -> Text:
 def lines_of(request: ApprovalRequested, width: int) -> int:
     """About how many lines of a terminal a request takes."""
     texts = [text.plain for _, text in _facts(request)]
-    texts += [entry.diff for entry in request.changes]
+    texts += [text for entry in request.changes for text in (f"{entry.path} {entry.moved_to}", entry.diff)]
     texts += [text for choice in request.choices for text in (choice.label, choice.stores) if text]
     if request.questions:
         texts.append(json.dumps(request.questions, indent=2))
     lines = (line for text in texts for line in text.split("\n"))
     room = max(1, width - len(_BAR) - _LABEL_WIDTH)
-    return sum(1 + len(line.expandtabs()) // room for line in lines)
+    return sum(1 + cell_len(line.expandtabs()) // room for line in lines)
 
 
 def show_choices(page: Page, choices: list[tuple[str, ChoiceBody]]) -> None:
