@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -62,6 +63,9 @@ class LocalAppServer:
     lose_when: Callable[[], Awaitable[None]] | None = None
     """What must have happened before that break. 0.133 forgets a turn whose client leaves before it has begun."""
 
+    requirements: str | None = None
+    """What ``/etc/codex/requirements.toml`` says to it alone, in a mount namespace (:func:`need_mounts`)."""
+
     async def __aenter__(self) -> Self:
         self._scratch = tempfile.TemporaryDirectory(prefix="app-server-")
         self.home = Path(self._scratch.name) / "home"
@@ -85,7 +89,7 @@ class LocalAppServer:
     async def start(self) -> None:
         """Start the server on its socket and wait until it listens."""
         self._process = await asyncio.create_subprocess_exec(
-            *(codex_binary(self.version), "app-server", "--listen", f"unix://{self._socket}"),
+            *(*self._program(), "app-server", "--listen", f"unix://{self._socket}"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -101,6 +105,17 @@ class LocalAppServer:
                 writer.close()
                 await writer.wait_closed()
                 return
+
+    def _program(self) -> list[str]:
+        codex = str(codex_binary(self.version))
+        if self.requirements is None:
+            return [codex]
+        etc = Path(self._scratch.name) / "etc"
+        if not etc.exists():
+            subprocess.run(["cp", "-a", "/etc", str(etc)], check=True)
+            (etc / "codex").mkdir(exist_ok=True)
+            (etc / "codex/requirements.toml").write_text(self.requirements)
+        return ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', str(etc), codex]
 
     async def stop(self) -> None:
         """Kill the server; its socket goes too, as after a restart of the machine."""
@@ -159,7 +174,7 @@ class LocalAppServer:
             yield PipeStream(reader, writer)
             return
         process = await asyncio.create_subprocess_exec(
-            *(codex_binary(self.version), "app-server"),
+            *(*self._program(), "app-server"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,

@@ -25,7 +25,7 @@ class UnderWay:
     def __init__(self) -> None:
         self._changes: dict[str, _Changes] = {}
         self._calls: dict[str, _Call] = {}
-        self._programs: dict[str, tuple[str, str]] = {}
+        self._programs: dict[str, tuple[str | None, str]] = {}
 
     def began(self, key: str, kind: str, item: Mapping[str, Any]) -> None:
         """An item has started."""
@@ -34,14 +34,14 @@ class UnderWay:
                 self._changes[key] = read_changes(item)
             case "mcpToolCall":
                 self._calls[key] = _Call(text(item.get("server")), text(item.get("tool")), item.get("arguments"))
-            case "commandExecution" if process := text(item.get("processId")):
-                self._programs[process] = (key, text(item.get("command")) or "")
+            case "commandExecution":
+                self._programs[key] = (text(item.get("processId")), text(item.get("command")) or "")
 
     def ended(self, key: str) -> None:
         """An item has ended."""
         self._changes.pop(key, None)
         self._calls.pop(key, None)
-        self._programs = {process: each for process, each in self._programs.items() if each[0] != key}
+        self._programs.pop(key, None)
 
     def complete(self, request: ApprovalRequest) -> ApprovalRequest:
         """`request` with what the server told of it before, when its item started."""
@@ -52,9 +52,15 @@ class UnderWay:
             case RequestKind.MCP_TOOL:
                 return replace(request, tool=self._tool(request))
             case RequestKind.TERMINAL_INPUT if request.terminal_input:
-                _, runs = self._programs.get(request.terminal_input.terminal, ("", None))
+                runs = self._program(request.terminal_input.terminal, request.item_id)
                 return replace(request, terminal_input=replace(request.terminal_input, runs=runs))
         return request
+
+    def _program(self, terminal: str, item_id: str | None) -> str | None:
+        """What runs in a terminal. An item that waited for an approval has no process; the request names that item."""
+        named = (command for process, command in self._programs.values() if process == terminal)
+        process, command = self._programs.get(item_id or "", (None, None))
+        return next(named, command if process is None else None)
 
     def _tool(self, request: ApprovalRequest) -> ToolCall | None:
         """Old servers name the tool in words only; its item says which it is, if no other could be meant."""
