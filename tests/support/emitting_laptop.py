@@ -1,20 +1,18 @@
 """A laptop that gives its manifest to another engine, hosts that are all alike, and what they are in the end."""
 
 import json
-import os
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.ansible import play
 from tests.support.gits import new_repository
 from tests.support.packages import HERE, make_package
 from tests.support.program import remora
-from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
 
 VERSION = "0.163.0"
@@ -107,35 +105,9 @@ class Laptop:
         return folder
 
     def play(self, folder: Path, *words: str, key: str = "", status: int = 0) -> tuple[str, dict[str, int]]:
-        """One run of the playbook: what it said, and the counts of its recap. `key` is an API key."""
-        program = Path(sys.executable).with_name("ansible-playbook")
-        if not program.exists():
-            missing("ansible-core is not installed")
-        environment = {
-            "ANSIBLE_HOME": str(self.folder / "ansible-home"),
-            "ANSIBLE_SSH_ARGS": f"-F {self.folder / 'ssh_config'} -o ControlMaster=no",
-            "ANSIBLE_NOCOWS": "1",
-            "ANSIBLE_NOCOLOR": "1",
-            "REMORA_CANARY": CANARY,
-            **({"REMORA_KEY": key} if key else {}),
-        }
-        command = [str(program), "-v", "-i", str(folder / "inventory.yml"), str(folder / "playbook.yml"), *words]
-        done = subprocess.run(
-            command,
-            cwd=self.folder,
-            env={**os.environ, **environment},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=200,
-            check=False,
-        )
-        recap = done.stdout.rpartition("PLAY RECAP")[2]
-        counts = {
-            name: int(value) for name, _, value in (word.partition("=") for word in recap.split()) if value.isdigit()
-        }
-        assert done.returncode == status, done.stdout[-6000:] + done.stderr
-        return done.stdout, counts
+        """See :func:`tests.support.ansible.play`. `key` is an API key."""
+        secrets = {"REMORA_CANARY": CANARY, **({"REMORA_KEY": key} if key else {})}
+        return play(folder, self.folder / "ssh_config", *words, environment=secrets, status=status)
 
 
 PLATFORM = f"{HERE.os}-{HERE.architecture}"
