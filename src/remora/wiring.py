@@ -64,21 +64,22 @@ def default_dialler(
     ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS, gate: "DialGate | None" = None
 ) -> "Dialler":
     """The user's live control master, else asyncssh or the system's ``ssh``, as the settings say for the alias."""
+    from remora.adapters.answered_shells import AnsweredShells
     from remora.adapters.choosing_dialler import ChoosingDialler
 
-    limits = settings.limits
+    limits, shells = settings.limits, AnsweredShells()
 
     def make(transport: Transport) -> "Dialler":
         if transport is Transport.OPENSSH:
             from remora.adapters.openssh_host import OpensshDialler
 
-            return OpensshDialler(runtime_folder, ssh_config=ssh_config, limits=limits)
+            return OpensshDialler(runtime_folder, ssh_config=ssh_config, limits=limits, shells=shells)
         from remora.adapters.asyncssh_host import AsyncsshDialler
 
-        return AsyncsshDialler(limits, short_way=settings.short_way)
+        return AsyncsshDialler(limits, short_way=settings.short_way, shells=shells)
 
     return ChoosingDialler(
-        lambda alias: settings.host(alias).transport, make, gate=gate or dial_gate(limits), limits=limits
+        lambda alias: settings.host(alias).transport, make, gate=gate or dial_gate(limits), limits=limits, shells=shells
     )
 
 

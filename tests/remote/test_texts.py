@@ -16,7 +16,7 @@ import pytest
 from tests.support.required import missing
 
 from remora.core import shell_faults
-from remora.core.scripts import becoming, first_script
+from remora.core.scripts import becoming, first_script, opening_lines
 from remora.flows.provision.emit.compact import compact_shell
 from remora.flows.provision.emit.program import START, program
 from remora.flows.provision.emit.wishes import AloneStep
@@ -51,7 +51,9 @@ def emitted(text_of: Callable[[str], str] = shipped) -> str:
 
 def composed() -> dict[str, str]:
     """Each text of the package, and what is made of them."""
-    begin = first_script("0" * 32, {"remora_folder": "it's"}, (shipped("prelude"), shipped("entry"), shipped("places")))
+    begin = opening_lines() + first_script(
+        "0" * 32, {"remora_folder": "it's"}, (shipped("prelude"), shipped("entry"), shipped("places"))
+    )
     return {
         **{name: f"{{\n{shipped(name)}}}\n" for name in NAMES},
         "conversation": begin + becoming(("true", "it's")),
@@ -141,7 +143,7 @@ def test_names_are_resolved_as_far_as_they_are_there(shell: str, tmp_path: Path)
     names = [name for name, _ in RESOLVED]
     asking = "".join(f"remora_resolve {shlex.quote(name)}\n" for name in names)
     ends = "trap - 0\nremora_resolve loop && echo loop\nremora_resolve '' && echo nothing\nexit 0\n"
-    (tmp_path / "text").write_text(first_script("0" * 32, {}, (shipped("prelude"), asking, ends)))
+    (tmp_path / "text").write_text(opening_lines() + first_script("0" * 32, {}, (shipped("prelude"), asking, ends)))
     words = [*shell_words(shell), "text"]
     asked = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
     assert asked.stderr == ""

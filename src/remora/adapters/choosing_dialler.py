@@ -11,7 +11,7 @@ from remora.adapters.ssh_failures import refused_silently
 from remora.core.errors import AuthenticationProblem, Code, RemoraError, Stage
 from remora.core.hosts import Host, Notice, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits, Transport
-from remora.ports import Dialler, Dialogue, RemoteHost
+from remora.ports import Dialler, Dialogue, RemoteHost, ShellMemory
 
 _Way: TypeAlias = tuple[tuple[str, str, int], ...]
 """Whose logins they are, and where: a user, a name and a port for each hop."""
@@ -38,7 +38,9 @@ class ChoosingDialler:
         *,
         gate: DialGate,
         limits: Limits = DEFAULT_LIMITS,
+        shells: ShellMemory | None = None,
     ) -> None:
+        self._shells = shells
         self._gate = gate
         self._choose = choose
         self._make = make
@@ -55,7 +57,7 @@ class ChoosingDialler:
         if path is not None and mark is not None and mark not in self._mute:
             from remora.adapters.openssh_host import UserMaster
 
-            master = UserMaster(host, path, self._limits)
+            master = UserMaster(host, path, self._limits, shells=self._shells)
             if await master.join():
                 try:
                     async with master.use(route) as remote:

@@ -7,14 +7,22 @@ from typing import Final
 _SACRIFICED_LINES: Final = 8
 
 
-def first_script(nonce: str, variables: Mapping[str, str], texts: Sequence[str]) -> str:
-    """The start of a conversation.
+def opening_lines() -> str:
+    """The first lines of a conversation: assignments that a start-up file may swallow without harm.
 
-    The first lines are assignments that a start-up file may swallow without harm; entry.sh counts them. All
-    else is one compound, which is parsed whole before any of it runs.
+    entry.sh counts them.
     """
-    sacrificed = "".join(f"remora_{number}=1\n" for number in range(1, _SACRIFICED_LINES + 1))
-    return sacrificed + script({"remora_nonce": nonce, **variables}, texts)
+    return "".join(f"remora_{number}=1\n" for number in range(1, _SACRIFICED_LINES + 1))
+
+
+def hello(nonce: str) -> str:
+    """One line that a shell answers with ``hello=1``, and that says nothing to a program of another kind."""
+    return f"printf '\\n%s%s\\n' '<{nonce}>' hello=1\n"
+
+
+def first_script(nonce: str, variables: Mapping[str, str], texts: Sequence[str]) -> str:
+    """What follows the opening lines: one compound, which is parsed whole before any of it runs."""
+    return script({"remora_nonce": nonce, **variables}, texts)
 
 
 def script(variables: Mapping[str, str], texts: Sequence[str]) -> str:

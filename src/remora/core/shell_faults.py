@@ -26,8 +26,8 @@ _SHELL_WORDS: Final = re.compile(
     re.IGNORECASE,
 )
 """What shells say of lines that they do not understand."""
-_ECHO: Final = "\nremora_nonce="
-"""A line of our script, which no program has a reason to print."""
+_ECHO: Final = "\nremora_8=1"
+"""The last of our opening lines, which no program has a reason to print."""
 _FIRST_WORDS: Final = 600
 _LAST_WORDS: Final = 600
 _USUAL_FILES: Final = "~/.bashrc (bash), ~/.zshenv (zsh), ~/.config/fish/config.fish (fish), ~/.tcshrc (tcsh)"

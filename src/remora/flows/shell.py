@@ -83,12 +83,15 @@ class RemoteShell:
     async def enter(self, name: str, variables: Mapping[str, str], texts: Sequence[str], *, limit: float) -> Answers:
         """Prove the shell, enter the login shell's environment and run `texts` there, in one flight. First, and once.
 
-        They are to be done `limit` seconds after the login shell is. Raises as :meth:`probe` does.
+        A host that never answered as a shell is said hello to before: a menu or a device is sent nothing else. They are
+        to be done `limit` seconds after the login shell is. Raises as :meth:`probe` does.
         """
         limits = self._limits
         texts = [shipped("prelude"), shipped("entry"), *texts]
-        await self._send(scripts.first_script(self._nonce, variables, texts))
-        halt = await self._collect(silence=limits.shell_silence, total=limits.shell_total, until="env")
+        halt = await self._introduce()
+        if halt is _Halt.ANSWERED:
+            await self._send(scripts.first_script(self._nonce, variables, texts))
+            halt = await self._collect(silence=limits.shell_silence, total=limits.shell_total, until="env")
         if halt is _Halt.ANSWERED and self._reader.ended is None:
             halt = await self._collect(silence=limit, total=limit, until="end")
         answers = self._reader.answers
@@ -97,7 +100,18 @@ class RemoteShell:
             problem = await self._stuck(halt, name, limit)
         if problem is not None:
             raise shell_faults.too_many_processes(self._reader.answers, self.noise) or problem
+        if (shells := self._host.facts.shells) is not None:
+            shells.note(self._host.facts)
         return answers
+
+    async def _introduce(self) -> _Halt:
+        """Send the opening lines; where it is not known that a shell reads them, see that one does."""
+        facts, limits = self._host.facts, self._limits
+        if facts.shells is None or facts.shells.knows(facts):
+            await self._send(scripts.opening_lines())
+            return _Halt.ANSWERED
+        await self._send(scripts.opening_lines() + scripts.hello(self._nonce))
+        return await self._collect(silence=limits.shell_silence, total=limits.shell_total, until="hello")
 
     async def ask(self, name: str, variables: Mapping[str, str], *, limit: float, uses: Sequence[str] = ()) -> Answers:
         """Run one of our scripts, after those that it `uses`, in the shell that probed, and give its answers.

@@ -6,7 +6,7 @@ contract suite (:mod:`remora.testing.contracts`).
 """
 
 from remora.ports.carriage import Far, Line, Near
-from remora.ports.hosts import ConfigReader, ConnectionFacts, Dialler, HostResolver, RemoteHost
+from remora.ports.hosts import ConfigReader, ConnectionFacts, Dialler, HostResolver, RemoteHost, ShellMemory
 from remora.ports.machine import (
     Admit,
     Clock,
@@ -65,6 +65,7 @@ __all__ = [
     "RunLogs",
     "SecretQuestion",
     "SecretReader",
+    "ShellMemory",
     "TrustHandler",
     "TrustMemory",
     "TrustQuestion",

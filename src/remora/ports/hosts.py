@@ -12,6 +12,18 @@ from remora.ports.people import Dialogue
 from remora.ports.streams import ByteStream, RemoteProcess, Visitor
 
 
+class ShellMemory(Protocol):
+    """Which accounts of which hosts have answered as a shell before."""
+
+    def knows(self, facts: "ConnectionFacts") -> bool:
+        """Whether a shell has answered there."""
+        ...
+
+    def note(self, facts: "ConnectionFacts") -> None:
+        """A shell has answered there. Where that cannot be kept it is forgotten."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionFacts:
     """What is known about a connection once it stands."""
@@ -27,6 +39,8 @@ class ConnectionFacts:
     seconds: Mapping[Stage, float] = field(default_factory=dict)
     """How long the stages from name to authentication took; jumps belong to the route. Empty where not measured."""
     notices: tuple[Notice, ...] = ()
+    shells: ShellMemory | None = None
+    """What is remembered of hosts like this one; `None`: whatever answers is taken for a shell."""
 
 
 class RemoteHost(Protocol):

@@ -11,7 +11,7 @@ from remora.adapters.ssh_failures import only_through_ssh
 from remora.core.hosts import Route
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.core.ssh_options import only_openssh
-from remora.ports import Dialogue, RemoteHost
+from remora.ports import Dialogue, RemoteHost, ShellMemory
 
 __all__ = ["AsyncsshDialler"]
 
@@ -23,9 +23,12 @@ class AsyncsshDialler:
     `short_way` nothing of it is replaced (docs/short-way.md).
     """
 
-    def __init__(self, limits: Limits = DEFAULT_LIMITS, *, short_way: bool = True) -> None:
+    def __init__(
+        self, limits: Limits = DEFAULT_LIMITS, *, short_way: bool = True, shells: ShellMemory | None = None
+    ) -> None:
         self._limits = limits
         self._short_way = short_way
+        self._shells = shells
 
     @asynccontextmanager
     async def dial(self, route: Route, dialogue: Dialogue) -> AsyncIterator[RemoteHost]:
@@ -40,7 +43,9 @@ class AsyncsshDialler:
             early = asyncio.ensure_future(open_way(stack, first, limit=limit, laps=laps))
             stack.push_async_callback(_settle, early)
             dialler = await asyncio.to_thread(importlib.import_module, f"{__name__}.dialler")
-            logging_in = dialler.log_in(route, dialogue, self._limits, early, laps, short_way=self._short_way)
+            logging_in = dialler.log_in(
+                route, dialogue, self._limits, early, laps, short_way=self._short_way, shells=self._shells
+            )
             yield await stack.enter_async_context(logging_in)
 
 

@@ -34,7 +34,7 @@ from remora.core.hosts import Host, Notice, Route, StrictHostKeyChecking
 from remora.core.known_hosts import KeyJudgement, KnownKey, KnownKeys, fingerprint
 from remora.core.settings import Limits
 from remora.core.ssh_options import notices_for
-from remora.ports import ConnectionFacts, Dialogue, HostKeyAnswer, HostKeyQuestion, RemoteHost
+from remora.ports import ConnectionFacts, Dialogue, HostKeyAnswer, HostKeyQuestion, RemoteHost, ShellMemory
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -48,7 +48,14 @@ warnings.filterwarnings("ignore", category=CryptographyDeprecationWarning, modul
 
 @contextlib.asynccontextmanager
 async def log_in(
-    route: Route, dialogue: Dialogue, limits: Limits, early: "asyncio.Future[Way]", laps: Laps, *, short_way: bool
+    route: Route,
+    dialogue: Dialogue,
+    limits: Limits,
+    early: "asyncio.Future[Way]",
+    laps: Laps,
+    *,
+    short_way: bool,
+    shells: ShellMemory | None,
 ) -> AsyncIterator[RemoteHost]:
     """See :class:`remora.ports.Dialler`. `early` is the way to the first hop, timed by `laps`."""
     async with contextlib.AsyncExitStack() as stack:
@@ -64,7 +71,7 @@ async def log_in(
             laps.end(Stage.ROUTE)
         hop = _Hop(route.target, dialogue, limits, early, laps, short_way=short_way)
         target = await stack.enter_async_context(hop.connect(before))
-        yield target.remote_host(notices)
+        yield target.remote_host(notices, shells)
 
 
 class _Hop:
@@ -139,7 +146,7 @@ class _Hop:
         """What the user should know about this login."""
         return (*self._notices, *self._login.identities.notices)
 
-    def remote_host(self, notices: Sequence[Notice]) -> AsyncsshHost:
+    def remote_host(self, notices: Sequence[Notice], shells: ShellMemory | None) -> AsyncsshHost:
         """The established connection, with what is known about it."""
         connection = self.connection
         key = connection.get_server_host_key()
@@ -153,6 +160,7 @@ class _Hop:
             authentication=self._login.methods[-1] if self._login.methods else "none",
             seconds=self._laps.seconds,
             notices=(*notices, *self.notices),
+            shells=shells,
         )
         return AsyncsshHost(
             self._host,

@@ -15,7 +15,7 @@ from remora.adapters.openssh_host.master import CIPHER, METHOD, SERVER_VERSION, 
 from remora.adapters.runtime_folder import runtime_folder
 from remora.core.hosts import Host, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.ports import ConnectionFacts, Dialogue, RemoteHost
+from remora.ports import ConnectionFacts, Dialogue, RemoteHost, ShellMemory
 
 
 class OpensshDialler:
@@ -32,7 +32,9 @@ class OpensshDialler:
         ssh_config: str | None = None,
         limits: Limits = DEFAULT_LIMITS,
         program: str = "ssh",
+        shells: ShellMemory | None = None,
     ) -> None:
+        self._shells = shells
         self._command = [program, *([] if ssh_config is None else ["-F", ssh_config])]
         self._folder = folder
         self._limits = limits
@@ -58,6 +60,7 @@ class OpensshDialler:
                 cipher=master.find(CIPHER),
                 authentication=master.find(METHOD),
                 notices=route.notices,
+                shells=self._shells,
             )
             try:
                 yield OpensshHost(host, connection, facts, self._limits, control=path, folder=self._folder)
@@ -68,7 +71,10 @@ class OpensshDialler:
 class UserMaster:
     """The user's own control master, which is asked for channels and for nothing else."""
 
-    def __init__(self, host: Host, path: Path, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self, host: Host, path: Path, limits: Limits = DEFAULT_LIMITS, *, shells: ShellMemory | None = None
+    ) -> None:
+        self._shells = shells
         self._host = host
         self._path = path
         self._limits = limits
@@ -94,6 +100,7 @@ class UserMaster:
             cipher="",
             authentication="control master",
             notices=route.notices,
+            shells=self._shells,
         )
         watching = asyncio.create_task(self._watch())
         try:
