@@ -62,7 +62,7 @@ def test_a_program_that_reads_lines_is_sent_a_greeting_and_no_script(kind: str, 
     assert "ACME gateway" in error.seen
     lines = [line for line in heard.read_text().splitlines() if line]
     first_words = [line.partition("_")[0].partition(" ")[0] for line in lines]
-    assert first_words[:9] == ["remora"] * 8 + ["printf"]
+    assert first_words[:9] == ["remora"] * 8 + ["command"]
     assert first_words[9:] in ([], ["grep"]), "the one line that looks for a cause in start-up files"
     assert not (tmp_path / "state").exists()
 

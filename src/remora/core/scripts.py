@@ -16,8 +16,11 @@ def opening_lines() -> str:
 
 
 def hello(nonce: str) -> str:
-    """One line that a shell answers with ``hello=1``, and that says nothing to a program of another kind."""
-    return f"printf '\\n%s%s\\n' '<{nonce}>' hello=1\n"
+    """One line that a shell answers with ``hello=1``, and that says nothing to a program of another kind.
+
+    ``command``, because a start-up file may have made a function of printf.
+    """
+    return f"command printf '\\n%s%s\\n' '<{nonce}>' hello=1\n"
 
 
 def first_script(nonce: str, variables: Mapping[str, str], texts: Sequence[str]) -> str:

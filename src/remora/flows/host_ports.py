@@ -195,11 +195,14 @@ def _lost(alias: str, port: int, holder: PortHolder | None) -> LaunchProblem:
 def _held(alias: str, port: int) -> LaunchProblem:
     return LaunchProblem(
         Code.EGRESS_REFUSED,
-        f"Port {port} of {alias} is still held by a program of the account itself, probably the connection before.",
-        next_step="Wait for its end, or end it there. The port is asked for again until then.",
+        f"Port {port} of {alias} is held by a program of the account itself: the connection before, or an egress from "
+        "another machine.",
+        next_step="End it there, or on the machine that it comes from. The port is asked for again until then.",
         host=alias,
     )
 
 
 def _whose(holder: PortHolder) -> str:
-    return f"a program of the account itself ({holder.account})" if holder.is_own else f"the account {holder.account}"
+    if not holder.is_own:
+        return f"the account {holder.account}"
+    return f"a program of the account itself ({holder.account}), such as an egress from another machine,"
