@@ -160,6 +160,26 @@ def test_a_request_that_fits_on_the_screen_does_not_ask_to_scroll() -> None:
     run(scene())
 
 
+@pytest.mark.parametrize(
+    ("hints", "effect"),
+    [
+        ({"readOnlyHint": True}, "only reads (by its own word)"),
+        ({"readOnlyHint": True, "destructiveHint": False}, "only reads (by its own word)"),
+        ({"readOnlyHint": True, "destructiveHint": True}, "may destroy (by its own word)"),
+        ({"readOnlyHint": False, "destructiveHint": False}, "changes things, destroys nothing (by its own word)"),
+        ({"readOnlyHint": "true", "destructiveHint": 0}, "may destroy (by its own word)"),
+        ({}, "may destroy (it does not say)"),
+    ],
+)
+def test_a_tool_whose_hints_contradict_each_other_may_destroy(hints: dict[str, Any], effect: str) -> None:
+    meta = {"codex_approval_kind": "mcp_tool_call", "tool_name": "t", "tool_params": {}, "tool_annotations": hints}
+    assert effect in panel(asked("mcpServer/elicitation/request", serverName="s", mode="form", _meta=meta))
+
+
+def test_a_return_at_the_end_of_a_line_of_a_command_is_seen() -> None:
+    assert "rm -rf build\\x0d" in panel(asked(COMMAND, command="rm -rf build\r\nls"))
+
+
 def only_file(folder: Path) -> tuple[Path, int, str]:
     (file,) = folder.iterdir()
     return file, file.stat().st_mode & 0o777, file.read_text()

@@ -139,15 +139,15 @@ def _action(request: ApprovalRequested) -> Iterator[tuple[str, Text]]:
         yield "program", _exact(f"terminal {typed.terminal}" + (f": {typed.runs}" if typed.runs else ""))
         yield "types", _exact(typed.text, "bold")
     elif request.command and request.request != "network":
-        yield "command", remote(request.command, "bold")
+        yield "command", remote(request.command.replace("\r\n", "\\x0d\n"), "bold")  # a shell takes it for a character
 
 
 def _tool(tool: ToolBody) -> Iterator[tuple[str, Text]]:
     yield "tool", _exact(tool.name, "bold") if tool.name else Text("the server does not name it but below", style="dim")
     yield "with", _json(tool.arguments)
-    if tool.read_only is True:
+    if tool.read_only is True and tool.destructive is not True:
         effect, style = "only reads", ""
-    elif tool.destructive is False:
+    elif tool.destructive is False and tool.read_only is not True:
         effect, style = "changes things, destroys nothing", ""
     else:
         effect, style = "may destroy", "bold red"
