@@ -133,6 +133,28 @@ def test_a_folder_is_the_same_one_by_every_name(linked: bool, tmp_path: Path) ->
         assert repository.effects == []
 
 
+@pytest.mark.parametrize("linked", [False, True], ids=["own-connection", "link"])
+@pytest.mark.parametrize("below", ["", "/sub/deep"])
+def test_a_first_thread_waits_for_the_look_where_the_host_trusts_the_folder(
+    linked: bool, below: str, tmp_path: Path
+) -> None:
+    """What nobody can vouch for is not in force for a moment: codex itself would start it with the thread."""
+    with ScriptedModel([Say("Done.")]) as model, host_with(NEWEST) as sshd, ExitStack() as parts:
+        config = configure(sshd, model, tmp_path)
+        repository = hostile_repository(sshd.home / "clone", sshd.home / "marks")
+        (repository.folder / ".codex/rules/more.rules").symlink_to("/etc/hostname")
+        account = sshd.home / ".codex/config.toml"
+        trusted = json.dumps(str(repository.folder))
+        account.write_text(f'{account.read_text()}\n[projects.{trusted}]\ntrust_level = "trusted"\n')
+        hub = parts.enter_context(hub_place(REMORA_SSH_CONFIG=config))
+        if linked:
+            assert hub.run("connect", "devbox").returncode == ExitCode.DONE
+        done = hub.run("run", f"devbox:clone{below}", "hi", "--json")
+        trust = json.loads(done.stdout.splitlines()[-1])["trust"]
+        assert (done.returncode, trust["trusted_by"], bool(trust["problem"])) == (ExitCode.DONE, None, True)
+        assert repository.effects == []
+
+
 def test_a_manifest_that_names_the_hash_puts_it_in_force_in_runs_from_here(tmp_path: Path) -> None:
     with ScriptedModel([Say("Done.")]) as model, host_with(NEWEST) as sshd, hub_place() as hub:
         hub.environment["REMORA_SSH_CONFIG"] = configure(sshd, model, tmp_path)

@@ -48,7 +48,7 @@ def test_a_client_at_the_door_speaks_with_the_app_server_over_one_login(sshd: Ac
                 assert (body.liveness, body.byte_path, body.clients) == ("live", "relay", 1)
                 assert (body.launch_mode, body.server_version) == ("detached", "0.999.0")
             await until(lambda: link.body().clients == 0)
-            assert await link.find_folder("~") == str(sshd.home)
+            assert (await link.find_folder("~")).path == str(sshd.home)
             with pytest.raises(RemoraError) as caught:
                 await link.find_folder("nowhere")
             assert caught.value.code is Code.FOLDER_MISSING
@@ -230,7 +230,7 @@ def test_f64_f66_one_session_and_no_forwarding_are_enough(folder: Path, options:
                 stream = await link.open_port(port)
                 await echo_exactly(stream, set_already())
                 await stream.close()
-                assert await link.find_folder(None) == str(sshd.home)
+                assert (await link.find_folder(None)).path == str(sshd.home)
                 os.kill(first, signal.SIGKILL)
                 await asyncio.wait_for(rpc.wait_closed(), 10)
             await until_it_is(link, Liveness.LIVE)

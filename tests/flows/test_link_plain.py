@@ -50,7 +50,7 @@ def test_clients_come_through_without_a_relay_and_see_the_end_when_the_connectio
         async with linked(world, folder) as link:
             assert link.body().byte_path == path
             assert "no-relay" in [notice.code for notice in link.body().notices]
-            assert await link.find_folder("~") == str(sshd.home)
+            assert (await link.find_folder("~")).path == str(sshd.home)
             async with client_of(link, world) as rpc, client_of(link, world) as other:
                 server = await rpc.request("process")
                 assert await other.request("process") == server

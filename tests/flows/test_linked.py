@@ -12,6 +12,7 @@ from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
 from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, ShellProblem
+from remora.core.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.linked import open_linked_server
 from remora.flows.opening import Opening
@@ -86,12 +87,12 @@ class FakeAccess:
     async def open_server(self) -> ByteStream:
         return CountedStream(await LocalSockets().connect(self.server.socket), self.flights)
 
-    async def find_folder(self, folder: str | None) -> str:
+    async def find_folder(self, folder: str | None) -> FolderFacts:
         self.flights.said()  # travels with the upgrade
         await asyncio.sleep(0)
         if self.missing:
             raise ShellProblem(Code.FOLDER_MISSING, "There is no such folder.", next_step="Make it.")
-        return f"/srv/{folder}"
+        return FolderFacts(path=f"/srv/{folder}", state=FolderState.OK)
 
     async def open_forward(self, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
         raise NotImplementedError

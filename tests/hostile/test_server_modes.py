@@ -21,6 +21,7 @@ from remora.adapters.local_stream import LocalStream
 from remora.adapters.system_clock import SystemClock
 from remora.core.errors import RemoraError
 from remora.core.launching import BytePath, LaunchMode
+from remora.core.probes import FolderFacts, FolderState
 from remora.core.settings import Limits
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead
@@ -50,7 +51,8 @@ async def connection(path: str, ahead: Ahead) -> AsyncIterator[LocalServer]:
     stream = await LocalSockets().connect(path)
     clock = SystemClock()
     try:
-        async with open_rpc(stream, Framing.WEBSOCKET, clock=clock, limits=LIMITS, ahead=ahead("/srv")) as rpc:
+        first = ahead(FolderFacts(path="/srv", state=FolderState.OK))
+        async with open_rpc(stream, Framing.WEBSOCKET, clock=clock, limits=LIMITS, ahead=first) as rpc:
             yield LocalServer(rpc, LaunchMode.ADOPTED, BytePath.UNIX_SOCKET, "9.9.9", "/srv")
     finally:
         assert isinstance(stream, LocalStream)

@@ -7,6 +7,7 @@ from remora import wiring
 from remora.core.egress import EgressRequest, check_request
 from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable
 from remora.core.links import HostIdentity, LinkName, Liveness
+from remora.core.probes import FolderFacts, FolderState
 from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.news import News
@@ -142,8 +143,8 @@ class FakeLink:
         await far.write_eof()
         return near
 
-    async def find_folder(self, folder: str | None) -> str:
-        return f"/home/me/{folder or ''}"
+    async def find_folder(self, folder: str | None) -> FolderFacts:
+        return FolderFacts(path=f"/home/me/{folder or ''}", state=FolderState.OK)
 
     async def stop(self, *, stop_server: bool = False, force: bool = False) -> str:
         if stop_server and self.trouble is not None and not force:

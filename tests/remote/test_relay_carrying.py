@@ -177,25 +177,31 @@ def test_ports_of_both_families_are_reached(tmp_path: Path) -> None:
 def test_a_folder_question_is_answered_like_the_probe_does(tmp_path: Path) -> None:
     (tmp_path / "here" / "inner").mkdir(parents=True)
     (tmp_path / "here" / "file").write_text("")
+    (tmp_path / "brings" / "inner").mkdir(parents=True)
+    (tmp_path / "brings" / ".codex").symlink_to("nowhere")
+    above = any(os.path.lexists(place / ".codex") for place in tmp_path.parents)
 
     async def go() -> None:
         async with relay_bench(tmp_path) as bench:
             session = bench.session()
             async with bench.attached(session):
                 answers = {}
-                for name in ("here", "here/../here/inner", "here/file", "here/innre"):
+                for name in ("here", "here/../here/inner", "here/file", "here/innre", "brings/inner"):
                     answers[name] = frames.read_table(
                         frames.Frame(0, 0, 0, await read_all(session.open(f"folder:{tmp_path}/{name}", transient=True)))
                     )
         place = f"{tmp_path}/here"
-        assert answers["here"] == {"path": place, "state": "ok", "siblings": []}
-        assert answers["here/../here/inner"] == {"path": f"{place}/inner", "state": "ok", "siblings": []}
-        assert answers["here/file"] == {"path": f"{place}/file", "state": "file", "siblings": []}
+        nothing: dict[str, object] = {"state": "ok", "siblings": [], "brings": False}
+        assert answers["here"] == {**nothing, "path": place, "brings": above}
+        assert answers["here/../here/inner"] == {**nothing, "path": f"{place}/inner", "brings": above}
+        assert answers["here/file"] == {**nothing, "path": f"{place}/file", "state": "file"}
         assert answers["here/innre"] == {
+            **nothing,
             "path": f"{place}/innre",
             "state": "missing",
             "siblings": [f"{place}/inner"],
         }
+        assert answers["brings/inner"] == {**nothing, "path": f"{tmp_path}/brings/inner", "brings": True}
 
     run(go())
 

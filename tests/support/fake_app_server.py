@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 from remora.adapters.system_clock import SystemClock
 from remora.core.launching import BytePath, LaunchMode
+from remora.core.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import Asked, RpcClient, open_rpc
@@ -102,7 +103,7 @@ class FakeAppServer:
     @asynccontextmanager
     async def connect(self, ahead: Ahead = nothing_ahead) -> AsyncIterator[LocalServer]:
         """A link as the launch flow would give it."""
-        async with self.rpc(ahead("/srv")) as client:
+        async with self.rpc(ahead(FolderFacts(path="/srv", state=FolderState.OK))) as client:
             yield LocalServer(client, LaunchMode.ADOPTED, BytePath.UNIX_SOCKET, "9.9.9", "/srv")
 
     async def _serve(self, socket: ServerConnection) -> None:

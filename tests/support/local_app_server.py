@@ -19,6 +19,7 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode
 from remora.core.links import HostIdentity
+from remora.core.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import RpcClient, open_rpc
@@ -133,7 +134,9 @@ class LocalAppServer:
         async with self._stream() as plain:
             link = CuttableStream(ListeningStream(plain, framing, self._heard))
             self.links.append(link)
-            first = ahead(str(self.folder)) if self.takes_ahead else ()
+            brings = any((place / ".codex").exists() for place in (self.folder, *self.folder.parents))
+            found = FolderFacts(path=str(self.folder), state=FolderState.OK, brings=brings)
+            first = ahead(found) if self.takes_ahead else ()
             async with open_rpc(link, framing, clock=SystemClock(), limits=self.limits, ahead=first) as rpc:
                 yield LocalServer(
                     rpc,

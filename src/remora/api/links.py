@@ -198,12 +198,16 @@ async def bridge(
 
     link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
     clock, limits = wiring.system_clock(), settings.limits
-    found = await link.find_folder(folder) if folder is not None else None
+
+    async def find(name: str) -> str:
+        return (await link.find_folder(name)).path
+
+    found = await find(folder) if folder is not None else None
     with wiring.standard_streams() as client:
 
         async def work(open_server: "OpenServer") -> None:
             host = ClientHost(open_server, clock=clock, limits=limits)
-            terms = ClientTerms(folders=Folders(link.find_folder, host.folder_of, found))
+            terms = ClientTerms(folders=Folders(find, host.folder_of, found))
 
             def guard(conversation: "Conversation") -> ClientGuard:
                 return ClientGuard(

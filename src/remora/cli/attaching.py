@@ -54,7 +54,7 @@ async def connect_client(address: Address, options: Options, *, codex: str | Non
         body = await link.body()
         if address.thread is not None:  # it is taken up in the folder that it has
             return Way(["resume", address.thread], [], body.server_version)
-        return Way([], ["-C", await link.find_folder(address.folder)], body.server_version)
+        return Way([], ["-C", (await link.find_folder(address.folder)).path], body.server_version)
 
     return await _asking(options, address.alias, connect)
 

@@ -47,11 +47,15 @@ class FolderState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderFacts:
-    """The folder that was asked for, resolved on the host; `siblings` are folders beside a missing one."""
+    """The folder that was asked for, resolved on the host; `siblings` are folders beside a missing one.
+
+    `brings`: a ``.codex`` lies there or above that is not the account's own, so the folder may bring configuration.
+    """
 
     path: str
     state: FolderState
     siblings: tuple[str, ...] = ()
+    brings: bool = False
 
 
 class SocketKind(StrEnum):
@@ -141,6 +145,7 @@ def read_facts(answers: Answers) -> HostFacts:
             path=answers.one("folder.path") or "",
             state=_FOLDER_STATES.get(answers.one("folder.state") or "", FolderState.MISSING),
             siblings=answers.all("folder.sibling"),
+            brings=answers.one("folder.brings") is not None,
         ),
         socket=_read_socket(answers),
         server=read_process(answers),

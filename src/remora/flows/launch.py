@@ -25,7 +25,7 @@ from remora.core.launching import (
     server_absent,
 )
 from remora.core.links import HostIdentity
-from remora.core.probes import HostFacts, ProcessIdentity, foreign_place, read_process
+from remora.core.probes import FolderFacts, HostFacts, ProcessIdentity, foreign_place, read_process
 from remora.core.settings import Limits
 from remora.flows.identity import identity_of
 from remora.flows.rpc import Asked, RpcClient, open_rpc
@@ -41,11 +41,11 @@ _MARGIN: Final = 5.0
 _NOT_OURS_TO_SPEAK: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION, Code.SERVER_GONE})
 
 
-Ahead = Callable[[str], Sequence[Asked]]
+Ahead = Callable[[FolderFacts], Sequence[Asked]]
 """What to ask in one flight with ``initialize``, given the folder as it is called on the host."""
 
 
-def nothing_ahead(folder: str) -> Sequence[Asked]:
+def nothing_ahead(folder: FolderFacts) -> Sequence[Asked]:
     """The :data:`Ahead` of those who want to see the server first."""
     return ()
 
@@ -330,7 +330,7 @@ class _Launch:
         return mute_server(answers, socket=socket, seconds=self._limits.handshake)
 
     async def _open_rpc(self, stream: ByteStream, framing: Framing) -> RpcClient:
-        ahead = self._ahead(self._facts.folder.path)
+        ahead = self._ahead(self._facts.folder)
         opening = open_rpc(stream, framing, clock=self._clock, limits=self._limits, ahead=ahead)
         return await self._stack.enter_async_context(opening)
 

@@ -291,8 +291,8 @@ class Link:
         if self._supervisor.way is not None:
             self._supervisor.way.flush()
 
-    async def find_folder(self, folder: str | None) -> str:
-        """The absolute path of `folder` on the host. Raises ``folder-missing`` for one where nobody can work."""
+    async def find_folder(self, folder: str | None) -> FolderFacts:
+        """What `folder` is on the host. Raises ``folder-missing`` for one where nobody can work."""
         seconds = self._world.limits.request
         late = TimeLimit(
             Code.TIME_LIMIT,
@@ -302,7 +302,7 @@ class Link:
         )
         facts = await within(self._clock, seconds, self._ask_folder(folder), error=late)
         refuse_folder(facts)
-        return facts.path
+        return facts
 
     async def _ask_folder(self, folder: str | None) -> FolderFacts:
         self._tell(Wanted())

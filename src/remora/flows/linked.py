@@ -11,6 +11,7 @@ from remora.core.hosts import Notice
 from remora.core.launching import BytePath, LaunchMode
 from remora.core.link_faults import link_missing
 from remora.core.links import HostIdentity
+from remora.core.probes import FolderFacts
 from remora.core.settings import Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import Asked, RpcClient, open_rpc
@@ -33,8 +34,8 @@ class LinkAccess(Protocol):
         """A connection to the app server's control socket; held while the link is down."""
         ...
 
-    async def find_folder(self, folder: str | None) -> str:
-        """The absolute path on the host; `None` is the home folder. Raises ``folder-missing``."""
+    async def find_folder(self, folder: str | None) -> FolderFacts:
+        """What it is on the host; `None` is the home folder. Raises ``folder-missing``."""
         ...
 
     async def open_forward(self, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
@@ -99,12 +100,12 @@ async def open_linked_server(
     try:
         stream = await access.open_server()
         async with open_rpc(stream, Framing.WEBSOCKET, clock=clock, limits=limits, ahead=asking) as rpc:
-            yield _linked_server(rpc, await access.body(), await finding)
+            yield _linked_server(rpc, await access.body(), (await finding).path)
     finally:
         await dismiss(asking, finding)
 
 
-async def _asked(finding: "asyncio.Future[str]", ahead: Ahead) -> Sequence[Asked]:
+async def _asked(finding: "asyncio.Future[FolderFacts]", ahead: Ahead) -> Sequence[Asked]:
     return ahead(await finding)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from remora.core.errors import Code, Denied, ProtocolProblem, TimeLimit
+from remora.core.probes import FolderFacts
 from remora.core.threads import is_whole_id
 from remora.core.trust.safety import Safety, SafetyConfig, Sandbox, looser
 from remora.flows.rpc import Asked, RpcClient
@@ -50,17 +51,18 @@ class Opening:
         self._rules = rules or TrustRules()
         self._opened: tuple[RpcClient, OpenedThread] | None = None
 
-    def ahead(self, folder: str) -> list[Asked]:
+    def ahead(self, folder: FolderFacts) -> list[Asked]:
         """What can be asked in one flight with ``initialize``.
 
         A thread is not among it where something is to be known first: its id, or what its repository brings now.
         """
         thread = self._request.thread
         if thread is None:
-            first = [_ACCOUNT, ask_layers(folder)]
-            return first if self._looks_first(folder) else [*first, self._begin(folder)]
+            first = [_ACCOUNT, ask_layers(folder.path)]
+            looks_first = folder.brings or self._looks_first(folder.path)
+            return first if looks_first else [*first, self._begin(folder.path)]
         known = is_whole_id(thread) and not self._looks_first("/")
-        return [_ACCOUNT, self._resume(thread, folder)] if known else [_ACCOUNT]
+        return [_ACCOUNT, self._resume(thread, folder.path)] if known else [_ACCOUNT]
 
     async def open(self, rpc: RpcClient, folder: str | None) -> OpenedThread:
         """The thread of the request, opened on this connection, once.

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from remora.core.egress import EgressRequest
+from remora.core.probes import FolderFacts
 from remora.flows.forwarding import Forwards
 from remora.flows.link import Link
 from remora.flows.waiting import dismiss
@@ -29,7 +30,7 @@ class OwnLink:
         """See :class:`remora.flows.linked.LinkAccess`."""
         return await self._link.open_server()
 
-    async def find_folder(self, folder: str | None) -> str:
+    async def find_folder(self, folder: str | None) -> FolderFacts:
         """See :class:`remora.flows.linked.LinkAccess`."""
         return await self._link.find_folder(folder)
 

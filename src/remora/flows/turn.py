@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from remora.core.errors import Code, Denied, ProtocolProblem, RemoraError, TaskFailed
+from remora.core.probes import FolderFacts
 from remora.core.remains import Remains
 from remora.core.request_faults import answer_late
 from remora.core.settings import Limits
@@ -83,7 +84,7 @@ class Turn:
 
     # -- opening, on every connection
 
-    def ahead(self, folder: str) -> list[Asked]:
+    def ahead(self, folder: FolderFacts) -> list[Asked]:
         """What can be asked in one flight with ``initialize``: on the first connection, the thread."""
         return [] if self._thread_asked else self._opening.ahead(folder)
 

@@ -94,7 +94,7 @@ class RelayWay:
             said = msgspec.json.decode(answer, type=_FolderAnswer)
         except (ValueError, RecursionError) as error:
             raise _unclear("what the folder is", answer, str(error)) from None
-        return FolderFacts(path=said.path, state=said.state, siblings=tuple(said.siblings))
+        return FolderFacts(path=said.path, state=said.state, siblings=tuple(said.siblings), brings=said.brings)
 
     async def read_marker(self, state_folder: str) -> Marker:
         """See :class:`Way`. One round trip."""
@@ -128,6 +128,7 @@ class _FolderAnswer(msgspec.Struct):
     path: str
     state: FolderState
     siblings: list[str] = []
+    brings: bool = False
 
 
 def _marker_variables(state_folder: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from remora.core.launching import LaunchRequest
 from remora.core.link_faults import link_missing
 from remora.core.links import LinkName, Liveness
 from remora.core.meanings import Meaning, describe_change
+from remora.core.probes import FolderFacts
 from remora.core.settings import HostSettings
 from remora.flows.launch import Ahead
 from remora.flows.linked import LinkAccess, open_linked_server
@@ -60,7 +61,7 @@ class HubLink:
         """See :class:`remora.flows.linked.LinkAccess`."""
         return await wiring.local_sockets().connect(self._socket)
 
-    async def find_folder(self, folder: str | None) -> str:
+    async def find_folder(self, folder: str | None) -> FolderFacts:
         """See :class:`remora.flows.linked.LinkAccess`."""
         return await self._client.find_folder(self._alias, self._ssh_config, self.meaning.mark, folder)
 

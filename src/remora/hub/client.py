@@ -11,6 +11,7 @@ from remora import wiring
 from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, UsageProblem
 from remora.core.meanings import Meaning
+from remora.core.probes import FolderFacts, FolderState
 from remora.core.settings import HostSettings, Limits
 from remora.hub.places import HubPlaces
 from remora.hub.talking import HubEnded, Talk, mute
@@ -98,10 +99,13 @@ class HubClient:
         request = control.GetLinks(alias=alias, ssh_config=config_name(ssh_config))
         return (await self._ask(request, control.NamedLinks)).links
 
-    async def find_folder(self, alias: str, ssh_config: str | None, mark: str | None, folder: str | None) -> str:
-        """The absolute path of `folder` on the host of a link. Raises ``folder-missing``, ``link-missing``."""
+    async def find_folder(
+        self, alias: str, ssh_config: str | None, mark: str | None, folder: str | None
+    ) -> FolderFacts:
+        """What `folder` is on the host of a link. Raises ``folder-missing``, ``link-missing``."""
         request = control.FindFolder(alias=alias, ssh_config=config_name(ssh_config), mark=mark, folder=folder)
-        return (await self._ask(request, control.Folder)).path
+        found = await self._ask(request, control.Folder)
+        return FolderFacts(path=found.path, state=FolderState.OK, brings=found.brings)
 
     async def forward_open(
         self, alias: str, ssh_config: str | None, mark: str | None, port: int, *, local_port: int | None = None

@@ -15,6 +15,7 @@ from remora.core.errors import RemoraError, Stage, Verdict
 from remora.core.link_faults import link_missing
 from remora.core.links import LinkName, Liveness
 from remora.core.meanings import MeantName
+from remora.core.probes import FolderFacts
 from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.news import News
@@ -116,7 +117,7 @@ class Registry:
         if held is not None and held.unhold(meant):
             await asyncio.shield(self._keep(asyncio.create_task(self._release(held, [meant]))))
 
-    async def find_folder(self, name: LinkName, mark: str | None, folder: str | None) -> str:
+    async def find_folder(self, name: LinkName, mark: str | None, folder: str | None) -> FolderFacts:
         """What `folder` is called on the host."""
         return await self._require(name, mark).link.find_folder(folder)
 

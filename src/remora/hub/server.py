@@ -121,7 +121,8 @@ class HubServer:
                 await send(control.NamedLinks(links=registry.named(LinkName(request.alias, request.ssh_config))))
             case control.FindFolder():
                 name = LinkName(request.alias, request.ssh_config)
-                await send(control.Folder(path=await registry.find_folder(name, request.mark, request.folder)))
+                found = await registry.find_folder(name, request.mark, request.folder)
+                await send(control.Folder(path=found.path, brings=found.brings))
             case control.OpenForward() | control.OpenEgress() | control.StopForward() | control.ListForwards():
                 await send(await self._forward(request))
             case control.Stop():

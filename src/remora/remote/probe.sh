@@ -136,6 +136,23 @@ esac
 if remora_text=$(cd -P -- "$remora_folder" 2>/dev/null && pwd -P); then
   remora_folder=$remora_text
   remora_emit folder.state ok
+  # A .codex there or above, other than the account's own, may bring configuration.
+  remora_own=$(cd -P -- "$HOME" 2>/dev/null && pwd -P)/.codex
+  remora_place=${remora_folder%/}
+  while :; do
+    remora_name=$remora_place/.codex
+    case $remora_name in
+      "$remora_home" | "$remora_own") ;;
+      *)
+        if [ -e "$remora_name" ] || [ -L "$remora_name" ]; then
+          remora_emit folder.brings 1
+          break
+        fi
+        ;;
+    esac
+    [ -n "$remora_place" ] || break
+    remora_place=${remora_place%/*}
+  done
 elif [ -d "$remora_folder" ]; then
   remora_emit folder.state closed
 elif [ -e "$remora_folder" ]; then

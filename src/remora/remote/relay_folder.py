@@ -13,12 +13,14 @@ _SIBLINGS = 200
 
 
 def describe_folder(asked: str) -> bytes:
-    """``{"path", "state": ok | missing | file | closed, "siblings"}`` for a folder as a person typed it."""
+    """``{"path", "state": ok | missing | file | closed, "siblings", "brings"}`` for a folder as a person typed it."""
     path = _resolve(asked)
     siblings: list[str] = []
+    brings = False
     try:
         os.chdir(path)
         path, state = os.getcwd(), "ok"
+        brings = _brings(path)
     except OSError:
         if os.path.isdir(path):
             state = "closed"
@@ -27,7 +29,18 @@ def describe_folder(asked: str) -> bytes:
         else:
             state = "missing"
             siblings = _siblings(path)
-    return json.dumps({"path": path, "state": state, "siblings": siblings}).encode()
+    return json.dumps({"path": path, "state": state, "siblings": siblings, "brings": brings}).encode()
+
+
+def _brings(path: str) -> bool:
+    """Whether a ``.codex`` lies there or above that is not the account's own."""
+    home = os.environ.get("HOME") or os.path.expanduser("~")
+    own = {os.environ.get("CODEX_HOME"), os.path.join(os.path.realpath(home), ".codex")}
+    places = [path]
+    while places[-1] != os.path.dirname(places[-1]):
+        places.append(os.path.dirname(places[-1]))
+    found = [os.path.join(place, ".codex") for place in places]
+    return any(os.path.lexists(name) for name in found if name not in own)
 
 
 def _resolve(asked: str) -> str:

@@ -254,9 +254,10 @@ class NamedLinks(msgspec.Struct, kw_only=True, tag="links"):
 
 
 class Folder(msgspec.Struct, kw_only=True, tag="folder"):
-    """An absolute path on the host."""
+    """An absolute path on the host; `brings` is as in :class:`remora.core.probes.FolderFacts`."""
 
     path: str
+    brings: bool = False
 
 
 class Forwards(msgspec.Struct, kw_only=True, tag="forwards"):
