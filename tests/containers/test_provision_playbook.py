@@ -10,7 +10,7 @@ from tests.support.container_manifest import Laptop, assert_unchanged, laptop
 from tests.support.containers import ContainerHosts
 from tests.support.until import wait_until
 
-pytestmark = [pytest.mark.containers, pytest.mark.codex, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.containers, pytest.mark.codex, pytest.mark.timeout(300), pytest.mark.longest]
 
 BOOT = 90.0
 """Seconds for a boot on a busy machine."""

@@ -5,7 +5,7 @@ import random
 import pytest
 from tests.support.chaos import run_chaos
 
-pytestmark = [pytest.mark.sshd, pytest.mark.codex, pytest.mark.timeout(420)]
+pytestmark = [pytest.mark.sshd, pytest.mark.codex, pytest.mark.timeout(420), pytest.mark.longest]
 
 BREAKS = 40
 

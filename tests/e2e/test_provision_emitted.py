@@ -14,7 +14,7 @@ from tests.support.system_sshd import SystemSshd
 
 __all__ = ["laptop"]
 
-pytestmark = [pytest.mark.sshd, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.sshd, pytest.mark.timeout(600), pytest.mark.longest]
 
 
 def test_the_playbook_leaves_what_our_own_run_leaves(laptop: Laptop) -> None:

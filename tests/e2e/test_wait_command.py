@@ -30,7 +30,7 @@ from remora.wire.reports.provision import HostProvision
 
 __all__ = ["sshd"]
 
-pytestmark = pytest.mark.sshd
+pytestmark = [pytest.mark.sshd, pytest.mark.longest]
 
 _SLOW = 'until test -e "$HOME/go"; do sleep 0.05; done\ntest -e "$HOME/good"'
 _A_LOOK = 15.0
@@ -59,8 +59,8 @@ class Devbox:
 
     async def at_step_3(self) -> None:
         """Wait until it is at it."""
-        files = self.sshd.home.rglob
-        await until(lambda: list(files("smoke_app.log")), what="step 3 to run")
+        logs = ".local/state/remora/*/smoke_app.log"
+        await until(lambda: list(self.sshd.home.glob(logs)), what="step 3 to run")
 
     async def document(self, *words: str) -> dict[str, Any]:
         """What a command of a user's says."""
