@@ -10,6 +10,7 @@ from tests.support.loop import run
 
 from remora.core.errors import Code, RemoraError
 from remora.flows.host_ports import HostPort, HostPorts
+from remora.ports import Visitor
 from remora.testing.memory_host import MemoryHost
 
 
@@ -86,6 +87,29 @@ def test_a_host_that_forbids_listening_is_told_from_a_port_that_is_taken() -> No
     assert (forbidden.code, "AllowTcpForwarding" in forbidden.next_step) == (Code.EGRESS_REFUSED, True)
     taken = run(go(MemoryHost(lambda words: None, ports={8080: echo})))
     assert (taken.code, "8080" in taken.message) == (Code.EGRESS_REFUSED, True)
+
+
+class FaultyHost(MemoryHost):
+    """A host behind an adapter of ours that has a fault."""
+
+    @asynccontextmanager
+    async def serve_port(self, port: int, visitor: Visitor) -> AsyncIterator[int]:
+        if port == 0:
+            raise TypeError("no such port")
+        yield port
+
+
+def test_a_fault_of_ours_is_told_as_ours_and_not_as_a_lost_link(caplog: pytest.LogCaptureFixture) -> None:
+    async def go() -> None:
+        ports = HostPorts("devbox", world_over(Network()), lambda: None)
+        async with on(ports, FaultyHost(lambda words: None)):
+            with pytest.raises(RemoraError) as caught:
+                await ports.add(0, serve_nobody)
+        assert (caught.value.code, caught.value.host) == (Code.INTERNAL, "devbox")
+        assert caught.value.seen == "TypeError: no such port"
+
+    run(go())
+    assert [record.exc_info is not None for record in caplog.records if record.name == "asyncio"] == [True]
 
 
 def test_without_a_connection_nothing_is_opened() -> None:

@@ -83,7 +83,7 @@ def test_a_fault_of_ours_in_a_dial_is_told_and_logged_as_ours_and_the_link_stays
                 await link.bring_up(UnattendedDialogue())
 
     run(work())
-    (record,) = [record for record in caplog.records if record.name == "remora.flows.supervise"]
+    (record,) = [record for record in caplog.records if record.name == "asyncio"]
     assert record.exc_info is not None
     assert "devbox" in record.getMessage()
 

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.link_faults import link_missing
+from remora.flows.own_faults import log_fault
 from remora.flows.port_holder import PortHolder, find_holder
 from remora.flows.waiting import dismiss
 from remora.ports import RemoteHost, Visitor, World
@@ -97,6 +98,8 @@ class HostPorts:
                 await asyncio.Event().wait()
         except RemoraError as error:
             self._tell(port, error)
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not leave others waiting
+            self._tell(port, log_fault(self._alias, "a port of the host", error))
         finally:
             port.port = None
             if not port.opened.done():

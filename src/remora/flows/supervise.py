@@ -1,17 +1,16 @@
 """One connection after the other for one link, and everything inside it; never two at a time."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from remora.core.errors import Code, RemoraError, TimeLimit, own_failure
+from remora.core.errors import Code, RemoraError, TimeLimit
 from remora.core.hosts import Notice
 from remora.core.launching import LaunchRequest
 from remora.core.link_events import Broke, CameUp, Ended, Event, Failed, Lost
-from remora.core.link_faults import REPORT_LOGGED, host_changed, link_missing
+from remora.core.link_faults import host_changed, link_missing
 from remora.core.links import SessionName
 from remora.core.relay_faults import relay_failed
 from remora.core.session import Effect
@@ -22,6 +21,7 @@ from remora.flows.host_ports import HostPorts
 from remora.flows.launch import open_app_server
 from remora.flows.learned import Learned, learn
 from remora.flows.observing import Board
+from remora.flows.own_faults import log_fault
 from remora.flows.relay import RelaySession
 from remora.flows.relay_attachment import Attachment
 from remora.flows.relay_start import RelayPlace, reach_relay
@@ -30,7 +30,6 @@ from remora.flows.waiting import dismiss, within
 from remora.flows.ways import PlainWay, RelayWay, Way
 from remora.ports import ByteStream, Dialogue, RemoteHost, World
 
-_log: Final = logging.getLogger(__name__)
 _MENDABLE: Final = frozenset({Code.RELAY_FAILED, Code.SERVER_GONE})
 """What can be mended on the connection that stands."""
 _LAST_WORDS: Final = 0.1
@@ -115,10 +114,7 @@ class Supervisor:
             if lost is None:
                 self._tell(Failed(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the link
-            _log.exception("%s: an attempt to connect failed inside remora", self._alias)
-            failure = own_failure("remora", error, next_step=REPORT_LOGGED)
-            failure.belongs_to(self._alias)
-            self._tell(Failed(failure))
+            self._tell(Failed(log_fault(self._alias, "an attempt to connect", error)))
         finally:
             while not self._orders.empty():
                 _refuse(self._orders.get_nowait(), _not_live(self._alias))
