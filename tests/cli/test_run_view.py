@@ -15,12 +15,15 @@ from tests.support.run_events import ANSWER, HOSTILE, REPORT, THREAD, hostile_ru
 from remora.adapters.told_warnings import ToldWarnings
 from remora.cli.render.page import Page, speaks_unicode
 from remora.cli.render.run import PlainAnswer, RunView
+from remora.wire.reports import NoticeBody
 from remora.wire.reports.run import (
     CommandCompleted,
     CommandOutput,
     CommandStarted,
+    Connected,
     Message,
     RunEvent,
+    RunReport,
     ThreadReady,
     Warned,
 )
@@ -268,3 +271,26 @@ def test_what_a_server_warns_of_in_each_run_is_shown_once_and_never_when_quiet(t
     assert "No bubblewrap" in shown("other"), "another host was never heard of"
     assert shown("devbox").count("The goal is paused.") == 1
     assert b"bubblewrap" not in (tmp_path / "told-warnings").read_bytes()
+
+
+def test_what_a_host_is_like_is_said_once_and_what_the_login_was_like_each_time(tmp_path: Path) -> None:
+    told = ToldWarnings(tmp_path)
+    notices = [
+        NoticeBody(code="codex-off-path", message="codex lies elsewhere."),
+        NoticeBody(code="openssh-used", message="The system's ssh is used."),
+    ]
+
+    def shown(*, quiet: bool = False) -> str:
+        activity = io.StringIO()
+        view = RunView(
+            Page(activity, COLOUR), PlainAnswer(io.StringIO()), quiet=quiet, is_news=partial(told.is_news, "devbox")
+        )
+        for event in whole_run():
+            if isinstance(event, Connected | RunReport):
+                view.show(msgspec.structs.replace(event, notices=notices))
+        return activity.getvalue()
+
+    assert "codex lies elsewhere." not in shown(quiet=True)
+    assert shown().count("codex lies elsewhere.") == 1
+    assert "codex lies elsewhere." not in shown()
+    assert "The system's ssh is used." in shown(quiet=True)

@@ -9,6 +9,8 @@ from remora.core.errors import AppServerProblem, Code, LaunchProblem, RemoraErro
 from remora.core.hosts import Notice
 from remora.core.probes import CodexCandidate, FolderFacts, FolderState, HostFacts, SocketKind
 
+STANDING_NOTICES: Final = frozenset({"codex-off-path", "home-shared", "kills-processes"})
+"""Codes of what a host is like, run after run: worth a word once."""
 SOCKET_PATH_LIMIT: Final = 103
 """Bytes that a socket address holds everywhere: 108 on Linux, 104 on macOS, with a closing NUL."""
 

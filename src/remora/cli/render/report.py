@@ -1,5 +1,6 @@
 """The closing report of ``remora run``."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from rich.text import Text
@@ -9,6 +10,7 @@ from remora.cli.render.failure import show_advice, show_failure
 from remora.cli.render.measures import duration
 from remora.cli.render.page import Page, remote
 from remora.cli.render.shortening import quoted, within, without_shell
+from remora.wire.reports import NoticeBody
 from remora.wire.reports.run import CommandSummary, RunReport, ThreadReady, TokenUsage
 
 _OUTCOMES: Final = {
@@ -21,12 +23,12 @@ _OUTCOMES: Final = {
 COMMANDS_SHOWN: Final = 10
 
 
-def show_report(page: Page, report: RunReport, thread: ThreadReady | None) -> None:
-    """Print how the run ended. `thread` brings what the server said was in force."""
+def show_report(page: Page, report: RunReport, thread: ThreadReady | None, notices: Sequence[NoticeBody]) -> None:
+    """Print how the run ended. `thread` brings what the server said was in force; `notices` are those to show."""
     words, style = _OUTCOMES.get(report.outcome, (report.outcome, "bold"))
     page.line()
     page.line(Text.assemble(remote(words, style, one_line=True), (_took(report), "dim")))
-    for notice in report.notices:
+    for notice in notices:
         page.line(remote(notice.message, "yellow"), prefix=Text("! ", style="yellow"))
     _row(page, "host", _place(report))
     if report.thread_id:

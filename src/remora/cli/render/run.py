@@ -1,7 +1,7 @@
 """``remora run`` as a person watches it: one view of the event stream of :mod:`remora.wire.reports.run`."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import IO, Any, Final
 
 from rich.console import Group, RenderableType
@@ -16,8 +16,10 @@ from remora.cli.render.page import Indented, Page, remote
 from remora.cli.render.report import in_force, show_report
 from remora.cli.render.shortening import quoted, within
 from remora.core.changes import read_lines
+from remora.core.launching import STANDING_NOTICES
 from remora.core.text import neutralise
 from remora.core.transcript import ShownText
+from remora.wire.reports import NoticeBody
 from remora.wire.reports import run as events
 
 REASONING_LIMIT: Final = 600
@@ -185,7 +187,7 @@ class RunView:
         self._page.line(
             remote(f"{self._where} · {server} · {mode} · {event.byte_path}", "dim", one_line=True), hang=_MARGIN
         )
-        for notice in event.notices:
+        for notice in self._worth_telling(event.notices):
             self._warn(notice.message)
 
     def _thread_ready(self, event: events.ThreadReady) -> None:
@@ -299,6 +301,14 @@ class RunView:
             return
         self._warn(event.message)
 
+    def _worth_telling(self, notices: Sequence[NoticeBody]) -> list[NoticeBody]:
+        """Without those about what the host is like that a person has read, or does not want to."""
+        return [
+            notice
+            for notice in notices
+            if notice.code not in STANDING_NOTICES or (not self._quiet and self._is_news(notice.message))
+        ]
+
     def _warn(self, message: str) -> None:
         self._page.line(remote(message, "yellow"), prefix=Text("! ", style="yellow"))
 
@@ -333,7 +343,7 @@ class RunView:
         self._moving = None
         self._commands.end()
         self.settle()
-        show_report(self._page, event, self._thread)
+        show_report(self._page, event, self._thread, self._worth_telling(event.notices))
 
     def _command(self, event: Any) -> None:
         self._commands.show(event)
