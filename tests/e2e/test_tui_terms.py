@@ -137,7 +137,7 @@ def test_a_folder_is_trusted_by_nobody_but_the_person(version: str) -> None:
         program = [sys.executable, "-m", "remora", "tui", f"{ALIAS}:work", "--client", str(binary)]
 
         async def go(terminal: Tmux) -> None:
-            await terminal.shows("rust")
+            await terminal.shows("Trust this folder?")
             assert not mark.exists()
             assert "trust_level" not in (way.sshd.home / ".codex/config.toml").read_text()
             await terminal.press_until("Down", "› 2.")
@@ -147,3 +147,27 @@ def test_a_folder_is_trusted_by_nobody_but_the_person(version: str) -> None:
 
         with Tmux(program, environment=environment) as terminal:
             run(go(terminal))
+
+
+@versions
+def test_a_person_who_does_not_trust_a_folder_gets_no_thread_in_it(version: str) -> None:
+    """The client has no way to go on without trust, so what the door says of an untrusted folder changes nothing."""
+    binary = codex_binary(version)
+    settings = 'sandbox_mode = "workspace-write"\napproval_policy = "on-request"'
+    with ScriptedModel(STEPS) as model, chain(binary, furnish=host_says(model, settings, trusted=False)) as way:
+        (way.sshd.home / "work/.git").mkdir()
+        before = (way.sshd.home / ".codex/config.toml").read_bytes()
+        environment = {**way.place.environment, **laptop(way.folder, model, LOOSE)}
+        program = [sys.executable, "-m", "remora", "tui", f"{ALIAS}:work", "--client", str(binary)]
+
+        async def go(terminal: Tmux) -> None:
+            await terminal.shows("Trust this folder?")
+            await terminal.press_until("Down", "› 2. Back")
+            terminal.press("Enter")
+            await terminal.shows("No tasks yet")
+
+        with Tmux(program, environment=environment) as terminal:
+            run(go(terminal))
+        assert model.requests == []
+        assert in_force(way) == {}
+        assert (way.sshd.home / ".codex/config.toml").read_bytes() == before
