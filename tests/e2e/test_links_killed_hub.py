@@ -15,7 +15,7 @@ from tests.support.chain import ALIAS, ALWAYS, Chain, chain
 from tests.support.codex import NEWEST, codex_binary, trust_folder
 from tests.support.loop import run
 from tests.support.tmux import Tmux
-from tests.support.until import until
+from tests.support.until import until, until_none
 from tests.support.waiting_turn import waiting_turn
 
 from remora.demo.scripted_model import Gate, Say, ScriptedModel, Step, Wait
@@ -165,7 +165,7 @@ def test_f53_of_a_killed_hub_and_a_killed_client_nothing_is_left_once_the_server
         await process.communicate()
         (server,) = way.host_processes().app_servers
         os.kill(server, signal.SIGTERM)
-        await until(lambda: not way.sshd.session_processes(), what="an empty host")
+        await until_none(way.sshd.session_commands, what="an empty host")
 
     with chain(codex_binary(NEWEST), settings=short) as way:
         way.connect()

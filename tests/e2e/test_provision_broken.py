@@ -12,7 +12,7 @@ from tests.support.loop import run
 from tests.support.packages import make_package, packages_in
 from tests.support.provisioning import AnotherStep, Hook, marker_at, nothing, provision
 from tests.support.system_sshd import SystemSshd
-from tests.support.until import until
+from tests.support.until import until_none
 
 from remora.core.markers import Readiness
 from remora.core.provisioning import Finding
@@ -168,7 +168,7 @@ def test_f47_a_client_that_is_gone_at_a_step_leaves_what_the_next_run_finishes(
         running = asyncio.ensure_future(box.bring(box.steps(name, go_away)))
         await asyncio.wait({running})
         assert running.cancelled()
-        await until(lambda: not box.sshd.session_processes(), what="the host to be rid of the first run")
+        await until_none(box.sshd.session_commands, what="the host to be rid of the first run")
 
     run(first())
     second = run(box.bring(box.steps()))

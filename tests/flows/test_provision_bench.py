@@ -13,7 +13,7 @@ from tests.support.host_processes import command_of, parent_of
 from tests.support.loop import run
 from tests.support.provisioning import Progress, bench_at
 from tests.support.system_sshd import SystemSshd
-from tests.support.until import until
+from tests.support.until import until, until_none
 
 from remora.core.answers import Answers
 from remora.core.errors import Code, RemoraError
@@ -85,7 +85,7 @@ def test_a_script_that_hangs_is_ended_on_the_host_and_the_bench_goes_on(sshd: Sy
                 await bench.ask(Script("git manager", {}, "sleep 1000 & sleep 1000\n"), limit=0.3)
             assert caught.value.code is Code.TIME_LIMIT
             assert caught.value.message == "The host did not finish our manager script within 0.3 seconds."
-            await until(lambda: not sshd.session_processes(), what="the hung script to be gone")
+            await until_none(sshd.session_commands, what="the hung script to be gone")
             return (await bench.ask(Script("", {"remora_x": "on"}, TOLD), limit=20)).one("x")
 
     assert run(work()) == "on"
@@ -148,7 +148,7 @@ def test_a_transfer_in_which_nothing_moves_is_given_up(sshd: SystemSshd) -> None
         async with bench_at(sshd, limits=Limits(provision_stall=0.3)) as bench:
             with pytest.raises(RemoraError) as caught:
                 await bench.send(Script("", {}, RECEIVE), stalls(), size=5000)
-            await until(lambda: not sshd.session_processes(), what="the receiving script to be gone")
+            await until_none(sshd.session_commands, what="the receiving script to be gone")
             return caught.value
 
     error = run(work())
@@ -228,7 +228,7 @@ def test_nothing_of_the_users_outlives_the_connection(sshd: SystemSshd, how: str
                 running.cancel()
             with pytest.raises((RemoraError, asyncio.CancelledError)):
                 await running
-            await until(lambda: not sshd.session_processes(), what="all that it started to be gone")
+            await until_none(sshd.session_commands, what="all that it started to be gone")
 
     run(work())
 

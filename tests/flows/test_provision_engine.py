@@ -9,7 +9,7 @@ from tests.support.loop import run
 from tests.support.provisioning import LineStep, marker_at, provision, sshd
 from tests.support.system_sshd import SystemSshd
 from tests.support.three_lines import NAMES, ONCE, assert_is_ready, outcomes, steps, written
-from tests.support.until import until
+from tests.support.until import until_none
 
 from remora.core.account_facts import AccountFacts
 from remora.core.answers import Answers
@@ -92,7 +92,7 @@ def test_f47_broken_at_a_step_boundary_the_next_run_goes_on(sshd: SystemSshd, na
     async def first() -> HostProvision | None:
         breaks.run = asyncio.ensure_future(provision(sshd, steps(breaks, at=name), limits=ONCE))
         await asyncio.wait({breaks.run})
-        await until(lambda: not sshd.session_processes(), what="the host to be rid of the first run")
+        await until_none(sshd.session_commands, what="the host to be rid of the first run")
         return None if breaks.run.cancelled() else breaks.run.result()
 
     host = run(first())

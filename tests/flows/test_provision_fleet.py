@@ -14,7 +14,7 @@ from tests.support.links import SshdResolver, world_of
 from tests.support.loop import run
 from tests.support.provisioning import DIGEST, LineStep, marker_at, nothing, provision
 from tests.support.system_sshd import SystemSshd, free_port
-from tests.support.until import until
+from tests.support.until import until_none
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.hosts import Host, Route
@@ -127,7 +127,7 @@ def test_closing_leaves_nothing_running_and_the_marker_says_so(sshd: SystemSshd)
                 if isinstance(item, StepStarted) and item.name == "y":
                     break
             await at_work.wait()
-        await until(lambda: not sshd.session_processes(), what="the host to be rid of it")
+        await until_none(sshd.session_commands, what="the host to be rid of it")
 
     run(stop_early())
     marker = run(marker_at(sshd))
@@ -229,7 +229,7 @@ def test_f47_a_client_killed_for_good_leaves_a_host_that_the_next_run_finishes(s
     names = ("x", "y", "z")
 
     async def after() -> tuple[Readiness, HostProvision]:
-        await until(lambda: not sshd.session_processes(), what="the host to be rid of the killed client")
+        await until_none(sshd.session_commands, what="the host to be rid of the killed client")
         readiness = (await marker_at(sshd)).readiness
         return readiness, await provision(sshd, [LineStep(name, hook=nothing) for name in names])
 

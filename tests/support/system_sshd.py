@@ -239,6 +239,10 @@ class SystemSshd:
         """All processes that sessions have started and that still run, however detached."""
         return sorted(pid for pid, _ in _parents() if self._is_tagged(pid))
 
+    def session_commands(self) -> list[str]:
+        """The same, as what a person can read."""
+        return [f"{pid} {_command(pid)}" for pid in self.session_processes()]
+
     def _listens(self, port: int) -> bool:
         config = self.folder / "sshd_config"
         config.write_text("".join(f"{line}\n" for line in self._config(port)))
@@ -309,6 +313,12 @@ def _descends(pid: int, ancestor: int, parents: Mapping[int, int]) -> bool:
     while pid and pid != ancestor:
         pid = parents.get(pid, 0)
     return pid == ancestor
+
+
+def _command(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return (_PROC / str(pid) / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")[:300]
+    return ""
 
 
 def _name(pid: int) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -21,6 +21,14 @@ async def until(seen: Callable[[], T], *, limit: float = LIMIT, what: str = "") 
         assert time.monotonic() < deadline, f"not within {limit} s: {what or seen}"
         await asyncio.sleep(_PAUSE)
     return found
+
+
+async def until_none(seen: Callable[[], Sequence[object]], *, limit: float = LIMIT, what: str = "") -> None:
+    """Look until `seen` gives nothing more. Fails after `limit` seconds with what there still is."""
+    deadline = time.monotonic() + limit
+    while left := seen():
+        assert time.monotonic() < deadline, f"not within {limit} s: {what or seen}; there still is {left}"
+        await asyncio.sleep(_PAUSE)
 
 
 def wait_until(seen: Callable[[], T], *, limit: float = LIMIT, what: str = "") -> T:
