@@ -35,10 +35,10 @@ class Command:
     sshd: AccountSshd
     environment: dict[str, str]
 
-    def __call__(self, *words: str) -> tuple[int, dict[str, Any]]:
+    def __call__(self, *words: str, typed: str = "") -> tuple[int, dict[str, Any]]:
         done = subprocess.run(
             [sys.executable, "-m", "remora", *words, "--json", "--timeout", "60"],
-            env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=LIMIT, check=False,
+            env=self.environment, input=typed, capture_output=True, text=True, timeout=LIMIT, check=False,
         )  # fmt: skip
         assert done.stdout, done.stderr
         return done.returncode, json.loads(done.stdout.splitlines()[-1])
@@ -81,6 +81,16 @@ def test_a_configuration_that_codex_cannot_use_is_said_by_check_and_by_run(remor
 @pytest.mark.parametrize("remora", VERSIONS[:-1], indirect=True)
 def test_every_generation_says_that_its_configuration_is_broken(remora: Command) -> None:
     check_and_run(remora, "syntax")
+
+
+def test_a_login_beside_a_broken_configuration_names_that_and_not_the_secret(remora: Command) -> None:
+    file = remora.sshd.home / ".codex/config.toml"
+    file.write_text("model = 7\n")
+    status, document = remora("login", "devbox", "--with-api-key", typed="sk-canary-7\n")
+    assert (status, document["error"]["code"]) == (ExitCode.APP_SERVER, Code.CODEX_CONFIG), document
+    assert f"{file}:1:9: invalid type" in document["error"]["seen"]
+    assert "sk-canary-7" not in json.dumps(document)
+    assert not (remora.sshd.home / ".codex/auth.json").exists()
 
 
 def test_a_configuration_that_can_be_used_is_no_failure(remora: Command) -> None:

@@ -53,6 +53,12 @@ def config_broken(said: str) -> AppServerProblem:
     )
 
 
+def config_trouble(said: str) -> str | None:
+    """What a command of codex says of a configuration that it cannot use; `None` when it says nothing of it."""
+    _, found, trouble = said.partition("Error loading configuration: ")
+    return trouble.strip() if found else None
+
+
 def too_much(what: str, limit: int) -> ProtocolProblem:
     """The server sends more of something than any that means well, and more than is kept here."""
     return ProtocolProblem(

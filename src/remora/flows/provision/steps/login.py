@@ -1,5 +1,6 @@
 """How codex on a host signs in: with an API key or an access token, proven by a real request."""
 
+import re
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Final
@@ -18,6 +19,7 @@ from remora.core.logins import (
     secret_end,
 )
 from remora.core.provisioning import Finding, Script, StepState
+from remora.core.request_faults import config_broken, config_trouble
 from remora.core.secrets import MASK, Secret
 from remora.flows.provision.step import Tell, Workbench
 from remora.ports import SecretReader
@@ -29,6 +31,9 @@ _TITLES: Final = {LoginKind.API_KEY: "sign in with an API key", LoginKind.ACCESS
 _APPLY: Final = "codex_program login_functions login_apply"
 _MARGIN: Final = 15.0
 """Seconds that a script gets beyond the time for one proof, to begin and to clean up."""
+
+_AT_HOME: Final = re.compile(r"/\S*/login\.new/config\.toml")
+"""The copy of the configuration beside which a new login is made."""
 
 
 class LoginStep:
@@ -128,6 +133,9 @@ async def sign_in(bench: Workbench, kind: LoginKind, secret: Secret) -> None:
         said = _masked(answers.one("login.said") or "", secret)
         if is_refusal(said):
             raise login_refused(bench, LoginProof(proof=Proof.REFUSED, detail=said), secret)
+        trouble = config_trouble(said)
+        if trouble is not None:
+            raise config_broken(_AT_HOME.sub(lambda _: f"{bench.facts.codex_home}/config.toml", trouble))
         raise ProvisionProblem(
             Code.STEP_FAILED,
             f"codex on {bench.host.facts.hostname} did not take the {_words(kind)}.",
