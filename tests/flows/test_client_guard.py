@@ -8,7 +8,7 @@ import pytest
 from tests.support.loop import run
 
 from remora.core.trust.safety import SafetyConfig
-from remora.flows.client_guard import ClientGuard, ClientTerms
+from remora.flows.client_guard import ClientGuard, ClientTerms, Folders
 from remora.flows.client_host import Standing
 from remora.wire.socket_pieces import Piece
 
@@ -118,5 +118,46 @@ def test_a_message_that_was_on_its_way_before_is_not_held() -> None:
         assert await scene.guard.hear(first) == [first]
         await scene.says()
         assert [await scene.guard.hear(piece) for piece in rest] == [[piece] for piece in rest]
+
+    run(go())
+
+
+WRITES = {"sandboxPolicy": {"type": "workspaceWrite"}}
+
+
+@pytest.mark.parametrize(
+    ("place", "method", "said", "got"),
+    [
+        (None, "thread/resume", {}, {"sandbox": "read-only"}),
+        (None, "thread/resume", {"sandbox": "workspace-write"}, "a folder that the server does not tell"),
+        (None, "turn/start", WRITES, "a folder that the server does not tell"),
+        ("/home/me", "thread/fork", {}, {"sandbox": "read-only"}),
+        ("/home/me", "turn/start", {}, {}),
+        ("/home/me", "turn/start", {"sandboxPolicy": {"type": "readOnly"}}, {}),
+        ("/home/me", "turn/start", {"permissions": ":workspace"}, "the home folder"),
+        ("/home/me", "turn/start", {**WRITES, "cwd": "/srv"}, {}),
+        ("/home/me", "thread/settings/update", WRITES, "the home folder"),
+        ("/srv/app", "turn/start", WRITES, {}),
+        ("/srv/app", "thread/resume", {}, {}),
+    ],
+)
+def test_where_a_thread_works_decides_what_a_request_without_a_folder_may_say(
+    place: str | None, method: str, said: dict[str, Any], got: dict[str, Any] | str
+) -> None:
+    async def find(name: str) -> str:
+        return "/home/me" if name == "~" else name
+
+    async def of_thread(thread_id: str) -> str | None:
+        return place
+
+    async def go() -> None:
+        guard = ClientGuard(ClientTerms(Folders(find, of_thread)), Host().standing)
+        params = {"threadId": "t", **said}
+        passed = await guard.take(Piece(text(id=1, method=method, params=params), last=True))
+        if isinstance(got, str):
+            assert passed.pieces == []
+            assert got in json.loads(passed.answers[0])["error"]["message"]
+        else:
+            assert json.loads(passed.pieces[0].data)["params"] == {**params, **got}
 
     run(go())
