@@ -88,9 +88,12 @@ class RemoteShell:
         """
         limits = self._limits
         texts = [shipped("prelude"), shipped("entry"), *texts]
-        halt = await self._introduce()
+        opening, halt = scripts.opening_lines(), _Halt.ANSWERED
+        if self._is_unknown():
+            halt = await self._introduce(opening)
+            opening = ""
         if halt is _Halt.ANSWERED:
-            await self._send(scripts.first_script(self._nonce, variables, texts))
+            await self._send(opening + scripts.first_script(self._nonce, variables, texts))
             halt = await self._collect(silence=limits.shell_silence, total=limits.shell_total, until="env")
         if halt is _Halt.ANSWERED and self._reader.ended is None:
             halt = await self._collect(silence=limit, total=limit, until="end")
@@ -104,13 +107,15 @@ class RemoteShell:
             shells.note(self._host.facts)
         return answers
 
-    async def _introduce(self) -> _Halt:
-        """Send the opening lines; where it is not known that a shell reads them, see that one does."""
-        facts, limits = self._host.facts, self._limits
-        if facts.shells is None or facts.shells.knows(facts):
-            await self._send(scripts.opening_lines())
-            return _Halt.ANSWERED
-        await self._send(scripts.opening_lines() + scripts.hello(self._nonce))
+    def _is_unknown(self) -> bool:
+        """Whether it may be another program than a shell that reads there."""
+        facts = self._host.facts
+        return facts.shells is not None and not facts.shells.knows(facts)
+
+    async def _introduce(self, opening: str) -> _Halt:
+        """Send the opening lines, and see that a shell reads them."""
+        limits = self._limits
+        await self._send(opening + scripts.hello(self._nonce))
         return await self._collect(silence=limits.shell_silence, total=limits.shell_total, until="hello")
 
     async def ask(self, name: str, variables: Mapping[str, str], *, limit: float, uses: Sequence[str] = ()) -> Answers:
