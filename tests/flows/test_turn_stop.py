@@ -3,16 +3,20 @@
 import os
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from tests.support.required import missing
+from tests.support.until import wait_until
 
 from remora.core.remains import Look, left_between, read_look
 from remora.flows.shell import shipped
 
-THREAD = "01a22a49-8d7e-7983-8124-5d2df6e037df"
+THREAD = str(uuid.uuid4())
+"""Of this worker alone: the look is at the whole machine, where another worker runs the same test."""
 OTHER = "01a22a49-8d7e-7983-8124-5d2df6e037d0"
 SHELLS = pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
 
@@ -23,6 +27,8 @@ def sleeping(**environment: str) -> Iterator[int]:
         ["sleep", "600"], env={**os.environ, **environment}, stdin=subprocess.DEVNULL, start_new_session=True
     )
     try:
+        shown = Path(f"/proc/{process.pid}/environ")  # it comes a moment after the program has begun
+        wait_until(lambda: not shown.parent.is_dir() or shown.read_bytes(), what="the environment of the process")
         yield process.pid
     finally:
         process.kill()
