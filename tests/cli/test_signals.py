@@ -18,6 +18,15 @@ assert "typer" not in sys.modules and "remora.core.errors" not in sys.modules
 os.kill(os.getpid(), signal.SIGINT)
 start.program()
 """
+AS_THE_FIRST_MODULE_LOADS = """
+import os, sys
+class Strikes:
+    def find_spec(self, name, path=None, target=None):
+        if not name.startswith("remora"):
+            os.kill(os.getpid(), 2)
+sys.meta_path.insert(0, Strikes())
+from remora.cli import start
+"""
 WHILE_A_MODULE_LOADS = """
 import os, signal, sys
 class Strikes:
@@ -82,6 +91,11 @@ def test_ctrl_c_before_the_program_is_loaded_is_told_as_any_other(script: str) -
     assert done.returncode == 130
     assert json.loads(done.stdout)["error"]["code"] == "interrupted"
     assert done.stderr == b""
+
+
+def test_ctrl_c_as_the_first_module_loads_ends_the_program_without_a_traceback() -> None:
+    done = run_script(AS_THE_FIRST_MODULE_LOADS, "hosts")
+    assert (done.returncode, done.stderr) == (130, b"")
 
 
 def test_ctrl_c_when_all_is_done_changes_nothing() -> None:

@@ -1,6 +1,8 @@
 """Where the program starts: signals are heard before anything else is loaded."""
 
-from typing import NoReturn
+TYPE_CHECKING = False  # as in `remora`: typing takes longer to load than all else here
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 try:
     import signal
@@ -14,7 +16,7 @@ except KeyboardInterrupt:
 _STANDARD_ERROR = 2
 
 
-def program() -> NoReturn:
+def program() -> "NoReturn":
     """Be the program: run the command line of this process, and end the process."""
     code = main()
     from remora.cli.main import leave
