@@ -156,6 +156,10 @@ def test_an_unknown_name_shows_what_could_not_be_read() -> None:
             "root@devbox",
             "Name the alias alone: devbox. The user belongs into its Host block of the SSH config: User root",
         ),
+        (
+            "root@devbux",
+            "Did you mean devbox? The user belongs into its Host block of the SSH config: User root",
+        ),
         ("root@elsewhere", "The user belongs into its Host block of the SSH config: User root"),
     ],
 )

@@ -3,6 +3,7 @@
 import os
 import pwd
 
+from remora.adapters.ssh_failures import RAISE_LIMITS
 from remora.core.errors import Code, ConfigProblem
 
 
@@ -14,8 +15,22 @@ def own_account() -> pwd.struct_passwd:
     try:
         return pwd.getpwuid(os.getuid())
     except KeyError:
+        _need_descriptors()
         raise ConfigProblem(
             Code.CONFIG_UNREADABLE,
             f"The user id {os.getuid()} has no entry in the password database, and OpenSSH works for no such user.",
             next_step="Run remora as a user of this machine, or add one: in a container, a line in /etc/passwd.",
+        ) from None
+
+
+def _need_descriptors() -> None:
+    """A database that could not be opened looks to Python like one without the entry."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        raise ConfigProblem(
+            Code.CONFIG_UNREADABLE,
+            f"This machine cannot look up the account of this process now: {error.strerror}.",
+            seen=str(error),
+            next_step=RAISE_LIMITS,
         ) from None

@@ -18,6 +18,8 @@ from remora.core.hosts import Host
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 """Errors of a machine at one of its limits, whatever was to be started."""
 
+RAISE_LIMITS: Final = "Raise the limits of this shell (ulimit -n, ulimit -u), or end programs that are not needed."
+
 
 def host_left(host: Host, seen: str = "") -> Unreachable:
     """The host ended the connection with a goodbye, which a network that breaks does not say.
@@ -41,7 +43,7 @@ def program_problem(program: str, error: OSError, *, host: str) -> ConfigProblem
             Code.CONFIG_UNREADABLE,
             f"This machine cannot start {program!r} now: {error.strerror}.",
             seen=str(error),
-            next_step="Raise the limits of this shell (ulimit -n, ulimit -u), or end programs that are not needed.",
+            next_step=RAISE_LIMITS,
             host=host,
         )
     return ConfigProblem(

@@ -168,7 +168,10 @@ def explain_unknown(alias: str, listing: Listing) -> ConfigProblem | None:
     user, at, name = alias.rpartition("@")
     near = near_aliases(name, listing)
     if at:
-        known = f"Name the alias alone: {' or '.join(near)}. " if near else ""
+        if explain_unknown(name, listing) is None:
+            known = f"Name the alias alone: {name}. "
+        else:
+            known = f"Did you mean {' or '.join(near)}? " if near else ""
         next_step = f"{known}The user belongs into its Host block of the SSH config: User {user}"
     elif near:
         next_step = f"Did you mean {' or '.join(near)}? List the aliases with: remora hosts"

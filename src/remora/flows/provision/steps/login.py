@@ -183,7 +183,7 @@ def login_refused(bench: Workbench, proof: LoginProof, secret: Secret | None = N
         seen=_masked(proof.detail, secret),
         next_step="Renew the secret and run this again; the login that was there before is untouched."
         if secret is not None
-        else f"Sign that machine in anew: remora login, or codex login --device-auth as {bench.facts.account} there.",
+        else f"Sign that machine in again: remora login, or codex login --device-auth as {bench.facts.account} there.",
     )
 
 

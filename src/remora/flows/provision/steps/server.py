@@ -105,7 +105,7 @@ def _server_notices(answers: Answers) -> tuple[str, ...]:
     if answers.one("login") == "newer":
         notices.append(
             "The running app server was started before codex was signed in as it is now, and goes on with the login "
-            "of then until it is started anew."
+            "of that time until it is restarted."
         )
     return (*notices, *enforcement_notices(read_limits(answers.one("wish") or ""), answers))
 
