@@ -184,8 +184,29 @@ def test_a_foreign_codex_where_remora_looks_is_left_alone(sshd: SystemSshd, code
     foreign = sshd.home / ".local/bin/codex"
     foreign.parent.mkdir(parents=True)
     foreign.write_text("#!/bin/sh\n")
-    refusal(sshd, codex)
+    error = refusal(sshd, codex)
+    assert error.message == f"{foreign} is there already, and it is not a link of ours."
+    assert error.next_step.startswith("Move it away, or allow a line")
     assert foreign.read_text() == "#!/bin/sh\n"
+
+
+def test_a_link_to_nothing_where_remora_looks_is_named(sshd: SystemSshd, codex: CodexTable) -> None:
+    path_is(sshd, "/nowhere")
+    dangling = sshd.home / ".local/bin/codex"
+    dangling.parent.mkdir(parents=True)
+    dangling.symlink_to("/removed/codex")
+    assert refusal(sshd, codex).message == f"{dangling} is there already, and it is not a link of ours."
+    assert str(dangling.readlink()) == "/removed/codex"
+
+
+def test_a_place_where_remora_looks_that_takes_no_link_is_named(sshd: SystemSshd, codex: CodexTable) -> None:
+    path_is(sshd, "/nowhere")
+    place = sshd.home / ".local/bin"
+    place.parent.mkdir(parents=True)
+    place.write_text("not a folder\n")
+    error = refusal(sshd, codex)
+    assert error.message.startswith(f"{place} is not a folder of this account")
+    assert "allow a line in a start-up file" in error.next_step
 
 
 @pytest.mark.shells

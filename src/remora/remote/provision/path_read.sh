@@ -100,9 +100,15 @@ esac
 remora_tell place "$remora_chosen"
 # Where no folder on the PATH takes a link and the login shell finds no codex at all, remora still looks here (probe.sh).
 remora_place=$HOME/.local/bin
-if [ -z "$remora_chosen$remora_wished$remora_first" ] && remora_takes_link "$remora_place"; then
+if [ -n "$remora_chosen$remora_wished$remora_first" ]; then
+  :
+elif remora_takes_link "$remora_place"; then
   remora_tell hidden "$remora_place"
   [ ! -e "$remora_place/codex" ] || remora_tell hidden.real "$(remora_resolve "$remora_place/codex")"
+elif [ -e "$remora_place/codex" ] || [ -L "$remora_place/codex" ]; then
+  remora_tell hidden.foreign "$remora_place/codex"
+elif [ -e "$remora_place" ] || [ -L "$remora_place" ]; then
+  remora_tell hidden.closed "$remora_place"
 fi
 [ -w "$HOME" ] || remora_tell closed "$(LC_ALL=C mkdir -- "$HOME/.remora-$remora_here-$$" 2>&1 && rmdir -- "$HOME/.remora-$remora_here-$$")"
 [ -z "$remora_chosen" ] || [ -d "$remora_chosen" ] || remora_tell place.missing 1

@@ -126,6 +126,12 @@ def _not_on_path(answers: Answers, table: PathTable, facts: AccountFacts) -> Rem
     elif table.how is PathChange.LINE or answers.one("line"):
         message = f"A line in {answers.one('file')} does not bring codex onto the PATH of the login shell."
         next_step = "Look at what that file and those after it do to PATH; a line has to be allowed (allow_shell_edit)."
+    elif hidden := answers.one("hidden.foreign"):
+        message = f"{hidden} is there already, and it is not a link of ours."
+        next_step = f"Move it away, or {edit}."
+    elif hidden := answers.one("hidden.closed"):
+        message = f"{hidden} is not a folder of this account that can be written, so it takes no link."
+        next_step = f"Make it one, or {edit}."
     else:
         message = "No folder on the PATH of the login shell takes a link of this account."
         next_step = f"Put ~/.local/bin on its PATH, or {edit}."
