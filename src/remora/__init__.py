@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         stop_hub,
         watch_status,
     )
-    from remora.core.approvals import ApprovalRequest, Choice, Decision
+    from remora.core.approval.request import ApprovalRequest, Choice, Decision
     from remora.core.errors import Code, ExitCode, RemoraError, Stage, Verdict
     from remora.core.settings import Limits, Settings
 
@@ -75,7 +75,7 @@ __all__ = [
 ]
 
 _PLACES = {
-    "remora.core.approvals": ("ApprovalRequest", "Choice", "Decision"),
+    "remora.core.approval.request": ("ApprovalRequest", "Choice", "Decision"),
     "remora.core.errors": ("Code", "ExitCode", "RemoraError", "Stage", "Verdict"),
     "remora.core.settings": ("Limits", "Settings"),
 }

@@ -16,7 +16,7 @@ from tests.support.system_sshd import SystemSshd, make_key, public_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem, Code, ExitCode, NeedsPerson, RemoraError, Stage, TimeLimit
-from remora.core.hosts import Route
+from remora.core.host.hosts import Route
 from remora.core.settings import Limits
 from remora.flows.unattended import UnattendedDialogue
 from remora.ports import ConnectionFacts, Dialogue, ExitStatus

@@ -18,7 +18,7 @@ from tests.support.system_sshd import SystemSshd, public_key
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.core.errors import Code, RemoraError, Unreachable, Verdict
-from remora.core.hosts import AddressFamily, Host, Route
+from remora.core.host.hosts import AddressFamily, Host, Route
 from remora.core.settings import Limits
 from remora.flows.dial import find_route
 from remora.flows.unattended import UnattendedDialogue

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from remora.adapters.config_files import ConfigFiles, account_home
-from remora.core.aliases import Listing
 from remora.core.errors import Code, ConfigProblem
+from remora.core.host.aliases import Listing
 
 _SSH = shutil.which("ssh")
 needs_ssh = pytest.mark.skipif(_SSH is None, reason="the OpenSSH client is not installed")

@@ -14,7 +14,7 @@ from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem, Code, Unreachable
-from remora.core.hosts import Route
+from remora.core.host.hosts import Route
 from remora.core.settings import Limits
 from remora.flows.unattended import UnattendedDialogue
 from remora.ports import Dialler, Dialogue, RemoteHost

@@ -11,8 +11,8 @@ from tests.support.system_sshd import free_port
 
 from remora.adapters.onward import Onward
 from remora.adapters.own_key import own_key
-from remora.core.egress import read_destination
 from remora.core.errors import Code, ConfigProblem, RemoraError
+from remora.core.link.egress import read_destination
 from remora.testing.expectations import expect, expect_echo, noise
 
 

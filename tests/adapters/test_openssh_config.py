@@ -17,7 +17,7 @@ from tests.support.required import missing
 from remora.adapters.config_files import ConfigFiles
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.core.errors import Code, ConfigProblem, RemoraError, TimeLimit
-from remora.core.hosts import Host
+from remora.core.host.hosts import Host
 from remora.core.settings import DEFAULT_LIMITS
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="the OpenSSH client is not installed")

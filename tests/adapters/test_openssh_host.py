@@ -21,7 +21,7 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.adapters.openssh_host import OpensshDialler
 from remora.core.errors import Code, RemoraError
-from remora.core.hosts import Route
+from remora.core.host.hosts import Route
 from remora.core.settings import Limits, Transport
 from remora.flows.dial import find_route
 from remora.flows.unattended import UnattendedDialogue

@@ -13,7 +13,7 @@ from tests.support.loop import run
 from remora.adapters.local_sockets import SOCKET_PATH_LIMIT, LocalSockets
 from remora.adapters.runtime_folder import OVERRIDE, runtime_folder
 from remora.core.errors import Code, LaunchProblem
-from remora.core.links import LinkName
+from remora.core.link.links import LinkName
 from remora.ports import ByteStream
 
 _LONGEST_ALIAS = "a" * 24

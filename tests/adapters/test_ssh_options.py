@@ -12,9 +12,9 @@ from tests.support.system_sshd import SystemSshd, make_key, public_key
 from tests.support.transports import both_transports
 
 from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError
+from remora.core.host.ssh_answer import read_options
+from remora.core.host.ssh_options import OPTIONS
 from remora.core.settings import Transport
-from remora.core.ssh_answer import read_options
-from remora.core.ssh_options import OPTIONS
 from remora.ports import ConnectionFacts
 
 pytestmark = pytest.mark.sshd

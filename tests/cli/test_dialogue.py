@@ -12,7 +12,7 @@ from tests.support.pseudo_terminal import PseudoTerminal
 from remora.cli.approvals import DeclineByRule, OnApproval, TerminalApprovals, approval_handler, choice_keys, topic
 from remora.cli.dialogue import TerminalDialogue
 from remora.cli.terminal import Terminal
-from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
+from remora.core.approval.request import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.errors import ExitCode, NeedsPerson
 from remora.core.secrets import Secret
 from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue

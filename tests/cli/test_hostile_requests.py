@@ -14,7 +14,7 @@ from tests.support.person import ENVIRONMENT, Person, person
 from remora.cli.approvals import TerminalApprovals, choice_keys, chosen_by, topic
 from remora.cli.render.approval import show_request
 from remora.cli.render.page import Page
-from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.approval.request import ApprovalRequest, Decision
 from remora.wire.approval import read_request
 from remora.wire.reports.approval import ApprovalRequested, requested
 from remora.wire.story import Story

@@ -21,7 +21,7 @@ from remora.cli.following import follow
 from remora.cli.output import write_document
 from remora.cli.prompting import read_prompt
 from remora.core.errors import UsageProblem
-from remora.core.hosts import Address
+from remora.core.host.hosts import Address
 from remora.wire.reports.run import Message, RunEvent, TextDelta
 
 

@@ -9,7 +9,7 @@ import pytest
 from remora.cli.render.link_views import ConnectView
 from remora.cli.render.links import show_disconnected, show_hub_state, show_links
 from remora.cli.render.page import Page
-from remora.core.markers import Marker, Readiness
+from remora.core.server.markers import Marker, Readiness
 from remora.wire.reports import ErrorBody, NoticeBody
 from remora.wire.reports.links import (
     ActiveThread,

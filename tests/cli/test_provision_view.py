@@ -10,7 +10,7 @@ from tests.support.pseudo_terminal import PseudoTerminal
 
 from remora.cli.render.page import Page
 from remora.cli.render.provision import ProvisionView
-from remora.core.answers import without_escapes
+from remora.core.server.answers import without_escapes
 from remora.wire.reports import ErrorBody, NoticeBody
 from remora.wire.reports.provision import (
     HostProvision,

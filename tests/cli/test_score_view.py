@@ -7,11 +7,10 @@ from tests.support.golden import assert_golden
 
 from remora.cli.render.page import Page
 from remora.cli.render.score import ScoreView
-from remora.core import score_judges as judges
-from remora.core import score_permissions as permissions
-from remora.core.project_commands import Chore, ProjectFiles, find_commands
-from remora.core.score_permissions import INSIDE, OUTSIDE, Trial
-from remora.core.scoring import Item, percent, unknown
+from remora.core.score import judges, permissions
+from remora.core.score.permissions import INSIDE, OUTSIDE, Trial
+from remora.core.score.project_commands import Chore, ProjectFiles, find_commands
+from remora.core.score.scorecard import Item, percent, unknown
 from remora.wire.reports import NoticeBody
 from remora.wire.reports.score import ScoreReport, group_bodies, rounded, unknown_names
 

@@ -9,8 +9,8 @@ from tests.cli.test_run_view import COLOUR, on_pipe, on_terminal
 
 from remora.cli.render.approval import show_request
 from remora.cli.render.page import Page
-from remora.core.approvals import ApprovalRequest, Choice, RequestKind, TerminalInput, ToolCall
-from remora.core.changes import ChangedFile
+from remora.core.approval.request import ApprovalRequest, Choice, RequestKind, TerminalInput, ToolCall
+from remora.core.thread.changes import ChangedFile
 from remora.wire.file_changes import whole_diff
 from remora.wire.reports import ErrorBody, NoticeBody
 from remora.wire.reports.approval import requested

@@ -8,7 +8,7 @@ from tests.support.program import remora
 
 from remora import api
 from remora.core.errors import ExitCode, UsageProblem
-from remora.core.hosts import Address, parse_address
+from remora.core.host.hosts import Address, parse_address
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from remora.cli.attaching import connect_client
 from remora.cli.local_client import find_client, is_older
 from remora.cli.options import Options
 from remora.core.errors import Code, RemoraError
-from remora.core.hosts import Address
+from remora.core.host.hosts import Address
 
 HELP = "Options:\n  --remote <ADDR>\n   Accepted forms: `ws://host:port`, `unix://`, or `unix://PATH`.\n"
 OLD_HELP = "Options:\n  --remote <ADDR>\n   Accepted forms: `ws://host:port` or `wss://host:port`.\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from remora.core.errors import UsageProblem
-from remora.core.hosts import Address, parse_address
+from remora.core.host.hosts import Address, parse_address
 
 
 @pytest.mark.parametrize(

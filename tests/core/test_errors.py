@@ -4,8 +4,8 @@ import traceback
 
 import pytest
 
-from remora.core.awaited import Awaited, Seen, not_ready
 from remora.core.errors import AppServerProblem, Code, ProtocolProblem, Unreachable
+from remora.core.readiness.awaited import Awaited, Seen, not_ready
 
 
 def test_the_advice_names_the_host_in_its_commands() -> None:

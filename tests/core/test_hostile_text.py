@@ -4,10 +4,10 @@ import unicodedata
 
 import pytest
 
-from remora.core.answers import AnswerReader
 from remora.core.errors import Code, ShellProblem
-from remora.core.launch_outcomes import mute_server
-from remora.core.probes import FolderState, SocketKind, read_facts
+from remora.core.server.answers import AnswerReader
+from remora.core.server.launch_outcomes import mute_server
+from remora.core.server.probes import FolderState, SocketKind, read_facts
 from remora.core.text import neutralise
 
 NONCE = "0123456789abcdef"

@@ -8,7 +8,7 @@ from tests.demo.app_server import app_server
 from tests.support.codex import codex_binary
 from tests.support.loop import run
 
-from remora.core.approvals import ApprovalRequest, Choice, RequestKind
+from remora.core.approval.request import ApprovalRequest, Choice, RequestKind
 from remora.core.errors import AppServerProblem
 from remora.demo import scene as stage
 

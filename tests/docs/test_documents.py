@@ -17,8 +17,8 @@ from tests.support.hubs import hub_place
 from tests.support.loop import run
 
 from remora.core.errors import Code, ExitCode
+from remora.core.host.ssh_options import OPTIONS
 from remora.core.settings import read_settings
-from remora.core.ssh_options import OPTIONS
 from remora.demo.scene import demo_scene
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -16,7 +16,7 @@ from tests.support.runs import Person, Unattended, of, report_of, run_to_end
 
 from remora.cli.render.page import Page
 from remora.cli.render.run import RunView
-from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.approval.request import ApprovalRequest, Decision
 from remora.demo.scripted_model import CallTool, Patch, RunCommand, Say, ScriptedModel, Step
 from remora.wire.appserver import ApprovalPolicy, SandboxMode
 from remora.wire.reports.run import (

@@ -12,7 +12,7 @@ from tests.support.loop import run
 from tests.support.required import need_mounts
 from tests.support.runs import Person, Unattended, of, report_of, run_to_end
 
-from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.approval.request import ApprovalRequest, Decision
 from remora.demo.scripted_model import CallTool, Say, ScriptedModel, Step
 from remora.ports import ApprovalHandler
 from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, RunEvent

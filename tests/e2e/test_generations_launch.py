@@ -13,7 +13,7 @@ from tests.support.generations import WITH_SOCKETS, host_with
 from tests.support.launching import connected, facts_of, launched
 from tests.support.loop import run
 
-from remora.core.launching import BytePath, LaunchMode, LaunchRequest, plan_launch
+from remora.core.server.launch_plan import BytePath, LaunchMode, LaunchRequest, plan_launch
 from remora.flows.shell import ProbeRequest
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]

@@ -16,7 +16,7 @@ from tests.support.until import until, wait_until
 
 from remora.adapters.disk_spool import DiskSpool
 from remora.core.errors import Code, RemoraError
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
 from remora.flows.link import Link
 from remora.flows.rpc import RpcClient

@@ -20,9 +20,9 @@ from tests.support.links import SshdResolver, linked, until_it_is, world_of
 from tests.support.loop import run
 from tests.support.system_sshd import SystemSshd
 
-from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError
-from remora.core.links import Liveness
+from remora.core.link.egress import EgressRequest
+from remora.core.link.links import Liveness
 from remora.flows.unattended import UnattendedDialogue
 from remora.testing.memory_onward import MemoryOnward
 

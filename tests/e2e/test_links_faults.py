@@ -29,7 +29,7 @@ from tests.support.until import until
 from remora.adapters.disk_spool import DiskSpool
 from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import Chunks, Gate, Say, ScriptedModel, Step, Wait
 from remora.flows.rpc import RpcClient, open_rpc

@@ -15,7 +15,7 @@ from tests.support.loop import run
 from tests.support.tmux import Tmux
 from tests.support.waiting_turn import waiting_turn
 
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.demo.scripted_model import Gate, ScriptedModel
 from remora.flows.link import Link
 

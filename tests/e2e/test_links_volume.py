@@ -15,7 +15,7 @@ from tests.support.volume import most_memory, move_volume, spooled
 
 from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.rpc import open_rpc
 from remora.wire.jsonrpc import Framing

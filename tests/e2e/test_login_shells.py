@@ -15,8 +15,8 @@ from tests.support.required import missing
 
 from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code, RemoraError
-from remora.core.launching import LaunchMode
-from remora.core.probes import HostFacts
+from remora.core.server.launch_plan import LaunchMode
+from remora.core.server.probes import HostFacts
 from remora.core.settings import Limits
 from remora.flows.shell import ProbeRequest, open_shell
 

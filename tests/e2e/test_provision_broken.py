@@ -14,8 +14,8 @@ from tests.support.provisioning import AnotherStep, Hook, marker_at, nothing, pr
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until_none
 
-from remora.core.markers import Readiness
-from remora.core.provisioning import Finding
+from remora.core.devbox.provision_step import Finding
+from remora.core.server.markers import Readiness
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.step import Step, Tell, Workbench

@@ -15,7 +15,7 @@ from tests.support.runs import Person, of, report_of, run_to_end, told_by
 from tests.support.until import until
 
 from remora.adapters.system_clock import SystemClock
-from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.approval.request import ApprovalRequest, Decision
 from remora.core.errors import RemoraError
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import CallTool, RunCommand, Say, ScriptedModel, Step

@@ -20,7 +20,7 @@ from tests.support.loop import run
 from tests.support.provisioning import marker_at, provision
 from tests.support.until import LIMIT, until
 
-from remora.core.markers import Readiness
+from remora.core.server.markers import Readiness
 from remora.core.settings import Limits
 from remora.flows.provision.steps.file import FileStep
 from remora.flows.provision.steps.project import SmokeStep

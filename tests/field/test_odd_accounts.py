@@ -19,7 +19,7 @@ from tests.support.until import wait_until
 
 from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code
-from remora.core.probes import FolderState
+from remora.core.server.probes import FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.provision.step import Step
 from remora.flows.provision.steps.codex import CodexStep

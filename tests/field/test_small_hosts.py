@@ -18,7 +18,7 @@ from tests.support.scarcity import crowd, little_processor
 from tests.support.streams import PipeStream
 from tests.support.system_sshd import SystemSshd
 
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
 from remora.hub.client import HubClient
 

@@ -12,7 +12,6 @@ from tests.support.fake_codex import Fault, install
 from tests.support.loop import run
 
 from remora import wiring
-from remora.core.checks import PROOF
 from remora.core.errors import (
     AuthenticationProblem,
     Code,
@@ -21,8 +20,9 @@ from remora.core.errors import (
     Stage,
     Unreachable,
 )
-from remora.core.hosts import Host, Route
-from remora.core.launching import LaunchRequest
+from remora.core.host.hosts import Host, Route
+from remora.core.readiness.checks import PROOF
+from remora.core.server.launch_plan import LaunchRequest
 from remora.core.settings import Limits, Settings
 from remora.demo.embedded_host import EmbeddedHost, embedded_host
 from remora.flows.check import check_hosts

@@ -25,8 +25,8 @@ from tests.support.provisioning import bench_at, provision, read, sshd
 from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.codex_packages import CodexPackages
+from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code
-from remora.core.provisioning import Finding, StepState
 from remora.flows.provision.steps.codex import CodexStep
 from remora.testing.memory_packages import MemoryPackages
 from remora.wire.manifest import CodexSource, CodexTable

@@ -8,7 +8,7 @@ from tests.support.loop import run
 
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.core.errors import Code, ConfigProblem
-from remora.core.hosts import Host
+from remora.core.host.hosts import Host
 from remora.flows.dial import find_route
 from remora.testing.memory_resolver import MemoryResolver
 

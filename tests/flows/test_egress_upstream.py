@@ -6,7 +6,7 @@ import pytest
 from tests.support.egress_scene import LIMITS, echo, never, scene
 from tests.support.loop import run
 
-from remora.core.upstream import read_upstream
+from remora.core.link.upstream import read_upstream
 from remora.testing.memory_onward import Place
 from remora.testing.memory_streams import MemoryStream
 

@@ -8,8 +8,8 @@ from tests.support.loop import run
 from tests.support.provisioning import Progress, bench_at, bring, provision, read, sshd
 from tests.support.system_sshd import SystemSshd
 
+from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code, RemoraError
-from remora.core.provisioning import Finding, StepState
 from remora.flows.provision.step import Step
 from remora.flows.provision.steps.config import ConfigStep
 from remora.flows.provision.steps.file import FileStep

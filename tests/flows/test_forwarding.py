@@ -17,7 +17,7 @@ from tests.support.system_sshd import free_port
 from tests.support.until import until
 
 from remora.adapters.local_sockets import LocalSockets
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.flows.forwarding import Forwards
 
 __all__ = ["folder", "sshd"]

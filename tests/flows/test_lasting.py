@@ -14,7 +14,7 @@ from tests.support.until import until
 
 from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code, LaunchProblem, RemoraError
-from remora.core.link_faults import link_missing
+from remora.core.link.faults import link_missing
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.lasting import LastingStreams, while_kept
 from remora.flows.relay import RelaySession

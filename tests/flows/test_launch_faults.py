@@ -17,7 +17,7 @@ from tests.support.loop import run
 from tests.support.until import wait_until
 
 from remora.core.errors import Code
-from remora.core.launching import BytePath, LaunchMode, LaunchRequest
+from remora.core.server.launch_plan import BytePath, LaunchMode, LaunchRequest
 from remora.core.settings import Limits
 
 pytestmark = pytest.mark.sshd

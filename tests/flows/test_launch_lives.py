@@ -15,7 +15,7 @@ from tests.support.launching import connected, launched
 from tests.support.loop import run
 
 from remora.core.errors import Code
-from remora.core.launching import BytePath, LaunchMode
+from remora.core.server.launch_plan import BytePath, LaunchMode
 from remora.core.settings import Limits
 
 pytestmark = pytest.mark.sshd

@@ -14,7 +14,7 @@ from tests.support.launching import connected, launched
 from tests.support.loop import run
 
 from remora.core.errors import RemoraError
-from remora.core.launching import BytePath, LaunchMode
+from remora.core.server.launch_plan import BytePath, LaunchMode
 
 pytestmark = pytest.mark.sshd
 

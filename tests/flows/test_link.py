@@ -23,7 +23,7 @@ from tests.support.until import until
 
 from remora.adapters.local_sockets import LocalSockets
 from remora.core.errors import Code, RemoraError
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.core.settings import ReconnectPolicy
 from remora.flows.link import Link
 from remora.flows.unattended import UnattendedDialogue

@@ -10,8 +10,8 @@ from tests.support.dialling import Network, refused, world_over
 from tests.support.loop import run
 
 from remora.core.errors import AuthenticationProblem, Code, RemoraError, Unreachable
-from remora.core.launching import LaunchRequest
-from remora.core.links import LinkName, Liveness
+from remora.core.link.links import LinkName, Liveness
+from remora.core.server.launch_plan import LaunchRequest
 from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.link import Link

@@ -20,7 +20,7 @@ from tests.support.until import until
 
 from remora.adapters.local_sockets import LocalSockets
 from remora.core.errors import Code, RemoraError
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.flows.unattended import UnattendedDialogue
 
 __all__ = ["folder", "sshd"]

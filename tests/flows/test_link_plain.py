@@ -18,7 +18,7 @@ from tests.support.links import SshdResolver, client_of, linked, until_it_is, wo
 from tests.support.loop import run
 from tests.support.provisioning import LineStep, provision
 
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.flows.link import Link
 
 pytestmark = pytest.mark.sshd

@@ -15,7 +15,7 @@ from tests.support.loop import run
 from tests.support.until import until
 
 from remora.adapters.system_clock import SystemClock
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.core.settings import Limits
 
 __all__ = ["folder", "sshd"]

@@ -11,7 +11,7 @@ from tests.support.system_sshd import make_key
 
 from remora.adapters.local_sockets import LocalSockets
 from remora.core.errors import Code, RemoraError
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.flows.unattended import UnattendedDialogue
 
 pytestmark = pytest.mark.sshd

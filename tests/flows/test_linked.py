@@ -10,9 +10,9 @@ from tests.support.loop import run
 
 from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
-from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, ShellProblem
-from remora.core.probes import FolderFacts, FolderState
+from remora.core.link.egress import EgressRequest
+from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.linked import open_linked_server
 from remora.flows.opening import Opening

@@ -15,9 +15,9 @@ from tests.support.loop import run
 from tests.support.provisioning import Progress, bench_at, bring, read
 from tests.support.system_sshd import SystemSshd
 
+from remora.core.devbox.logins import Proof, secret_end
+from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code, RemoraError
-from remora.core.logins import Proof, secret_end
-from remora.core.provisioning import Finding, StepState
 from remora.core.secrets import Secret
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.provision.steps.login import LoginStep, prove_login, sign_in

@@ -12,8 +12,8 @@ from tests.support.provisioning import bench_at, bring, facts_of, provision, ssh
 from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
 
+from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code, RemoraError
-from remora.core.provisioning import Finding, StepState
 from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.path import PathStep
 from remora.testing.memory_packages import MemoryPackages

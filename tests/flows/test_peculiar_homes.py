@@ -13,7 +13,7 @@ from tests.support.links import SshdResolver, world_of
 from tests.support.loop import run
 
 from remora.core.errors import Code, RemoraError
-from remora.core.launching import LaunchMode, LaunchRequest
+from remora.core.server.launch_plan import LaunchMode, LaunchRequest
 from remora.flows.stopping import end_server
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]

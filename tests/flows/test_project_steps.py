@@ -27,8 +27,8 @@ from tests.support.provisioning import provision
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import wait_until
 
+from remora.core.devbox.provision_step import Finding
 from remora.core.errors import Code
-from remora.core.provisioning import Finding
 from remora.core.settings import Limits
 from remora.flows.provision.step import Step, Tell, Workbench
 from remora.flows.provision.steps.config import ConfigStep

@@ -15,10 +15,10 @@ from tests.support.provisioning import Progress, bench_at
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until, until_none
 
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Script
 from remora.core.errors import Code, RemoraError
-from remora.core.provisioning import Script
 from remora.core.secrets import Secret
+from remora.core.server.answers import Answers
 from remora.core.settings import Limits
 from remora.flows.provision.bench import Bench
 

@@ -22,9 +22,9 @@ from tests.support.provisioning import ALICE, AnotherStep, Hook, marker_at, noth
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import LIMIT, until
 
-from remora.core.answers import Answers
-from remora.core.markers import Readiness
-from remora.core.provisioning import Finding, Script
+from remora.core.devbox.provision_step import Finding, Script
+from remora.core.server.answers import Answers
+from remora.core.server.markers import Readiness
 from remora.core.settings import Limits
 from remora.flows.provision.operators import Operator
 from remora.flows.provision.step import Step, Tell, Workbench
@@ -175,7 +175,7 @@ def die_at(folder: str, port: int, user: str, name: str, after: int) -> None:
 
     class Server:
         def host(self, alias: str, **changes: object) -> object:
-            from remora.core.hosts import Host
+            from remora.core.host.hosts import Host
 
             return Host(
                 alias=alias,

@@ -11,11 +11,11 @@ from tests.support.system_sshd import SystemSshd
 from tests.support.three_lines import NAMES, ONCE, assert_is_ready, outcomes, steps, written
 from tests.support.until import until_none
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Finding
 from remora.core.errors import Code, ConfigProblem
-from remora.core.markers import Readiness
-from remora.core.provisioning import Finding
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
+from remora.core.server.markers import Readiness
 from remora.core.settings import Limits
 from remora.wire.reports.provision import HostProvision
 

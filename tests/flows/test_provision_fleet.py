@@ -17,8 +17,8 @@ from tests.support.system_sshd import SystemSshd, free_port
 from tests.support.until import until_none
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
-from remora.core.hosts import Host, Route
-from remora.core.markers import Readiness
+from remora.core.host.hosts import Host, Route
+from remora.core.server.markers import Readiness
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.provision.fleet import carry_out
 from remora.flows.provision.host import HostWork
@@ -213,7 +213,7 @@ async def die(moment):
 
 class Server:
     def host(self, alias, **changes):
-        from remora.core.hosts import Host
+        from remora.core.host.hosts import Host
         home = Path(sys.argv[1])
         return Host(alias=alias, hostname="127.0.0.1", port=int(sys.argv[2]), user=sys.argv[3],
                     identity_files=(str(home / "identity"),), user_known_hosts=(str(home / "known_hosts"),), options={})

@@ -7,9 +7,9 @@ from tests.support.loop import run
 from tests.support.provisioning import LineStep, bench_at, marker_at, provision
 from tests.support.three_lines import ONCE
 
+from remora.core.devbox.provision_step import Script
 from remora.core.errors import Code
-from remora.core.markers import Readiness
-from remora.core.provisioning import Script
+from remora.core.server.markers import Readiness
 from remora.wire.reports.provision import HostProvision
 
 MOUNT = 'mount -t tmpfs -o size=2m,nr_inodes=12,mode=700 tmpfs "$HOME"\n'

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, ProvisionProblem, Unreachable
-from remora.core.provisioning import Finding, Script, StepState
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
 from remora.flows.provision.outcome import HostOutcome
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.reports.provision import HostProvision, StepDone, StepMoved, StepStarted

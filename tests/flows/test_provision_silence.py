@@ -16,8 +16,8 @@ from tests.support.provisioning import Hook, LineStep, marker_at, nothing, provi
 from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.own_runs import OwnRuns
+from remora.core.devbox.provision_step import Finding, Script
 from remora.core.errors import Code
-from remora.core.provisioning import Finding, Script
 from remora.core.settings import Limits
 from remora.flows.provision.operators import Operator
 from remora.flows.provision.step import Tell, Workbench

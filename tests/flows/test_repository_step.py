@@ -11,8 +11,8 @@ from tests.support.projects import failed_step, head, origin, outcomes, project,
 from tests.support.provisioning import bench_at, read
 from tests.support.system_sshd import SystemSshd
 
+from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import Finding, StepState
 from remora.flows.provision.steps.repository import RepositoryStep
 
 pytestmark = pytest.mark.sshd

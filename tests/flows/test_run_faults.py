@@ -14,7 +14,7 @@ from tests.support.runs import PROMPT, of, report_of, run_to_end
 from tests.support.streams import link_lost
 
 from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError
-from remora.core.links import HostIdentity
+from remora.core.link.links import HostIdentity
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead

@@ -9,7 +9,7 @@ from tests.support.fake_thread import THREAD, FakeThread, say_and_end
 from tests.support.loop import run
 from tests.support.runs import PROMPT, Person, Unattended, of, report_of, run_to_end
 
-from remora.core.approvals import ApprovalRequest, Choice, Decision
+from remora.core.approval.request import ApprovalRequest, Choice, Decision
 from remora.wire.reports.run import (
     ApprovalRequested,
     ApprovalResolved,

@@ -13,7 +13,7 @@ from tests.support.provisioning import bench_at, bring, read
 from tests.support.required import need_mounts
 from tests.support.system_sshd import SystemSshd
 
-from remora.core.provisioning import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.server import ServerStep
 from remora.flows.shell import shipped

@@ -19,8 +19,8 @@ from tests.support.required import missing, need_mounts
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
-from remora.core.launching import LaunchMode, LaunchRequest
-from remora.core.provisioning import Finding, StepState
+from remora.core.devbox.provision_step import Finding, StepState
+from remora.core.server.launch_plan import LaunchMode, LaunchRequest
 from remora.flows.provision.step import Step
 from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.server import ServerStep

@@ -13,7 +13,7 @@ from tests.support.projects import another_machine
 from tests.support.provisioning import bench_at, bring, read
 from tests.support.system_sshd import SystemSshd
 
-from remora.core.provisioning import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.login import LoginStep
 from remora.flows.shell import shipped

@@ -12,7 +12,7 @@ import pytest
 from tests.support.required import missing
 from tests.support.until import wait_until
 
-from remora.core.remains import Look, left_between, read_look
+from remora.core.thread.remains import Look, left_between, read_look
 from remora.flows.shell import shipped
 
 THREAD = str(uuid.uuid4())

@@ -11,8 +11,8 @@ from tests.support.provisioning import LineStep, provision, sshd
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
-from remora.core.awaited import Awaited
-from remora.core.meanings import Meaning
+from remora.core.link.meanings import Meaning
+from remora.core.readiness.awaited import Awaited
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.unattended import UnattendedDialogue
 from remora.flows.wait import wait_for_hosts

@@ -8,7 +8,7 @@ import pytest
 from tests.support.loop import run
 
 from remora.core.errors import Code, RemoraError
-from remora.core.markers import Readiness
+from remora.core.server.markers import Readiness
 from remora.flows.waiting import dismiss
 from remora.flows.ways import RelayWay
 from remora.ports import ByteStream

@@ -20,8 +20,8 @@ from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.local_stream import LocalStream
 from remora.adapters.system_clock import SystemClock
 from remora.core.errors import RemoraError
-from remora.core.launching import BytePath, LaunchMode
-from remora.core.probes import FolderFacts, FolderState
+from remora.core.server.launch_plan import BytePath, LaunchMode
+from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import Limits
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from remora import wiring
-from remora.core.egress import EgressRequest, check_request
 from remora.core.errors import Code, NeedsPerson, RemoraError, Unreachable
-from remora.core.links import HostIdentity, LinkName, Liveness
-from remora.core.probes import FolderFacts, FolderState
+from remora.core.link.egress import EgressRequest, check_request
+from remora.core.link.links import HostIdentity, LinkName, Liveness
+from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.news import News

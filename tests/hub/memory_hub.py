@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.hub.fake_link import FakeLink, FakeLinks
 
-from remora.core.meanings import Meaning
+from remora.core.link.meanings import Meaning
 from remora.core.settings import DEFAULT_LIMITS, HostSettings, Limits
 from remora.hub.lines import Lines
 from remora.hub.places import HubPlaces

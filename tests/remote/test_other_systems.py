@@ -20,10 +20,10 @@ from tests.support.loop import run
 from tests.support.provisioning import provision
 from tests.support.required import missing
 
-from remora.core.launching import LaunchMode, LaunchRequest
-from remora.core.probes import FolderState
-from remora.core.remains import read_look
+from remora.core.server.launch_plan import LaunchMode, LaunchRequest
+from remora.core.server.probes import FolderState
 from remora.core.settings import Limits
+from remora.core.thread.remains import read_look
 from remora.core.trust.repository import Repository
 from remora.flows.provision.step import Step
 from remora.flows.provision.steps.codex import CodexStep

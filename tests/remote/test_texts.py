@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from tests.support.required import missing
 
-from remora.core import shell_faults
-from remora.core.scripts import becoming, first_script, opening_lines
+from remora.core.server import shell_faults
+from remora.core.server.scripts import becoming, first_script, opening_lines
 from remora.flows.provision.emit.compact import compact_shell
 from remora.flows.provision.emit.program import START, program
 from remora.flows.provision.emit.wishes import AloneStep

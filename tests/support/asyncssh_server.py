@@ -9,7 +9,7 @@ from typing import Any
 import asyncssh
 from tests.support.system_sshd import make_key, public_key
 
-from remora.core.hosts import Host, Route
+from remora.core.host.hosts import Host, Route
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from tests.support.hubs import HubPlace, hub_place
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import wait_until
 
-from remora.core.links import Liveness
+from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
 from remora.hub.client import HubClient
 from remora.wire.reports.links import LinkBody

@@ -13,8 +13,8 @@ from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.codex_packages import CodexPackages
+from remora.core.devbox.provision_step import Finding
 from remora.core.errors import RemoraError
-from remora.core.provisioning import Finding
 from remora.flows.provision.steps.codex import CodexStep
 from remora.wire.manifest import CodexSource, CodexTable
 

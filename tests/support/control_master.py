@@ -11,7 +11,7 @@ from random import Random
 
 from remora.adapters.choosing_dialler import ChoosingDialler
 from remora.adapters.dial_gate import DialGate
-from remora.core.hosts import Route
+from remora.core.host.hosts import Route
 from remora.core.settings import Limits, Transport
 from remora.ports import Dialler, Dialogue, RemoteHost
 

@@ -10,7 +10,7 @@ from tests.support.launching import nonce
 
 from remora.adapters.disk_spool import DiskSpool
 from remora.core.errors import AuthenticationProblem, Code, RemoraError, Unreachable
-from remora.core.hosts import Route
+from remora.core.host.hosts import Route
 from remora.core.settings import DEFAULT_LIMITS
 from remora.ports import Dialogue, RemoteHost, SecretQuestion, World
 from remora.testing.manual_clock import ManualClock

@@ -4,11 +4,11 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from remora.core.egress import read_destination
 from remora.core.errors import RemoraError
+from remora.core.link.egress import read_destination
+from remora.core.link.upstream import Upstream
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
-from remora.core.upstream import Upstream
 from remora.flows.egress import Egress
 from remora.testing.expectations import read_all
 from remora.testing.manual_clock import ManualClock

@@ -20,8 +20,8 @@ from websockets.asyncio.server import Server, ServerConnection, unix_serve
 from websockets.exceptions import ConnectionClosed
 
 from remora.adapters.system_clock import SystemClock
-from remora.core.launching import BytePath, LaunchMode
-from remora.core.probes import FolderFacts, FolderState
+from remora.core.server.launch_plan import BytePath, LaunchMode
+from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import Asked, RpcClient, open_rpc

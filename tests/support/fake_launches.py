@@ -11,7 +11,7 @@ from tests.support.launching import connected, launched
 from tests.support.loop import run
 
 from remora.core.errors import RemoraError
-from remora.core.launching import BytePath, LaunchMode, LaunchRequest
+from remora.core.server.launch_plan import BytePath, LaunchMode, LaunchRequest
 from remora.core.settings import Limits
 
 LIMITS = Limits(shell_silence=5.0, probe=8.0, launch=8.0, handshake=4.0)

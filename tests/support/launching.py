@@ -8,7 +8,7 @@ from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.system_clock import SystemClock
-from remora.core.probes import HostFacts
+from remora.core.server.probes import HostFacts
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.launch import AppServer, LaunchRequest, open_app_server
 from remora.flows.shell import ProbeRequest, open_shell

@@ -14,9 +14,9 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.disk_spool import DiskSpool
 from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
-from remora.core.hosts import Host
-from remora.core.launching import LaunchRequest
-from remora.core.links import LinkName, Liveness
+from remora.core.host.hosts import Host
+from remora.core.link.links import LinkName, Liveness
+from remora.core.server.launch_plan import LaunchRequest
 from remora.core.settings import DEFAULT_LIMITS, Limits, ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.link import Link

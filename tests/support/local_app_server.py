@@ -16,10 +16,10 @@ from tests.support.schema import protocol_schema
 from tests.support.streams import CuttableStream, ListeningStream, PipeStream, link_lost
 
 from remora.adapters.system_clock import SystemClock
-from remora.core.hosts import Notice
-from remora.core.launching import BytePath, LaunchMode
-from remora.core.links import HostIdentity
-from remora.core.probes import FolderFacts, FolderState
+from remora.core.host.hosts import Notice
+from remora.core.link.links import HostIdentity
+from remora.core.server.launch_plan import BytePath, LaunchMode
+from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import RpcClient, open_rpc

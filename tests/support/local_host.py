@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from tests.support.streams import PipeStream, link_lost
 
 from remora.core.errors import Code, ShellProblem, Unreachable
-from remora.core.shells import quote_words
+from remora.core.server.shells import quote_words
 from remora.ports import ByteStream, ConnectionFacts, ExitStatus, RemoteProcess, Visitor
 from remora.testing.memory_host import MemoryHost
 

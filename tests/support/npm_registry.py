@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from tests.support.packages import HERE, make_package
 from tests.support.required import missing
 
-from remora.core.platforms import codex_build
+from remora.core.server.platforms import codex_build
 
 NAME = "@openai/codex"
 

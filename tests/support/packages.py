@@ -14,7 +14,7 @@ from tests.support.required import missing
 
 from remora.adapters.codex_packages import CodexPackages, TellFetch
 from remora.adapters.system_clock import SystemClock
-from remora.core.platforms import codex_build
+from remora.core.server.platforms import codex_build
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.ports import Platform
 

@@ -14,7 +14,7 @@ import paramiko
 from paramiko.common import cMSG_CHANNEL_REQUEST
 from tests.support.system_sshd import make_key, public_key
 
-from remora.core.hosts import Host, Route
+from remora.core.host.hosts import Host, Route
 
 _BLOCK = 65536
 _JOIN_LIMIT = 10.0

@@ -9,12 +9,12 @@ import pytest
 from tests.support.links import SshdResolver, world_of
 from tests.support.system_sshd import SystemSshd
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.markers import Marker
-from remora.core.probes import HostFacts
-from remora.core.provisioning import Finding, Script, StepState
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
+from remora.core.server.markers import Marker
+from remora.core.server.probes import HostFacts
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.dial import connect_host
 from remora.flows.provision.bench import Bench, open_bench

@@ -5,7 +5,7 @@ import asyncio
 from rich.text import Text
 from tests.support.run_events import ASKED, THREAD
 
-from remora.core.approvals import ApprovalRequest, Choice, RequestKind
+from remora.core.approval.request import ApprovalRequest, Choice, RequestKind
 from remora.core.errors import RemoraError
 from remora.wire.reports.run import RunEvent
 

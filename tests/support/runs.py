@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from remora.adapters.disk_spool import DiskSpool
 from remora.adapters.system_clock import SystemClock
-from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.approval.request import ApprovalRequest, Decision
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead

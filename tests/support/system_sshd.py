@@ -18,7 +18,7 @@ from typing import Self
 
 from tests.support.required import missing
 
-from remora.core.hosts import Host, Route
+from remora.core.host.hosts import Host, Route
 
 _TAG = "REMORA_SYSTEM_SSHD"
 _READY_LIMIT = 10.0

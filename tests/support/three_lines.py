@@ -4,7 +4,7 @@ from tests.support.loop import run
 from tests.support.provisioning import DIGEST, Hook, LineStep, marker_at, nothing
 from tests.support.system_sshd import SystemSshd
 
-from remora.core.markers import Readiness
+from remora.core.server.markers import Readiness
 from remora.core.settings import Limits
 from remora.wire.reports.provision import HostProvision
 

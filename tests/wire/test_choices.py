@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from remora.core.approvals import ApprovalRequest, Choice, Decision
+from remora.core.approval.request import ApprovalRequest, Choice, Decision
 from remora.wire.approval import answer, read_request
 
 COMMAND, MCP = "item/commandExecution/requestApproval", "mcpServer/elicitation/request"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from remora.core.answers import Answers
-from remora.core.logins import Proof
+from remora.core.devbox.logins import Proof
+from remora.core.server.answers import Answers
 from remora.wire.login_proof import read_proof
 
 NEEDS = {"id": 1, "result": {"account": {"type": "apiKey"}, "requiresOpenaiAuth": True}}

@@ -11,8 +11,8 @@ import pytest
 from msgspec import UNSET
 from tests.support.manifests import ALIASES, HOST, Beside, specs, unknown
 
-from remora.core.aliases import Listing
 from remora.core.errors import ConfigProblem, UsageProblem
+from remora.core.host.aliases import Listing
 from remora.core.settings import HostSettings, Settings
 from remora.wire.host_selection import Inventory, narrow, take_inventory
 from remora.wire.host_spec import read_specs, simple_specs

@@ -7,7 +7,7 @@ import pytest
 from tests.support.codex import VERSIONS
 from tests.support.schema import protocol_schema
 
-from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
+from remora.core.approval.request import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.trust.safety import SafetyConfig
 from remora.flows.run_request import RunRequest
 from remora.wire import approval, appserver, safety, scored_server

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from remora.core.approvals import ApprovalRequest, RequestKind
+from remora.core.approval.request import ApprovalRequest, RequestKind
 from remora.wire.approval import read_request
 from remora.wire.reports.run import CommandStarted, Message, SubagentEnded, SubagentStarted
 from remora.wire.story import Story

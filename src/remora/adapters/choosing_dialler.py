@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from remora.adapters.dial_gate import DialGate
 from remora.adapters.ssh_failures import refused_silently
 from remora.core.errors import AuthenticationProblem, Code, RemoraError, Stage
-from remora.core.hosts import Host, Notice, Route
+from remora.core.host.hosts import Host, Notice, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits, Transport
 from remora.ports import Dialler, Dialogue, RemoteHost, ShellMemory
 

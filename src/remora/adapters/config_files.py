@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Final
 
 from remora.adapters.own_account import own_account
-from remora.core.aliases import Listing
-from remora.core.config_tree import FileText, Root, read_tree
 from remora.core.errors import Code, ConfigProblem
+from remora.core.host.aliases import Listing
+from remora.core.host.config_tree import FileText, Root, read_tree
 
 SYSTEM_FOLDER: Final = "/etc/ssh"
 NO_FILE: Final = "none"
@@ -81,7 +81,7 @@ def account_home() -> str:
 
 
 class _Files:
-    """The real files; see :class:`remora.core.config_tree.FileSource`."""
+    """The real files; see :class:`remora.core.host.config_tree.FileSource`."""
 
     def __init__(self, system_folder: str, *, named: str | None) -> None:
         self._system_folder = system_folder

@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from remora.core.errors import Code, Stage, Unreachable
-from remora.core.hosts import Route
+from remora.core.host.hosts import Route
 from remora.core.settings import Limits
 from remora.ports import Dialler, Dialogue, RemoteHost
 

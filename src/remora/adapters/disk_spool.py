@@ -6,7 +6,7 @@ import tempfile
 from collections import deque
 from typing import Final
 
-from remora.core.request_faults import too_much
+from remora.core.server.request_faults import too_much
 
 _LENGTH_BYTES: Final = 8
 _READ: Final = 1024 * 1024

@@ -11,8 +11,8 @@ from pathlib import Path
 from remora.adapters.ssh_failures import only_through_ssh
 from remora.adapters.whole_file import read_whole
 from remora.core.errors import Code, ConfigProblem
-from remora.core.hosts import Host
-from remora.core.known_hosts import KnownKey, parse_known_hosts
+from remora.core.host.hosts import Host
+from remora.core.host.known_hosts import KnownKey, parse_known_hosts
 
 
 def read_known_hosts(host: Host) -> list[KnownKey]:

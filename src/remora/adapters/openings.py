@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Generic, Protocol, TypeVar
 
 from remora.adapters.ssh_failures import channel_refused, channel_too_slow
-from remora.core.hosts import Host
+from remora.core.host.hosts import Host
 
 _REAPING: Final = 1.0
 """For so long sshd may keep the session of a command that we have let go of: until its process has ended."""

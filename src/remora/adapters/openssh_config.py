@@ -12,12 +12,12 @@ from typing import IO, Any, Final
 
 from remora.adapters.own_account import own_account
 from remora.adapters.ssh_failures import program_problem
-from remora.core.aliases import Listing
 from remora.core.errors import Code, ConfigProblem, RemoraError, TimeLimit
-from remora.core.hosts import Host, is_safe_alias
+from remora.core.host.aliases import Listing
+from remora.core.host.hosts import Host, is_safe_alias
+from remora.core.host.ssh_answer import LocalAccount, parse_answer, read_options
+from remora.core.host.ssh_options import unknown_options
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.core.ssh_answer import LocalAccount, parse_answer, read_options
-from remora.core.ssh_options import unknown_options
 from remora.core.text import decode
 from remora.ports import ConfigReader
 

@@ -2,8 +2,8 @@
 
 import os
 
-from remora.core.hosts import Host
-from remora.core.patterns import list_matches
+from remora.core.host.hosts import Host
+from remora.core.host.patterns import list_matches
 
 
 def session_environment(host: Host) -> dict[str, str]:

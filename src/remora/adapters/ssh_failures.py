@@ -13,7 +13,7 @@ from remora.core.errors import (
     TimeLimit,
     Unreachable,
 )
-from remora.core.hosts import Host
+from remora.core.host.hosts import Host
 
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 """Errors of a machine at one of its limits, whatever was to be started."""

@@ -51,7 +51,7 @@ async def open_egress(
     """
     import os
 
-    from remora.core.egress import EgressRequest, check_request
+    from remora.core.link.egress import EgressRequest, check_request
     from remora.wire.reports.links import ForwardReport
 
     def said(*names: str) -> str | None:
@@ -112,7 +112,7 @@ async def _compare(bodies: "Sequence[ForwardBody | EgressBody]", settings: Setti
     import asyncio
 
     from remora.core.errors import Code, RemoraError
-    from remora.core.meanings import describe_change
+    from remora.core.link.meanings import describe_change
     from remora.hub.meanings import Meanings
     from remora.wire.reports import NoticeBody
 

@@ -89,7 +89,7 @@ async def plan(
 ) -> "LaunchPlanReport":
     """What a run on `alias` would do to come to an app server; connects, reads facts, starts nothing."""
     from remora import wiring
-    from remora.core.launching import LaunchRequest
+    from remora.core.server.launch_plan import LaunchRequest
     from remora.flows.connect import plan_for
     from remora.flows.unattended import UnattendedDialogue
     from remora.wire.reports.plan import plan_report

@@ -60,8 +60,8 @@ def codex_specs(
     from pathlib import Path
 
     from remora import wiring
-    from remora.core.aliases import explain_unknown
     from remora.core.errors import Code, UsageProblem
+    from remora.core.host.aliases import explain_unknown
     from remora.wire.host_spec import simple_specs
 
     listing = wiring.default_config_reader(ssh_config).read()
@@ -158,7 +158,7 @@ async def emit_provisioning(
     from importlib.metadata import version
 
     from remora import wiring
-    from remora.core.choosing import choose
+    from remora.core.words import choose
     from remora.flows.provision.emit.emitting import EmitRequest, Engine, emit
 
     request = EmitRequest(

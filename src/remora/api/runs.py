@@ -42,7 +42,7 @@ async def run(
     from functools import partial
 
     from remora import wiring
-    from remora.core.launching import LaunchRequest
+    from remora.core.server.launch_plan import LaunchRequest
     from remora.flows.interrupting import InterruptSwitch
     from remora.flows.opening import Opening
     from remora.flows.run import run_thread

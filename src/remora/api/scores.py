@@ -33,7 +33,7 @@ async def score(
     `limit` seconds. `tell` hears what is being measured, neutralised.
     """
     from remora import wiring
-    from remora.core.project_commands import Chore
+    from remora.core.score.project_commands import Chore
     from remora.core.text import neutralise
     from remora.flows.score import ScoreRequest, score_host
     from remora.flows.trust.judge import TrustRules

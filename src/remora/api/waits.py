@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
-    from remora.core.awaited import Awaited
+    from remora.core.readiness.awaited import Awaited
     from remora.ports import Dialogue
     from remora.wire.reports.wait import WaitProgress
 

@@ -16,7 +16,7 @@ from remora.cli.dialogue import READABLE, Questioner
 from remora.cli.render.approval import lines_of, show_choices
 from remora.cli.render.page import remote
 from remora.cli.whole_request import whole_request
-from remora.core.approvals import ApprovalRequest, Choice, Decision, RequestKind
+from remora.core.approval.request import ApprovalRequest, Choice, Decision, RequestKind
 from remora.ports import ApprovalHandler
 from remora.wire.reports import encode
 from remora.wire.reports.approval import ApprovalRequested, requested

@@ -12,7 +12,7 @@ from remora.cli.options import Options
 from remora.cli.output import tell_what_goes_on
 from remora.cli.render.link_views import WaitView
 from remora.core.errors import Code, UsageProblem
-from remora.core.hosts import Address
+from remora.core.host.hosts import Address
 from remora.ports import Dialogue
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from remora.cli.options import Options
 from remora.cli.render.page import Page
 from remora.cli.render.wait import AwaitView
 from remora.cli.showing import show_progress
-from remora.core.awaited import Awaited
+from remora.core.readiness.awaited import Awaited
 from remora.ports import Dialogue
 from remora.wire.reports.wait import WaitProgress
 

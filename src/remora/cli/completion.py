@@ -24,7 +24,7 @@ def complete_alias(ctx: typer.Context, incomplete: str) -> list[str]:
 
 def complete_awaited(incomplete: str) -> list[str]:
     """Words of ``wait --for`` behind those that stand there already, with commas between."""
-    from remora.core.awaited import Awaited
+    from remora.core.readiness.awaited import Awaited
 
     before, comma, last = incomplete.rpartition(",")
     said = before.split(",")

@@ -14,7 +14,7 @@ from remora.cli.ending import Ending
 from remora.cli.floor import Floor
 from remora.cli.render.page import remote
 from remora.core.errors import Code, ExitCode, ProtocolProblem, RemoraError
-from remora.core.launching import LaunchMode
+from remora.core.server.launch_plan import LaunchMode
 from remora.wire.reports.run import ApprovalRequested, Connected, Reconnected, RunEvent, RunReport, ThreadReady
 
 _STAGES: Final = 2

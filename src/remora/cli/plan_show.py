@@ -10,7 +10,7 @@ from remora.cli.options import Options
 from remora.cli.output import write_document
 from remora.cli.render.page import Page
 from remora.cli.render.plan import show_plan
-from remora.core.hosts import Address
+from remora.core.host.hosts import Address
 
 
 async def plan_and_show(address: Address, options: Options, *, codex: str | None = None) -> int:

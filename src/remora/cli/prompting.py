@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from remora.core.errors import Code, UsageProblem
-from remora.core.hosts import Address, parse_address
+from remora.core.host.hosts import Address, parse_address
 from remora.core.text import decode, neutralise
 
 _STANDARD_INPUT: Final = "-"

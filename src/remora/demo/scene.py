@@ -15,7 +15,7 @@ from importlib import import_module, resources
 from pathlib import Path
 from typing import Final
 
-from remora.core.approvals import ApprovalRequest, Decision, RequestKind
+from remora.core.approval.request import ApprovalRequest, Decision, RequestKind
 from remora.core.errors import AppServerProblem, Code
 from remora.demo.embedded_host import EmbeddedHost, embedded_host
 from remora.demo.scripted_model import Patch, RunCommand, Say, ScriptedModel, Step, UpdatePlan

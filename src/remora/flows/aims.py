@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from remora.core.errors import RemoraError
-from remora.core.hosts import Route
-from remora.core.meanings import Meaning, alias_changed, meaning_of
+from remora.core.host.hosts import Route
+from remora.core.link.meanings import Meaning, alias_changed, meaning_of
 from remora.core.settings import Transport
 from remora.flows.dial import find_route
 from remora.ports import World

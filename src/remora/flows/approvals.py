@@ -5,9 +5,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from remora.core.approvals import UNATTENDED, ApprovalRequest, Decision
+from remora.core.approval.request import UNATTENDED, ApprovalRequest, Decision
 from remora.core.errors import RemoraError
-from remora.core.request_faults import too_much
+from remora.core.server.request_faults import too_much
 from remora.flows.rpc import RpcClient
 from remora.flows.threads import ThreadClient
 from remora.flows.waiting import dismiss

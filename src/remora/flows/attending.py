@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from remora.core.backoff import Backoff
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit, Unreachable
-from remora.core.launching import BytePath
+from remora.core.server.launch_plan import BytePath
 from remora.flows.observing import Board
 from remora.flows.relay_attachment import Attachment
 from remora.flows.rpc import RpcClient, open_rpc

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 
-from remora.core import readiness
-from remora.core.checks import Outcome, Proof, StageResult, combined_exit_code
+from remora.core.devbox.logins import login_ending
 from remora.core.errors import Code, ExitCode, RemoraError, Stage, own_failure
-from remora.core.hosts import Notice, Route
-from remora.core.launching import LaunchPlan, plan_launch
-from remora.core.logins import login_ending
-from remora.core.probes import HostFacts
-from remora.core.readiness import Account
+from remora.core.host.hosts import Notice, Route
+from remora.core.readiness import verdicts
+from remora.core.readiness.checks import Outcome, Proof, StageResult, combined_exit_code
+from remora.core.readiness.verdicts import Account
+from remora.core.server.launch_plan import LaunchPlan, plan_launch
+from remora.core.server.probes import HostFacts
 from remora.core.settings import Limits
 from remora.flows.dial import find_route
 from remora.flows.rpc import RpcClient, open_rpc
@@ -92,8 +92,8 @@ class _HostProof:
             world = self._world
             async with open_shell(host, clock=world.clock, limits=world.limits, nonce=world.nonce) as shell:
                 facts = self._facts = await shell.probe(ProbeRequest(codex=self._codex, prove=True))
-                self._record(readiness.judge_shell(facts, self._lap()))
-                self._record(readiness.judge_provision(facts.marker))
+                self._record(verdicts.judge_shell(facts, self._lap()))
+                self._record(verdicts.judge_provision(facts.marker))
                 self._stage = Stage.PATH
                 await self._prove_server(host, shell, facts)
 
@@ -115,11 +115,11 @@ class _HostProof:
         self._plan = plan if isinstance(plan, LaunchPlan) else None
         account, handshake = await self._shake_hands(host, shell, facts, plan)
         for result in (
-            readiness.judge_path(facts),
-            readiness.judge_codex(facts, plan),
-            readiness.judge_login(facts, account),
-            readiness.judge_sandbox(facts),
-            readiness.judge_launch(plan),
+            verdicts.judge_path(facts),
+            verdicts.judge_codex(facts, plan),
+            verdicts.judge_login(facts, account),
+            verdicts.judge_sandbox(facts),
+            verdicts.judge_launch(plan),
             handshake,
         ):
             self._record(result)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from remora.core.launching import LaunchPlan, LaunchRequest, plan_launch
+from remora.core.server.launch_plan import LaunchPlan, LaunchRequest, plan_launch
 from remora.flows.dial import connect_host
 from remora.flows.launch import Ahead, AppServer, nothing_ahead, open_app_server
 from remora.flows.shell import ProbeRequest, open_shell

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 
-from remora.core.aliases import explain_unknown
 from remora.core.errors import Code, ConfigProblem, RemoraError
-from remora.core.hosts import Host, Route, with_agent
+from remora.core.host.aliases import explain_unknown
+from remora.core.host.hosts import Host, Route, with_agent
 from remora.ports import ConfigReader, Dialogue, HostResolver, RemoteHost, World
 
 

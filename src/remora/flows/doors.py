@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import Any, Final
 
-from remora.core.links import LinkName, side_door
+from remora.core.link.links import LinkName, side_door
 from remora.flows.holding import Holder
 from remora.flows.waiting import dismiss
 from remora.ports import ByteStream, LocalSockets, Visitor

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from remora.core.egress import Destination, find_destination, join_authority
 from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError, TimeLimit, Unreachable
+from remora.core.link.egress import Destination, find_destination, join_authority
+from remora.core.link.upstream import Upstream
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
-from remora.core.upstream import Upstream
 from remora.flows.doors import show_in
 from remora.flows.waiting import within
 from remora.ports import ByteStream, Clock, Onward

@@ -1,9 +1,9 @@
 """The ways out that a link gives its host, by the host's port."""
 
-from remora.core.egress import EgressRequest, check_request
 from remora.core.errors import Code, ConfigProblem
+from remora.core.link.egress import EgressRequest, check_request
+from remora.core.link.upstream import read_upstream
 from remora.core.secrets import Secret
-from remora.core.upstream import read_upstream
 from remora.flows.egress import USER, Egress
 from remora.flows.host_ports import HostPort, HostPorts
 from remora.ports import World

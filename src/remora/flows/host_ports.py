@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
 from remora.core.errors import Code, LaunchProblem, RemoraError
-from remora.core.link_faults import link_missing
+from remora.core.link.faults import link_missing
 from remora.flows.own_faults import log_fault
 from remora.flows.port_holder import PortHolder, find_holder
 from remora.flows.waiting import dismiss

@@ -4,8 +4,8 @@ import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from remora.core.aliases import Alias, Listing
 from remora.core.errors import RemoraError
+from remora.core.host.aliases import Alias, Listing
 from remora.core.text import neutralise
 from remora.wire.reports import error_body
 from remora.wire.reports.hosts import HostRow, HostsReport, LineProblem

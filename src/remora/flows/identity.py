@@ -1,7 +1,7 @@
 """What machine a connection leads to, from its key and from what the host says of itself."""
 
-from remora.core.links import HostIdentity
-from remora.core.probes import HostFacts
+from remora.core.link.links import HostIdentity
+from remora.core.server.probes import HostFacts
 from remora.ports import ConnectionFacts
 
 

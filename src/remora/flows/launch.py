@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from remora.core.errors import Code, RemoraError
-from remora.core.hosts import Notice
-from remora.core.launch_outcomes import ADOPT, MOVED, NO_FOLDER, STARTED, launch_problem, mute_server
-from remora.core.launching import (
+from remora.core.host.hosts import Notice
+from remora.core.link.links import HostIdentity
+from remora.core.server.launch_outcomes import ADOPT, MOVED, NO_FOLDER, STARTED, launch_problem, mute_server
+from remora.core.server.launch_plan import (
     ENDS_WITH_SESSION,
     NO_FOLDER_FOR_LOG,
     BytePath,
@@ -24,8 +25,7 @@ from remora.core.launching import (
     plan_launch,
     server_absent,
 )
-from remora.core.links import HostIdentity
-from remora.core.probes import FolderFacts, HostFacts, ProcessIdentity, foreign_place, read_process
+from remora.core.server.probes import FolderFacts, HostFacts, ProcessIdentity, foreign_place, read_process
 from remora.core.settings import Limits
 from remora.flows.identity import identity_of
 from remora.flows.rpc import Asked, RpcClient, open_rpc

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from remora.core.hosts import Notice
-from remora.core.launching import BytePath, LaunchMode
-from remora.core.links import HostIdentity
-from remora.core.probes import HostFacts
+from remora.core.host.hosts import Notice
+from remora.core.link.links import HostIdentity
+from remora.core.server.launch_plan import BytePath, LaunchMode
+from remora.core.server.probes import HostFacts
 from remora.flows.identity import identity_of
 from remora.flows.launch import AppServer
 from remora.flows.relay_start import RelayPlace, relay_place

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from remora.core.errors import Code, RemoraError, TimeLimit, Unreachable, own_failure
-from remora.core.launching import LaunchRequest, refuse_folder
-from remora.core.link_events import Active, Asked, CameUp, Due, Ended, Event, Failed, Lost, Wanted
-from remora.core.link_faults import REPORT_LOGGED, link_missing
-from remora.core.links import HostIdentity, LinkName, Liveness, SessionName
-from remora.core.probes import FolderFacts
-from remora.core.session import Effect, Session
+from remora.core.link.events import Active, Asked, CameUp, Due, Ended, Event, Failed, Lost, Wanted
+from remora.core.link.faults import REPORT_LOGGED, link_missing
+from remora.core.link.links import HostIdentity, LinkName, Liveness, SessionName
+from remora.core.link.reconnect import Effect, Session
+from remora.core.server.launch_plan import LaunchRequest, refuse_folder
+from remora.core.server.probes import FolderFacts
 from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.doors import Doors, Guest, show_in

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from remora.core.egress import EgressRequest
-from remora.core.hosts import Notice
-from remora.core.launching import BytePath, LaunchMode
-from remora.core.link_faults import link_missing
-from remora.core.links import HostIdentity
-from remora.core.probes import FolderFacts
+from remora.core.host.hosts import Notice
+from remora.core.link.egress import EgressRequest
+from remora.core.link.faults import link_missing
+from remora.core.link.links import HostIdentity
+from remora.core.server.launch_plan import BytePath, LaunchMode
+from remora.core.server.probes import FolderFacts
 from remora.core.settings import Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import Asked, RpcClient, open_rpc

@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, UsageProblem
+from remora.core.link.egress import EgressRequest
 from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead, nothing_ahead

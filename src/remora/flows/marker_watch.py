@@ -6,7 +6,7 @@ from typing import Final
 
 from remora.core.backoff import Backoff, may_retry
 from remora.core.errors import Code, RemoraError
-from remora.core.markers import Marker, read_marker
+from remora.core.server.markers import Marker, read_marker
 from remora.flows.dial import connect_host
 from remora.flows.shell import open_shell, shipped
 from remora.ports import Dialogue, World

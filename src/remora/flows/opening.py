@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from remora.core.errors import Code, Denied, ProtocolProblem, TimeLimit
-from remora.core.probes import FolderFacts
-from remora.core.threads import is_whole_id
+from remora.core.server.probes import FolderFacts
+from remora.core.thread.threads import is_whole_id
 from remora.core.trust.safety import Safety, SafetyConfig, Sandbox, looser
 from remora.flows.rpc import Asked, RpcClient
 from remora.flows.run_request import RunRequest

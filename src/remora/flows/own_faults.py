@@ -3,7 +3,7 @@
 import asyncio
 
 from remora.core.errors import RemoraError, own_failure
-from remora.core.link_faults import REPORT_LOGGED
+from remora.core.link.faults import REPORT_LOGGED
 
 
 def log_fault(alias: str, what: str, error: Exception) -> RemoraError:

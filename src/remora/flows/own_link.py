@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from remora.core.egress import EgressRequest
-from remora.core.probes import FolderFacts
+from remora.core.link.egress import EgressRequest
+from remora.core.server.probes import FolderFacts
 from remora.flows.forwarding import Forwards
 from remora.flows.link import Link
 from remora.flows.waiting import dismiss

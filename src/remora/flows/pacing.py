@@ -7,7 +7,7 @@ of the gate that every dialler has (:func:`remora.wiring.dial_gate`).
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from remora.core.hosts import Route
+from remora.core.host.hosts import Route
 from remora.ports import Clock, Dialler, Dialogue, RemoteHost
 
 

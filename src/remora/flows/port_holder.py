@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from remora.core.answers import Answers
+from remora.core.server.answers import Answers
 from remora.flows.shell import open_shell, shipped
 from remora.ports import RemoteHost, World
 

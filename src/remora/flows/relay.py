@@ -7,8 +7,8 @@ from functools import partial
 from typing import Final
 
 from remora.core.errors import Code, RemoraError, TimeLimit
-from remora.core.links import SessionName
-from remora.core.relay_faults import host_shuts_down, link_left, relay_failed, session_lost
+from remora.core.link.links import SessionName
+from remora.core.link.relay_faults import host_shuts_down, link_left, relay_failed, session_lost
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.core.text import decode

@@ -11,12 +11,12 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-from remora.core.answers import AnswerReader, without_escapes
 from remora.core.errors import RemoraError
-from remora.core.probes import HostFacts
-from remora.core.relay_faults import relay_failed, relay_silent, relay_start_problem
+from remora.core.link.relay_faults import relay_failed, relay_silent, relay_start_problem
+from remora.core.server.answers import AnswerReader, without_escapes
+from remora.core.server.probes import HostFacts
+from remora.core.server.shells import quote_words
 from remora.core.settings import Limits
-from remora.core.shells import quote_words
 from remora.core.text import decode
 from remora.flows.handover import Handover
 from remora.flows.waiting import dismiss, within

@@ -11,7 +11,7 @@ import msgspec
 
 from remora.core.backoff import Backoff
 from remora.core.errors import Code, ProtocolProblem, RemoraError
-from remora.core.request_faults import (
+from remora.core.server.request_faults import (
     answer_late,
     answers_untaken,
     closed_here,

@@ -10,10 +10,10 @@ from typing import Any, Final, Protocol, TypeVar
 
 from remora.core.backoff import Backoff, may_retry
 from remora.core.errors import RemoraError
-from remora.core.hosts import Notice
-from remora.core.launching import BytePath, LaunchMode
-from remora.core.link_faults import host_changed
-from remora.core.links import HostIdentity
+from remora.core.host.hosts import Notice
+from remora.core.link.faults import host_changed
+from remora.core.link.links import HostIdentity
+from remora.core.server.launch_plan import BytePath, LaunchMode
 from remora.core.settings import Limits
 from remora.flows.holding import Holder
 from remora.flows.interrupting import InterruptSwitch

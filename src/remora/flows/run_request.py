@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from remora.core.choosing import choose
 from remora.core.errors import Code, UsageProblem
+from remora.core.words import choose
 from remora.wire.appserver import (
     ApprovalPolicy,
     SandboxMode,

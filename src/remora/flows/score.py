@@ -5,9 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from remora.core import score_judges as judges
-from remora.core import score_permissions as permissions
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Script
 from remora.core.errors import (
     Code,
     ProvisionProblem,
@@ -17,9 +15,9 @@ from remora.core.errors import (
     TimeLimit,
     Unreachable,
 )
-from remora.core.hosts import Notice
-from remora.core.launching import LaunchRequest
-from remora.core.project_commands import (
+from remora.core.host.hosts import Notice
+from remora.core.score import judges, permissions
+from remora.core.score.project_commands import (
     LOOKED_INTO,
     READ_FILES,
     Chore,
@@ -28,8 +26,9 @@ from remora.core.project_commands import (
     read_documents,
     read_project,
 )
-from remora.core.provisioning import Script
-from remora.core.scoring import Item, Result, percent, unknown
+from remora.core.score.scorecard import Item, Result, percent, unknown
+from remora.core.server.answers import Answers
+from remora.core.server.launch_plan import LaunchRequest
 from remora.flows.dial import connect_host
 from remora.flows.launch import AppServer, open_app_server
 from remora.flows.provision.bench import Bench, open_bench

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
-from remora.core import score_judges as judges
-from remora.core import score_permissions as permissions
 from remora.core.errors import Code, Denied, ProtocolProblem, RemoraError, TimeLimit
-from remora.core.scoring import Item, unknown
+from remora.core.score import judges, permissions
+from remora.core.score.scorecard import Item, unknown
 from remora.flows.opening import account_config
 from remora.flows.rpc import RpcClient
 from remora.flows.trust.judge import Judged, TrustRules, judge, refuse_changed, summary

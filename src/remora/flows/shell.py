@@ -10,12 +10,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-from remora.core import scripts, shell_faults
-from remora.core.answers import AnswerReader, Answers, without_escapes
 from remora.core.errors import Code, RemoraError, ShellProblem, TimeLimit
-from remora.core.probes import HostFacts, read_facts
+from remora.core.server import scripts, shell_faults
+from remora.core.server.answers import AnswerReader, Answers, without_escapes
+from remora.core.server.probes import HostFacts, read_facts
+from remora.core.server.shell_faults import Silence
 from remora.core.settings import Limits
-from remora.core.shell_faults import Silence
 from remora.core.text import decode
 from remora.flows.handover import Handover
 from remora.flows.waiting import dismiss, within

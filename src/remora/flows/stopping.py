@@ -3,9 +3,9 @@
 import math
 from typing import Final
 
-from remora.core.answers import Answers
 from remora.core.errors import Code, LaunchProblem, RemoraError
-from remora.core.launching import LaunchRequest
+from remora.core.server.answers import Answers
+from remora.core.server.launch_plan import LaunchRequest
 from remora.flows.observing import Board
 from remora.flows.rpc import open_rpc
 from remora.flows.shell import ProbeRequest, open_shell

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from remora.core.errors import Code, RemoraError, TimeLimit
-from remora.core.hosts import Notice
-from remora.core.launching import LaunchRequest
-from remora.core.link_events import Broke, CameUp, Ended, Event, Failed, Lost
-from remora.core.link_faults import host_changed, link_missing
-from remora.core.links import SessionName
-from remora.core.relay_faults import relay_failed
-from remora.core.session import Effect
+from remora.core.host.hosts import Notice
+from remora.core.link.events import Broke, CameUp, Ended, Event, Failed, Lost
+from remora.core.link.faults import host_changed, link_missing
+from remora.core.link.links import SessionName
+from remora.core.link.reconnect import Effect
+from remora.core.link.relay_faults import relay_failed
+from remora.core.server.launch_plan import LaunchRequest
 from remora.flows.aims import Aim, choose
 from remora.flows.attending import Attendance
 from remora.flows.dial import connect_route

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from remora.core.threads import ThreadName, choose_thread, is_whole_id
+from remora.core.thread.threads import ThreadName, choose_thread, is_whole_id
 from remora.flows.rpc import Asked, RpcClient
 from remora.wire import appserver, turn_stop
 from remora.wire.appserver import ThreadSettings, ThreadState, UnknownMethod

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from remora.core.errors import Code, RemoraError
-from remora.core.launching import BytePath
-from remora.core.probes import CodexCandidate
+from remora.core.server.launch_plan import BytePath
+from remora.core.server.probes import CodexCandidate
 from remora.flows.shell import RemoteShell
 from remora.ports import ByteStream, RemoteHost
 

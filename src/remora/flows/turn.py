@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from remora.core.errors import Code, Denied, ProtocolProblem, RemoraError, TaskFailed
-from remora.core.probes import FolderFacts
-from remora.core.remains import Remains
-from remora.core.request_faults import answer_late
+from remora.core.server.probes import FolderFacts
+from remora.core.server.request_faults import answer_late
 from remora.core.settings import Limits
+from remora.core.thread.remains import Remains
 from remora.flows.approvals import ApprovalDesk
 from remora.flows.opening import OpenedThread, Opening, refuse_looser
 from remora.flows.rpc import Asked, RpcClient

@@ -5,12 +5,12 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
 from remora.core.errors import AppServerProblem, Code, ExitCode, RemoraError
-from remora.core.remains import HostProcess, Look, Remains, left_between, read_look, remains_problem
-from remora.core.request_faults import answer_late
-from remora.core.scripts import script
+from remora.core.server.request_faults import answer_late
+from remora.core.server.scripts import script
 from remora.core.settings import Limits
 from remora.core.text import decode
-from remora.core.threads import is_whole_id, may_begin_id
+from remora.core.thread.remains import HostProcess, Look, Remains, left_between, read_look, remains_problem
+from remora.core.thread.threads import is_whole_id, may_begin_id
 from remora.flows.rpc import RpcClient
 from remora.flows.shell import open_shell, shipped
 from remora.flows.threads import ThreadClient

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from remora.core.approvals import UNATTENDED, ApprovalRequest, Decision
+from remora.core.approval.request import UNATTENDED, ApprovalRequest, Decision
 from remora.core.errors import Code, NeedsPerson, Stage
 from remora.core.secrets import Secret
 from remora.core.trust.verdict import TrustRecord

@@ -5,11 +5,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequen
 from contextlib import aclosing
 from typing import Any, Final
 
-from remora.core.awaited import MARKED, Awaited, Seen, not_ready
-from remora.core.checks import combined_exit_code
 from remora.core.errors import ExitCode, RemoraError, own_failure
-from remora.core.links import Liveness
-from remora.core.meanings import Meaning
+from remora.core.link.links import Liveness
+from remora.core.link.meanings import Meaning
+from remora.core.readiness.awaited import MARKED, Awaited, Seen, not_ready
+from remora.core.readiness.checks import combined_exit_code
 from remora.flows.check import check_hosts
 from remora.flows.marker_watch import watch_marker
 from remora.flows.side_by_side import SideBySide

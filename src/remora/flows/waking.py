@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from remora.core.link_events import Moved, Woke
+from remora.core.link.events import Moved, Woke
 from remora.ports import Clock, LocalNetwork
 
 _EVERY: Final = 2.0

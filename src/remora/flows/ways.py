@@ -6,12 +6,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from remora.core.answers import read_answers
 from remora.core.errors import Code, LaunchProblem
-from remora.core.launching import BytePath, LaunchRequest
-from remora.core.markers import Marker, read_marker
-from remora.core.probes import FolderFacts, FolderState
-from remora.core.scripts import script
+from remora.core.server.answers import read_answers
+from remora.core.server.launch_plan import BytePath, LaunchRequest
+from remora.core.server.markers import Marker, read_marker
+from remora.core.server.probes import FolderFacts, FolderState
+from remora.core.server.scripts import script
 from remora.flows.holding import Holder
 from remora.flows.relay import RelaySession
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell, shipped

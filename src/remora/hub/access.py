@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from remora import wiring
-from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, Stage
-from remora.core.hosts import Notice
-from remora.core.launching import LaunchRequest
-from remora.core.link_faults import link_missing
-from remora.core.links import LinkName, Liveness
-from remora.core.meanings import Meaning, describe_change
-from remora.core.probes import FolderFacts
+from remora.core.host.hosts import Notice
+from remora.core.link.egress import EgressRequest
+from remora.core.link.faults import link_missing
+from remora.core.link.links import LinkName, Liveness
+from remora.core.link.meanings import Meaning, describe_change
+from remora.core.server.launch_plan import LaunchRequest
+from remora.core.server.probes import FolderFacts
 from remora.core.settings import HostSettings
 from remora.flows.launch import Ahead
 from remora.flows.linked import LinkAccess, open_linked_server

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from remora import wiring
-from remora.core.egress import EgressRequest
 from remora.core.errors import Code, RemoraError, UsageProblem
-from remora.core.meanings import Meaning
-from remora.core.probes import FolderFacts, FolderState
+from remora.core.link.egress import EgressRequest
+from remora.core.link.meanings import Meaning
+from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import HostSettings, Limits
 from remora.hub.places import HubPlaces
 from remora.hub.talking import HubEnded, Talk, mute

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Final
 
 from remora import wiring
-from remora.core.aliases import explain_unknown
 from remora.core.errors import ConfigProblem, RemoraError
+from remora.core.host.aliases import explain_unknown
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.hub.client import HubClient, own_hub
 from remora.hub.talking import HubEnded

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import KW_ONLY, dataclass, field
 
-from remora.core.checks import combined_exit_code
 from remora.core.errors import ExitCode, RemoraError
-from remora.core.link_faults import link_missing
+from remora.core.link.faults import link_missing
+from remora.core.readiness.checks import combined_exit_code
 from remora.core.settings import Settings
 from remora.hub.client import HubClient
 from remora.hub.meanings import Meanings

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError
-from remora.core.links import HostIdentity, LinkName
-from remora.core.meanings import Meaning, MeantName
-from remora.core.probes import FolderFacts
+from remora.core.link.egress import EgressRequest
+from remora.core.link.links import HostIdentity, LinkName
+from remora.core.link.meanings import Meaning, MeantName
+from remora.core.server.probes import FolderFacts
 from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.ports import ByteStream, Dialogue, Far, Near

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from remora import wiring
 from remora.core.errors import RemoraError, Unreachable
-from remora.core.launching import BytePath
-from remora.core.link_faults import link_missing
-from remora.core.links import side_door
-from remora.core.meanings import Meaning
+from remora.core.link.faults import link_missing
+from remora.core.link.links import side_door
+from remora.core.link.meanings import Meaning
+from remora.core.server.launch_plan import BytePath
 from remora.core.settings import HostSettings, Limits, Settings
 from remora.flows.lasting import LastingStreams, while_kept
 from remora.hub.client import HubClient

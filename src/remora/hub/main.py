@@ -19,8 +19,8 @@ from typing import Final
 
 from remora import wiring
 from remora.core.errors import Code, ExitCode, LaunchProblem, RemoraError
-from remora.core.launching import LaunchRequest
-from remora.core.links import session_name
+from remora.core.link.links import session_name
+from remora.core.server.launch_plan import LaunchRequest
 from remora.core.settings import Settings
 from remora.core.text import decode
 from remora.flows.aims import Aim

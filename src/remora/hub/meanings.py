@@ -1,7 +1,7 @@
 """What names mean to this program: asked again each time, as ``ssh`` does."""
 
 from remora import wiring
-from remora.core.meanings import Meaning, meaning_of
+from remora.core.link.meanings import Meaning, meaning_of
 from remora.core.settings import HostSettings, Limits
 from remora.flows.dial import find_route
 

@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from remora.core.errors import Code
-from remora.core.links import LinkName
-from remora.core.meanings import MeantName, describe_change
+from remora.core.link.links import LinkName
+from remora.core.link.meanings import MeantName, describe_change
 from remora.hub.held import HeldLink
 from remora.wire.reports import NoticeBody
 from remora.wire.reports.links import EgressBody, ForwardBody

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from remora.core.links import LinkName
+from remora.core.link.links import LinkName
 
 
 @dataclass(frozen=True, slots=True)

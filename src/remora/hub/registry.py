@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol, TypeVar
 
-from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError, Stage, Verdict
-from remora.core.link_faults import link_missing
-from remora.core.links import LinkName, Liveness
-from remora.core.meanings import MeantName
-from remora.core.probes import FolderFacts
+from remora.core.link.egress import EgressRequest
+from remora.core.link.faults import link_missing
+from remora.core.link.links import LinkName, Liveness
+from remora.core.link.meanings import MeantName
+from remora.core.server.probes import FolderFacts
 from remora.core.settings import ReconnectPolicy
 from remora.flows.aims import Aim
 from remora.flows.news import News

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from remora.core.egress import EgressRequest
 from remora.core.errors import RemoraError, own_failure
-from remora.core.link_faults import REPORT_LOGGED
-from remora.core.links import LinkName
+from remora.core.link.egress import EgressRequest
+from remora.core.link.faults import REPORT_LOGGED
+from remora.core.link.links import LinkName
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.core.text import neutralise
 from remora.flows.waiting import dismiss

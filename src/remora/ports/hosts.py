@@ -5,9 +5,9 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from remora.core.aliases import Listing
 from remora.core.errors import Stage, Unreachable
-from remora.core.hosts import Host, Notice, Route
+from remora.core.host.aliases import Listing
+from remora.core.host.hosts import Host, Notice, Route
 from remora.ports.people import Dialogue
 from remora.ports.streams import ByteStream, RemoteProcess, Visitor
 

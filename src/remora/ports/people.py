@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from remora.core.approvals import ApprovalRequest, Decision
+from remora.core.approval.request import ApprovalRequest, Decision
 from remora.core.secrets import Secret
 from remora.core.trust.repository import Repository
 from remora.core.trust.verdict import TrustRecord

@@ -1,7 +1,7 @@
 """Hands the channel of an SSH session to the relay, and waits until the relay lets go of it.
 
 This text travels as an argument of ``python3 -c``, with a marker and the words below. It imports nothing of ours. What
-it says fits :class:`remora.core.answers.AnswerReader`.
+it says fits :class:`remora.core.server.answers.AnswerReader`.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from remora.core.errors import Code, RemoraError, ShellProblem, Unreachable
-from remora.core.hosts import Route
-from remora.core.shells import quote_words
+from remora.core.host.hosts import Route
+from remora.core.server.shells import quote_words
 from remora.ports import ByteStream, ConnectionFacts, Dialogue, ExitStatus, RemoteHost, RemoteProcess, Visitor
 from remora.testing.memory_streams import MemoryStream, Pipe, memory_stream_pair
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from remora.core.errors import AppServerProblem, Code
-from remora.core.platforms import codex_build
+from remora.core.server.platforms import codex_build
 from remora.ports import Package, PackageForm, PackagePart, Parcel, Platform
 
 _BLOCK: Final = 128 * 1024

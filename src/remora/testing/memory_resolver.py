@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from remora.core.hosts import Host
+from remora.core.host.hosts import Host
 
 
 class MemoryResolver:

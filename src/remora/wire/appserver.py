@@ -11,9 +11,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError
-from remora.core.request_faults import config_broken
+from remora.core.server.request_faults import config_broken
 from remora.core.text import SEEN_LIMIT
-from remora.core.threads import ThreadName
+from remora.core.thread.threads import ThreadName
 from remora.wire.jsonrpc import METHOD_NOT_FOUND, OVERLOADED, RequestId, encode_error, encode_result
 
 _SAFE_TO_REPEAT: Final = frozenset(

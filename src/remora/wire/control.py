@@ -28,8 +28,8 @@ from remora.core.errors import (
     Unreachable,
     UsageProblem,
 )
-from remora.core.links import LinkName
-from remora.core.meanings import Meaning, MeantName
+from remora.core.link.links import LinkName
+from remora.core.link.meanings import Meaning, MeantName
 from remora.core.settings import HostSettings, Limits
 from remora.wire.reports import ErrorBody, error_body
 from remora.wire.reports.links import EgressBody, ForwardBody, HubBody, LinkBody
@@ -254,7 +254,7 @@ class NamedLinks(msgspec.Struct, kw_only=True, tag="links"):
 
 
 class Folder(msgspec.Struct, kw_only=True, tag="folder"):
-    """An absolute path on the host; `brings` is as in :class:`remora.core.probes.FolderFacts`."""
+    """An absolute path on the host; `brings` is as in :class:`remora.core.server.probes.FolderFacts`."""
 
     path: str
     brings: bool = False

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from remora.core.changes import ChangedFile, read_lines, without_move
+from remora.core.thread.changes import ChangedFile, read_lines, without_move
 from remora.wire.appserver import mapping, sequence, text
 
 FILE_MARK: Final = "=== "

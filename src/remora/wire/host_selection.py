@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from remora.core.aliases import Listing, explain_unknown
 from remora.core.errors import Code, ConfigProblem, UsageProblem
-from remora.core.patterns import is_pattern, matches
+from remora.core.host.aliases import Listing, explain_unknown
+from remora.core.host.patterns import is_pattern, matches
 from remora.core.settings import Settings
 from remora.wire.manifest_problems import Path, Problem, near
 

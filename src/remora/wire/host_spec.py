@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType, inspect
 
-from remora.core.choosing import choose
 from remora.core.errors import Code, UsageProblem
+from remora.core.words import choose
 from remora.wire.host_selection import Inventory, Selector
 from remora.wire.manifest import (
     CodexSource,

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from remora.core.request_faults import too_much
-from remora.core.transcript import Ending, Transcript
+from remora.core.server.request_faults import too_much
+from remora.core.thread.transcript import Ending, Transcript
 from remora.wire.appserver import mapping, number, sequence, text
 from remora.wire.file_changes import read_changes
 from remora.wire.reports.run import (

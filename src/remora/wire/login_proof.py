@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import msgspec
 
-from remora.core.answers import Answers
-from remora.core.logins import LoginProof, Proof
+from remora.core.devbox.logins import LoginProof, Proof
+from remora.core.server.answers import Answers
 
 _UNAUTHORIZED: Final = re.compile(r"\b401 Unauthorized\b|could not be refreshed")
 _FORBIDDEN: Final = re.compile(r"\b403 Forbidden\b")

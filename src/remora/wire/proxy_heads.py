@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from remora.core.egress import join_authority, split_authority
+from remora.core.link.egress import join_authority, split_authority
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of one head."""

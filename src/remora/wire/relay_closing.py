@@ -1,7 +1,7 @@
 """Why the relay closed a stream, read as an error."""
 
 from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError, ShellProblem, Unreachable
-from remora.core.relay_faults import relay_failed
+from remora.core.link.relay_faults import relay_failed
 from remora.wire.relay_frames import CLOSE_FOREIGN, CLOSE_LOST, CLOSE_OVERFLOW, CLOSE_REFUSED, CLOSED
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from remora.core.score_permissions import Trial
+from remora.core.score.permissions import Trial
 from remora.wire.appserver import SandboxMode, ThreadSettings, mapping, number, sequence, text, thread_start
 
 _PROBE: Final = """\

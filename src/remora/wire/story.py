@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from remora.core.approvals import ApprovalRequest
+from remora.core.approval.request import ApprovalRequest
 from remora.wire.appserver import mapping, sequence, text
 from remora.wire.items import Narrator
 from remora.wire.reports.run import RunEvent, SubagentEnded, SubagentStarted

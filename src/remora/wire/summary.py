@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import msgspec
 
-from remora.core.approvals import UNATTENDED
+from remora.core.approval.request import UNATTENDED
 from remora.core.errors import Code, Denied, ExitCode, NeedsPerson, RemoraError, TaskFailed
-from remora.core.remains import Remains, remains_problem, subagents_left, turn_left
+from remora.core.thread.remains import Remains, remains_problem, subagents_left, turn_left
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.run import (
     ApprovalRequested,

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from remora.core.approvals import ApprovalRequest, RequestKind, ToolCall
-from remora.core.changes import ChangedFile
+from remora.core.approval.request import ApprovalRequest, RequestKind, ToolCall
+from remora.core.thread.changes import ChangedFile
 from remora.wire.appserver import mapping, text
 from remora.wire.file_changes import read_changes, whole_diff
 

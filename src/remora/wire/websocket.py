@@ -12,7 +12,7 @@ from websockets.protocol import State
 from websockets.uri import parse_uri
 
 from remora.core.errors import Code, ProtocolProblem
-from remora.core.request_faults import message_too_large
+from remora.core.server.request_faults import message_too_large
 from remora.core.text import SEEN_LIMIT
 from remora.core.text import decode as text_of
 

@@ -12,9 +12,9 @@ from remora.adapters.asyncssh_host.listening import listen
 from remora.adapters.openings import ChannelRefusedError, Openings
 from remora.adapters.ssh_failures import channel_refused, channel_too_slow, connection_lost, listening_refused
 from remora.core.errors import RemoraError, Unreachable
-from remora.core.hosts import Host
+from remora.core.host.hosts import Host
+from remora.core.server.shells import quote_words
 from remora.core.settings import Limits
-from remora.core.shells import quote_words
 from remora.ports import ByteStream, ConnectionFacts, RemoteProcess, Visitor
 
 

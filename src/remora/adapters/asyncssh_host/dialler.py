@@ -30,10 +30,10 @@ from remora.adapters.asyncssh_host.socket_tunnel import SocketTunnel
 from remora.adapters.asyncssh_host.transport import Proxy, Way, open_way
 from remora.adapters.session_options import option, session_environment
 from remora.core.errors import Code, NeedsPerson, RemoraError, Stage, Unreachable, Verdict
-from remora.core.hosts import Host, Notice, Route, StrictHostKeyChecking
-from remora.core.known_hosts import KeyJudgement, KnownKey, KnownKeys, fingerprint
+from remora.core.host.hosts import Host, Notice, Route, StrictHostKeyChecking
+from remora.core.host.known_hosts import KeyJudgement, KnownKey, KnownKeys, fingerprint
+from remora.core.host.ssh_options import notices_for
 from remora.core.settings import Limits
-from remora.core.ssh_options import notices_for
 from remora.ports import ConnectionFacts, Dialogue, HostKeyAnswer, HostKeyQuestion, RemoteHost, ShellMemory
 
 P = ParamSpec("P")

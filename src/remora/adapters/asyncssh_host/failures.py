@@ -14,7 +14,7 @@ from remora.core.errors import (
     TimeLimit,
     Unreachable,
 )
-from remora.core.hosts import Host
+from remora.core.host.hosts import Host
 
 _ASK = frozenset({"password", "keyboard-interactive"})
 """Ways to log in that a person takes part in."""

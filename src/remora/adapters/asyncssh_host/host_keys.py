@@ -11,8 +11,8 @@ from remora.adapters.session_options import required_rsa_size
 from remora.adapters.ssh_failures import only_through_ssh
 from remora.adapters.whole_file import read_whole
 from remora.core.errors import Code, ConfigProblem, HostKeyProblem
-from remora.core.hosts import Host
-from remora.core.known_hosts import (
+from remora.core.host.hosts import Host
+from remora.core.host.known_hosts import (
     KeyJudgement,
     KnownKey,
     KnownKeys,
@@ -22,7 +22,7 @@ from remora.core.known_hosts import (
     parse_revoked_keys,
     select_known_keys,
 )
-from remora.core.shells import quote_words
+from remora.core.server.shells import quote_words
 
 _SALT_BYTES: Final = 20
 _REVOCATION_LIST_MAGIC: Final = b"SSHKRL\n"

@@ -10,8 +10,8 @@ from remora.adapters.asyncssh_host.keys import Identities
 from remora.adapters.asyncssh_host.lean_connection import LeanConnection
 from remora.adapters.asyncssh_host.options import authority_signatures
 from remora.adapters.session_options import required_rsa_size
-from remora.core.hosts import Host
-from remora.core.known_hosts import KeyJudgement, KnownKeys, authority_signature, rsa_bits
+from remora.core.host.hosts import Host
+from remora.core.host.known_hosts import KeyJudgement, KnownKeys, authority_signature, rsa_bits
 from remora.ports import Dialogue, SecretQuestion
 
 _COOKIE: Final = 16

@@ -14,8 +14,8 @@ from asyncssh.public_key import (
 
 from remora.adapters.session_options import forwarded_agent, option
 from remora.adapters.ssh_failures import only_through_ssh
-from remora.core.hosts import Host
-from remora.core.known_hosts import KnownKeys
+from remora.core.host.hosts import Host
+from remora.core.host.known_hosts import KnownKeys
 from remora.core.settings import Limits
 
 _FAST_CIPHERS: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from remora.adapters.asyncssh_host.laps import Laps
 from remora.core.errors import Code, Stage, Unreachable
-from remora.core.hosts import AddressFamily, Host
+from remora.core.host.hosts import AddressFamily, Host
 from remora.core.text import decode
 
 _Address: TypeAlias = tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Final, Self
 
 from remora.adapters.whole_file import read_whole
-from remora.core.platforms import HEADER_SIZE, program_target
+from remora.core.server.platforms import HEADER_SIZE, program_target
 
 _PROGRAMS: Final = ("bin/codex", "codex/codex")
 """Where codex lies in a package: now, and before packages had a description."""
@@ -55,7 +55,7 @@ class Contents:
 
     @property
     def target(self) -> str | None:
-        """See :func:`remora.core.platforms.program_target`."""
+        """See :func:`remora.core.server.platforms.program_target`."""
         with self.files[self.program].open("rb") as file:
             return program_target(file.read(HEADER_SIZE))
 

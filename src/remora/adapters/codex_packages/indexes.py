@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from remora.adapters.codex_packages.programs import ProgramFailed, TellBytes, run_program
-from remora.core.platforms import CodexBuild
+from remora.core.server.platforms import CodexBuild
 from remora.ports import Clock
 
 _WHEEL: Final = "openai-codex-cli-bin"

@@ -19,7 +19,7 @@ from remora.adapters.codex_packages.packing import Stopped, pack, repack
 from remora.adapters.codex_packages.programs import ProgramFailed
 from remora.adapters.codex_packages.shelf import Kept, Shelf
 from remora.core.errors import AppServerProblem, Code, RemoraError
-from remora.core.platforms import codex_build
+from remora.core.server.platforms import codex_build
 from remora.core.settings import Limits
 from remora.ports import Clock, Package, PackageForm, Parcel, Platform
 

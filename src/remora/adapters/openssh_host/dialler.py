@@ -13,7 +13,7 @@ from remora.adapters.openssh_host.connection import MuxConnection
 from remora.adapters.openssh_host.host import OpensshHost
 from remora.adapters.openssh_host.master import CIPHER, METHOD, SERVER_VERSION, start_master
 from remora.adapters.runtime_folder import runtime_folder
-from remora.core.hosts import Host, Route
+from remora.core.host.hosts import Host, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.ports import ConnectionFacts, Dialogue, RemoteHost, ShellMemory
 

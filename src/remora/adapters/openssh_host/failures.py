@@ -5,8 +5,8 @@ from typing import Final, NamedTuple
 
 from remora.adapters.ssh_failures import connection_lost, host_left, login_cut
 from remora.core.errors import AuthenticationProblem, Code, ConfigProblem, HostKeyProblem, RemoraError, Unreachable
-from remora.core.hosts import Host
-from remora.core.shells import quote_words
+from remora.core.host.hosts import Host
+from remora.core.server.shells import quote_words
 
 _DEBUG: Final = re.compile(r"^debug\d: ")
 _CLOSED_BY: Final = re.compile(r"^Connection (?:closed|reset) by \S+ port \d+\r?$", re.MULTILINE)

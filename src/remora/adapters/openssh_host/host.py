@@ -13,9 +13,9 @@ from remora.adapters.openssh_host.packets import numbers, string
 from remora.adapters.session_options import forwarded_agent, session_environment
 from remora.adapters.ssh_failures import channel_refused
 from remora.core.errors import Unreachable
-from remora.core.hosts import Host
+from remora.core.host.hosts import Host
+from remora.core.server.shells import quote_words
 from remora.core.settings import Limits
-from remora.core.shells import quote_words
 from remora.ports import ByteStream, ConnectionFacts, RemoteProcess, Visitor
 
 

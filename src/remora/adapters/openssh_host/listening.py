@@ -24,7 +24,7 @@ from remora.adapters.openssh_host.packets import (
     string,
 )
 from remora.adapters.ssh_failures import channel_too_slow, listening_refused
-from remora.core.hosts import Host
+from remora.core.host.hosts import Host
 from remora.ports import Visitor
 
 _LOOPBACK: Final = b"127.0.0.1"

@@ -8,8 +8,8 @@ from remora.cli.completion import complete_alias
 from remora.cli.options import CodexPath, Options, common_options
 from remora.cli.parts import make_app
 from remora.cli.running import limit_blocking, run_async
-from remora.core.aliases import Problem, config_unusable
 from remora.core.errors import Code, UsageProblem
+from remora.core.host.aliases import Problem, config_unusable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -52,7 +52,7 @@ def connect(
 def _plan(names: list[str], options: Options, codex: str | None) -> int:
     from remora.cli.plan_show import plan_and_show
     from remora.core.errors import Code, UsageProblem
-    from remora.core.hosts import Address
+    from remora.core.host.hosts import Address
 
     if len(names) > 1:
         raise UsageProblem(Code.USAGE, "--dry-run is for one host.", next_step="Name one host.")

@@ -48,7 +48,7 @@ def wait(
 
     from remora.cli.awaiting import wait_and_show
     from remora.cli.prompting import read_aliases
-    from remora.core.awaited import read_awaited
+    from remora.core.readiness.awaited import read_awaited
 
     names, wishes = read_aliases(aliases, command="wait"), read_awaited(awaited)
     # The limit is part of the work: at its end there is a report of what each host is instead.

@@ -14,9 +14,9 @@ from rich.text import Text
 from remora.cli.render.diff import counts, show_lines
 from remora.cli.render.page import Page, remote
 from remora.cli.render.shortening import quoted
-from remora.core.changes import read_lines
 from remora.core.lookalikes import lookalikes
 from remora.core.text import escape_breaks
+from remora.core.thread.changes import read_lines
 from remora.wire.reports.approval import ApprovalRequested, ChoiceBody, ToolBody
 
 _ASKS: Final = {

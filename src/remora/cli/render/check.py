@@ -8,7 +8,7 @@ from rich.text import Text
 
 from remora.cli.render.failure import show_advice
 from remora.cli.render.page import Page, remote
-from remora.core.checks import NOT_REACHED
+from remora.core.readiness.checks import NOT_REACHED
 from remora.wire.reports.check import CheckProgress, CheckReport, CodexCandidate, HostCheck, StageBody, StageProven
 
 _MARKS: Final = {

@@ -5,7 +5,7 @@ from typing import Final
 from rich.text import Text
 
 from remora.cli.render.page import Page, remote
-from remora.core.changes import FileLines, Mark
+from remora.core.thread.changes import FileLines, Mark
 
 LINE_LIMIT: Final = 200
 """Lines of one diff on screen; the whole diff is in the ``--json`` stream and on the host."""

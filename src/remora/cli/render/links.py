@@ -9,8 +9,8 @@ from rich.text import Text
 from remora.cli.render.failure import show_advice, show_failure
 from remora.cli.render.page import Page, remote
 from remora.core.errors import Code
-from remora.core.links import Liveness
-from remora.core.markers import Readiness, describe_marker
+from remora.core.link.links import Liveness
+from remora.core.server.markers import Readiness, describe_marker
 from remora.core.settings import ReconnectPolicy
 from remora.wire.reports.links import (
     DisconnectReport,

@@ -15,10 +15,10 @@ from remora.cli.render.markdown import MarkdownStream
 from remora.cli.render.page import Indented, Page, remote
 from remora.cli.render.report import in_force, show_report
 from remora.cli.render.shortening import quoted, within
-from remora.core.changes import read_lines
-from remora.core.launching import STANDING_NOTICES
+from remora.core.server.launch_plan import STANDING_NOTICES
 from remora.core.text import neutralise
-from remora.core.transcript import ShownText
+from remora.core.thread.changes import read_lines
+from remora.core.thread.transcript import ShownText
 from remora.wire.reports import NoticeBody
 from remora.wire.reports import run as events
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from remora.cli.render.failure import show_failure
 from remora.cli.render.page import Page, remote
-from remora.core.awaited import Awaited
+from remora.core.readiness.awaited import Awaited
 from remora.wire.reports.wait import WaitMoved, WaitProgress, WaitReport
 
 _PATIENCE: Final = 1.0

@@ -7,15 +7,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from remora.core import scripts
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers, without_escapes
+from remora.core.devbox.provision_step import Script, log_name
+from remora.core.devbox.script_failures import script_problem
 from remora.core.errors import Code, ProvisionProblem, TimeLimit, own_failure
-from remora.core.markers import Marker, read_marker
-from remora.core.provisioning import Script, log_name
-from remora.core.script_failures import script_problem
 from remora.core.secrets import Secret
-from remora.core.shell_faults import program_killed
+from remora.core.server import scripts
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers, without_escapes
+from remora.core.server.markers import Marker, read_marker
+from remora.core.server.shell_faults import program_killed
 from remora.core.text import decode
 from remora.flows.provision import texts
 from remora.flows.provision.step import Tell

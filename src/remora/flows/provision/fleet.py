@@ -6,8 +6,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Final
 
+from remora.core.devbox.provision_step import StepOutcome
 from remora.core.errors import ExitCode
-from remora.core.provisioning import StepOutcome
 from remora.flows.pacing import Pace, PacedDialler
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.host import HostRun, HostWork

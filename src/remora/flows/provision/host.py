@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from remora.core.answers import Answers
 from remora.core.backoff import Backoff, may_retry
+from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.script_failures import script_problem
 from remora.core.errors import Code, ProvisionProblem, RemoraError, own_failure
-from remora.core.markers import Marker, Readiness, marker_text
-from remora.core.provisioning import Finding, Script, StepState
-from remora.core.script_failures import script_problem
+from remora.core.server.answers import Answers
+from remora.core.server.markers import Marker, Readiness, marker_text
 from remora.core.text import neutralise
 from remora.flows.dial import connect_host
 from remora.flows.provision.bench import Bench, open_bench

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Script
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import Script
+from remora.core.server.answers import Answers
 from remora.core.text import neutralise
 from remora.flows.provision.bench import Bench
 from remora.flows.provision.operators import Operator

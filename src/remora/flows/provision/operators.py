@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from remora.core.provisioning import operator_word
+from remora.core.devbox.provision_step import operator_word
 
 _BETWEEN: Final = "/"
 

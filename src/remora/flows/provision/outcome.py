@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from remora.core.devbox.provision_step import Finding, StepOutcome, StepState
 from remora.core.errors import RemoraError
-from remora.core.provisioning import Finding, StepOutcome, StepState
 from remora.core.text import neutralise
 from remora.flows.provision.step import Step
 from remora.wire.reports import NoticeBody, error_body

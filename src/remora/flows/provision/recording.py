@@ -5,7 +5,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Final
 
-from remora.core.provisioning import StepOutcome
+from remora.core.devbox.provision_step import StepOutcome
 from remora.ports import Clock, RunLog, RunLogs
 from remora.wire.reports import ErrorBody, NoticeBody
 from remora.wire.reports.provision import (

@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
+from remora.core.devbox.logins import LoginProof, Proof, expiry_notice, read_day, read_record
+from remora.core.devbox.provision_step import Script
 from remora.core.errors import AppServerProblem, Code, ExitCode, ProvisionProblem, RemoraError
-from remora.core.logins import LoginProof, Proof, expiry_notice, read_day, read_record
-from remora.core.provisioning import Script
 from remora.core.secrets import Secret
 from remora.core.text import neutralise
 from remora.flows.dial import connect_host

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
-from remora.core.provisioning import Finding, Script
+from remora.core.devbox.provision_step import Finding, Script
 from remora.core.secrets import Secret
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
 from remora.ports import RemoteHost, World
 
 Tell = Callable[[int, int, str], None]

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Final
 
-from remora.core.account_facts import AccountFacts
-from remora.core.provisioning import Script
+from remora.core.devbox.provision_step import Script
+from remora.core.server.account_facts import AccountFacts
 from remora.flows.shell import shipped
 
 FUNCTIONS: Final = ("lock", "sockets", "service", "provision/marker", "provision/common")

@@ -1,4 +1,4 @@
-"""The server's questions as :class:`~remora.core.approvals.ApprovalRequest`, and decisions as its answers."""
+"""The server's questions as :class:`~remora.core.approval.request.ApprovalRequest`, and decisions as its answers."""
 
 from remora.wire.approval.answers import answer
 from remora.wire.approval.requests import read_request

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from remora.core.approvals import ApprovalRequest, Decision, RequestKind
+from remora.core.approval.request import ApprovalRequest, Decision, RequestKind
 from remora.wire.approval.forms import form_content
 from remora.wire.appserver import mapping
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remora.core.approvals import Choice
+from remora.core.approval.request import Choice
 from remora.wire.appserver import mapping, sequence, text
 
 _REFUSALS: Final = frozenset({"decline", "cancel", "denied", "abort", "timed_out"})

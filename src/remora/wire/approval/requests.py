@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from remora.core.approvals import ApprovalRequest, Choice, RequestKind, TerminalInput, ToolCall
+from remora.core.approval.request import ApprovalRequest, Choice, RequestKind, TerminalInput, ToolCall
 from remora.wire.approval import choices
 from remora.wire.approval.forms import form_questions
 from remora.wire.appserver import mapping, sequence, text

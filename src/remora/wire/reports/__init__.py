@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from remora.core.errors import RemoraError
-from remora.core.hosts import Notice
+from remora.core.host.hosts import Notice
 
 SCHEMA: Final = "remora/1"
 

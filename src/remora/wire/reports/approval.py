@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from remora.core.approvals import ApprovalRequest
+from remora.core.approval.request import ApprovalRequest
 from remora.wire.reports.work import FileChangeEntry, ThreadEvent
 
 

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from remora.core.launching import LaunchPlan
+from remora.core.server.launch_plan import LaunchPlan
 from remora.wire.reports import Document, NoticeBody, notice_bodies
 
 

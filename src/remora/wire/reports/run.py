@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import msgspec
 
-from remora.core.remains import HostProcess
+from remora.core.thread.remains import HostProcess
 from remora.wire.reports import Document, ErrorBody, NoticeBody
 from remora.wire.reports.approval import ApprovalRequested, ApprovalResolved, ChoiceBody, ReviewCompleted, ReviewStarted
 from remora.wire.reports.work import (

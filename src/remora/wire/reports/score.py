@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import msgspec
 
-from remora.core.scoring import Group, Item, Result, percent
+from remora.core.score.scorecard import Group, Item, Result, percent
 from remora.core.text import escape_breaks, neutralise
 from remora.wire.reports import ErrorBody, NoticeBody, Report
 

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import msgspec
 
-from remora.core.markers import Marker
+from remora.core.server.markers import Marker
 from remora.wire.reports import ErrorBody, Report
 
 
@@ -28,7 +28,7 @@ class WaitResult(msgspec.Struct, kw_only=True):
 
 
 class WaitReport(Report, kw_only=True):
-    """All hosts, in the order asked. `awaited` holds values of :class:`remora.core.awaited.Awaited`, as asked for."""
+    """All hosts, in the order asked. `awaited` holds values of :class:`remora.core.readiness.awaited.Awaited`, as asked for."""
 
     kind: ClassVar[str] = "wait"
     awaited: list[str]

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from remora.core.changes import ChangedFile, read_lines
+from remora.core.thread.changes import ChangedFile, read_lines
 from remora.wire.reports import Document
 
 

@@ -8,8 +8,8 @@ from typing import Final
 from msgspec import UNSET
 
 from remora.core.errors import AppServerProblem, Code, UsageProblem
-from remora.core.platforms import BUILT_FOR, codex_build
 from remora.core.secrets import hide_in_addresses
+from remora.core.server.platforms import BUILT_FOR, codex_build
 from remora.core.settings import Limits
 from remora.flows.provision.emit.cloud_init import cloud_init_files, secret_in_address
 from remora.flows.provision.emit.emission import Emission, EmittedFile, archive_name

@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from remora.core.devbox.provision_step import operator_word
 from remora.core.errors import Code, ConfigProblem
-from remora.core.markers import Marker, Readiness, marker_text
-from remora.core.provisioning import operator_word
+from remora.core.server.markers import Marker, Readiness, marker_text
 from remora.flows.provision.emit.wishes import AloneStep
 from remora.flows.provision.texts import FUNCTIONS
 from remora.flows.shell import shipped

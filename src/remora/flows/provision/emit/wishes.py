@@ -9,9 +9,9 @@ from importlib.resources import files
 
 from msgspec import UNSET
 
+from remora.core.devbox.provision_step import log_name
 from remora.core.errors import Code, ConfigProblem
-from remora.core.provisioning import log_name
-from remora.core.server_limits import make_limits
+from remora.core.server.server_limits import make_limits
 from remora.core.settings import Limits
 from remora.flows.provision.building import steps_for
 from remora.flows.provision.emit.compact import compact_python

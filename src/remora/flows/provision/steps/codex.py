@@ -1,10 +1,10 @@
 """The codex program on a host: an install of ours, the host's own installer's, or whatever is there."""
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers, whole_number
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import AppServerProblem, Code, RemoraError
-from remora.core.platforms import codex_build
-from remora.core.provisioning import Finding, Script, StepState
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers, whole_number
+from remora.core.server.platforms import codex_build
 from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.codex_install import VERSION_LIMIT, Install, install_name, install_variables
 from remora.ports import Package, Packages, Platform

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from remora.core.provisioning import Script
+from remora.core.devbox.provision_step import Script
 from remora.flows.provision.step import Workbench
 from remora.ports import Package, PackageForm, Packages
 from remora.wire.manifest import CodexTable

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import Finding, Script, StepState
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.config_merge import changed_keys, merge_config
 

@@ -1,9 +1,9 @@
 """What the app server and all that it runs may use, from its next start on."""
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
-from remora.core.provisioning import Finding, Script, StepState
-from remora.core.server_limits import make_limits, read_limits
+from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
+from remora.core.server.server_limits import make_limits, read_limits
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import ServerTable
 

@@ -5,10 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Final
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers, without_escapes
-from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
-from remora.core.logins import (
+from remora.core.devbox.logins import (
     LoginProof,
     LoginRecord,
     Proof,
@@ -18,9 +15,12 @@ from remora.core.logins import (
     read_record,
     secret_end,
 )
-from remora.core.provisioning import Finding, Script, StepState
-from remora.core.request_faults import config_broken, config_trouble
+from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
 from remora.core.secrets import MASK, Secret
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers, without_escapes
+from remora.core.server.request_faults import config_broken, config_trouble
 from remora.flows.provision.step import Tell, Workbench
 from remora.ports import SecretReader
 from remora.wire.login_proof import is_refusal, read_proof

@@ -1,10 +1,10 @@
 """codex visible to the login shell that will launch it."""
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
+from remora.core.devbox.path_lines import path_line
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
-from remora.core.path_lines import path_line
-from remora.core.provisioning import Finding, Script, StepState
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import CodexTable, PathChange, PathTable
 

@@ -8,11 +8,11 @@ from typing import Final
 
 import msgspec
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, ConfigProblem
-from remora.core.provisioning import Finding, Script, StepState
 from remora.core.secrets import Secret
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
 from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.repository import git_variables
 from remora.ports import SecretReader

@@ -3,10 +3,10 @@
 import re
 from typing import Final
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, ProvisionProblem
-from remora.core.provisioning import Finding, Script, StepState
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import ProjectTable
 

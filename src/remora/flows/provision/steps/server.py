@@ -4,12 +4,12 @@ import math
 import re
 from typing import Final
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, RemoraError
-from remora.core.launching import LaunchRequest
-from remora.core.provisioning import Finding, Script, StepState
-from remora.core.server_limits import START_ANEW, enforcement_notices, read_limits
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
+from remora.core.server.launch_plan import LaunchRequest
+from remora.core.server.server_limits import START_ANEW, enforcement_notices, read_limits
 from remora.flows.provision.step import Tell, Workbench
 from remora.wire.manifest import ServerTable
 

@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-from remora.core.account_facts import AccountFacts
-from remora.core.answers import Answers
+from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, Denied
-from remora.core.provisioning import Finding, Script, StepState
+from remora.core.server.account_facts import AccountFacts
+from remora.core.server.answers import Answers
 from remora.core.trust.repository import Repository
 from remora.core.trust.verdict import TrustedBy, TrustRecord
 from remora.flows.provision.step import Tell, Workbench

@@ -1,0 +1,1 @@
+"""What an agent may ask a person, and what can be answered."""

@@ -1,0 +1,1 @@
+"""Names of the SSH configuration and what they resolve to."""

@@ -1,0 +1,1 @@
+"""What a link is, and every rule about keeping it."""

@@ -1,0 +1,1 @@
+"""The staged proof of a host, and what is waited for."""

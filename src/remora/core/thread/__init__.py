@@ -1,0 +1,1 @@
+"""Threads, their items, and what is left of them on a host."""
