@@ -16,8 +16,8 @@ from remora.cli.render.approval import show_request
 from remora.cli.render.page import Page
 from remora.core.approval.request import ApprovalRequest, Decision
 from remora.wire.approval import read_request
+from remora.wire.appserver.story import Story
 from remora.wire.reports.approval import ApprovalRequested, requested
-from remora.wire.story import Story
 
 COMMAND = "item/commandExecution/requestApproval"
 FILE_CHANGE = "item/fileChange/requestApproval"

@@ -13,9 +13,9 @@ from remora.cli.approvals import choice_keys, topic
 from remora.cli.render.approval import lines_of, show_request
 from remora.cli.render.page import Page
 from remora.wire.approval import read_request
+from remora.wire.appserver.story import Story
 from remora.wire.reports import encode
 from remora.wire.reports.approval import requested
-from remora.wire.story import Story
 
 TOOL = {"codex_approval_kind": "mcp_tool_call", "tool_name": "t", "tool_params": {}, "tool_annotations": {}}
 WHOLE: Mapping[str, dict[str, Any]] = {

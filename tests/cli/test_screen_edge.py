@@ -11,7 +11,7 @@ from remora.cli.render.approval import show_request
 from remora.cli.render.page import Page
 from remora.core.approval.request import ApprovalRequest, Choice, RequestKind, TerminalInput, ToolCall
 from remora.core.thread.changes import ChangedFile
-from remora.wire.file_changes import whole_diff
+from remora.wire.appserver.file_changes import whole_diff
 from remora.wire.reports import ErrorBody, NoticeBody
 from remora.wire.reports.approval import requested
 from remora.wire.reports.run import (

@@ -18,7 +18,7 @@ from remora.cli.render.page import Page
 from remora.cli.render.run import RunView
 from remora.core.approval.request import ApprovalRequest, Decision
 from remora.demo.scripted_model import CallTool, Patch, RunCommand, Say, ScriptedModel, Step
-from remora.wire.appserver import ApprovalPolicy, SandboxMode
+from remora.wire.appserver.calls import ApprovalPolicy, SandboxMode
 from remora.wire.reports.run import (
     ApprovalRequested,
     ApprovalResolved,

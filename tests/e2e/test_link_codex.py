@@ -20,7 +20,7 @@ from remora.core.link.links import Liveness
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
 from remora.flows.link import Link
 from remora.flows.rpc import RpcClient
-from remora.wire import appserver, jsonrpc
+from remora.wire.appserver import calls, jsonrpc
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 __all__ = ["folder"]
@@ -31,8 +31,8 @@ async def begin_turn(rpc: RpcClient, folder: str, **settings: object) -> str:
     """A thread with a turn that runs."""
     started = await rpc.request("thread/start", {"cwd": folder, **settings})
     thread_id = str(started["thread"]["id"])
-    words = [appserver.text_input("please")]
-    await rpc.request("turn/start", appserver.turn_start(thread_id, words, message_id="m-1", safety={}))
+    words = [calls.text_input("please")]
+    await rpc.request("turn/start", calls.turn_start(thread_id, words, message_id="m-1", safety={}))
     return thread_id
 
 
@@ -132,7 +132,7 @@ def test_f78_looking_at_many_threads_loads_none_of_them(folder: Path) -> None:
             assert await link.stop(stop_server=True) == "stopped"
         async with linked(world, folder) as link, client_of(link, world) as rpc:
             assert link.body().launch_mode == "detached"
-            assert len((await rpc.request("thread/list", appserver.threads_list(limit=50)))["data"]) == 12
+            assert len((await rpc.request("thread/list", calls.threads_list(limit=50)))["data"]) == 12
             assert (await rpc.request("thread/loaded/list", {}))["data"] == []
             assert link.body().active_threads == []
 

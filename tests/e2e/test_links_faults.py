@@ -34,7 +34,7 @@ from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import Chunks, Gate, Say, ScriptedModel, Step, Wait
 from remora.flows.rpc import RpcClient, open_rpc
 from remora.ports import ByteStream
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(300)]
 

@@ -21,8 +21,7 @@ from remora.flows.provision.building import steps_for
 from remora.flows.provision.step import Step, Tell, Workbench
 from remora.flows.unattended import NoTrustMemory
 from remora.testing.memory_secrets import MemorySecrets
-from remora.wire.host_spec import HostSpec
-from remora.wire.manifest import (
+from remora.wire.manifest.document import (
     CodexSource,
     CodexTable,
     FileTable,
@@ -32,6 +31,7 @@ from remora.wire.manifest import (
     ProjectTable,
     SecretSource,
 )
+from remora.wire.manifest.host_spec import HostSpec
 from remora.wire.reports.provision import HostProvision
 
 pytestmark = pytest.mark.sshd

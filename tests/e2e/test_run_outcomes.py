@@ -11,8 +11,8 @@ from remora.adapters.disk_spool import DiskSpool
 from remora.demo.scripted_model import Fail, Gate, Patch, RunCommand, Say, ScriptedModel, Step, UpdatePlan, Wait
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.threads import ThreadClient
-from remora.wire import jsonrpc
-from remora.wire.appserver import ApprovalPolicy, SandboxMode
+from remora.wire.appserver import jsonrpc
+from remora.wire.appserver.calls import ApprovalPolicy, SandboxMode
 from remora.wire.reports.run import (
     ApprovalRequested,
     ApprovalResolved,

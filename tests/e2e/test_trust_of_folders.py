@@ -14,8 +14,8 @@ from tests.support.runs import of, report_of, run_to_end
 
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
 from remora.flows.run_request import RunRequest
-from remora.wire import scored_server
-from remora.wire.appserver import SandboxMode
+from remora.wire.appserver import scored_server
+from remora.wire.appserver.calls import SandboxMode
 from remora.wire.reports.run import RunEvent, ThreadReady, Warned
 
 pytestmark = pytest.mark.codex

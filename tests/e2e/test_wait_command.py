@@ -25,7 +25,7 @@ from remora.core.settings import Limits
 from remora.flows.provision.steps.file import FileStep
 from remora.flows.provision.steps.project import SmokeStep
 from remora.flows.provision.steps.repository import RepositoryStep
-from remora.wire.manifest import ProjectTable
+from remora.wire.manifest.document import ProjectTable
 from remora.wire.reports.provision import HostProvision
 
 __all__ = ["sshd"]

@@ -31,7 +31,7 @@ from remora.flows.provision.steps.repository import RepositoryStep
 from remora.flows.shell import ProbeRequest, open_shell
 from remora.testing.memory_packages import MemoryPackages
 from remora.testing.memory_secrets import MemorySecrets
-from remora.wire.manifest import CodexTable, PathTable, ProjectTable
+from remora.wire.manifest.document import CodexTable, PathTable, ProjectTable
 from remora.wire.reports.provision import HostProvision
 
 pytestmark = [pytest.mark.sshd, pytest.mark.shells]

@@ -10,7 +10,7 @@ from tests.support.loop import run
 from remora.core.trust.safety import SafetyConfig
 from remora.flows.client_guard import ClientGuard, ClientTerms, Folders
 from remora.flows.client_host import Standing
-from remora.wire.socket_pieces import Piece
+from remora.wire.socket.socket_pieces import Piece
 
 READ_ONLY = {"thread": {"id": "t"}, "sandbox": {"type": "readOnly"}, "model": "m"}
 

@@ -29,7 +29,7 @@ from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code
 from remora.flows.provision.steps.codex import CodexStep
 from remora.testing.memory_packages import MemoryPackages
-from remora.wire.manifest import CodexSource, CodexTable
+from remora.wire.manifest.document import CodexSource, CodexTable
 
 __all__ = ["packages", "place", "sshd"]
 

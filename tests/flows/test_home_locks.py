@@ -22,7 +22,7 @@ from tests.support.system_sshd import SystemSshd
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import Limits
 from remora.flows.provision.steps.server import ServerStep
-from remora.wire.manifest import ServerTable
+from remora.wire.manifest.document import ServerTable
 
 pytestmark = pytest.mark.sshd
 

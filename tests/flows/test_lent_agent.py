@@ -21,7 +21,7 @@ from remora.flows.provision.steps.repository import RepositoryStep
 from remora.flows.provision.steps.server import ServerStep
 from remora.ports import Dialler
 from remora.testing.memory_secrets import MemorySecrets
-from remora.wire.manifest import ProjectTable, ServerTable
+from remora.wire.manifest.document import ProjectTable, ServerTable
 from remora.wire.reports.provision import HostProvision
 
 _SETUP = 'env >"$HOME/setup-env"'

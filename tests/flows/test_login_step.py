@@ -22,7 +22,7 @@ from remora.core.secrets import Secret
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.provision.steps.login import LoginStep, prove_login, sign_in
 from remora.testing.memory_secrets import MemorySecrets
-from remora.wire.manifest import LoginKind, LoginTable, SecretSource
+from remora.wire.manifest.document import LoginKind, LoginTable, SecretSource
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 

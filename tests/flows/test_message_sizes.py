@@ -15,7 +15,7 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.rpc import RpcClient, open_rpc
 from remora.ports import ByteStream
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 KIB, MIB = 1024, 1024 * 1024
 SIZES = [64 * KIB - 1, 64 * KIB, 64 * KIB + 1, MIB - 1, MIB, MIB + 1, 16 * MIB - 1, 16 * MIB + 1]

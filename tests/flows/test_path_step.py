@@ -17,7 +17,7 @@ from remora.core.errors import Code, RemoraError
 from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.path import PathStep
 from remora.testing.memory_packages import MemoryPackages
-from remora.wire.manifest import CodexTable, PathChange, PathTable
+from remora.wire.manifest.document import CodexTable, PathChange, PathTable
 
 __all__ = ["sshd"]
 

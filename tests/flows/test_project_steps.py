@@ -33,7 +33,7 @@ from remora.core.settings import Limits
 from remora.flows.provision.step import Step, Tell, Workbench
 from remora.flows.provision.steps.config import ConfigStep
 from remora.flows.provision.steps.file import FileStep
-from remora.wire.manifest import SecretSource
+from remora.wire.manifest.document import SecretSource
 from remora.wire.reports.provision import HostProvision, ProvisionProgress, StepMoved
 
 _SETUP = 'echo "$MODE" >>"$HOME/ran"\nprintf %s "${TOKEN-none}" >"$HOME/token"\npwd >"$HOME/where"'

@@ -32,7 +32,7 @@ from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.login import LoginStep
 from remora.flows.provision.steps.server import ServerStep
 from remora.testing.memory_secrets import MemorySecrets
-from remora.wire.manifest import LoginKind, LoginTable, SecretSource, ServerTable
+from remora.wire.manifest.document import LoginKind, LoginTable, SecretSource, ServerTable
 from remora.wire.reports.provision import HostProvision
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]

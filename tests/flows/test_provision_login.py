@@ -22,7 +22,7 @@ from remora.flows.provision.steps.login import LoginStep
 from remora.flows.provision.steps.server import ServerStep
 from remora.flows.unattended import UnattendedDialogue
 from remora.testing.memory_secrets import MemorySecrets
-from remora.wire.manifest import LoginKind, LoginTable, SecretSource, ServerTable
+from remora.wire.manifest.document import LoginKind, LoginTable, SecretSource, ServerTable
 from remora.wire.reports import encode
 from remora.wire.reports.provision import HostProvision, ProvisionReport, StepDone
 

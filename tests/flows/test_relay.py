@@ -11,8 +11,8 @@ from remora.core.errors import Code, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.relay import RelaySession
 from remora.testing.manual_clock import ManualClock
-from remora.wire import relay_frames as frames
-from remora.wire.relay_session import ACK_DELAY
+from remora.wire.relay import relay_frames as frames
+from remora.wire.relay.frame_session import ACK_DELAY
 
 
 def test_the_token_is_not_the_name_and_no_secret_is_shown() -> None:

@@ -8,9 +8,9 @@ from tests.support.relay_line import Line, Near, laptop, welcome
 
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
-from remora.wire import relay_frames as frames
-from remora.wire.relay_frames import ByteQueue, FrameReader
-from remora.wire.relay_session import Session
+from remora.wire.relay import relay_frames as frames
+from remora.wire.relay.frame_session import Session
+from remora.wire.relay.relay_frames import ByteQueue, FrameReader
 
 
 def test_every_byte_in_order_whether_it_waited_or_not() -> None:

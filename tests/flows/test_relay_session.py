@@ -9,8 +9,8 @@ from tests.support.relay_laptop import Laptop
 
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
-from remora.wire import relay_frames as frames
-from remora.wire.relay_frames import ByteQueue
+from remora.wire.relay import relay_frames as frames
+from remora.wire.relay.relay_frames import ByteQueue
 
 
 def test_after_nonsense_the_streams_break_and_the_next_connection_begins_anew() -> None:

@@ -9,7 +9,7 @@ from tests.support.relay_line import Line, Near, laptop, welcome
 
 from remora.core.errors import Code
 from remora.core.settings import DEFAULT_LIMITS
-from remora.wire import relay_frames as frames
+from remora.wire.relay import relay_frames as frames
 
 FLOOD = 60_000
 PIECE = 1_000

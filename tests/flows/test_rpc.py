@@ -15,7 +15,7 @@ from remora.core.errors import Code, RemoraError
 from remora.core.settings import Limits
 from remora.flows.rpc import open_rpc
 from remora.testing.manual_clock import ManualClock
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 
 def code_of(caught: pytest.ExceptionInfo[RemoraError]) -> Code:

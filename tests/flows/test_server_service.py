@@ -17,7 +17,7 @@ from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.server import ServerStep
 from remora.flows.shell import shipped
-from remora.wire.manifest import ServerTable
+from remora.wire.manifest.document import ServerTable
 
 pytestmark = pytest.mark.sshd
 

@@ -24,7 +24,7 @@ from remora.core.server.launch_plan import LaunchMode, LaunchRequest
 from remora.flows.provision.step import Step
 from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.server import ServerStep
-from remora.wire.manifest import ServerTable
+from remora.wire.manifest.document import ServerTable
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 

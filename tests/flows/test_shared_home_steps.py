@@ -18,7 +18,7 @@ from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.login import LoginStep
 from remora.flows.shell import shipped
 from remora.testing.memory_secrets import MemorySecrets
-from remora.wire.manifest import CodexSource, CodexTable, LoginKind, LoginTable, SecretSource
+from remora.wire.manifest.document import CodexSource, CodexTable, LoginKind, LoginTable, SecretSource
 
 pytestmark = pytest.mark.sshd
 

@@ -9,7 +9,7 @@ import pytest
 
 from remora.cli.render.page import Page
 from remora.cli.render.run import MarkdownAnswer, RunView
-from remora.wire.items import Narrator
+from remora.wire.appserver.items import Narrator
 from remora.wire.reports.run import Message, RunEvent, TextDelta
 
 KEPT = 8 * 2**20

@@ -26,7 +26,7 @@ from remora.core.settings import Limits
 from remora.flows.interrupting import InterruptSwitch
 from remora.flows.launch import Ahead
 from remora.flows.rpc import open_rpc
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 LIMITS = Limits(handshake=1.0, request=1.0, message=32 * 2**20, spool_disk=2**26, reconnect_total=0.1)
 """Short, so that each of those who say nothing costs a second."""

@@ -13,7 +13,7 @@ from remora.flows.aims import Aim
 from remora.flows.news import News
 from remora.ports import ByteStream, Dialogue, Far, Near, SecretQuestion
 from remora.testing.memory_streams import memory_stream_pair
-from remora.wire.control import Connect
+from remora.wire.hub.control import Connect
 from remora.wire.reports import error_body
 from remora.wire.reports.links import EgressBody, LinkBody
 

@@ -15,7 +15,7 @@ from remora.hub.registry import Registry
 from remora.hub.server import HubServer
 from remora.testing.manual_clock import ManualClock
 from remora.testing.memory_sockets import MemorySockets
-from remora.wire import control
+from remora.wire.hub import control
 from remora.wire.reports.links import HubBody
 
 HUB_SOCKET = "hub"

@@ -10,7 +10,7 @@ from tests.support.loop import run
 
 from remora.core.errors import AuthenticationProblem, Code, LaunchProblem
 from remora.hub.lines import Lines
-from remora.wire import control
+from remora.wire.hub import control
 
 
 def test_a_link_is_made_once_and_dropped_once() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from remora.core.errors import ProvisionProblem
 from remora.remote.provision import config_merge
-from remora.wire.config_merge import merge_config
+from remora.wire.manifest.config_merge import merge_config
 
 NAMES = st.sampled_from(["a", "b", "model", "c d", "é", 'q"', "x.y"])
 SCALARS = st.one_of(

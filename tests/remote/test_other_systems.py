@@ -37,8 +37,8 @@ from remora.flows.shell import ProbeRequest, shipped
 from remora.flows.stopping import end_server
 from remora.testing.memory_packages import MemoryPackages
 from remora.testing.memory_secrets import MemorySecrets
-from remora.wire.manifest import CodexTable, PathTable, ProjectTable, ServerTable
-from remora.wire.repository import look_words, read_repository
+from remora.wire.appserver.repository import look_words, read_repository
+from remora.wire.manifest.document import CodexTable, PathTable, ProjectTable, ServerTable
 
 pytestmark = [pytest.mark.sshd, pytest.mark.shells]
 

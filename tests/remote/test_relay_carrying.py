@@ -18,7 +18,7 @@ from tests.support.relaying import (
 from tests.support.until import until
 
 from remora.core.errors import Code, RemoraError
-from remora.wire import relay_frames as frames
+from remora.wire.relay import relay_frames as frames
 
 
 @pytest.mark.parametrize("size", [64 * 1024 - 1, 64 * 1024 + 1, MEBI - 1, MEBI + 1, 16 * MEBI - 1, 16 * MEBI + 1])

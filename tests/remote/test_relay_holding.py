@@ -16,7 +16,7 @@ from tests.support.relaying import (
 )
 
 from remora.core.errors import Code, RemoraError
-from remora.wire import relay_frames as frames
+from remora.wire.relay import relay_frames as frames
 
 
 def test_streams_go_on_over_one_connection_after_another(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Self
 from remora.remote.relay_ends import End, ServerEnd
 from remora.remote.relay_loop import Loop
 from remora.remote.relay_spool import Disk, Spool
-from remora.wire.relay_session import Session
+from remora.wire.relay.frame_session import Session
 
 _MEMORY = 1024 * 1024
 _SENT = 3 * _MEMORY

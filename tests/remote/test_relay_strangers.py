@@ -20,7 +20,7 @@ from tests.support.relaying import (
 
 from remora.core.errors import Code, RemoraError
 from remora.flows.relay import RelaySession
-from remora.wire import relay_frames as frames
+from remora.wire.relay import relay_frames as frames
 
 
 def test_a_wrong_token_is_refused_and_disturbs_nobody(tmp_path: Path) -> None:

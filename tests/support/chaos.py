@@ -27,8 +27,8 @@ from remora.core.errors import ExitCode, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
 from remora.flows.rpc import open_rpc
-from remora.wire.appserver import items_list, turns_list
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.calls import items_list, turns_list
+from remora.wire.appserver.jsonrpc import Framing
 
 CODEX: Final = "0.163.0"
 KEEPALIVE: Final = ("ServerAliveInterval 1", "ServerAliveCountMax 2")

@@ -16,7 +16,7 @@ from remora.adapters.codex_packages import CodexPackages
 from remora.core.devbox.provision_step import Finding
 from remora.core.errors import RemoraError
 from remora.flows.provision.steps.codex import CodexStep
-from remora.wire.manifest import CodexSource, CodexTable
+from remora.wire.manifest.document import CodexSource, CodexTable
 
 LOCATION = ".local/share/remora/codex"
 CURRENT = f"{LOCATION}/current-{HERE.os}-{HERE.architecture}"

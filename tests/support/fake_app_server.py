@@ -25,7 +25,7 @@ from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import Asked, RpcClient, open_rpc
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 INITIALIZED = {"userAgent": "remora/9.9.9 (fake)", "codexHome": "/h", "platformFamily": "unix", "platformOs": "linux"}
 Answer = Callable[["Peer", dict[str, Any]], Awaitable[None]]

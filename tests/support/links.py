@@ -23,7 +23,7 @@ from remora.flows.link import Link
 from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.unattended import UnattendedDialogue
 from remora.ports import Clock, World
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 
 class SshdResolver:

@@ -23,7 +23,7 @@ from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import RpcClient, open_rpc
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 
 @dataclass

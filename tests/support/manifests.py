@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from remora.core.errors import Code, ConfigProblem
-from remora.wire.host_selection import Inventory
-from remora.wire.host_spec import HostSpec, read_specs
+from remora.wire.manifest.host_selection import Inventory
+from remora.wire.manifest.host_spec import HostSpec, read_specs
 
 ALIASES = ("devbox", "ci-1", "ci-2", "gpu")
 
 
 class Beside:
-    """A :class:`remora.wire.host_spec.ManifestPlace` with files in memory."""
+    """A :class:`remora.wire.manifest.host_spec.ManifestPlace` with files in memory."""
 
     name = "box.toml"
 

@@ -16,7 +16,7 @@ from remora.flows.provision.steps.project import SetupStep, SmokeStep
 from remora.flows.provision.steps.repository import RepositoryStep
 from remora.ports import SecretReader
 from remora.testing.memory_secrets import MemorySecrets
-from remora.wire.manifest import ProjectTable
+from remora.wire.manifest.document import ProjectTable
 from remora.wire.reports.provision import HostProvision, ProvisionProgress, StepBody
 
 CANARY = 'canary-7f3a \' "$HOME"\nsecond line'

@@ -11,9 +11,9 @@ from remora.flows.relay import RelaySession
 from remora.flows.relay_attachment import Attachment
 from remora.testing.manual_clock import ManualClock
 from remora.testing.memory_streams import MemoryStream, memory_stream_pair
-from remora.wire import relay_frames as frames
-from remora.wire.relay_frames import ByteQueue, Frame, FrameReader
-from remora.wire.relay_session import Session, Stream
+from remora.wire.relay import relay_frames as frames
+from remora.wire.relay.frame_session import Session, Stream
+from remora.wire.relay.relay_frames import ByteQueue, Frame, FrameReader
 
 
 class FarSide:

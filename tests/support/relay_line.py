@@ -7,7 +7,7 @@ from remora.core.errors import Code, Unreachable
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.relay import RelaySession
 from remora.testing.manual_clock import ManualClock
-from remora.wire import relay_frames as frames
+from remora.wire.relay import relay_frames as frames
 
 _HELD = 64 * 1024
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from remora.core.errors import Code, Unreachable
 from remora.ports import ByteStream
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 
 def link_lost() -> Unreachable:

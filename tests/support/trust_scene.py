@@ -15,7 +15,7 @@ from remora.demo.scripted_model import Say, ScriptedModel, Step
 from remora.flows.run_request import RunRequest
 from remora.flows.trust.judge import TrustRules
 from remora.ports import TrustQuestion
-from remora.wire.appserver import SandboxMode
+from remora.wire.appserver.calls import SandboxMode
 from remora.wire.reports.run import RunEvent, ThreadReady, TrustBody, Warned
 
 

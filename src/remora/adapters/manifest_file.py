@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from remora.core.settings import Limits
-from remora.wire.manifest_problems import Problem, manifest_error
+from remora.wire.manifest.problems import Problem, manifest_error
 
 _PLACE: Final = re.compile(r"\(at line (\d+), column \d+\)$")
 _DEEPEST: Final = 100
@@ -17,7 +17,7 @@ _HELP: Final = "Name a TOML file, as of remora provision --example; codex alone:
 
 
 class ManifestFile:
-    """A :class:`remora.wire.host_spec.ManifestPlace`: relative paths begin at the manifest's folder."""
+    """A :class:`remora.wire.manifest.host_spec.ManifestPlace`: relative paths begin at the manifest's folder."""
 
     def __init__(self, file: str, limits: Limits) -> None:
         self.name = file

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from remora.core.secrets import Secret
     from remora.ports import Dialogue
-    from remora.wire.manifest import LoginKind
+    from remora.wire.manifest.document import LoginKind
     from remora.wire.reports.login import LoginReport
 
 

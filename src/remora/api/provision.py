@@ -8,7 +8,7 @@ from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
     from remora.ports import Dialogue
-    from remora.wire.host_spec import HostSpec
+    from remora.wire.manifest.host_spec import HostSpec
     from remora.wire.reports.provision import ProvisionProgress
 
 
@@ -29,9 +29,9 @@ def load_manifest(
     that it knows nothing of.
     """
     from remora import wiring
-    from remora.wire.host_selection import narrow, take_inventory
-    from remora.wire.host_spec import read_specs
-    from remora.wire.variables import read_assignments
+    from remora.wire.manifest.host_selection import narrow, take_inventory
+    from remora.wire.manifest.host_spec import read_specs
+    from remora.wire.manifest.variables import read_assignments
 
     place = wiring.manifest_file(file, limits=settings.limits)
     values, text = place.load()
@@ -62,7 +62,7 @@ def codex_specs(
     from remora import wiring
     from remora.core.errors import Code, UsageProblem
     from remora.core.host.aliases import explain_unknown
-    from remora.wire.host_spec import simple_specs
+    from remora.wire.manifest.host_spec import simple_specs
 
     listing = wiring.default_config_reader(ssh_config).read()
     for alias in aliases:
@@ -194,6 +194,6 @@ def manifest_example() -> str:
 
 def manifest_schema() -> dict[str, Any]:
     """The JSON schema of manifests."""
-    from remora.wire.manifest_schema import manifest_schema
+    from remora.wire.manifest.schema import manifest_schema
 
     return manifest_schema()

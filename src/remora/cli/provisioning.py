@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from remora.ports import Dialogue
-    from remora.wire.host_spec import HostSpec
+    from remora.wire.manifest.host_spec import HostSpec
     from remora.wire.reports.provision import ProvisionProgress
 
 _USES: Final = {

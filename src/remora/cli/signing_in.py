@@ -17,7 +17,7 @@ from remora.cli.render.link_views import WaitView
 from remora.cli.running import limit_blocking
 from remora.core.errors import Code, ConfigProblem, NeedsPerson
 from remora.core.secrets import Secret
-from remora.wire.manifest import LoginKind
+from remora.wire.manifest.document import LoginKind
 
 if TYPE_CHECKING:
     from datetime import date

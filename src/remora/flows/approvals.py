@@ -12,8 +12,9 @@ from remora.flows.rpc import RpcClient
 from remora.flows.threads import ThreadClient
 from remora.flows.waiting import dismiss
 from remora.ports import ApprovalHandler
-from remora.wire import approval, appserver, jsonrpc
-from remora.wire.jsonrpc import RequestId
+from remora.wire import approval
+from remora.wire.appserver import calls, jsonrpc
+from remora.wire.appserver.jsonrpc import RequestId
 from remora.wire.reports.approval import requested
 from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, RunEvent, Warned
 
@@ -30,7 +31,7 @@ _MOST_BYTES: Final = 64 * 1024 * 1024
 
 
 class Context(Protocol):
-    """What the stream told before a request came. :class:`remora.wire.story.Story` has it."""
+    """What the stream told before a request came. :class:`remora.wire.appserver.story.Story` has it."""
 
     def complete(self, request: ApprovalRequest) -> ApprovalRequest: ...
     def label(self, thread_id: str) -> str | None: ...
@@ -70,7 +71,7 @@ class ApprovalDesk:
 
     async def present(self, rpc: RpcClient, message: jsonrpc.Request) -> list[RunEvent]:
         """A request of the server has come, for the first time or again after a reconnect."""
-        params = appserver.mapping(jsonrpc.decode_value(message.params))
+        params = calls.mapping(jsonrpc.decode_value(message.params))
         request = approval.read_request(message.id, message.method, params)
         if request is None:
             await rpc.refuse(message.id, jsonrpc.METHOD_NOT_FOUND, f"remora does not answer {message.method[:100]}.")

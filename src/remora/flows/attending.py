@@ -15,7 +15,7 @@ from remora.flows.rpc import RpcClient, open_rpc
 from remora.flows.waiting import dismiss, within
 from remora.flows.ways import Way
 from remora.ports import RemoteHost, World
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 _UNSPOKEN: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION, Code.MESSAGE_TOO_LARGE})
 """A server that speaks otherwise than WebSocket on its socket, or without measure: it is used, but not watched."""

@@ -15,8 +15,8 @@ from remora.flows.portions import Portions
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock
 from remora.wire.client.conversation import Conversation
-from remora.wire.line_pieces import LineCutter, as_line
-from remora.wire.socket_pieces import Piece, PieceSocket
+from remora.wire.socket.line_pieces import LineCutter, as_line
+from remora.wire.socket.socket_pieces import Piece, PieceSocket
 
 _READ: Final = 256 * 1024
 _PORTION: Final = 32 * 1024

@@ -19,8 +19,8 @@ from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
 from remora.flows.side_by_side import SideBySide
 from remora.flows.tunnel import open_tunnel
 from remora.ports import ConnectionFacts, Dialogue, RemoteHost, World
-from remora.wire.appserver import account_read, mapping, text
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.calls import account_read, mapping, text
+from remora.wire.appserver.jsonrpc import Framing
 from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.check import CheckProgress, CheckReport, CodexCandidate, HostCheck, StageBody, StageProven
 

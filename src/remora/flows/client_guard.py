@@ -11,6 +11,7 @@ from typing import Any, Final
 from remora.core.errors import Code, ProtocolProblem, RemoraError
 from remora.core.text import decode
 from remora.flows.client_host import Standing
+from remora.wire.appserver.jsonrpc import RequestId, encode_error
 from remora.wire.client.conversation import Conversation
 from remora.wire.client.envelope import Envelope, guess_envelope, read_envelope
 from remora.wire.client.frames import ClientFrames
@@ -24,8 +25,7 @@ from remora.wire.client.thread_terms import (
     started_thread,
     with_sandbox,
 )
-from remora.wire.jsonrpc import RequestId, encode_error
-from remora.wire.socket_pieces import Piece
+from remora.wire.socket.socket_pieces import Piece
 
 _TOO_LONG: Final = -32600
 _HOME: Final = "the home folder"

@@ -15,9 +15,9 @@ from remora.core.trust.safety import SafetyConfig
 from remora.flows.rpc import open_rpc
 from remora.flows.threads import ThreadClient
 from remora.ports import ByteStream, Clock
-from remora.wire import safety
+from remora.wire.appserver import safety
+from remora.wire.appserver.jsonrpc import Framing
 from remora.wire.client.thread_terms import says_trusted, trust_question
-from remora.wire.jsonrpc import Framing
 
 _SETS_LATER: Final = (0, 163)
 """From this version on a thread takes another sandbox from any connection."""

@@ -14,8 +14,8 @@ from remora.core.settings import Limits
 from remora.flows.doors import show_in
 from remora.flows.waiting import within
 from remora.ports import ByteStream, Clock, Onward
-from remora.wire.proxy_bodies import RequestBody
-from remora.wire.proxy_heads import (
+from remora.wire.proxy.bodies import RequestBody
+from remora.wire.proxy.heads import (
     HEAD_END,
     HEAD_LIMIT,
     BadHead,

@@ -32,7 +32,7 @@ from remora.flows.rpc import Asked, RpcClient, open_rpc
 from remora.flows.shell import ProbeRequest, RemoteShell, open_shell
 from remora.flows.tunnel import Tunnel, open_tunnel
 from remora.ports import ByteStream, Clock, RemoteHost
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 
 __all__ = ["AppServer", "LaunchRequest", "open_app_server"]
 

@@ -17,7 +17,7 @@ from remora.flows.launch import Ahead, nothing_ahead
 from remora.flows.rpc import Asked, RpcClient, open_rpc
 from remora.flows.waiting import dismiss
 from remora.ports import ByteStream, Clock
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 __all__ = ["LinkAccess", "LinkedServer", "open_linked_server"]

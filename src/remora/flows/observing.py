@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from remora.core.errors import RemoraError
 from remora.flows.rpc import RpcClient
-from remora.wire import appserver, jsonrpc
-from remora.wire.appserver import mapping, sequence, text
+from remora.wire.appserver import calls, jsonrpc
+from remora.wire.appserver.calls import mapping, sequence, text
 from remora.wire.reports.links import ActiveThread
 
 _LISTED: Final = 50
@@ -62,7 +62,7 @@ class Board:
 
     async def _ask(self, rpc: RpcClient) -> dict[str, Mapping[str, Any]]:
         """The rows of the newest threads, and of those that run and are not listed."""
-        listed = mapping(await rpc.request("thread/list", appserver.threads_list(limit=_LISTED)))
+        listed = mapping(await rpc.request("thread/list", calls.threads_list(limit=_LISTED)))
         rows = {text(mapping(row).get("id")) or "": mapping(row) for row in sequence(listed.get("data"))[:_LISTED]}
         with suppress(RemoraError):  # the oldest servers do not tell what is loaded
             loaded = mapping(await rpc.request("thread/loaded/list", {}))

@@ -18,9 +18,9 @@ from remora.flows.run_request import RunRequest
 from remora.flows.threads import ThreadClient, resume_request, start_request
 from remora.flows.trust.judge import Judged, TrustRules, ask_layers, judge, look_again, refuse_changed
 from remora.flows.unattended import UnattendedTrust
-from remora.wire import safety as words
-from remora.wire.appserver import SandboxMode, ThreadSettings, ThreadState, read_thread
-from remora.wire.safety import Terms
+from remora.wire.appserver import safety as words
+from remora.wire.appserver.calls import SandboxMode, ThreadSettings, ThreadState, read_thread
+from remora.wire.appserver.safety import Terms
 
 _READ_ONLY: Final = Sandbox(mode=SandboxMode.READ_ONLY.value)
 _STILL_LOADED: Final = (

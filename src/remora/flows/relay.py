@@ -17,10 +17,10 @@ from remora.flows.relay_attachment import Attachment
 from remora.flows.relay_streams import CarriedOutbox, CarriedStream, Outbox, RelayStream
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock, Far, Near, PromptStream
-from remora.wire import relay_frames as frames
-from remora.wire.relay_closing import stream_problem
-from remora.wire.relay_frames import Frame, FrameReader, ProtocolBreak
-from remora.wire.relay_session import ACK_DELAY, Session
+from remora.wire.relay import relay_frames as frames
+from remora.wire.relay.close_reasons import stream_problem
+from remora.wire.relay.frame_session import ACK_DELAY, Session
+from remora.wire.relay.relay_frames import Frame, FrameReader, ProtocolBreak
 
 _PIECE: Final = 512 * 1024
 """Bytes that are handed to the connection at once."""

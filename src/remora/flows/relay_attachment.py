@@ -6,7 +6,7 @@ from collections.abc import Callable
 from remora.core.errors import RemoraError
 from remora.flows.waiting import dismiss
 from remora.ports import Clock
-from remora.wire import relay_frames as frames
+from remora.wire.relay import relay_frames as frames
 
 
 class Attachment:

@@ -21,12 +21,12 @@ from remora.core.text import decode
 from remora.flows.handover import Handover
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock, RemoteHost, RemoteProcess
-from remora.wire.relay_frames import PROTOCOL
+from remora.wire.relay.relay_frames import PROTOCOL
 
 _ENTRY: Final = "relay_entry"
 _MODULES: Final = (
-    "remora.wire.relay_frames",
-    "remora.wire.relay_session",
+    "remora.wire.relay.relay_frames",
+    "remora.wire.relay.frame_session",
     "remora.remote.relay_spool",
     "remora.remote.relay_folder",
     "remora.remote.relay_ends",

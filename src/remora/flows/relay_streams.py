@@ -6,8 +6,8 @@ from typing import Final
 
 from remora.core.errors import Code, RemoraError, Unreachable
 from remora.ports import Near
-from remora.wire.relay_frames import ByteQueue
-from remora.wire.relay_session import Session, Stream
+from remora.wire.relay.frame_session import Session, Stream
+from remora.wire.relay.relay_frames import ByteQueue
 
 _OUTBOX: Final = 1024 * 1024
 """Bytes of one stream that wait here for the connection; then its writer waits."""
@@ -21,7 +21,7 @@ class Outbox(ByteQueue):
         self.room = asyncio.Event()
 
     def take(self, limit: int) -> bytes:
-        """See :class:`remora.wire.relay_session.Source`."""
+        """See :class:`remora.wire.relay.frame_session.Source`."""
         data = super().take(limit)
         if self.size <= _OUTBOX // 2:
             self.room.set()
@@ -139,12 +139,12 @@ class CarriedOutbox(ByteQueue):
         self.full = False
 
     def put(self, data: bytes) -> None:
-        """See :class:`remora.wire.relay_frames.ByteQueue`."""
+        """See :class:`remora.wire.relay.relay_frames.ByteQueue`."""
         super().put(data)
         self.full = self.size >= _OUTBOX
 
     def take(self, limit: int) -> bytes:
-        """See :class:`remora.wire.relay_session.Source`."""
+        """See :class:`remora.wire.relay.frame_session.Source`."""
         data = super().take(limit)
         if self.full and self.size <= _OUTBOX // 2:
             self.full = False

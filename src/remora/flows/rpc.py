@@ -26,9 +26,9 @@ from remora.flows.transport import Transport, open_transport
 from remora.flows.unasked import Unasked
 from remora.flows.waiting import dismiss, within
 from remora.ports import ByteStream, Clock, EventSpool
-from remora.wire import appserver, jsonrpc
-from remora.wire.appserver import ServerInfo
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver import calls, jsonrpc
+from remora.wire.appserver.calls import ServerInfo
+from remora.wire.appserver.jsonrpc import Framing
 
 _UNTAKEN_ANSWERS: Final = 10_000
 """Answers that a server may leave unread while it asks for more."""
@@ -154,7 +154,7 @@ class RpcClient:
         return jsonrpc.decode_value(raw)
 
     def _lost(self, call: Call, error: RemoraError) -> RemoraError:
-        if not call.started or appserver.is_safe_to_repeat(call.method):
+        if not call.started or calls.is_safe_to_repeat(call.method):
             return error
         return outcome_unknown(call.method, error)
 
@@ -204,7 +204,7 @@ class RpcClient:
             case jsonrpc.Request() | jsonrpc.Notification() if len(message) > _LARGEST_UNASKED:
                 raise message_too_large(_LARGEST_UNASKED, message)
             case jsonrpc.Request(request_id, method, _):
-                answer = appserver.automatic_answer(request_id, method)
+                answer = calls.automatic_answer(request_id, method)
                 if answer is None:
                     self._unasked.put(message)
                 else:
@@ -233,7 +233,7 @@ class RpcClient:
     def _settle_refused(self, request_id: jsonrpc.RequestId | None, code: int, text: str) -> None:
         call = self._calls.get(request_id) if request_id is not None else None
         if call is not None:
-            fail(call.answer, appserver.refusal(call.method, code, text))
+            fail(call.answer, calls.refusal(call.method, code, text))
 
     def end(self, error: RemoraError) -> None:
         """End the connection for `error`: whoever waits learns it. Only the first reason counts."""
@@ -281,14 +281,14 @@ async def open_rpc(
 
 
 async def _initialize(client: RpcClient, ahead: Sequence[Asked] | Awaitable[Sequence[Asked]]) -> None:
-    params = appserver.initialize_params(version("remora"))
+    params = calls.initialize_params(version("remora"))
     asked = asyncio.ensure_future(client.request("initialize", params))
     try:
         await asyncio.sleep(0)
         await client.notify("initialized")
         for request in ahead if isinstance(ahead, Sequence) else await ahead:
             client.ask_ahead(request)
-        client.server = appserver.read_server_info(await asked)
+        client.server = calls.read_server_info(await asked)
     finally:
         await dismiss(asked)
 

@@ -26,7 +26,7 @@ from remora.flows.waiting import dismiss
 from remora.ports import ApprovalHandler, Clock, EventSpool
 from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.run import Connected, LinkLost, Reconnected, Reconnecting, RunEvent
-from remora.wire.summary import Summary
+from remora.wire.reports.summary import Summary
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from remora.core.errors import Code, UsageProblem
 from remora.core.words import choose
-from remora.wire.appserver import (
+from remora.wire.appserver.calls import (
     ApprovalPolicy,
     SandboxMode,
     ThreadSettings,

@@ -12,8 +12,8 @@ from remora.core.score.scorecard import Item, unknown
 from remora.flows.opening import account_config
 from remora.flows.rpc import RpcClient
 from remora.flows.trust.judge import Judged, TrustRules, judge, refuse_changed, summary
-from remora.wire import scored_server as words
-from remora.wire.appserver import UnknownMethod
+from remora.wire.appserver import scored_server as words
+from remora.wire.appserver.calls import UnknownMethod
 
 _TRIAL: Final = 20.0
 """Seconds that one confined command may take."""

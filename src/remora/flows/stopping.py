@@ -11,7 +11,7 @@ from remora.flows.rpc import open_rpc
 from remora.flows.shell import ProbeRequest, open_shell
 from remora.flows.ways import Way
 from remora.ports import RemoteHost, World
-from remora.wire.jsonrpc import Framing
+from remora.wire.appserver.jsonrpc import Framing
 from remora.wire.reports.links import ActiveThread
 
 _MARGIN: Final = 10.0

@@ -5,9 +5,9 @@ from typing import Any, Final
 
 from remora.core.thread.threads import ThreadName, choose_thread, is_whole_id
 from remora.flows.rpc import Asked, RpcClient
-from remora.wire import appserver, turn_stop
-from remora.wire.appserver import ThreadSettings, ThreadState, UnknownMethod
-from remora.wire.turns import TurnState, read_turn
+from remora.wire.appserver import calls, turn_stop
+from remora.wire.appserver.calls import ThreadSettings, ThreadState, UnknownMethod
+from remora.wire.appserver.turns import TurnState, read_turn
 
 _TURNS_PER_PAGE: Final = 10
 _ITEMS_PER_PAGE: Final = 50
@@ -19,12 +19,12 @@ _AS_IT_IS: Final = ThreadSettings()
 
 def start_request(settings: ThreadSettings) -> Asked:
     """What begins a thread."""
-    return "thread/start", appserver.thread_start(settings)
+    return "thread/start", calls.thread_start(settings)
 
 
 def resume_request(thread_id: str, settings: ThreadSettings = _AS_IT_IS, *, exclude_turns: bool = True) -> Asked:
     """What opens a thread again."""
-    return "thread/resume", appserver.thread_resume(thread_id, settings, exclude_turns=exclude_turns)
+    return "thread/resume", calls.thread_resume(thread_id, settings, exclude_turns=exclude_turns)
 
 
 class ThreadClient:
@@ -38,7 +38,7 @@ class ThreadClient:
     ) -> ThreadState:
         """Open a thread again and subscribe to it; pending approvals are then sent again by the server."""
         asked = resume_request(thread_id, settings, exclude_turns=exclude_turns)
-        return appserver.read_thread(await self._rpc.request(*asked))
+        return calls.read_thread(await self._rpc.request(*asked))
 
     async def find(self, words: str) -> str:
         """The id of the thread that `words` mean: an id, the beginning of one, or a name.
@@ -50,9 +50,9 @@ class ThreadClient:
         threads: list[ThreadName] = []
         cursor: Any = None
         for _ in range(_THREAD_PAGES):
-            params = appserver.threads_list(limit=_THREADS_PER_PAGE, cursor=cursor)
-            page = appserver.mapping(await self._rpc.request("thread/list", params))
-            threads += map(appserver.read_thread_name, map(appserver.mapping, appserver.sequence(page.get("data"))))
+            params = calls.threads_list(limit=_THREADS_PER_PAGE, cursor=cursor)
+            page = calls.mapping(await self._rpc.request("thread/list", params))
+            threads += map(calls.read_thread_name, map(calls.mapping, calls.sequence(page.get("data"))))
             cursor = page.get("nextCursor")
             if not cursor:
                 break
@@ -60,8 +60,8 @@ class ThreadClient:
 
     async def folder(self, thread_id: str) -> str:
         """Where a thread works, without loading it."""
-        answer = appserver.mapping(await self._rpc.request("thread/read", {"threadId": thread_id}))
-        return appserver.text(appserver.mapping(answer.get("thread")).get("cwd")) or "/"
+        answer = calls.mapping(await self._rpc.request("thread/read", {"threadId": thread_id}))
+        return calls.text(calls.mapping(answer.get("thread")).get("cwd")) or "/"
 
     async def start_turn(
         self,
@@ -73,43 +73,41 @@ class ThreadClient:
         effort: str | None = None,
     ) -> TurnState:
         """Send a prompt, and what the agent may do. On a thread that works already, servers add it to that turn."""
-        params = appserver.turn_start(thread_id, inputs, message_id=message_id, safety=safety, effort=effort)
-        return read_turn(
-            appserver.mapping(appserver.mapping(await self._rpc.request("turn/start", params)).get("turn"))
-        )
+        params = calls.turn_start(thread_id, inputs, message_id=message_id, safety=safety, effort=effort)
+        return read_turn(calls.mapping(calls.mapping(await self._rpc.request("turn/start", params)).get("turn")))
 
     async def interrupt(self, thread_id: str, turn_id: str) -> None:
         """Ask the server to stop a turn; it ends with ``turn/completed``."""
-        await self._rpc.request("turn/interrupt", appserver.turn_interrupt(thread_id, turn_id))
+        await self._rpc.request("turn/interrupt", calls.turn_interrupt(thread_id, turn_id))
 
     async def steer(self, thread_id: str, turn_id: str, sentence: str) -> None:
         """Say something to a turn that runs."""
-        await self._rpc.request("turn/steer", appserver.turn_steer(thread_id, turn_id, sentence))
+        await self._rpc.request("turn/steer", calls.turn_steer(thread_id, turn_id, sentence))
 
     async def latest_turns(self, thread: ThreadState, *, items: bool) -> list[TurnState]:
         """The newest turns, newest first: from `thread` itself where the server sent all of them."""
         if thread.turns:
             return [read_turn(turn) for turn in reversed(thread.turns)]
-        params = appserver.turns_list(thread.thread_id, limit=_TURNS_PER_PAGE, items=items)
+        params = calls.turns_list(thread.thread_id, limit=_TURNS_PER_PAGE, items=items)
         try:
-            page = appserver.mapping(await self._rpc.request("thread/turns/list", params))
+            page = calls.mapping(await self._rpc.request("thread/turns/list", params))
         except UnknownMethod:
             return []
-        return [read_turn(appserver.mapping(turn)) for turn in appserver.sequence(page.get("data"))]
+        return [read_turn(calls.mapping(turn)) for turn in calls.sequence(page.get("data"))]
 
     async def read(self, thread_id: str) -> ThreadState:
         """How a thread is, without loading it or hearing of it from then on."""
-        return appserver.read_thread(await self._rpc.request("thread/read", turn_stop.of_thread(thread_id)))
+        return calls.read_thread(await self._rpc.request("thread/read", turn_stop.of_thread(thread_id)))
 
     async def items(self, thread_id: str, turn_id: str | None = None) -> list[Mapping[str, Any]]:
         """All items of a turn, or of all turns, oldest first, read in pages."""
         found: list[Mapping[str, Any]] = []
         cursor: Any = None
         for _ in range(_PAGES):
-            params = appserver.items_list(thread_id, turn_id, limit=_ITEMS_PER_PAGE, cursor=cursor)
-            page = appserver.mapping(await self._rpc.request("thread/items/list", params))
-            entries = map(appserver.mapping, appserver.sequence(page.get("data")))
-            found += [appserver.mapping(entry.get("item")) for entry in entries]
+            params = calls.items_list(thread_id, turn_id, limit=_ITEMS_PER_PAGE, cursor=cursor)
+            page = calls.mapping(await self._rpc.request("thread/items/list", params))
+            entries = map(calls.mapping, calls.sequence(page.get("data")))
+            found += [calls.mapping(entry.get("item")) for entry in entries]
             cursor = page.get("nextCursor")
             if not cursor:
                 break

@@ -10,8 +10,8 @@ from remora.core.text import decode as text_of
 from remora.flows.portions import Portions
 from remora.flows.waiting import within
 from remora.ports import ByteStream, Clock
-from remora.wire.jsonrpc import Framing, Lines, TooLarge
-from remora.wire.websocket import ClientSocket
+from remora.wire.appserver.jsonrpc import Framing, Lines, TooLarge
+from remora.wire.socket.websocket import ClientSocket
 
 _CLOSING_SECONDS = 1.0
 _MOST_PENDING = 64 * 1024

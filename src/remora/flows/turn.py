@@ -19,12 +19,12 @@ from remora.flows.threads import ThreadClient
 from remora.flows.turn_stop import TurnStop
 from remora.flows.waiting import dismiss, within
 from remora.ports import ApprovalHandler, Clock
-from remora.wire import appserver, jsonrpc
-from remora.wire.appserver import ThreadState
+from remora.wire.appserver import calls, jsonrpc
+from remora.wire.appserver.calls import ThreadState
+from remora.wire.appserver.safety import Terms, read_terms
+from remora.wire.appserver.story import Story
+from remora.wire.appserver.turns import INTERRUPTED, TurnState, find_by_message, read_turn
 from remora.wire.reports.run import CommandStarted, RunEvent, ThreadReady, TurnStarted, Warned
-from remora.wire.safety import Terms, read_terms
-from remora.wire.story import Story
-from remora.wire.turns import INTERRUPTED, TurnState, find_by_message, read_turn
 
 _GRACE_SECONDS: Final = 2.0
 """What history does not show right after a break gets so long to appear there."""
@@ -120,7 +120,7 @@ class Turn:
             return await self.desk.present(rpc, message)
         if not isinstance(message, jsonrpc.Notification):
             return []
-        params = appserver.mapping(jsonrpc.decode_value(message.params))
+        params = calls.mapping(jsonrpc.decode_value(message.params))
         if message.method == "serverRequest/resolved":
             request_id = params.get("requestId")
             return await self.desk.resolved(request_id) if isinstance(request_id, str | int) else []
@@ -129,7 +129,7 @@ class Turn:
         if message.method == "thread/settings/updated" and not self._settled:
             self._compare(rpc, params)
         if message.method == "turn/completed":
-            turn = read_turn(appserver.mapping(params.get("turn")))
+            turn = read_turn(calls.mapping(params.get("turn")))
             if turn.turn_id != self._turn_id:
                 return self._story.notification(message.method, params)
             self._ended(turn)

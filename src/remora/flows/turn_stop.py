@@ -16,13 +16,13 @@ from remora.flows.shell import open_shell, shipped
 from remora.flows.threads import ThreadClient
 from remora.flows.waiting import within
 from remora.ports import Clock, RemoteHost, World
-from remora.wire import appserver, turn_stop
-from remora.wire.appserver import UnknownMethod
+from remora.wire.appserver import calls, turn_stop
+from remora.wire.appserver.calls import UnknownMethod
+from remora.wire.appserver.turn_stop import LoadedThread
+from remora.wire.appserver.turns import TurnState, read_turn
 from remora.wire.reports import error_body
 from remora.wire.reports.run import process_bodies
 from remora.wire.reports.threads import ThreadInterrupted
-from remora.wire.turn_stop import LoadedThread
-from remora.wire.turns import TurnState, read_turn
 
 _TRIES: Final = 100
 """How often a server is asked to interrupt that says there is nothing to interrupt yet."""
@@ -141,15 +141,15 @@ class TurnStop:
 
     async def _stop_again(self, thread_id: str) -> None:
         """Interrupt whatever turn runs in this thread now."""
-        params = appserver.turns_list(thread_id, limit=1, items=False)
+        params = calls.turns_list(thread_id, limit=1, items=False)
         page = await self._unless_refused(self._rpc.request("thread/turns/list", params))
-        turns = map(appserver.mapping, appserver.sequence(appserver.mapping(page).get("data")))
+        turns = map(calls.mapping, calls.sequence(calls.mapping(page).get("data")))
         for turn in (read_turn(each) for each in turns):
             await self._interrupt_once(thread_id, turn)
 
     async def _interrupt_once(self, thread_id: str, turn: TurnState) -> None:
         if not turn.has_ended:
-            params = appserver.turn_interrupt(thread_id, turn.turn_id)
+            params = calls.turn_interrupt(thread_id, turn.turn_id)
             await self._unless_refused(self._rpc.request("turn/interrupt", params))
 
     async def _end_commands(self, thread_id: str) -> None:

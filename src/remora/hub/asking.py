@@ -8,7 +8,7 @@ from remora.core.errors import RemoraError
 from remora.core.secrets import Secret
 from remora.flows.unattended import UnattendedDialogue
 from remora.ports import Dialogue, HostKeyAnswer, HostKeyQuestion, SecretQuestion
-from remora.wire.control import Answer, HostKeyAsked, Question, SecretAsked, failed, rebuild
+from remora.wire.hub.control import Answer, HostKeyAsked, Question, SecretAsked, failed, rebuild
 
 _NOBODY = UnattendedDialogue()
 

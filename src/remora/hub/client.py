@@ -16,7 +16,7 @@ from remora.core.settings import HostSettings, Limits
 from remora.hub.places import HubPlaces
 from remora.hub.talking import HubEnded, Talk, mute
 from remora.ports import Dialogue
-from remora.wire import control
+from remora.wire.hub import control
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 R = TypeVar("R", bound=control.Reply)

@@ -12,7 +12,7 @@ from remora.core.settings import Settings
 from remora.hub.client import HubClient
 from remora.hub.meanings import Meanings
 from remora.ports import Dialogue
-from remora.wire.control import Disconnected
+from remora.wire.hub.control import Disconnected
 from remora.wire.reports import error_body
 from remora.wire.reports.links import (
     ConnectReport,

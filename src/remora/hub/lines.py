@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from remora.ports import ByteStream
-from remora.wire.control import FromCaller, FromHub, Unreadable, encode
+from remora.wire.hub.control import FromCaller, FromHub, Unreadable, encode
 
 T = TypeVar("T")
 

@@ -35,7 +35,7 @@ from remora.hub.readiness import READY, TAKEN, tell_failure, tell_starter
 from remora.hub.registry import Registry
 from remora.hub.server import HubServer
 from remora.ports import Clock, LocalSockets
-from remora.wire.control import Connect
+from remora.wire.hub.control import Connect
 from remora.wire.reports.links import HubBody
 
 _log: Final = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Final
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.failure_lines import failure_lines
 from remora.core.text import decode
-from remora.wire import control
+from remora.wire.hub import control
 
 READY: Final = "remora-hub: ready"
 TAKEN: Final = "remora-hub: another hub runs"

@@ -18,7 +18,7 @@ from remora.hub.asking import CallerDialogue
 from remora.hub.lines import Lines
 from remora.hub.registry import Registry
 from remora.ports import ByteStream
-from remora.wire import control
+from remora.wire.hub import control
 from remora.wire.reports.links import HubBody
 
 _log: Final = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError
 from remora.hub.asking import answer_lent
 from remora.hub.lines import Lines
 from remora.ports import ByteStream, Dialogue
-from remora.wire import control
+from remora.wire.hub import control
 
 R = TypeVar("R", bound=control.Reply)
 

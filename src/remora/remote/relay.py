@@ -17,13 +17,13 @@ from remora.remote.relay_ends import peer_user
 from remora.remote.relay_loop import Loop
 from remora.remote.relay_session import HostedSession
 from remora.remote.relay_spool import Disk
-from remora.wire.relay_frames import PROTOCOL, WELCOME, ProtocolBreak, encode_table, read_table
+from remora.wire.relay.relay_frames import PROTOCOL, WELCOME, ProtocolBreak, encode_table, read_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from remora.wire.relay_frames import Frame
+    from remora.wire.relay.relay_frames import Frame
 
 _FIRST_LIMIT = 30.0
 """Seconds that a new relay waits for its first laptop."""

@@ -10,7 +10,7 @@ import selectors
 from collections import deque
 from itertools import islice
 
-from remora.wire.relay_frames import BYE, HELLO, LEAVING, PING, PONG, REFUSED, FrameReader, ProtocolBreak, encode
+from remora.wire.relay.relay_frames import BYE, HELLO, LEAVING, PING, PONG, REFUSED, FrameReader, ProtocolBreak, encode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from remora.remote.relay import Relay
     from remora.remote.relay_session import HostedSession
-    from remora.wire.relay_frames import Frame
+    from remora.wire.relay.relay_frames import Frame
 
 _PIECE = 512 * 1024
 _BUFFERS = 64

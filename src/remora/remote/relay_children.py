@@ -15,7 +15,7 @@ from remora.remote.relay_folder import describe_folder
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from remora.remote.relay_session import HostedSession
-    from remora.wire.relay_session import Stream
+    from remora.wire.relay.frame_session import Stream
 
 _AFTERWARDS = 1.0
 """Seconds after which a child that was ended is let go of, though nobody asks anything."""

@@ -13,13 +13,13 @@ import struct
 import sys
 from collections import deque
 
-from remora.wire.relay_frames import CLOSE_FOREIGN, CLOSE_LOST, CLOSE_OVERFLOW, CLOSE_REFUSED
+from remora.wire.relay.relay_frames import CLOSE_FOREIGN, CLOSE_LOST, CLOSE_OVERFLOW, CLOSE_REFUSED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from remora.remote.relay_session import HostedSession
     from remora.remote.relay_spool import Spool
-    from remora.wire.relay_session import Stream
+    from remora.wire.relay.frame_session import Stream
 
 _READ = 256 * 1024
 _PORT_HELD = 512 * 1024
@@ -64,7 +64,7 @@ class End:
 
     eager = False
     repeatable = False
-    """See :class:`remora.wire.relay_session.Stream`."""
+    """See :class:`remora.wire.relay.frame_session.Stream`."""
 
     def __init__(self, hosted: HostedSession, stream: Stream) -> None:
         self.number = stream.number

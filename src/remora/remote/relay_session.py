@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from remora.remote.relay_spool import Spool
 from remora.remote.relay_targets import open_end
-from remora.wire.relay_frames import DATA, EOF, OPEN
-from remora.wire.relay_session import ACK_DELAY, Session
+from remora.wire.relay.frame_session import ACK_DELAY, Session
+from remora.wire.relay.relay_frames import DATA, EOF, OPEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from remora.remote.relay import Relay, Terms
     from remora.remote.relay_attachment import Attachment
     from remora.remote.relay_ends import End
-    from remora.wire.relay_frames import Frame
-    from remora.wire.relay_session import Stream
+    from remora.wire.relay.frame_session import Stream
+    from remora.wire.relay.relay_frames import Frame
 
 _LEAST_PAUSE = 1.0
 """Seconds between two looks at what a laptop that is away would lose."""

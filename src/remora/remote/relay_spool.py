@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections import deque
 
-from remora.wire.relay_frames import ByteQueue
+from remora.wire.relay.relay_frames import ByteQueue
 
 _SEGMENT = 16 * 1024 * 1024
 _LEAST_MEMORY = 64 * 1024
@@ -51,7 +51,7 @@ class _Segment:
 
 
 class Spool:
-    """A :class:`remora.wire.relay_session.Source` of bounded memory. While `full`, nothing should be added."""
+    """A :class:`remora.wire.relay.frame_session.Source` of bounded memory. While `full`, nothing should be added."""
 
     def __init__(self, memory: int, disk: Disk) -> None:
         self.size = 0

@@ -10,13 +10,13 @@ import socket
 
 from remora.remote.relay_children import FolderEnd, ScriptEnd
 from remora.remote.relay_ends import End, PortEnd, ServerEnd
-from remora.wire.relay_frames import CLOSE_UNKNOWN
+from remora.wire.relay.relay_frames import CLOSE_UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from remora.remote.relay_attachment import Attachment
     from remora.remote.relay_session import HostedSession
-    from remora.wire.relay_session import Stream
+    from remora.wire.relay.frame_session import Stream
 
 
 class RelayEnd(End):

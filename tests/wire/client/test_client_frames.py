@@ -10,7 +10,7 @@ from websockets.uri import parse_uri
 
 from remora.core.errors import ProtocolProblem
 from remora.wire.client.frames import ClientFrames
-from remora.wire.socket_pieces import Piece
+from remora.wire.socket.socket_pieces import Piece
 
 
 def carried(frames: ClientFrames, data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from remora.wire.client.conversation import Conversation
 from remora.wire.client.envelope import guess_envelope, read_envelope
 from remora.wire.client.messages import INSPECTED, Beginning, MessageGatherer, Rest, Whole
 from remora.wire.client.thread_terms import ClientRequest, read_request, says_trusted
-from remora.wire.socket_pieces import Piece
+from remora.wire.socket.socket_pieces import Piece
 
 
 def request(method: str = "thread/start", **params: Any) -> ClientRequest:

@@ -12,7 +12,7 @@ from remora.cli.values import count, local_path, one_of
 from remora.core.errors import Code, ExitCode, UsageProblem
 
 if TYPE_CHECKING:
-    from remora.wire.host_spec import HostSpec
+    from remora.wire.manifest.host_spec import HostSpec
 
 app = make_app()
 

@@ -4,8 +4,8 @@ from msgspec import UNSET
 
 from remora.flows.provision.step import Step
 from remora.ports import Packages, SecretReader, TrustMemory
-from remora.wire.host_spec import HostSpec
-from remora.wire.manifest import CodexTable, HostTables, LoginKind, PathChange
+from remora.wire.manifest.document import CodexTable, HostTables, LoginKind, PathChange
+from remora.wire.manifest.host_spec import HostSpec
 
 
 def steps_for(spec: HostSpec, *, packages: Packages, secrets: SecretReader, trust: TrustMemory) -> tuple[Step, ...]:

@@ -15,7 +15,7 @@ from remora.flows.provision.operators import Operator
 from remora.flows.provision.outcome import HostOutcome
 from remora.flows.side_by_side import SideBySide
 from remora.ports import Dialogue, Packages, SecretReader, TrustMemory, World
-from remora.wire.host_spec import HostSpec
+from remora.wire.manifest.host_spec import HostSpec
 from remora.wire.reports.provision import (
     HostProvision,
     ProvisionProgress,

@@ -17,7 +17,7 @@ from remora.flows.provision.operators import Operator
 from remora.flows.provision.steps.login import keep_login, login_refused, prove_login, sign_in, unsure_notice
 from remora.flows.provision.steps.server import ServerStep
 from remora.ports import Dialogue, World
-from remora.wire.manifest import LoginKind, ServerTable
+from remora.wire.manifest.document import LoginKind, ServerTable
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.login import LoginReport
 

@@ -15,7 +15,7 @@ from remora.flows.shell import shipped
 from remora.flows.trust.look import look_at, machine_of
 from remora.flows.unattended import NoTrustMemory, UnattendedTrust
 from remora.ports import TrustHandler, TrustMemory, TrustQuestion
-from remora.wire import repository as words
+from remora.wire.appserver import repository as words
 from remora.wire.reports.run import BroughtBody, TrustBody
 
 _NAMED: Final = 6

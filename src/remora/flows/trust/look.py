@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from remora.core.trust.repository import Repository
-from remora.wire.repository import read_repository, unread_repository
+from remora.wire.appserver.repository import read_repository, unread_repository
 
 _NAMES: Final = 3_000
 _TOO_MANY: Final = f"names more than {_NAMES} things that may be files"

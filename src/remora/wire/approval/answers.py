@@ -4,7 +4,7 @@ from typing import Any
 
 from remora.core.approval.request import ApprovalRequest, Decision, RequestKind
 from remora.wire.approval.forms import form_content
-from remora.wire.appserver import mapping
+from remora.wire.appserver.calls import mapping
 
 
 def answer(method: str, request: ApprovalRequest, decision: Decision) -> dict[str, Any]:

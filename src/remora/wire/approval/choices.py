@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from remora.core.approval.request import Choice
-from remora.wire.appserver import mapping, sequence, text
+from remora.wire.appserver.calls import mapping, sequence, text
 
 _REFUSALS: Final = frozenset({"decline", "cancel", "denied", "abort", "timed_out"})
 _ONCE: Final = "Yes, this once"

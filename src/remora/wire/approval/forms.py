@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from remora.wire.appserver import mapping, sequence, text
+from remora.wire.appserver.calls import mapping, sequence, text
 
 
 def form_questions(schema: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:

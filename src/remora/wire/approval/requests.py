@@ -7,9 +7,9 @@ from typing import Any, Final
 from remora.core.approval.request import ApprovalRequest, Choice, RequestKind, TerminalInput, ToolCall
 from remora.wire.approval import choices
 from remora.wire.approval.forms import form_questions
-from remora.wire.appserver import mapping, sequence, text
-from remora.wire.file_changes import legacy_changes, whole_diff
-from remora.wire.jsonrpc import RequestId
+from remora.wire.appserver.calls import mapping, sequence, text
+from remora.wire.appserver.file_changes import legacy_changes, whole_diff
+from remora.wire.appserver.jsonrpc import RequestId
 
 _ANSWERABLE: Final = ("form", "url", "openai/form", "openaiForm")
 """A browser page or a form can be answered; a proof of being the user cannot."""

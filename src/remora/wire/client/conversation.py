@@ -7,11 +7,11 @@ answer is passed on only for a request that this very conversation was asked.
 from typing import Final
 
 from remora.wire.client.envelope import Envelope, guess_envelope, read_envelope
-from remora.wire.socket_pieces import Piece
+from remora.wire.socket.socket_pieces import Piece
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from remora.wire.jsonrpc import RequestId
+    from remora.wire.appserver.jsonrpc import RequestId
 
 _HEAD: Final = 64 * 1024
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from remora.wire.jsonrpc import RequestId, leading_id
+from remora.wire.appserver.jsonrpc import RequestId, leading_id
 
 _HEAD: Final = 200
 _METHOD: Final = re.compile(rb'"method"\s*:\s*"([A-Za-z0-9_/]{1,100})"')

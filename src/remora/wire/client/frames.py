@@ -10,7 +10,7 @@ from typing import Final
 from websockets.frames import Frame, Opcode
 
 from remora.core.errors import Code, ProtocolProblem
-from remora.wire.socket_pieces import Piece
+from remora.wire.socket.socket_pieces import Piece
 
 _END_OF_REQUEST: Final = b"\r\n\r\n"
 _REQUEST_LIMIT: Final = 64 * 1024

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from remora.wire.socket_pieces import Piece
+from remora.wire.socket.socket_pieces import Piece
 
 INSPECTED: Final = 1024 * 1024
 """Bytes of a message that are kept to be looked into. Only images and files make a longer one."""

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from remora.wire.appserver import mapping, sequence, text
-from remora.wire.jsonrpc import RequestId, encode_error
+from remora.wire.appserver.calls import mapping, sequence, text
+from remora.wire.appserver.jsonrpc import RequestId, encode_error
 
 THREAD_START: Final = "thread/start"
 _OPENS_THREAD: Final = frozenset({THREAD_START, "thread/resume", "thread/fork"})

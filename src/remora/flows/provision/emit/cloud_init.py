@@ -19,7 +19,7 @@ from remora.flows.provision.emit.program import BOOTSTRAP, marker_step, program
 from remora.flows.provision.emit.wishes import AloneStep
 from remora.flows.provision.emit.yaml_text import yaml_text
 from remora.flows.shell import shipped
-from remora.wire.host_spec import HostSpec
+from remora.wire.manifest.host_spec import HostSpec
 
 SIZE: Final = 16 * 1024
 """Bytes of user-data that every cloud takes."""

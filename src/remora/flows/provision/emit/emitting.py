@@ -16,8 +16,8 @@ from remora.flows.provision.emit.emission import Emission, EmittedFile, archive_
 from remora.flows.provision.emit.playbook import Group, playbook_files
 from remora.flows.provision.emit.wishes import AloneStep, alone_steps
 from remora.ports import Package, Packages, Platform, SecretReader
-from remora.wire.host_spec import HostSpec
-from remora.wire.manifest import CodexSource, CodexTable, SecretSource
+from remora.wire.manifest.document import CodexSource, CodexTable, SecretSource
+from remora.wire.manifest.host_spec import HostSpec
 
 DEFAULT_PLATFORMS: Final = ("Linux-x86_64", "Linux-aarch64")
 

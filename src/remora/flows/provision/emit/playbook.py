@@ -13,8 +13,8 @@ from remora.flows.provision.emit.program import START, marker_step, program
 from remora.flows.provision.emit.wishes import AloneStep
 from remora.flows.provision.emit.yaml_text import Block, Unsafe, yaml_text
 from remora.ports import Package
-from remora.wire.host_spec import HostSpec
-from remora.wire.manifest import FileTable, SecretSource
+from remora.wire.manifest.document import FileTable, SecretSource
+from remora.wire.manifest.host_spec import HostSpec
 
 _ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 _LAST: Final = "(remora_step.stdout_lines | default([], true) | last | default(''))"

@@ -23,9 +23,9 @@ from remora.flows.provision.steps.project import SetupStep, SmokeStep, assignmen
 from remora.flows.provision.steps.repository import RepositoryStep, git_variables
 from remora.flows.unattended import NoTrustMemory
 from remora.ports import Package, Packages, SecretReader
-from remora.wire.config_merge import merge_config
-from remora.wire.host_spec import HostSpec
-from remora.wire.manifest import CodexSource, CodexTable, FileTable, PathTable, ProjectTable, SecretSource
+from remora.wire.manifest.config_merge import merge_config
+from remora.wire.manifest.document import CodexSource, CodexTable, FileTable, PathTable, ProjectTable, SecretSource
+from remora.wire.manifest.host_spec import HostSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from remora.core.server.platforms import codex_build
 from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.codex_install import VERSION_LIMIT, Install, install_name, install_variables
 from remora.ports import Package, Packages, Platform
-from remora.wire.manifest import INSTALLED, CodexSource, CodexTable
+from remora.wire.manifest.document import INSTALLED, CodexSource, CodexTable
 
 
 class CodexStep:

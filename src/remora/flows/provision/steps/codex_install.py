@@ -6,7 +6,7 @@ from typing import Final
 from remora.core.devbox.provision_step import Script
 from remora.flows.provision.step import Workbench
 from remora.ports import Package, PackageForm, Packages
-from remora.wire.manifest import CodexTable
+from remora.wire.manifest.document import CodexTable
 
 VERSION_LIMIT: Final = "20"
 """Seconds for one ``codex --version``: the first one reads the whole program, perhaps from a slow disk."""

@@ -9,7 +9,7 @@ from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.flows.provision.step import Tell, Workbench
-from remora.wire.config_merge import changed_keys, merge_config
+from remora.wire.manifest.config_merge import changed_keys, merge_config
 
 CAP: Final = 256 * 1024
 """Bytes of a config.toml that are read: a hundred times the largest one that makes sense."""

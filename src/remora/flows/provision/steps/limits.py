@@ -5,7 +5,7 @@ from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.core.server.server_limits import make_limits, read_limits
 from remora.flows.provision.step import Tell, Workbench
-from remora.wire.manifest import ServerTable
+from remora.wire.manifest.document import ServerTable
 
 
 class LimitsStep:

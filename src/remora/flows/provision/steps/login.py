@@ -23,8 +23,8 @@ from remora.core.server.answers import Answers, without_escapes
 from remora.core.server.request_faults import config_broken, config_trouble
 from remora.flows.provision.step import Tell, Workbench
 from remora.ports import SecretReader
-from remora.wire.login_proof import is_refusal, read_proof
-from remora.wire.manifest import LoginKind, LoginTable, SecretSource
+from remora.wire.appserver.login_proof import is_refusal, read_proof
+from remora.wire.manifest.document import LoginKind, LoginTable, SecretSource
 
 OPTIONS: Final = {LoginKind.API_KEY: "--with-api-key", LoginKind.ACCESS_TOKEN: "--with-access-token"}
 _TITLES: Final = {LoginKind.API_KEY: "sign in with an API key", LoginKind.ACCESS_TOKEN: "sign in with an access token"}

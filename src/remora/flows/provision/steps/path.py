@@ -6,7 +6,7 @@ from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraE
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.flows.provision.step import Tell, Workbench
-from remora.wire.manifest import CodexTable, PathChange, PathTable
+from remora.wire.manifest.document import CodexTable, PathChange, PathTable
 
 
 class PathStep:

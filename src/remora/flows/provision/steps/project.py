@@ -16,7 +16,7 @@ from remora.core.server.answers import Answers
 from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.repository import git_variables
 from remora.ports import SecretReader
-from remora.wire.manifest import ProjectTable, SecretSource
+from remora.wire.manifest.document import ProjectTable, SecretSource
 
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

@@ -8,7 +8,7 @@ from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.flows.provision.step import Tell, Workbench
-from remora.wire.manifest import ProjectTable
+from remora.wire.manifest.document import ProjectTable
 
 _PATIENCE: Final = 20
 """Seconds for asking the origin where a branch is."""

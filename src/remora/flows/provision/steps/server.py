@@ -11,7 +11,7 @@ from remora.core.server.answers import Answers
 from remora.core.server.launch_plan import LaunchRequest
 from remora.core.server.server_limits import START_ANEW, enforcement_notices, read_limits
 from remora.flows.provision.step import Tell, Workbench
-from remora.wire.manifest import ServerTable
+from remora.wire.manifest.document import ServerTable
 
 _READING: Final = "codex_program server_find limits_enforced manager server_unit server_read"
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+\S*")

@@ -15,8 +15,8 @@ from remora.flows.provision.steps.repository import git_variables
 from remora.flows.shell import shipped
 from remora.flows.trust.look import look_at
 from remora.ports import TrustMemory
-from remora.wire.manifest import ProjectTable
-from remora.wire.repository import look_words, read_repository
+from remora.wire.appserver.repository import look_words, read_repository
+from remora.wire.manifest.document import ProjectTable
 
 _SECONDS: Final = 30.0
 

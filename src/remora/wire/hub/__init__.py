@@ -1,0 +1,1 @@
+"""Messages between the hub and its callers."""

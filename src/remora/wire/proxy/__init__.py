@@ -1,0 +1,1 @@
+"""Requests to an HTTP proxy."""

@@ -1,0 +1,1 @@
+"""Frames between this machine and the relay on a host."""

@@ -1,0 +1,1 @@
+"""WebSocket and line framing, whole or in pieces."""
