@@ -13,8 +13,8 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.core.errors import Code, ShellProblem, Stage, TimeLimit
 from remora.core.settings import Limits
-from remora.flows.dial import find_route
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.host.dial import find_route
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import ExitStatus, PromptStream, RemoteHost
 
 pytestmark = pytest.mark.sshd

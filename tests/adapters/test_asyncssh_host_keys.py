@@ -12,7 +12,7 @@ from tests.support.system_sshd import SystemSshd, make_key, public_key
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import Code, ConfigProblem, ExitCode, HostKeyProblem, RemoraError
 from remora.core.host.hosts import Route, StrictHostKeyChecking
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import ConnectionFacts, Dialogue, HostKeyAnswer
 from remora.testing.scripted_person import ScriptedPerson
 

@@ -18,7 +18,7 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem, Code, ExitCode, NeedsPerson, RemoraError, Stage, TimeLimit
 from remora.core.host.hosts import Route
 from remora.core.settings import Limits
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import ConnectionFacts, Dialogue, ExitStatus
 from remora.testing.scripted_person import ScriptedPerson
 

@@ -20,8 +20,8 @@ from remora.adapters.openssh_config import OpenSshResolver
 from remora.core.errors import Code, RemoraError, Unreachable, Verdict
 from remora.core.host.hosts import AddressFamily, Host, Route
 from remora.core.settings import Limits
-from remora.flows.dial import find_route
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.host.dial import find_route
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import ConnectionFacts, ExitStatus
 
 Behaviour: TypeAlias = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

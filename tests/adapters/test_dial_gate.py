@@ -16,7 +16,7 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem, Code, Unreachable
 from remora.core.host.hosts import Route
 from remora.core.settings import Limits
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import Dialler, Dialogue, RemoteHost
 
 _ALIASES = 30

@@ -13,7 +13,7 @@ from tests.support.system_sshd import make_key
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem
 from remora.core.host.hosts import Host, Route
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import ConnectionFacts, Dialogue
 from remora.testing.scripted_person import ScriptedPerson
 

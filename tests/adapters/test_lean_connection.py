@@ -15,8 +15,8 @@ from tests.support.system_sshd import SystemSshd
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.asyncssh_host.lean_connection import LeanConnection
 from remora.adapters.openssh_config import OpenSshResolver
-from remora.flows.dial import find_route
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.host.dial import find_route
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import RemoteHost
 
 _PACKET = 32 * 1024

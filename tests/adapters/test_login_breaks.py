@@ -11,7 +11,7 @@ from tests.support.system_sshd import SystemSshd
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import RemoraError, Unreachable, Verdict
 from remora.core.settings import DEFAULT_LIMITS
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 
 pytestmark = pytest.mark.sshd
 

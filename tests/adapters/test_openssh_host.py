@@ -23,8 +23,8 @@ from remora.adapters.openssh_host import OpensshDialler
 from remora.core.errors import Code, RemoraError
 from remora.core.host.hosts import Route
 from remora.core.settings import Limits, Transport
-from remora.flows.dial import find_route
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.host.dial import find_route
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import ByteStream, Dialler, RemoteHost
 
 pytestmark = pytest.mark.sshd
@@ -238,8 +238,8 @@ import asyncio, sys
 from pathlib import Path
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.adapters.openssh_host import OpensshDialler
-from remora.flows.dial import find_route
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.host.dial import find_route
+from remora.flows.kit.unattended import UnattendedDialogue
 
 async def hold(config, folder):
     route = await find_route("devbox", OpenSshResolver(config))

@@ -19,8 +19,8 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.adapters.openssh_host import OpensshDialler
 from remora.demo.embedded_host import embedded_host
-from remora.flows.dial import find_route
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.host.dial import find_route
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import Dialler, ExitStatus, RemoteHost
 from remora.testing import contracts
 from remora.testing.contracts import REMOTE_HOST_CONTRACT, Contract, HostUnderTest

@@ -15,7 +15,7 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.asyncssh_host.lean_connection import PROVEN, LeanConnection
 from remora.core.errors import ConfigProblem
 from remora.core.settings import read_settings
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 
 _BATCH = 25
 _BATCHES = 16

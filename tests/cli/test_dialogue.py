@@ -15,7 +15,7 @@ from remora.cli.terminal import Terminal
 from remora.core.approval.request import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.errors import ExitCode, NeedsPerson
 from remora.core.secrets import Secret
-from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedApprovals, UnattendedDialogue
 from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
 
 ACCEPT = Choice("accept", "Yes, run it", "accept", grants=True)

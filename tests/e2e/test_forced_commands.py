@@ -14,7 +14,7 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_host import OpensshDialler
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import Limits
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import Dialler
 
 pytestmark = pytest.mark.sshd

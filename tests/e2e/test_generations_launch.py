@@ -14,7 +14,7 @@ from tests.support.launching import connected, facts_of, launched
 from tests.support.loop import run
 
 from remora.core.server.launch_plan import BytePath, LaunchMode, LaunchRequest, plan_launch
-from remora.flows.shell import ProbeRequest
+from remora.flows.server.shell import ProbeRequest
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 

@@ -18,8 +18,8 @@ from remora.adapters.disk_spool import DiskSpool
 from remora.core.errors import Code, RemoraError
 from remora.core.link.links import Liveness
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
-from remora.flows.link import Link
-from remora.flows.rpc import RpcClient
+from remora.flows.link.link import Link
+from remora.flows.server.rpc import RpcClient
 from remora.wire.appserver import calls, jsonrpc
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]

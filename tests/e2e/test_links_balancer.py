@@ -23,7 +23,7 @@ from tests.support.system_sshd import SystemSshd
 from remora.core.errors import Code, RemoraError
 from remora.core.link.egress import EgressRequest
 from remora.core.link.links import Liveness
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.testing.memory_onward import MemoryOnward
 
 pytestmark = [pytest.mark.sshd, pytest.mark.skipif(os.getuid() != 0, reason="only root can give a host another name")]

@@ -32,7 +32,7 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import Chunks, Gate, Say, ScriptedModel, Step, Wait
-from remora.flows.rpc import RpcClient, open_rpc
+from remora.flows.server.rpc import RpcClient, open_rpc
 from remora.ports import ByteStream
 from remora.wire.appserver.jsonrpc import Framing
 

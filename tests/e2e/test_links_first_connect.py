@@ -21,7 +21,7 @@ from tests.support.system_sshd import SystemSshd
 
 from remora.core.errors import RemoraError
 from remora.core.settings import Limits
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 
 pytestmark = pytest.mark.sshd
 

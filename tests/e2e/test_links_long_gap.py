@@ -17,7 +17,7 @@ from tests.support.waiting_turn import waiting_turn
 
 from remora.core.link.links import Liveness
 from remora.demo.scripted_model import Gate, ScriptedModel
-from remora.flows.link import Link
+from remora.flows.link.link import Link
 
 pytestmark = [pytest.mark.sshd, pytest.mark.codex]
 __all__ = ["folder"]

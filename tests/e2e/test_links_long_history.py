@@ -19,7 +19,7 @@ from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import Say, ScriptedModel
-from remora.flows.rpc import RpcClient, open_rpc
+from remora.flows.server.rpc import RpcClient, open_rpc
 from remora.wire.appserver.jsonrpc import Framing
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(240)]

@@ -17,7 +17,7 @@ from remora.adapters.local_sockets import LocalSockets
 from remora.adapters.system_clock import SystemClock
 from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
-from remora.flows.rpc import open_rpc
+from remora.flows.server.rpc import open_rpc
 from remora.wire.appserver.jsonrpc import Framing
 
 pytestmark = [pytest.mark.sshd, pytest.mark.timeout(240)]

@@ -18,7 +18,7 @@ from remora.core.errors import Code, RemoraError
 from remora.core.server.launch_plan import LaunchMode
 from remora.core.server.probes import HostFacts
 from remora.core.settings import Limits
-from remora.flows.shell import ProbeRequest, open_shell
+from remora.flows.server.shell import ProbeRequest, open_shell
 
 pytestmark = [pytest.mark.sshd, pytest.mark.shells]
 

@@ -17,9 +17,9 @@ from tests.support.until import until_none
 from remora.core.devbox.provision_step import Finding
 from remora.core.server.markers import Readiness
 from remora.core.settings import Limits
-from remora.flows.provision.building import steps_for
-from remora.flows.provision.step import Step, Tell, Workbench
-from remora.flows.unattended import NoTrustMemory
+from remora.flows.kit.unattended import NoTrustMemory
+from remora.flows.provision.step_list import steps_for
+from remora.flows.provision.steps.step import Step, Tell, Workbench
 from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.manifest.document import (
     CodexSource,

@@ -9,8 +9,8 @@ from tests.support.runs import Person, Unattended, of, report_of, run_to_end
 
 from remora.adapters.disk_spool import DiskSpool
 from remora.demo.scripted_model import Fail, Gate, Patch, RunCommand, Say, ScriptedModel, Step, UpdatePlan, Wait
-from remora.flows.interrupting import InterruptSwitch
-from remora.flows.threads import ThreadClient
+from remora.flows.kit.stop_request import InterruptSwitch
+from remora.flows.server.thread_client import ThreadClient
 from remora.wire.appserver import jsonrpc
 from remora.wire.appserver.calls import ApprovalPolicy, SandboxMode
 from remora.wire.reports.run import (

@@ -19,10 +19,10 @@ from remora.core.approval.request import ApprovalRequest, Decision
 from remora.core.errors import RemoraError
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import CallTool, RunCommand, Say, ScriptedModel, Step
-from remora.flows.interrupting import InterruptSwitch
-from remora.flows.opening import Opening
-from remora.flows.threads import ThreadClient
-from remora.flows.turn_stop import stop_thread
+from remora.flows.kit.stop_request import InterruptSwitch
+from remora.flows.server.thread_client import ThreadClient
+from remora.flows.thread.thread_open import Opening
+from remora.flows.thread.turn_stop import stop_thread
 from remora.wire.reports.run import ApprovalRequested, CommandStarted, RunEvent, RunReport, TurnStarted, Warned
 
 

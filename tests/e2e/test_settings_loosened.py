@@ -11,7 +11,7 @@ from tests.support.runs import of, report_of, run_to_end
 
 from remora.core.errors import Code
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
-from remora.flows.run_request import RunRequest
+from remora.flows.thread.run_request import RunRequest
 from remora.wire.appserver.calls import ApprovalPolicy, SandboxMode
 from remora.wire.reports.run import RunEvent, ThreadReady, TurnStarted
 

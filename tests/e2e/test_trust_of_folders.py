@@ -13,7 +13,7 @@ from tests.support.loop import run
 from tests.support.runs import of, report_of, run_to_end
 
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
-from remora.flows.run_request import RunRequest
+from remora.flows.thread.run_request import RunRequest
 from remora.wire.appserver import scored_server
 from remora.wire.appserver.calls import SandboxMode
 from remora.wire.reports.run import RunEvent, ThreadReady, Warned

@@ -21,14 +21,14 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.errors import Code
 from remora.core.server.probes import FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.provision.step import Step
 from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.config import ConfigStep
 from remora.flows.provision.steps.file import FileStep
 from remora.flows.provision.steps.path import PathStep
 from remora.flows.provision.steps.project import SetupStep
 from remora.flows.provision.steps.repository import RepositoryStep
-from remora.flows.shell import ProbeRequest, open_shell
+from remora.flows.provision.steps.step import Step
+from remora.flows.server.shell import ProbeRequest, open_shell
 from remora.testing.memory_packages import MemoryPackages
 from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.manifest.document import CodexTable, PathTable, ProjectTable

@@ -23,9 +23,9 @@ from remora.core.errors import RemoraError
 from remora.core.server.launch_plan import BytePath, LaunchMode
 from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import Limits
-from remora.flows.interrupting import InterruptSwitch
-from remora.flows.launch import Ahead
-from remora.flows.rpc import open_rpc
+from remora.flows.kit.stop_request import InterruptSwitch
+from remora.flows.server.launch import Ahead
+from remora.flows.server.rpc import open_rpc
 from remora.wire.appserver.jsonrpc import Framing
 
 LIMITS = Limits(handshake=1.0, request=1.0, message=32 * 2**20, spool_disk=2**26, reconnect_total=0.1)

@@ -9,8 +9,8 @@ from remora.core.link.egress import EgressRequest, check_request
 from remora.core.link.links import HostIdentity, LinkName, Liveness
 from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import ReconnectPolicy
-from remora.flows.aims import Aim
-from remora.flows.news import News
+from remora.flows.kit.news import News
+from remora.flows.link.targets import Aim
 from remora.ports import ByteStream, Dialogue, Far, Near, SecretQuestion
 from remora.testing.memory_streams import memory_stream_pair
 from remora.wire.hub.control import Connect

@@ -18,7 +18,7 @@ import pytest
 from tests.support.loop import run
 
 from remora.adapters.local_sockets import LocalSockets
-from remora.flows.pacing import Pace
+from remora.flows.kit.pace import Pace
 from remora.hub.healing import HealingSockets
 from remora.hub.lock import HubLock, holder_of
 from remora.hub.log import start_log

@@ -25,7 +25,7 @@ from remora.core.server.probes import FolderState
 from remora.core.settings import Limits
 from remora.core.thread.remains import read_look
 from remora.core.trust.repository import Repository
-from remora.flows.provision.step import Step
+from remora.flows.link.server_stop import end_server
 from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.config import ConfigStep
 from remora.flows.provision.steps.file import FileStep
@@ -33,8 +33,8 @@ from remora.flows.provision.steps.path import PathStep
 from remora.flows.provision.steps.project import SetupStep
 from remora.flows.provision.steps.repository import RepositoryStep
 from remora.flows.provision.steps.server import ServerStep
-from remora.flows.shell import ProbeRequest, shipped
-from remora.flows.stopping import end_server
+from remora.flows.provision.steps.step import Step
+from remora.flows.server.shell import ProbeRequest, shipped
 from remora.testing.memory_packages import MemoryPackages
 from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.appserver.repository import look_words, read_repository

@@ -13,7 +13,7 @@ import pytest
 from tests.support.loop import run
 from tests.support.relaying import echo, read_all, read_exactly, relay_bench, resident
 
-from remora.flows import relay_start
+from remora.flows.relay import relay_start
 
 _SHIPPED = (
     *relay_start._MODULES,

@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.support.loop import run
 from tests.support.relaying import RelayBench, read_all, read_exactly, relay_bench
 
-from remora.flows.relay import RelaySession
+from remora.flows.relay.relay import RelaySession
 
 LONG = 1000.0
 SHORT = 0.05

@@ -19,7 +19,7 @@ from tests.support.relaying import (
 )
 
 from remora.core.errors import Code, RemoraError
-from remora.flows.relay import RelaySession
+from remora.flows.relay.relay import RelaySession
 from remora.wire.relay import relay_frames as frames
 
 

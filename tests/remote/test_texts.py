@@ -19,8 +19,8 @@ from remora.core.server import shell_faults
 from remora.core.server.scripts import becoming, first_script, opening_lines
 from remora.flows.provision.emit.compact import compact_shell
 from remora.flows.provision.emit.program import START, program
-from remora.flows.provision.emit.wishes import AloneStep
-from remora.flows.shell import shipped
+from remora.flows.provision.emit.step_variables import AloneStep
+from remora.flows.server.shell import shipped
 
 pytestmark = pytest.mark.shells
 

@@ -26,7 +26,7 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.errors import ExitCode, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
-from remora.flows.rpc import open_rpc
+from remora.flows.server.rpc import open_rpc
 from remora.wire.appserver.calls import items_list, turns_list
 from remora.wire.appserver.jsonrpc import Framing
 

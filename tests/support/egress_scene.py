@@ -9,7 +9,7 @@ from remora.core.link.egress import read_destination
 from remora.core.link.upstream import Upstream
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
-from remora.flows.egress import Egress
+from remora.flows.forward.egress import Egress
 from remora.testing.expectations import read_all
 from remora.testing.manual_clock import ManualClock
 from remora.testing.memory_onward import MemoryOnward, Place

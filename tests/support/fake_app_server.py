@@ -23,8 +23,8 @@ from remora.adapters.system_clock import SystemClock
 from remora.core.server.launch_plan import BytePath, LaunchMode
 from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.launch import Ahead, nothing_ahead
-from remora.flows.rpc import Asked, RpcClient, open_rpc
+from remora.flows.server.launch import Ahead, nothing_ahead
+from remora.flows.server.rpc import Asked, RpcClient, open_rpc
 from remora.wire.appserver.jsonrpc import Framing
 
 INITIALIZED = {"userAgent": "remora/9.9.9 (fake)", "codexHome": "/h", "platformFamily": "unix", "platformOs": "linux"}

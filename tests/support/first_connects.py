@@ -22,8 +22,8 @@ from tests.support.until import until
 
 from remora.core.errors import RemoraError
 from remora.core.settings import Limits, ReconnectPolicy
-from remora.flows.link import Link
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
+from remora.flows.link.link import Link
 
 LIMITS: Final = Limits(lease_idle=1.0, shell_silence=8.0, launch=8.0, handshake=6.0)
 _LOOK: Final = 0.02

@@ -12,7 +12,7 @@ from tests.support.account_sshd import AccountSshd
 from tests.support.codex import VERSIONS, codex_binary
 
 from remora.demo.scripted_model import ScriptedModel
-from remora.flows.run_request import RunRequest
+from remora.flows.thread.run_request import RunRequest
 from remora.wire.appserver.calls import ApprovalPolicy, SandboxMode
 
 WITH_SOCKETS = VERSIONS[1:]

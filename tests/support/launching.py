@@ -10,9 +10,9 @@ from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.system_clock import SystemClock
 from remora.core.server.probes import HostFacts
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.launch import AppServer, LaunchRequest, open_app_server
-from remora.flows.shell import ProbeRequest, open_shell
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
+from remora.flows.server.launch import AppServer, LaunchRequest, open_app_server
+from remora.flows.server.shell import ProbeRequest, open_shell
 from remora.ports import RemoteHost
 
 

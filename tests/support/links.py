@@ -18,10 +18,10 @@ from remora.core.host.hosts import Host
 from remora.core.link.links import LinkName, Liveness
 from remora.core.server.launch_plan import LaunchRequest
 from remora.core.settings import DEFAULT_LIMITS, Limits, ReconnectPolicy
-from remora.flows.aims import Aim
-from remora.flows.link import Link
-from remora.flows.rpc import RpcClient, open_rpc
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
+from remora.flows.link.link import Link
+from remora.flows.link.targets import Aim
+from remora.flows.server.rpc import RpcClient, open_rpc
 from remora.ports import Clock, World
 from remora.wire.appserver.jsonrpc import Framing
 

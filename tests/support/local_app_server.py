@@ -21,14 +21,14 @@ from remora.core.link.links import HostIdentity
 from remora.core.server.launch_plan import BytePath, LaunchMode
 from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.launch import Ahead, nothing_ahead
-from remora.flows.rpc import RpcClient, open_rpc
+from remora.flows.server.launch import Ahead, nothing_ahead
+from remora.flows.server.rpc import RpcClient, open_rpc
 from remora.wire.appserver.jsonrpc import Framing
 
 
 @dataclass
 class LocalServer:
-    """What :class:`remora.flows.run.RunServer` asks for."""
+    """What :class:`remora.flows.thread.run.RunServer` asks for."""
 
     rpc: RpcClient
     mode: LaunchMode

@@ -11,9 +11,9 @@ from tests.support.system_sshd import SystemSshd
 
 from remora.core.errors import Code
 from remora.core.settings import Limits
-from remora.flows.provision.step import Step
 from remora.flows.provision.steps.project import SetupStep, SmokeStep
 from remora.flows.provision.steps.repository import RepositoryStep
+from remora.flows.provision.steps.step import Step
 from remora.ports import SecretReader
 from remora.testing.memory_secrets import MemorySecrets
 from remora.wire.manifest.document import ProjectTable

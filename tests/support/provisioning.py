@@ -16,13 +16,13 @@ from remora.core.server.answers import Answers
 from remora.core.server.markers import Marker
 from remora.core.server.probes import HostFacts
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.dial import connect_host
+from remora.flows.host.dial import connect_host
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.host import HostRun, HostWork
 from remora.flows.provision.operators import Operator
-from remora.flows.provision.step import Step, Tell, Workbench
-from remora.flows.shell import ProbeRequest, open_shell
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.provision.steps.step import Step, Tell, Workbench
+from remora.flows.server.shell import ProbeRequest, open_shell
 from remora.ports import World
 from remora.wire.reports.provision import HostProvision, ProvisionProgress
 
@@ -157,7 +157,7 @@ async def facts_of(sshd: SystemSshd) -> HostFacts:
 
 @dataclass
 class Progress:
-    """A :data:`remora.flows.provision.step.Tell` that remembers."""
+    """A :data:`remora.flows.provision.steps.step.Tell` that remembers."""
 
     moved: list[tuple[int, int]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)

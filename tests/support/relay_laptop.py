@@ -7,8 +7,8 @@ from itertools import count
 
 from remora.core.errors import Code, Unreachable
 from remora.core.settings import DEFAULT_LIMITS
-from remora.flows.relay import RelaySession
-from remora.flows.relay_attachment import Attachment
+from remora.flows.relay.relay import RelaySession
+from remora.flows.relay.relay_attachment import Attachment
 from remora.testing.manual_clock import ManualClock
 from remora.testing.memory_streams import MemoryStream, memory_stream_pair
 from remora.wire.relay import relay_frames as frames

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from remora.core.errors import Code, Unreachable
 from remora.core.settings import DEFAULT_LIMITS
-from remora.flows.relay import RelaySession
+from remora.flows.relay.relay import RelaySession
 from remora.testing.manual_clock import ManualClock
 from remora.wire.relay import relay_frames as frames
 

@@ -16,9 +16,9 @@ from tests.support.until import until
 
 from remora.adapters.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.relay import RelaySession
-from remora.flows.relay_attachment import Attachment
-from remora.flows.relay_start import RelayPlace, reach_relay, relay_name
+from remora.flows.relay.relay import RelaySession
+from remora.flows.relay.relay_attachment import Attachment
+from remora.flows.relay.relay_start import RelayPlace, reach_relay, relay_name
 from remora.ports import ByteStream
 
 MEBI = 1024 * 1024

@@ -10,13 +10,13 @@ from remora.adapters.disk_spool import DiskSpool
 from remora.adapters.system_clock import SystemClock
 from remora.core.approval.request import ApprovalRequest, Decision
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.flows.interrupting import InterruptSwitch
-from remora.flows.launch import Ahead
-from remora.flows.opening import Opening
-from remora.flows.run import run_thread
-from remora.flows.run_request import RunRequest
+from remora.flows.kit.stop_request import InterruptSwitch
+from remora.flows.kit.unattended import UnattendedApprovals
+from remora.flows.server.launch import Ahead
+from remora.flows.thread.run import run_thread
+from remora.flows.thread.run_request import RunRequest
+from remora.flows.thread.thread_open import Opening
 from remora.flows.trust.judge import TrustRules
-from remora.flows.unattended import UnattendedApprovals
 from remora.ports import ApprovalHandler, Clock
 from remora.wire.reports.run import RunEvent, RunReport
 

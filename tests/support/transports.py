@@ -15,8 +15,8 @@ from remora.adapters.dial_gate import DialGate
 from remora.adapters.openssh_config import OpenSshResolver
 from remora.adapters.openssh_host import OpensshDialler
 from remora.core.settings import DEFAULT_LIMITS, Transport
-from remora.flows.dial import find_route
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.host.dial import find_route
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import ConnectionFacts, Dialler, Dialogue
 
 

@@ -12,7 +12,7 @@ from tests.support.until import until
 
 from remora.adapters.trust_memory import TrustMemory
 from remora.demo.scripted_model import Say, ScriptedModel, Step
-from remora.flows.run_request import RunRequest
+from remora.flows.thread.run_request import RunRequest
 from remora.flows.trust.judge import TrustRules
 from remora.ports import TrustQuestion
 from remora.wire.appserver.calls import SandboxMode

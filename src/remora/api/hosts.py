@@ -30,7 +30,7 @@ def list_hosts(*, ssh_config: str | None = None) -> "HostsReport":
     :class:`~remora.core.errors.ConfigProblem` when that file cannot be read.
     """
     from remora import wiring
-    from remora.flows.hosts import report_listing
+    from remora.flows.host.hosts import report_listing
 
     return report_listing(wiring.default_config_reader(ssh_config).read())
 
@@ -46,7 +46,7 @@ async def resolve_hosts(
     A failure belongs to its row. Contacts nobody. `tell` hears after each alias how many of how many are done.
     """
     from remora import wiring
-    from remora.flows.hosts import resolve_listing
+    from remora.flows.host.hosts import resolve_listing
 
     listing = wiring.default_config_reader(ssh_config).read()
     resolver = wiring.default_resolver(ssh_config, limits=settings.limits)
@@ -68,8 +68,8 @@ async def check(
     under ``contextlib.aclosing`` to let go early.
     """
     from remora import wiring
-    from remora.flows.check import check_hosts
-    from remora.flows.unattended import UnattendedDialogue
+    from remora.flows.kit.unattended import UnattendedDialogue
+    from remora.flows.readiness.check import check_hosts
 
     world = wiring.default_world(ssh_config, settings=settings)
     chosen = {alias: settings.host(alias, codex=codex).codex for alias in aliases}
@@ -90,8 +90,8 @@ async def plan(
     """What a run on `alias` would do to come to an app server; connects, reads facts, starts nothing."""
     from remora import wiring
     from remora.core.server.launch_plan import LaunchRequest
-    from remora.flows.connect import plan_for
-    from remora.flows.unattended import UnattendedDialogue
+    from remora.flows.kit.unattended import UnattendedDialogue
+    from remora.flows.server.connect import plan_for
     from remora.wire.reports.plan import plan_report
 
     world = wiring.default_world(ssh_config, settings=settings)

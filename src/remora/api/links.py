@@ -8,7 +8,7 @@ from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
     from remora.core.errors import RemoraError
-    from remora.flows.linked_host import LinkedHost
+    from remora.flows.thread.linked_host import LinkedHost
     from remora.hub.access import HubLink
     from remora.hub.lasting import OpenServer
     from remora.ports import ApprovalHandler, ByteStream, Dialogue, TrustHandler
@@ -153,9 +153,9 @@ async def connect(
     connection.
     """
     from remora import wiring
-    from remora.flows.linked_host import linked_host
+    from remora.flows.kit.unattended import UnattendedApprovals, UnattendedDialogue, UnattendedTrust
+    from remora.flows.thread.linked_host import linked_host
     from remora.flows.trust.judge import TrustRules
-    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue, UnattendedTrust
     from remora.hub.access import link_for
 
     world = wiring.default_world(ssh_config, settings=settings)
@@ -188,12 +188,12 @@ async def bridge(
     A hub that is killed meanwhile is started again and nothing of the conversation is lost, unless the host has no
     relay; `tell` hears why its link could not be live at once. Raises :class:`BrokenPipeError` when nobody reads the
     output any more, ``folder-missing``, ``link-missing`` when the link is dropped, and as
-    :func:`remora.flows.bridge.bridge`.
+    :func:`remora.flows.client.bridge.bridge`.
     """
     from remora import wiring
-    from remora.flows.bridge import bridge
-    from remora.flows.client_guard import ClientGuard, ClientTerms, Folders
-    from remora.flows.client_host import ClientHost
+    from remora.flows.client.bridge import bridge
+    from remora.flows.client.client_guard import ClientGuard, ClientTerms, Folders
+    from remora.flows.client.client_host import ClientHost
     from remora.hub.lasting import use_lasting
 
     link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
@@ -245,9 +245,9 @@ async def serve_door(
     from functools import partial
 
     from remora import wiring
-    from remora.flows.client_guard import ClientGuard, ClientTerms
-    from remora.flows.client_host import ClientHost
-    from remora.flows.doors import show_in
+    from remora.flows.client.client_guard import ClientGuard, ClientTerms
+    from remora.flows.client.client_host import ClientHost
+    from remora.flows.forward.listeners import show_in
     from remora.hub.lasting import use_lasting
     from remora.wire.client.frames import ClientFrames
 

@@ -32,8 +32,8 @@ async def login(
     """
     from remora import wiring
     from remora.core.text import neutralise
-    from remora.flows.provision.signing_in import LoginWay, sign_in_host
-    from remora.flows.unattended import UnattendedDialogue
+    from remora.flows.kit.unattended import UnattendedDialogue
+    from remora.flows.provision.sign_in import LoginWay, sign_in_host
 
     with wiring.operator() as operator:
         return await sign_in_host(
@@ -55,8 +55,8 @@ async def login_status(
 ) -> "LoginReport":
     """How codex on `alias` is signed in, by the word of a real request: the smallest turn there is."""
     from remora import wiring
-    from remora.flows.provision.signing_in import read_login
-    from remora.flows.unattended import UnattendedDialogue
+    from remora.flows.kit.unattended import UnattendedDialogue
+    from remora.flows.provision.sign_in import read_login
 
     world = wiring.default_world(ssh_config, settings=settings)
     return await read_login(alias, world, dialogue or UnattendedDialogue())

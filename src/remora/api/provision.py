@@ -97,10 +97,10 @@ async def provision(
     """
     from remora import wiring
     from remora.core.secrets import hide_in_addresses
+    from remora.flows.kit.unattended import UnattendedDialogue
     from remora.flows.provision.fleet import provision_hosts
-    from remora.flows.provision.hiding import without_secrets
-    from remora.flows.provision.recording import recorded
-    from remora.flows.unattended import UnattendedDialogue
+    from remora.flows.provision.redaction import without_secrets
+    from remora.flows.provision.run_record import recorded
 
     world = wiring.default_world(ssh_config, settings=settings)
     secrets = wiring.secret_sources(limits=settings.limits)
@@ -159,7 +159,7 @@ async def emit_provisioning(
 
     from remora import wiring
     from remora.core.words import choose
-    from remora.flows.provision.emit.emitting import EmitRequest, Engine, emit
+    from remora.flows.provision.emit.engines import EmitRequest, Engine, emit
 
     request = EmitRequest(
         engine=choose(Engine, engine, what="--emit"),

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
-    from remora.flows.interrupting import InterruptSwitch
-    from remora.flows.run_request import RunRequest as RunRequest
+    from remora.flows.kit.stop_request import InterruptSwitch
+    from remora.flows.thread.run_request import RunRequest as RunRequest
     from remora.ports import ApprovalHandler, Dialogue, TrustHandler
     from remora.wire.reports.run import RunEvent
 
@@ -36,18 +36,18 @@ async def run(
     configuration) is in force only where codex on the host trusts it, where `trust` says yes to exactly that content,
     or where `trust_folder` names its hash (``trust-mismatch`` for another one); never its sandbox or approval policy.
     `interrupt` stops the turn. Order and failures as in
-    :func:`remora.flows.run.run_thread`. Closing it early (``contextlib.aclosing``), or cancelling who
+    :func:`remora.flows.thread.run.run_thread`. Closing it early (``contextlib.aclosing``), or cancelling who
     waits for it, stops the turn as one interrupt does.
     """
     from functools import partial
 
     from remora import wiring
     from remora.core.server.launch_plan import LaunchRequest
-    from remora.flows.interrupting import InterruptSwitch
-    from remora.flows.opening import Opening
-    from remora.flows.run import run_thread
+    from remora.flows.kit.stop_request import InterruptSwitch
+    from remora.flows.kit.unattended import UnattendedApprovals, UnattendedDialogue, UnattendedTrust
+    from remora.flows.thread.run import run_thread
+    from remora.flows.thread.thread_open import Opening
     from remora.flows.trust.judge import TrustRules
-    from remora.flows.unattended import UnattendedApprovals, UnattendedDialogue, UnattendedTrust
     from remora.hub.access import reach_server
 
     world = wiring.default_world(ssh_config, settings=settings)
@@ -91,7 +91,7 @@ def run_request(
     """
     from uuid import uuid4
 
-    from remora.flows.run_request import read_request
+    from remora.flows.thread.run_request import read_request
 
     return read_request(
         prompt,
@@ -108,7 +108,7 @@ def run_request(
 
 def interrupt_switch() -> "InterruptSwitch":
     """What stops a :func:`run`: the first ``interrupt()`` the turn on the host, the second the watching."""
-    from remora.flows.interrupting import InterruptSwitch
+    from remora.flows.kit.stop_request import InterruptSwitch
 
     return InterruptSwitch()
 

@@ -35,9 +35,9 @@ async def score(
     from remora import wiring
     from remora.core.score.project_commands import Chore
     from remora.core.text import neutralise
-    from remora.flows.score import ScoreRequest, score_host
+    from remora.flows.kit.unattended import UnattendedDialogue
+    from remora.flows.score.score import ScoreRequest, score_host
     from remora.flows.trust.judge import TrustRules
-    from remora.flows.unattended import UnattendedDialogue
 
     given = {Chore.INSTALL: install, Chore.BUILD: build, Chore.TEST: test}
     request = ScoreRequest(

@@ -26,8 +26,8 @@ async def interrupt_thread(
     server knows, and what stops the connection.
     """
     from remora import wiring
-    from remora.flows.turn_stop import look_without_server, stop_thread
-    from remora.flows.unattended import UnattendedDialogue
+    from remora.flows.kit.unattended import UnattendedDialogue
+    from remora.flows.thread.turn_stop import look_without_server, stop_thread
     from remora.hub.access import Serverless, reach_running
 
     world = wiring.default_world(ssh_config, settings=settings)

@@ -30,8 +30,8 @@ async def wait_for_hosts(
     ``contextlib.aclosing``.
     """
     from remora import wiring
-    from remora.flows.unattended import UnattendedDialogue
-    from remora.flows.wait import wait_for_hosts as wait
+    from remora.flows.kit.unattended import UnattendedDialogue
+    from remora.flows.readiness.wait import wait_for_hosts as wait
     from remora.hub.client import config_name
     from remora.hub.meanings import Meanings
     from remora.hub.watching import watch_hubs

@@ -16,9 +16,9 @@ from remora.core.link.meanings import Meaning, describe_change
 from remora.core.server.launch_plan import LaunchRequest
 from remora.core.server.probes import FolderFacts
 from remora.core.settings import HostSettings
-from remora.flows.launch import Ahead
-from remora.flows.linked import LinkAccess, open_linked_server
-from remora.flows.run import RunServer
+from remora.flows.link.linked import LinkAccess, open_linked_server
+from remora.flows.server.launch import Ahead
+from remora.flows.thread.run import RunServer
 from remora.hub.client import HubClient, config_name, own_hub
 from remora.hub.finding import known_links
 from remora.hub.meanings import Meanings
@@ -38,7 +38,7 @@ class Serverless:
 
 
 class HubLink:
-    """See :class:`remora.flows.linked.LinkAccess`. `link` is what the hub said of it first: its socket stays.
+    """See :class:`remora.flows.link.linked.LinkAccess`. `link` is what the hub said of it first: its socket stays.
 
     `meaning` is that of its name: another link that gets the name later is not this one.
     """
@@ -51,32 +51,32 @@ class HubLink:
         self._socket = link.socket
 
     async def body(self) -> LinkBody:
-        """See :class:`remora.flows.linked.LinkAccess`."""
+        """See :class:`remora.flows.link.linked.LinkAccess`."""
         for link in await self._client.links(self._alias, self._ssh_config):
             if link.mark == self.meaning.mark:
                 return link
         raise link_missing(self._alias, "was dropped")
 
     async def open_server(self) -> ByteStream:
-        """See :class:`remora.flows.linked.LinkAccess`."""
+        """See :class:`remora.flows.link.linked.LinkAccess`."""
         return await wiring.local_sockets().connect(self._socket)
 
     async def find_folder(self, folder: str | None) -> FolderFacts:
-        """See :class:`remora.flows.linked.LinkAccess`."""
+        """See :class:`remora.flows.link.linked.LinkAccess`."""
         return await self._client.find_folder(self._alias, self._ssh_config, self.meaning.mark, folder)
 
     async def open_forward(self, port: int, local_port: int | None) -> tuple[ForwardBody, bool]:
-        """See :class:`remora.flows.linked.LinkAccess`."""
+        """See :class:`remora.flows.link.linked.LinkAccess`."""
         return await self._client.forward_open(
             self._alias, self._ssh_config, self.meaning.mark, port, local_port=local_port
         )
 
     async def open_egress(self, request: EgressRequest) -> tuple[EgressBody, bool]:
-        """See :class:`remora.flows.linked.LinkAccess`."""
+        """See :class:`remora.flows.link.linked.LinkAccess`."""
         return await self._client.egress_open(self._alias, self._ssh_config, self.meaning.mark, request)
 
     async def stop_forward(self, port: int) -> None:
-        """See :class:`remora.flows.linked.LinkAccess`."""
+        """See :class:`remora.flows.link.linked.LinkAccess`."""
         await self._client.forward_stop(self._alias, self._ssh_config, self.meaning.mark, port)
 
 
@@ -106,7 +106,7 @@ async def reach_server(
                 if error.stage not in _LINK_TROUBLE:
                     raise
         if server is None:
-            from remora.flows.connect import connect_server
+            from remora.flows.server.connect import connect_server
 
             own = await stack.enter_async_context(connect_server(alias, launch, world, dialogue, ahead))
             server = own if left is None else replace(own, notices=(left, *own.notices))
@@ -131,8 +131,8 @@ async def reach_running(
             else:
                 yield server
                 return
-        from remora.flows.dial import connect_host
-        from remora.flows.launch import open_app_server
+        from remora.flows.host.dial import connect_host
+        from remora.flows.server.launch import open_app_server
 
         remote = await stack.enter_async_context(connect_host(alias, world, dialogue))
         opening = open_app_server(remote, launch, clock=world.clock, limits=world.limits, nonce=world.nonce)
@@ -156,9 +156,9 @@ async def link_for(
     if access is not None:
         yield access
         return
-    from remora.flows.aims import Aim
-    from remora.flows.link import Link
-    from remora.flows.own_link import own_link
+    from remora.flows.link.link import Link
+    from remora.flows.link.own_link import own_link
+    from remora.flows.link.targets import Aim
 
     sockets = wiring.local_sockets()
     link = Link(

@@ -6,7 +6,7 @@ from itertools import count
 
 from remora.core.errors import RemoraError
 from remora.core.secrets import Secret
-from remora.flows.unattended import UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import Dialogue, HostKeyAnswer, HostKeyQuestion, SecretQuestion
 from remora.wire.hub.control import Answer, HostKeyAsked, Question, SecretAsked, failed, rebuild
 

@@ -1,13 +1,13 @@
 """The forwarded ports of all links."""
 
-from remora.flows.forwarding import Forwards as LinkForwards
+from remora.flows.forward.forwards import Forwards as LinkForwards
 from remora.hub.held import HeldLink
 from remora.ports import LocalSockets
 from remora.wire.reports.links import ForwardBody
 
 
 class Forwards:
-    """The ports of each link; see :class:`remora.flows.forwarding.Forwards`."""
+    """The ports of each link; see :class:`remora.flows.forward.forwards.Forwards`."""
 
     def __init__(self, sockets: LocalSockets) -> None:
         self._sockets = sockets

@@ -11,13 +11,13 @@ from remora.core.link.links import HostIdentity, LinkName
 from remora.core.link.meanings import Meaning, MeantName
 from remora.core.server.probes import FolderFacts
 from remora.core.settings import ReconnectPolicy
-from remora.flows.aims import Aim
+from remora.flows.link.targets import Aim
 from remora.ports import ByteStream, Dialogue, Far, Near
 from remora.wire.reports.links import EgressBody, LinkBody
 
 
 class LinkEgresses(Protocol):
-    """What the hub needs of :class:`remora.flows.egresses.Egresses`."""
+    """What the hub needs of :class:`remora.flows.forward.egresses.Egresses`."""
 
     @property
     def bodies(self) -> list[EgressBody]: ...
@@ -27,7 +27,7 @@ class LinkEgresses(Protocol):
 
 
 class Link(Protocol):
-    """What the hub needs of :class:`remora.flows.link.Link`."""
+    """What the hub needs of :class:`remora.flows.link.link.Link`."""
 
     @property
     def identity(self) -> HostIdentity | None: ...

@@ -15,7 +15,7 @@ from remora.core.link.links import side_door
 from remora.core.link.meanings import Meaning
 from remora.core.server.launch_plan import BytePath
 from remora.core.settings import HostSettings, Limits, Settings
-from remora.flows.lasting import LastingStreams, while_kept
+from remora.flows.link.lasting_streams import LastingStreams, while_kept
 from remora.hub.client import HubClient
 from remora.hub.finding import find_hub
 from remora.hub.lock import holder_of

@@ -23,8 +23,8 @@ from remora.core.link.links import session_name
 from remora.core.server.launch_plan import LaunchRequest
 from remora.core.settings import Settings
 from remora.core.text import decode
-from remora.flows.aims import Aim
-from remora.flows.pacing import Pace, PacedDialler
+from remora.flows.kit.pace import Pace, PacedDialler
+from remora.flows.link.targets import Aim
 from remora.hub.healing import HealingSockets
 from remora.hub.held import Link
 from remora.hub.lock import HubLock
@@ -166,7 +166,7 @@ class _Links:
 
     def make(self, request: Connect, socket_path: str) -> Link:
         """See :class:`~remora.hub.registry.LinkMaker`."""
-        from remora.flows import link
+        from remora.flows.link import link
 
         meant = request.meant_name
         return link.Link(

@@ -3,7 +3,7 @@
 from remora import wiring
 from remora.core.link.meanings import Meaning, meaning_of
 from remora.core.settings import HostSettings, Limits
-from remora.flows.dial import find_route
+from remora.flows.host.dial import find_route
 
 
 class Meanings:
@@ -14,5 +14,5 @@ class Meanings:
         self._resolver = wiring.default_resolver(ssh_config, limits=limits)
 
     async def of(self, alias: str, host: HostSettings) -> Meaning:
-        """What `alias` means now. Raises as :func:`remora.flows.dial.find_route`."""
+        """What `alias` means now. Raises as :func:`remora.flows.host.dial.find_route`."""
         return meaning_of(await find_route(alias, self._resolver, self._config), host.transport)

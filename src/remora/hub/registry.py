@@ -17,8 +17,8 @@ from remora.core.link.links import LinkName, Liveness
 from remora.core.link.meanings import MeantName
 from remora.core.server.probes import FolderFacts
 from remora.core.settings import ReconnectPolicy
-from remora.flows.aims import Aim
-from remora.flows.news import News
+from remora.flows.kit.news import News
+from remora.flows.link.targets import Aim
 from remora.hub.forwards import Forwards
 from remora.hub.held import HeldLink, Link, by_name
 from remora.hub.names import Names
@@ -131,7 +131,7 @@ class Registry:
         return self._names.placed(held, [body])[0], is_new
 
     async def open_egress(self, name: LinkName, mark: str | None, request: EgressRequest) -> tuple[EgressBody, bool]:
-        """See :meth:`remora.flows.egresses.Egresses.open`."""
+        """See :meth:`remora.flows.forward.egresses.Egresses.open`."""
         held = self._require(name, mark)
         body, is_new = await held.link.egresses.open(request)
         return self._names.placed(held, [body])[0], is_new

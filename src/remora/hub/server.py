@@ -13,7 +13,7 @@ from remora.core.link.faults import REPORT_LOGGED
 from remora.core.link.links import LinkName
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.core.text import neutralise
-from remora.flows.waiting import dismiss
+from remora.flows.kit.timeout import dismiss
 from remora.hub.asking import CallerDialogue
 from remora.hub.lines import Lines
 from remora.hub.registry import Registry

@@ -9,7 +9,7 @@ from tests.support.schema import protocol_schema
 
 from remora.core.approval.request import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.trust.safety import SafetyConfig
-from remora.flows.run_request import RunRequest
+from remora.flows.thread.run_request import RunRequest
 from remora.wire import approval
 from remora.wire.appserver import calls, safety, scored_server
 from remora.wire.appserver.calls import ApprovalPolicy, SandboxMode, ThreadSettings

@@ -17,10 +17,10 @@ from remora.core.server.answers import Answers, without_escapes
 from remora.core.server.markers import Marker, read_marker
 from remora.core.server.shell_faults import program_killed
 from remora.core.text import decode
+from remora.flows.kit.timeout import dismiss
 from remora.flows.provision import texts
-from remora.flows.provision.step import Tell
-from remora.flows.shell import RemoteShell, open_shell, shipped
-from remora.flows.waiting import dismiss
+from remora.flows.provision.steps.step import Tell
+from remora.flows.server.shell import RemoteShell, open_shell, shipped
 from remora.ports import RemoteHost, World
 
 _MARGIN: Final = 15.0
@@ -38,7 +38,7 @@ _STEP: Final = "it"
 
 
 class Bench:
-    """A :class:`remora.flows.provision.step.Workbench`. One task at a time works at it.
+    """A :class:`remora.flows.provision.steps.step.Workbench`. One task at a time works at it.
 
     A shell that cannot be used any more (a transfer broke off in it, a script hung) is replaced by the next call, on
     the same connection. :attr:`generation` counts shells: a lock counts only as long as the shell that took it.
@@ -63,28 +63,28 @@ class Bench:
 
     @property
     def facts(self) -> AccountFacts:
-        """See :class:`~remora.flows.provision.step.Workbench`; there after the first :meth:`survey`."""
+        """See :class:`~remora.flows.provision.steps.step.Workbench`; there after the first :meth:`survey`."""
         if self._facts is None:
             raise RuntimeError("the bench was used before its first survey")
         return self._facts
 
     @property
     def world(self) -> World:
-        """See :class:`~remora.flows.provision.step.Workbench`."""
+        """See :class:`~remora.flows.provision.steps.step.Workbench`."""
         return self._world
 
     @property
     def host(self) -> RemoteHost:
-        """See :class:`~remora.flows.provision.step.Workbench`."""
+        """See :class:`~remora.flows.provision.steps.step.Workbench`."""
         return self._host
 
     async def ask(self, script: Script, *, limit: float) -> Answers:
-        """See :class:`~remora.flows.provision.step.Workbench`."""
+        """See :class:`~remora.flows.provision.steps.step.Workbench`."""
         answers = await self._fly(texts.watched(texts.part(_STEP, script)), name=script.name, limit=limit)
         return self._judged(answers.under(_STEP))
 
     async def run(self, script: Script, *, limit: float, secret: Secret | None = None) -> Answers:
-        """See :class:`~remora.flows.provision.step.Workbench`. ``status`` is how the script ended, ``log`` its log."""
+        """See :class:`~remora.flows.provision.steps.step.Workbench`. ``status`` is how the script ended, ``log`` its log."""
         data = secret.reveal().encode() if secret is not None else b""
         shell = await self._entered()
         variables = {
@@ -121,7 +121,7 @@ class Bench:
         return judged
 
     async def send(self, script: Script, data: AsyncIterator[bytes], *, size: int) -> Answers:
-        """See :class:`~remora.flows.provision.step.Workbench`."""
+        """See :class:`~remora.flows.provision.steps.step.Workbench`."""
         shell = await self._entered()
         sized = replace(script, variables={**script.variables, "remora_size": str(size)})
         await shell.begin(self._script(texts.part(_STEP, sized, channel=True), script.name))
@@ -137,7 +137,7 @@ class Bench:
         return self._judged(answers.under(_STEP))
 
     async def release(self) -> None:
-        """See :class:`~remora.flows.provision.step.Workbench`."""
+        """See :class:`~remora.flows.provision.steps.step.Workbench`."""
         if self._shell is not None:
             await self._shell.finish()
         await self.close()

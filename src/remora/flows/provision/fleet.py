@@ -8,12 +8,12 @@ from typing import Final
 
 from remora.core.devbox.provision_step import StepOutcome
 from remora.core.errors import ExitCode
-from remora.flows.pacing import Pace, PacedDialler
-from remora.flows.provision.building import steps_for
+from remora.flows.kit.pace import Pace, PacedDialler
+from remora.flows.kit.side_by_side import SideBySide
 from remora.flows.provision.host import HostRun, HostWork
 from remora.flows.provision.operators import Operator
 from remora.flows.provision.outcome import HostOutcome
-from remora.flows.side_by_side import SideBySide
+from remora.flows.provision.step_list import steps_for
 from remora.ports import Dialogue, Packages, SecretReader, TrustMemory, World
 from remora.wire.manifest.host_spec import HostSpec
 from remora.wire.reports.provision import (

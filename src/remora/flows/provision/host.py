@@ -11,12 +11,12 @@ from remora.core.errors import Code, ProvisionProblem, RemoraError, own_failure
 from remora.core.server.answers import Answers
 from remora.core.server.markers import Marker, Readiness, marker_text
 from remora.core.text import neutralise
-from remora.flows.dial import connect_host
+from remora.flows.host.dial import connect_host
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.lock import HostLock
 from remora.flows.provision.operators import Operator
 from remora.flows.provision.outcome import HostOutcome, Progress
-from remora.flows.provision.step import Step
+from remora.flows.provision.steps.step import Step
 from remora.ports import Dialogue, World
 from remora.wire.reports import NoticeBody, notice_bodies
 from remora.wire.reports.provision import HostProvision

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from remora.core.devbox.provision_step import Finding, StepOutcome, StepState
 from remora.core.errors import RemoraError
 from remora.core.text import neutralise
-from remora.flows.provision.step import Step
+from remora.flows.provision.steps.step import Step
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.provision import HostProvision, StepBody, StepDone, StepMoved, StepStarted
 
@@ -71,7 +71,7 @@ class HostOutcome:
             )
 
     def moved(self, sent: int, total: int, line: str) -> None:
-        """A :data:`~remora.flows.provision.step.Tell` for the step that is applied, or for what holds it up."""
+        """A :data:`~remora.flows.provision.steps.step.Tell` for the step that is applied, or for what holds it up."""
         at = self._at
         index = at.index if at is not None else next(iter(self._different()), 0)
         if at is not None and not line:

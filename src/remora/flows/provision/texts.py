@@ -6,7 +6,7 @@ from typing import Final
 
 from remora.core.devbox.provision_step import Script
 from remora.core.server.account_facts import AccountFacts
-from remora.flows.shell import shipped
+from remora.flows.server.shell import shipped
 
 FUNCTIONS: Final = ("lock", "sockets", "service", "provision/marker", "provision/common")
 """What every script finds, behind ``places``."""

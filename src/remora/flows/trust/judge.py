@@ -10,10 +10,10 @@ from remora.core.text import SEEN_LIMIT, escape_breaks
 from remora.core.trust.repository import Repository
 from remora.core.trust.safety import SafetyConfig
 from remora.core.trust.verdict import TrustedBy, TrustRecord, Verdict, judge_repository
-from remora.flows.rpc import Asked, RpcClient
-from remora.flows.shell import shipped
+from remora.flows.kit.unattended import NoTrustMemory, UnattendedTrust
+from remora.flows.server.rpc import Asked, RpcClient
+from remora.flows.server.shell import shipped
 from remora.flows.trust.look import look_at, machine_of
-from remora.flows.unattended import NoTrustMemory, UnattendedTrust
 from remora.ports import TrustHandler, TrustMemory, TrustQuestion
 from remora.wire.appserver import repository as words
 from remora.wire.reports.run import BroughtBody, TrustBody

@@ -16,9 +16,9 @@ from remora.core.text import neutralise
 from remora.flows.provision.emit.compact import compact_shell
 from remora.flows.provision.emit.emission import EmittedFile
 from remora.flows.provision.emit.program import BOOTSTRAP, marker_step, program
-from remora.flows.provision.emit.wishes import AloneStep
+from remora.flows.provision.emit.step_variables import AloneStep
 from remora.flows.provision.emit.yaml_text import yaml_text
-from remora.flows.shell import shipped
+from remora.flows.server.shell import shipped
 from remora.wire.manifest.host_spec import HostSpec
 
 SIZE: Final = 16 * 1024

@@ -10,7 +10,7 @@ from remora.core.errors import Code, ConfigProblem
 from remora.core.text import neutralise
 from remora.flows.provision.emit.emission import EmittedFile, archive_name
 from remora.flows.provision.emit.program import START, marker_step, program
-from remora.flows.provision.emit.wishes import AloneStep
+from remora.flows.provision.emit.step_variables import AloneStep
 from remora.flows.provision.emit.yaml_text import Block, Unsafe, yaml_text
 from remora.ports import Package
 from remora.wire.manifest.document import FileTable, SecretSource

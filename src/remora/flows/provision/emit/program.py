@@ -8,9 +8,9 @@ from typing import Final
 from remora.core.devbox.provision_step import operator_word
 from remora.core.errors import Code, ConfigProblem
 from remora.core.server.markers import Marker, Readiness, marker_text
-from remora.flows.provision.emit.wishes import AloneStep
+from remora.flows.provision.emit.step_variables import AloneStep
 from remora.flows.provision.texts import FUNCTIONS
-from remora.flows.shell import shipped
+from remora.flows.server.shell import shipped
 
 BOOTSTRAP: Final = (
     'remora_bootstrap=\'remora_given=$(while IFS= read -r remora_line && [ -n "$remora_line" ]; do '
@@ -53,7 +53,7 @@ _SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 Texts = Callable[[str], str]
-"""Gives one of our scripts, as :func:`remora.flows.shell.shipped` does."""
+"""Gives one of our scripts, as :func:`remora.flows.server.shell.shipped` does."""
 
 
 def program(

@@ -5,8 +5,8 @@ from remora.core.errors import AppServerProblem, Code, RemoraError
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers, whole_number
 from remora.core.server.platforms import codex_build
-from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.codex_install import VERSION_LIMIT, Install, install_name, install_variables
+from remora.flows.provision.steps.step import Tell, Workbench
 from remora.ports import Package, Packages, Platform
 from remora.wire.manifest.document import INSTALLED, CodexSource, CodexTable
 
@@ -24,19 +24,19 @@ class CodexStep:
 
     @property
     def title(self) -> str:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         if self._table.source is CodexSource.NONE:
             return "codex as it is"
         return "codex that is there" if self._table.version == INSTALLED else f"codex {self._table.version}"
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         if not self._table.is_ours:
             return Script("codex_found codex_version", {"remora_limit": VERSION_LIMIT})
         return Script("codex_places codex_read", {"remora_location": self._table.location})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`. Fetches the package unless the host has that version."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. Fetches the package unless the host has that version."""
         if not self._table.is_ours:
             return self._judge_found(answers)
         try:
@@ -52,7 +52,7 @@ class CodexStep:
         return _different(answers, package)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         table = self._table
         if table.installer:
             script = Script("codex_command", {"remora_command": table.installer})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from remora.core.devbox.provision_step import Script
-from remora.flows.provision.step import Workbench
+from remora.flows.provision.steps.step import Workbench
 from remora.ports import Package, PackageForm, Packages
 from remora.wire.manifest.document import CodexTable
 

@@ -8,7 +8,7 @@ from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
-from remora.flows.provision.step import Tell, Workbench
+from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.config_merge import changed_keys, merge_config
 
 CAP: Final = 256 * 1024
@@ -27,11 +27,11 @@ class ConfigStep:
         self.title = "codex config.toml"
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         return Script("config_read", {"remora_cap": str(CAP)})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`. A file that is no valid TOML blocks, and stays as it is."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. A file that is no valid TOML blocks, and stays as it is."""
         place = answers.one("file") or "config.toml"
         try:
             before = _content(answers, place)
@@ -46,7 +46,7 @@ class ConfigStep:
         return Finding(state=StepState.DIFFERENT, detail=detail, sends=len(merged), answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`. Never over what somebody else wrote meanwhile."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. Never over what somebody else wrote meanwhile."""
         limit = bench.world.limits.provision_step
         for _ in range(_TRIES):
             if finding.state is not StepState.DIFFERENT:

@@ -8,7 +8,7 @@ from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
-from remora.flows.provision.step import Tell, Workbench
+from remora.flows.provision.steps.step import Tell, Workbench
 
 _IN_SCRIPT: Final = 32 * 1024
 """Bytes that travel inside the script, without waiting for the host to say go."""
@@ -32,11 +32,11 @@ class FileStep:
         self.title = title or f"file {path}"
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         return Script("file_read", {"remora_path_wished": self._path})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`. Nothing travels when the digests are equal."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. Nothing travels when the digests are equal."""
         kind, mode = answers.one("kind"), answers.one("mode") or ""
         place = answers.one("file") or self._path
         if kind not in ("file", "absent"):
@@ -56,7 +56,7 @@ class FileStep:
         return Finding(state=StepState.DIFFERENT, detail=detail, sends=len(self._content), answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`. The file is replaced in one moment."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. The file is replaced in one moment."""
         answers, limit = finding.answers, bench.world.limits.provision_step
         variables = {
             "remora_file": answers.one("file") or "",

@@ -4,7 +4,7 @@ from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.core.server.server_limits import make_limits, read_limits
-from remora.flows.provision.step import Tell, Workbench
+from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.document import ServerTable
 
 
@@ -21,11 +21,11 @@ class LimitsStep:
         self._wish = make_limits(table.memory, table.cpu, table.processes)
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         return Script("manager limits_read")
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         there = read_limits(answers.one("file") or "")
         if there != self._wish:
             detail = f"{there.describe()} becomes {self._wish.describe()}"
@@ -34,7 +34,7 @@ class LimitsStep:
         return Finding(state=StepState.SAME, detail=self._wish.describe(), notices=notices, answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         script = Script("manager limits_apply", {"remora_wish": self._wish.text()})
         await bench.ask(script, limit=bench.world.limits.provision_step)
 

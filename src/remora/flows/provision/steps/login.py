@@ -21,7 +21,7 @@ from remora.core.secrets import MASK, Secret
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers, without_escapes
 from remora.core.server.request_faults import config_broken, config_trouble
-from remora.flows.provision.step import Tell, Workbench
+from remora.flows.provision.steps.step import Tell, Workbench
 from remora.ports import SecretReader
 from remora.wire.appserver.login_proof import is_refusal, read_proof
 from remora.wire.manifest.document import LoginKind, LoginTable, SecretSource
@@ -54,11 +54,11 @@ class LoginStep:
         self.title = _TITLES[table.kind]
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         return Script("codex_program login_read")
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`. Reads the secret on this machine."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. Reads the secret on this machine."""
         secret = await self._secret()
         today = read_day(answers.one("today"))
         notice = expiry_notice(self._expires(secret), today)
@@ -82,7 +82,7 @@ class LoginStep:
         return Finding(state=StepState.SAME, detail=detail, notices=tuple(notices), answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`. Raises ``login-refused``; the old login is then untouched."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. Raises ``login-refused``; the old login is then untouched."""
         secret = await self._secret()
         await sign_in(bench, self._table.kind, secret)
         proof = await prove_login(bench, how="prove")

@@ -5,7 +5,7 @@ from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
-from remora.flows.provision.step import Tell, Workbench
+from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.document import CodexTable, PathChange, PathTable
 
 
@@ -22,7 +22,7 @@ class PathStep:
         self._table = table
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         variables = {
             "remora_location": self._codex.location,
             "remora_managed": "1" if self._codex.is_ours else "",
@@ -31,7 +31,7 @@ class PathStep:
         return Script("codex_places codex_found path_read", variables)
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`. What counts is the file in the end, whatever leads to it."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. What counts is the file in the end, whatever leads to it."""
         first, target = answers.one("first"), answers.one("target")
         real = answers.one("target.real")
         managed = self._codex.is_ours
@@ -59,7 +59,7 @@ class PathStep:
         return Finding.blocked(error, answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`. The next reading is that of a new login shell."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. The next reading is that of a new login shell."""
         await self._make(finding.answers, bench)
         if finding.answers.one("place.missing"):  # that a start-up file would put it on the PATH was only a hope
             again = await self.judge(

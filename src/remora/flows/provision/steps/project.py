@@ -13,8 +13,8 @@ from remora.core.errors import Code, ConfigProblem
 from remora.core.secrets import Secret
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
-from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.repository import git_variables
+from remora.flows.provision.steps.step import Tell, Workbench
 from remora.ports import SecretReader
 from remora.wire.manifest.document import ProjectTable, SecretSource
 
@@ -35,11 +35,11 @@ class _ScriptStep:
         self.record = f"{kind}-{folder}"
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         return Script("git project_read", {**git_variables(self._project), "remora_record": self.record})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`. Before there is a folder nobody can tell."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. Before there is a folder nobody can tell."""
         commit = answers.one("commit")
         if not commit:
             detail = "runs when the repository is there"
@@ -87,7 +87,7 @@ class SetupStep(_ScriptStep):
         self.title = f"the set-up of {project.folder}"
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         values = {name: await self._read(name, source) for name, source in self._project.secrets.items()}
         revealed = {name: value.reveal() for name, value in values.items()}
         await self._run(finding, bench, Secret(assignments(revealed)) if revealed else None)
@@ -107,7 +107,7 @@ class SmokeStep(_ScriptStep):
         self.title = f"the smoke test of {project.folder}"
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         await self._run(finding, bench, None)
 
 

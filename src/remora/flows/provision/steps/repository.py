@@ -7,7 +7,7 @@ from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
-from remora.flows.provision.step import Tell, Workbench
+from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.document import ProjectTable
 
 _PATIENCE: Final = 20
@@ -28,11 +28,11 @@ class RepositoryStep:
         self.title = f"the repository in {project.folder}"
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`. Only a branch needs a word with the origin."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. Only a branch needs a word with the origin."""
         return Script("git repository_read", git_variables(self._project, patience=_PATIENCE))
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         problem = self.unusable() or self._impossible(answers)
         if problem is not None:
             return Finding.blocked(problem, answers)
@@ -43,7 +43,7 @@ class RepositoryStep:
         return self._judge_tree(answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`. A clone appears all at once; an update only goes forward."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. A clone appears all at once; an update only goes forward."""
         answers = finding.answers
         variables = {
             **git_variables(self._project),

@@ -10,7 +10,7 @@ from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.core.server.launch_plan import LaunchRequest
 from remora.core.server.server_limits import START_ANEW, enforcement_notices, read_limits
-from remora.flows.provision.step import Tell, Workbench
+from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.document import ServerTable
 
 _READING: Final = "codex_program server_find limits_enforced manager server_unit server_read"
@@ -35,12 +35,12 @@ class ServerStep:
         self.title = "the app server runs" if table.start else f"the app server {at_boot}"
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         variables = {"remora_survive": "1" if self._survive else "", "remora_limit": str(math.ceil(_ASKING))}
         return Script(_READING, variables)
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         pid = answers.one("pid")
         if not answers.one("codex") and pid is None and (self._start or self._survive):
             return Finding(state=StepState.LATER, detail="codex has to be there first", answers=answers)
@@ -56,7 +56,7 @@ class ServerStep:
         return Finding(state=StepState.SAME, detail=detail, notices=notices, answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`. A start is proven by a handshake."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. A start is proven by a handshake."""
         answers = finding.answers
         if self._service_differs(answers):
             variables = {"remora_survive": "1" if self._survive else ""}
@@ -132,7 +132,7 @@ async def _start(bench: Workbench) -> None:
 async def _launch(bench: Workbench) -> None:
     world = bench.world
     request = LaunchRequest(sees_agent=False)  # what was lent is for git alone, and ends with this connection
-    from remora.flows.launch import open_app_server  # what it needs takes long to load, and few hosts need it
+    from remora.flows.server.launch import open_app_server  # what it needs takes long to load, and few hosts need it
 
     opening = open_app_server(
         bench.host, request, clock=world.clock, limits=world.limits, nonce=world.nonce, lasting=True

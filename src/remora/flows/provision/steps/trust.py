@@ -10,9 +10,9 @@ from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.core.trust.repository import Repository
 from remora.core.trust.verdict import TrustedBy, TrustRecord
-from remora.flows.provision.step import Tell, Workbench
 from remora.flows.provision.steps.repository import git_variables
-from remora.flows.shell import shipped
+from remora.flows.provision.steps.step import Tell, Workbench
+from remora.flows.server.shell import shipped
 from remora.flows.trust.look import look_at
 from remora.ports import TrustMemory
 from remora.wire.appserver.repository import look_words, read_repository
@@ -36,11 +36,11 @@ class TrustStep:
         self.title = f"trust in what {project.folder} brings"
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.step.Step`."""
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
         return Script("git trust_read", {**git_variables(self._project), "remora_looker": shipped("look")})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.step.Step`. Before there is a folder nobody can tell."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. Before there is a folder nobody can tell."""
         folder = answers.one("folder")
         if folder is None:
             return Finding(state=StepState.LATER, detail="is noted when the repository is there", answers=answers)
@@ -51,7 +51,7 @@ class TrustStep:
         return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.step.Step`. Raises ``trust-mismatch`` where something else is there."""
+        """See :class:`~remora.flows.provision.steps.step.Step`. Raises ``trust-mismatch`` where something else is there."""
         answers = finding.answers
         folder, folders = answers.one("folder") or "", answers.all("holds")
 

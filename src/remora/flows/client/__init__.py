@@ -1,0 +1,1 @@
+"""Programs of this machine that speak to an app server through remora."""

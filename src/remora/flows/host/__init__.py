@@ -1,0 +1,1 @@
+"""Resolving and dialling a host."""

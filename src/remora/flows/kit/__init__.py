@@ -1,0 +1,1 @@
+"""Small tools of every flow: time limits, portions, tasks side by side."""

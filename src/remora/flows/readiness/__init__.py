@@ -1,0 +1,1 @@
+"""Checking hosts, and waiting for them."""

@@ -1,0 +1,1 @@
+"""The shell of a host, and its app server: find, launch, talk."""
