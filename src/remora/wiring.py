@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from remora.adapters.dial_gate import DialGate
-    from remora.adapters.emitted_folder import Emitted
-    from remora.adapters.manifest_file import ManifestFile
-    from remora.adapters.secret_sources import SecretSources
-    from remora.adapters.told_warnings import ToldWarnings
-    from remora.adapters.trust_memory import TrustMemory
+    from remora.adapters.files.emitted_folder import Emitted
+    from remora.adapters.files.manifest_file import ManifestFile
+    from remora.adapters.files.secret_sources import SecretSources
+    from remora.adapters.records.told_warnings import ToldWarnings
+    from remora.adapters.records.trust_memory import TrustMemory
+    from remora.adapters.ssh.dial_gate import DialGate
     from remora.flows.provision.operators import Operator
     from remora.ports import (
         ByteStream,
@@ -32,21 +32,21 @@ if TYPE_CHECKING:
 
 def load_settings(file: str | None = None) -> Settings:
     """The user's settings file, or the one named."""
-    from remora.adapters.settings_file import load_settings
+    from remora.adapters.files.settings_file import load_settings
 
     return load_settings(file)
 
 
 def default_config_reader(ssh_config: str | None = None) -> "ConfigReader":
     """The SSH config of this machine, or the one file named."""
-    from remora.adapters.config_files import ConfigFiles
+    from remora.adapters.files.config_files import ConfigFiles
 
     return ConfigFiles(ssh_config)
 
 
 def default_resolver(ssh_config: str | None = None, *, limits: Limits = DEFAULT_LIMITS) -> "HostResolver":
     """The system's ``ssh``."""
-    from remora.adapters.openssh_config import OpenSshResolver
+    from remora.adapters.ssh.openssh_config import OpenSshResolver
 
     return OpenSshResolver(ssh_config, reader=default_config_reader(ssh_config), limits=limits)
 
@@ -55,7 +55,7 @@ def dial_gate(limits: Limits = DEFAULT_LIMITS) -> "DialGate":
     """What logins of one program wait at for each other."""
     from random import SystemRandom
 
-    from remora.adapters.dial_gate import DialGate
+    from remora.adapters.ssh.dial_gate import DialGate
 
     return DialGate(limits, SystemRandom())
 
@@ -64,8 +64,8 @@ def default_dialler(
     ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS, gate: "DialGate | None" = None
 ) -> "Dialler":
     """The user's live control master, else asyncssh or the system's ``ssh``, as the settings say for the alias."""
-    from remora.adapters.answered_shells import AnsweredShells
-    from remora.adapters.choosing_dialler import ChoosingDialler
+    from remora.adapters.dialler_choice import ChoosingDialler
+    from remora.adapters.records.answered_shells import AnsweredShells
 
     limits, shells = settings.limits, AnsweredShells()
 
@@ -94,10 +94,10 @@ def default_world(
     from functools import partial
     from random import SystemRandom
 
-    from remora.adapters.disk_spool import DiskSpool
-    from remora.adapters.local_network import LocalNetwork
-    from remora.adapters.onward import Onward
-    from remora.adapters.system_clock import SystemClock
+    from remora.adapters.files.disk_spool import DiskSpool
+    from remora.adapters.machine.local_network import LocalNetwork
+    from remora.adapters.machine.onward import Onward
+    from remora.adapters.machine.system_clock import SystemClock
     from remora.ports import World
 
     limits = settings.limits
@@ -117,70 +117,70 @@ def default_world(
 
 def local_sockets() -> "LocalSockets":
     """The sockets of this machine."""
-    from remora.adapters.local_sockets import LocalSockets
+    from remora.adapters.machine.local_sockets import LocalSockets
 
     return LocalSockets()
 
 
 def standard_streams() -> "AbstractContextManager[ByteStream]":
     """Standard input and output of this process."""
-    from remora.adapters.standard_streams import standard_streams
+    from remora.adapters.machine.standard_streams import standard_streams
 
     return standard_streams()
 
 
 def system_clock() -> "Clock":
     """Real time."""
-    from remora.adapters.system_clock import SystemClock
+    from remora.adapters.machine.system_clock import SystemClock
 
     return SystemClock()
 
 
 def runtime_folder() -> "Path":
     """The private folder for sockets; made when it is not there. Raises ``runtime-folder-unusable``."""
-    from remora.adapters.runtime_folder import runtime_folder
+    from remora.adapters.machine.runtime_folder import runtime_folder
 
     return runtime_folder()
 
 
 def hub_key(folder: "Path") -> bytes:
     """What the hubs of this folder know, one after the other. Raises ``place-unusable``."""
-    from remora.adapters.own_key import own_key
+    from remora.adapters.records.own_key import own_key
 
     return own_key(folder)
 
 
 def hub_log() -> "Path":
     """Where the hub writes its log."""
-    from remora.adapters.log_folder import log_folder
+    from remora.adapters.files.log_folder import log_folder
 
     return log_folder() / "hub.log"
 
 
 def told_warnings() -> "ToldWarnings":
     """Which warnings a person of this machine has read."""
-    from remora.adapters.told_warnings import ToldWarnings
+    from remora.adapters.records.told_warnings import ToldWarnings
 
     return ToldWarnings()
 
 
 def trust_memory() -> "TrustMemory":
     """What this user's answers about repositories are kept in."""
-    from remora.adapters.trust_memory import TrustMemory
+    from remora.adapters.records.trust_memory import TrustMemory
 
     return TrustMemory()
 
 
 def manifest_file(file: str, *, limits: Limits = DEFAULT_LIMITS) -> "ManifestFile":
     """A manifest of this machine."""
-    from remora.adapters.manifest_file import ManifestFile
+    from remora.adapters.files.manifest_file import ManifestFile
 
     return ManifestFile(file, limits)
 
 
 def secret_sources(*, limits: Limits = DEFAULT_LIMITS) -> "SecretSources":
     """The secrets of this machine, each read once."""
-    from remora.adapters.secret_sources import SecretSources
+    from remora.adapters.files.secret_sources import SecretSources
 
     return SecretSources(limits)
 
@@ -196,15 +196,15 @@ def packages(
 
 def provision_logs(clock: "Clock", *, limits: Limits = DEFAULT_LIMITS) -> "RunLogs":
     """Where runs of provisioning are written down."""
-    from remora.adapters.log_folder import log_folder
-    from remora.adapters.run_logs import LogFiles
+    from remora.adapters.files.log_folder import log_folder
+    from remora.adapters.files.run_logs import LogFiles
 
     return LogFiles(log_folder() / "provision", keep=limits.provision_logs, clock=clock)
 
 
 def write_emitted(folder: str, files: "Iterable[Emitted]") -> None:
     """Write emitted files below `folder`."""
-    from remora.adapters.emitted_folder import write_emitted
+    from remora.adapters.files.emitted_folder import write_emitted
 
     write_emitted(folder, files)
 
@@ -218,7 +218,7 @@ def absolute_path(path: str) -> str:
 
 def operator_name() -> str:
     """Who works on this machine, as others are told."""
-    from remora.adapters.operator import operator_name
+    from remora.adapters.machine.operator import operator_name
 
     return operator_name()
 
@@ -228,8 +228,8 @@ def operator() -> "Iterator[Operator]":
     """Who provisions: this user, in a run that ends with the block."""
     from secrets import token_hex
 
-    from remora.adapters.own_key import own_key
-    from remora.adapters.own_runs import OwnRuns
+    from remora.adapters.records.own_key import own_key
+    from remora.adapters.records.own_runs import OwnRuns
     from remora.flows.provision.operators import Operator
 
     runs = OwnRuns(own_key)

@@ -12,7 +12,7 @@ from tests.support.golden import assert_golden
 from tests.support.pseudo_terminal import PseudoTerminal
 from tests.support.run_events import ANSWER, HOSTILE, REPORT, THREAD, hostile_run, pieces, whole_run
 
-from remora.adapters.told_warnings import ToldWarnings
+from remora.adapters.records.told_warnings import ToldWarnings
 from remora.cli.render.page import Page, speaks_unicode
 from remora.cli.render.run import PlainAnswer, RunView
 from remora.wire.reports import NoticeBody

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.program import remora
 
-from remora.adapters.trust_memory import TrustMemory
+from remora.adapters.records.trust_memory import TrustMemory
 from remora.core.errors import ExitCode
 from remora.core.trust.verdict import TrustedBy, TrustRecord
 

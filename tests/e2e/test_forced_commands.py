@@ -9,9 +9,9 @@ from tests.support.loop import run
 from tests.support.program import remora
 from tests.support.system_sshd import SystemSshd
 
-from remora.adapters.answered_shells import AnsweredShells
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_host import OpensshDialler
+from remora.adapters.records.answered_shells import AnsweredShells
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import Limits
 from remora.flows.kit.unattended import UnattendedDialogue

@@ -14,7 +14,7 @@ from tests.support.links import SshdResolver, client_of, linked, until_it_is, wo
 from tests.support.loop import run
 from tests.support.until import until, wait_until
 
-from remora.adapters.disk_spool import DiskSpool
+from remora.adapters.files.disk_spool import DiskSpool
 from remora.core.errors import Code, RemoraError
 from remora.core.link.links import Liveness
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait

@@ -26,9 +26,9 @@ from tests.support.loop import run
 from tests.support.streams import PipeStream
 from tests.support.until import until
 
-from remora.adapters.disk_spool import DiskSpool
-from remora.adapters.local_sockets import LocalSockets
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.files.disk_spool import DiskSpool
+from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import Chunks, Gate, Say, ScriptedModel, Step, Wait

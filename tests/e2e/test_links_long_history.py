@@ -14,9 +14,9 @@ from tests.support.faults import CutNow
 from tests.support.long_threads import ITEM, multiply_thread
 from tests.support.loop import run
 
-from remora.adapters.disk_spool import DiskSpool
-from remora.adapters.local_sockets import LocalSockets
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.files.disk_spool import DiskSpool
+from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import Say, ScriptedModel
 from remora.flows.server.rpc import RpcClient, open_rpc

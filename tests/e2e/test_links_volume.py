@@ -13,8 +13,8 @@ from tests.support.loop import run
 from tests.support.until import until
 from tests.support.volume import most_memory, move_volume, spooled
 
-from remora.adapters.local_sockets import LocalSockets
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.server.rpc import open_rpc

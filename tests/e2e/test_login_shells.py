@@ -13,7 +13,7 @@ from tests.support.launching import connected, facts_of, launched, nonce
 from tests.support.loop import run
 from tests.support.required import missing
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code, RemoraError
 from remora.core.server.launch_plan import LaunchMode
 from remora.core.server.probes import HostFacts

@@ -7,7 +7,7 @@ from tests.support.local_app_server import LocalAppServer
 from tests.support.loop import run
 from tests.support.runs import Person, Unattended, of, report_of, run_to_end
 
-from remora.adapters.disk_spool import DiskSpool
+from remora.adapters.files.disk_spool import DiskSpool
 from remora.demo.scripted_model import Fail, Gate, Patch, RunCommand, Say, ScriptedModel, Step, UpdatePlan, Wait
 from remora.flows.kit.stop_request import InterruptSwitch
 from remora.flows.server.thread_client import ThreadClient

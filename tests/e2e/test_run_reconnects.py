@@ -11,7 +11,7 @@ from tests.support.loop import run
 from tests.support.runs import Person, of, report_of, run_to_end
 from tests.support.told_once import assert_told_once, once
 
-from remora.adapters.disk_spool import DiskSpool
+from remora.adapters.files.disk_spool import DiskSpool
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
 from remora.wire.reports.run import (
     ApprovalRequested,

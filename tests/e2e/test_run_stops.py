@@ -14,7 +14,7 @@ from tests.support.loop import run
 from tests.support.runs import Person, of, report_of, run_to_end, told_by
 from tests.support.until import until
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.approval.request import ApprovalRequest, Decision
 from remora.core.errors import RemoraError
 from remora.core.settings import DEFAULT_LIMITS

@@ -10,7 +10,7 @@ from tests.support.generations import WITH_SOCKETS, generations
 from tests.support.hostile_repository import configure_hostile
 from tests.support.trust_scene import Person, Scene, notices, play, ready, trust
 
-from remora.adapters.trust_memory import TrustMemory
+from remora.adapters.records.trust_memory import TrustMemory
 from remora.core.errors import Code, RemoraError
 from remora.wire.reports.run import RunEvent, TurnStarted
 

@@ -17,7 +17,7 @@ from tests.support.provisioning import provision
 from tests.support.required import missing
 from tests.support.until import wait_until
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code
 from remora.core.server.probes import FolderState
 from remora.core.settings import DEFAULT_LIMITS, Limits

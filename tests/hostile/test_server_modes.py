@@ -16,9 +16,9 @@ from tests.support.local_app_server import LocalServer
 from tests.support.loop import run
 from tests.support.runs import PROMPT, report_of, run_to_end
 
-from remora.adapters.local_sockets import LocalSockets
-from remora.adapters.local_stream import LocalStream
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_stream import LocalStream
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import RemoraError
 from remora.core.server.launch_plan import BytePath, LaunchMode
 from remora.core.server.probes import FolderFacts, FolderState

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from tests.support.loop import run
 
-from remora.adapters.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import LocalSockets
 from remora.flows.kit.pace import Pace
 from remora.hub.healing import HealingSockets
 from remora.hub.lock import HubLock, holder_of

@@ -15,7 +15,7 @@ from tests.support.fake_codex import Fault, install
 from tests.support.hubs import HubPlace, hub_place
 from tests.support.system_sshd import SystemSshd
 
-from remora.adapters.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import LocalSockets
 from remora.ports import ByteStream
 
 COUNT: Final = 5

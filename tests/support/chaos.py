@@ -20,9 +20,9 @@ from tests.support.echo_socket import echo_port
 from tests.support.faults import Fault, random_fault
 from tests.support.until import until
 
-from remora.adapters.disk_spool import DiskSpool
-from remora.adapters.local_sockets import LocalSockets
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.files.disk_spool import DiskSpool
+from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import ExitCode, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step

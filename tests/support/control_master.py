@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from random import Random
 
-from remora.adapters.choosing_dialler import ChoosingDialler
-from remora.adapters.dial_gate import DialGate
+from remora.adapters.dialler_choice import ChoosingDialler
+from remora.adapters.ssh.dial_gate import DialGate
 from remora.core.host.hosts import Route
 from remora.core.settings import Limits, Transport
 from remora.ports import Dialler, Dialogue, RemoteHost

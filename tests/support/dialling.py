@@ -8,7 +8,7 @@ from random import Random
 
 from tests.support.launching import nonce
 
-from remora.adapters.disk_spool import DiskSpool
+from remora.adapters.files.disk_spool import DiskSpool
 from remora.core.errors import AuthenticationProblem, Code, RemoraError, Unreachable
 from remora.core.host.hosts import Route
 from remora.core.settings import DEFAULT_LIMITS

@@ -5,7 +5,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from remora.adapters.local_stream import LocalStream
+from remora.adapters.machine.local_stream import LocalStream
 
 
 @contextlib.asynccontextmanager

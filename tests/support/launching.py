@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.server.probes import HostFacts
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.kit.unattended import UnattendedDialogue

@@ -11,9 +11,9 @@ from tests.support.launching import nonce
 from tests.support.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
-from remora.adapters.disk_spool import DiskSpool
-from remora.adapters.local_sockets import LocalSockets
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.files.disk_spool import DiskSpool
+from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.host.hosts import Host
 from remora.core.link.links import LinkName, Liveness
 from remora.core.server.launch_plan import LaunchRequest

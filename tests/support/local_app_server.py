@@ -15,7 +15,7 @@ from tests.support.codex import codex_binary
 from tests.support.schema import protocol_schema
 from tests.support.streams import CuttableStream, ListeningStream, PipeStream, link_lost
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.host.hosts import Notice
 from remora.core.link.links import HostIdentity
 from remora.core.server.launch_plan import BytePath, LaunchMode

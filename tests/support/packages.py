@@ -13,7 +13,7 @@ from zlib import crc32
 from tests.support.required import missing
 
 from remora.adapters.codex_packages import CodexPackages, TellFetch
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.server.platforms import codex_build
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.ports import Platform

@@ -14,7 +14,7 @@ from tests.support.launching import nonce
 from tests.support.local_host import LocalHost, local_host
 from tests.support.until import until
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.relay.relay import RelaySession
 from remora.flows.relay.relay_attachment import Attachment

@@ -6,8 +6,8 @@ from contextlib import AbstractAsyncContextManager, aclosing
 from random import Random
 from typing import Any, TypeVar
 
-from remora.adapters.disk_spool import DiskSpool
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.files.disk_spool import DiskSpool
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.approval.request import ApprovalRequest, Decision
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.kit.stop_request import InterruptSwitch

@@ -34,7 +34,7 @@ from asyncssh.packet import Boolean, SSHPacket, SSHPacketLogger, String, UInt32
 from tests.support.short_way_cases import Case
 from tests.support.short_way_wire import ThreadlessLoop, Wire, spoiled
 
-from remora.adapters.asyncssh_host.lean_connection import LeanConnection
+from remora.adapters.asyncssh_host.short_way.lean_connection import LeanConnection
 
 _WINDOWS: Final = (2**22, 2**16, 3000)
 """What the host may send ahead on each channel."""

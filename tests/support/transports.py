@@ -10,10 +10,10 @@ from random import Random
 from tests.support.loop import run
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
-from remora.adapters.choosing_dialler import ChoosingDialler
-from remora.adapters.dial_gate import DialGate
-from remora.adapters.openssh_config import OpenSshResolver
+from remora.adapters.dialler_choice import ChoosingDialler
 from remora.adapters.openssh_host import OpensshDialler
+from remora.adapters.ssh.dial_gate import DialGate
+from remora.adapters.ssh.openssh_config import OpenSshResolver
 from remora.core.settings import DEFAULT_LIMITS, Transport
 from remora.flows.host.dial import find_route
 from remora.flows.kit.unattended import UnattendedDialogue

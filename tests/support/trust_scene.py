@@ -10,7 +10,7 @@ from tests.support.loop import run
 from tests.support.runs import of, report_of, run_to_end
 from tests.support.until import until
 
-from remora.adapters.trust_memory import TrustMemory
+from remora.adapters.records.trust_memory import TrustMemory
 from remora.demo.scripted_model import Say, ScriptedModel, Step
 from remora.flows.thread.run_request import RunRequest
 from remora.flows.trust.judge import TrustRules

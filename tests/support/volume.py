@@ -11,7 +11,7 @@ from tests.support.byte_server import ECHO
 from tests.support.chain import Chain
 from tests.support.counted_stream import CountedBytes, CountedCheck
 
-from remora.adapters.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import LocalSockets
 
 _PIECE: Final = 1024 * 1024
 

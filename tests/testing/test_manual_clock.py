@@ -4,7 +4,7 @@ import asyncio
 
 from tests.support.loop import run
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.testing.manual_clock import ManualClock
 
 

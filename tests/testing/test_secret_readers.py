@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from tests.support.loop import run
 
-from remora.adapters.secret_sources import SecretSources
+from remora.adapters.files.secret_sources import SecretSources
 from remora.core.errors import Code, ConfigProblem
 from remora.core.settings import DEFAULT_LIMITS
 from remora.ports import SecretReader

@@ -12,8 +12,8 @@ from tests.support.fake_app_server import FakeAppServer, Peer
 from tests.support.loop import run
 from websockets.asyncio.server import ServerConnection, unix_serve
 
-from remora.adapters.local_sockets import LocalSockets
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code, ProtocolProblem
 from remora.core.settings import Limits
 from remora.flows.client.bridge import bridge

@@ -16,7 +16,7 @@ from tests.support.loop import run
 from tests.support.system_sshd import free_port
 from tests.support.until import until
 
-from remora.adapters.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import LocalSockets
 from remora.core.link.links import Liveness
 from remora.flows.forward.forwards import Forwards
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.loop import run
 
-from remora.adapters.openssh_config import OpenSshResolver
+from remora.adapters.ssh.openssh_config import OpenSshResolver
 from remora.core.errors import Code, ConfigProblem
 from remora.core.host.hosts import Host
 from remora.flows.host.dial import find_route

@@ -12,7 +12,7 @@ from tests.support.loop import run
 from tests.support.relaying import RelayBench, echo, relay_bench
 from tests.support.until import until
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.link.faults import link_missing
 from remora.core.settings import DEFAULT_LIMITS

@@ -18,7 +18,7 @@ from tests.support.links import SshdResolver, client_of, linked, new_link, until
 from tests.support.loop import run
 from tests.support.until import until
 
-from remora.adapters.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import LocalSockets
 from remora.core.errors import Code, RemoraError
 from remora.core.link.links import Liveness
 from remora.flows.kit.unattended import UnattendedDialogue

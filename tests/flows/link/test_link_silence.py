@@ -14,7 +14,7 @@ from tests.support.links import SshdResolver, client_of, linked, world_of
 from tests.support.loop import run
 from tests.support.until import until
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.link.links import Liveness
 from remora.core.settings import Limits
 

@@ -9,7 +9,7 @@ from tests.support.links import SshdResolver, client_of, linked, until_it_is, wo
 from tests.support.loop import run
 from tests.support.system_sshd import make_key
 
-from remora.adapters.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import LocalSockets
 from remora.core.errors import Code, RemoraError
 from remora.core.link.links import Liveness
 from remora.flows.kit.unattended import UnattendedDialogue

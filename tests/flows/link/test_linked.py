@@ -8,8 +8,8 @@ from tests.support.fake_app_server import FakeAppServer
 from tests.support.fake_thread import THREAD, FakeThread
 from tests.support.loop import run
 
-from remora.adapters.local_sockets import LocalSockets
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code, RemoraError, ShellProblem
 from remora.core.link.egress import EgressRequest
 from remora.core.server.probes import FolderFacts, FolderState

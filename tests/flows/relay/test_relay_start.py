@@ -18,7 +18,7 @@ from tests.support.required import missing
 from tests.support.system_sshd import SystemSshd
 from tests.support.until import until
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.relay.relay import RelaySession

@@ -11,7 +11,7 @@ import pytest
 from tests.support.loop import run
 from tests.support.streams import PipeStream
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.server.rpc import RpcClient, open_rpc
 from remora.ports import ByteStream

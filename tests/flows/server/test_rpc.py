@@ -9,8 +9,8 @@ from tests.support.fake_app_server import INITIALIZED, Answer, FakeAppServer, Pe
 from tests.support.loop import run
 from tests.support.streams import PipeStream
 
-from remora.adapters.disk_spool import DiskSpool
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.files.disk_spool import DiskSpool
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import Limits
 from remora.flows.server.rpc import open_rpc

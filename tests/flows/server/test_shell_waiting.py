@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 from tests.support.loop import run
 
-from remora.adapters.system_clock import SystemClock
+from remora.adapters.machine.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS
 from remora.flows.server.shell import RemoteShell, open_shell
 from remora.ports import ExitStatus

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from remora.adapters.asyncssh_host.laps import Laps
 from remora.adapters.asyncssh_host.transport import Way, open_way
-from remora.adapters.ssh_failures import only_through_ssh
+from remora.adapters.ssh.ssh_failures import only_through_ssh
 from remora.core.host.hosts import Route
 from remora.core.host.ssh_options import only_openssh
 from remora.core.settings import DEFAULT_LIMITS, Limits

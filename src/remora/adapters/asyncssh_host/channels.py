@@ -8,8 +8,8 @@ from typing import Final
 import asyncssh
 from asyncssh.channel import SSHChannel
 
-from remora.adapters.inbox import Inbox
-from remora.adapters.ssh_failures import channel_closed
+from remora.adapters.machine.inbox import Inbox
+from remora.adapters.ssh.ssh_failures import channel_closed
 from remora.core.errors import RemoraError
 from remora.ports import ExitStatus
 

@@ -8,9 +8,9 @@ import asyncssh
 
 from remora.adapters.asyncssh_host import failures
 from remora.adapters.asyncssh_host.channels import RECEIVE_PACKET, RECEIVE_WINDOW, ChannelStream
-from remora.adapters.asyncssh_host.listening import listen
-from remora.adapters.openings import ChannelRefusedError, Openings
-from remora.adapters.ssh_failures import channel_refused, channel_too_slow, connection_lost, listening_refused
+from remora.adapters.asyncssh_host.listeners import listen
+from remora.adapters.ssh.openings import ChannelRefusedError, Openings
+from remora.adapters.ssh.ssh_failures import channel_refused, channel_too_slow, connection_lost, listening_refused
 from remora.core.errors import RemoraError, Unreachable
 from remora.core.host.hosts import Host
 from remora.core.server.shells import quote_words

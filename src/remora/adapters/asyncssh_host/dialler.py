@@ -28,7 +28,7 @@ from remora.adapters.asyncssh_host.login import Login
 from remora.adapters.asyncssh_host.options import connection_options
 from remora.adapters.asyncssh_host.socket_tunnel import SocketTunnel
 from remora.adapters.asyncssh_host.transport import Proxy, Way, open_way
-from remora.adapters.session_options import option, session_environment
+from remora.adapters.ssh.session_options import option, session_environment
 from remora.core.errors import Code, NeedsPerson, RemoraError, Stage, Unreachable, Verdict
 from remora.core.host.hosts import Host, Notice, Route, StrictHostKeyChecking
 from remora.core.host.known_hosts import KeyJudgement, KnownKey, KnownKeys, fingerprint

@@ -5,7 +5,7 @@ import re
 import asyncssh
 
 from remora.adapters.asyncssh_host.login import Login
-from remora.adapters.ssh_failures import connection_lost, host_left, login_cut
+from remora.adapters.ssh.ssh_failures import connection_lost, host_left, login_cut
 from remora.core.errors import (
     AuthenticationProblem,
     Code,

@@ -6,10 +6,10 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-from remora.adapters.known_hosts_files import read_known_hosts
-from remora.adapters.session_options import required_rsa_size
-from remora.adapters.ssh_failures import only_through_ssh
-from remora.adapters.whole_file import read_whole
+from remora.adapters.files.whole_file import read_whole
+from remora.adapters.ssh.known_hosts_files import read_known_hosts
+from remora.adapters.ssh.session_options import required_rsa_size
+from remora.adapters.ssh.ssh_failures import only_through_ssh
 from remora.core.errors import Code, ConfigProblem, HostKeyProblem
 from remora.core.host.hosts import Host
 from remora.core.host.known_hosts import (

@@ -15,8 +15,8 @@ import asyncssh
 from asyncssh.agent import SSHAgentKeyPair
 
 from remora.adapters.asyncssh_host.certificates import certificate_fault
-from remora.adapters.session_options import option, required_rsa_size
-from remora.adapters.whole_file import read_whole
+from remora.adapters.files.whole_file import read_whole
+from remora.adapters.ssh.session_options import option, required_rsa_size
 from remora.core.host.hosts import Host, Notice
 from remora.core.host.known_hosts import rsa_bits
 from remora.core.text import decode

@@ -7,9 +7,9 @@ import asyncssh
 from asyncssh.packet import PacketDecodeError, SSHPacket
 
 from remora.adapters.asyncssh_host.keys import Identities
-from remora.adapters.asyncssh_host.lean_connection import LeanConnection
 from remora.adapters.asyncssh_host.options import authority_signatures
-from remora.adapters.session_options import required_rsa_size
+from remora.adapters.asyncssh_host.short_way.lean_connection import LeanConnection
+from remora.adapters.ssh.session_options import required_rsa_size
 from remora.core.host.hosts import Host
 from remora.core.host.known_hosts import KeyJudgement, KnownKeys, authority_signature, rsa_bits
 from remora.ports import Dialogue, SecretQuestion

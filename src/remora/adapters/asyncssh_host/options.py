@@ -12,8 +12,8 @@ from asyncssh.public_key import (
     get_public_key_algs,
 )
 
-from remora.adapters.session_options import forwarded_agent, option
-from remora.adapters.ssh_failures import only_through_ssh
+from remora.adapters.ssh.session_options import forwarded_agent, option
+from remora.adapters.ssh.ssh_failures import only_through_ssh
 from remora.core.host.hosts import Host
 from remora.core.host.known_hosts import KnownKeys
 from remora.core.settings import Limits

@@ -13,7 +13,7 @@ from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 from typing import IO, Final, Self
 
-from remora.adapters.whole_file import read_whole
+from remora.adapters.files.whole_file import read_whole
 from remora.core.server.platforms import HEADER_SIZE, program_target
 
 _PROGRAMS: Final = ("bin/codex", "codex/codex")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from remora.adapters.codex_packages.contents import origin_digest, origin_files
-from remora.adapters.whole_file import read_whole
+from remora.adapters.files.whole_file import read_whole
 
 _SETTLED: Final = 2.0
 """Seconds after its last change from which on a file cannot change again without another time of change."""

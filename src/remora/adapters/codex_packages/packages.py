@@ -15,7 +15,7 @@ from remora.adapters.codex_packages.contents import ArchiveUnusable, Contents, d
 from remora.adapters.codex_packages.frames import FRAME, from_zstd, read_frames
 from remora.adapters.codex_packages.indexes import Index, NpmIndex, WheelIndex
 from remora.adapters.codex_packages.origins import Origins
-from remora.adapters.codex_packages.packing import Stopped, pack, repack
+from remora.adapters.codex_packages.payload import Stopped, pack, repack
 from remora.adapters.codex_packages.programs import ProgramFailed
 from remora.adapters.codex_packages.shelf import Kept, Shelf
 from remora.core.errors import AppServerProblem, Code, RemoraError

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from remora.adapters.whole_file import read_whole
+from remora.adapters.files.whole_file import read_whole
 from remora.ports import Package, Platform
 
 _RECORD: Final = "package.json"

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from remora.adapters.inbox import Inbox
+from remora.adapters.machine.inbox import Inbox
 from remora.adapters.openssh_host.packets import (
     CHANNEL_CLOSE,
     CHANNEL_EOF,
@@ -17,7 +17,7 @@ from remora.adapters.openssh_host.packets import (
     ssh_packet,
     string,
 )
-from remora.adapters.ssh_failures import channel_closed
+from remora.adapters.ssh.ssh_failures import channel_closed
 from remora.core.errors import RemoraError
 from remora.ports import ExitStatus
 

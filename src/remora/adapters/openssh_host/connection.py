@@ -9,10 +9,10 @@ import itertools
 from collections.abc import Callable
 from typing import Final
 
-from remora.adapters.openings import ChannelRefusedError
 from remora.adapters.openssh_host import packets
 from remora.adapters.openssh_host.channel import RECEIVE_WINDOW, MuxChannel
 from remora.adapters.openssh_host.packets import Reader, numbers, ssh_packet, string
+from remora.adapters.ssh.openings import ChannelRefusedError
 from remora.core.errors import Unreachable
 
 _WRITE_HIGH: Final = 512 * 1024

@@ -6,13 +6,13 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from remora.adapters.known_hosts_files import require_readable
-from remora.adapters.local_sockets import is_same_user
+from remora.adapters.machine.local_sockets import is_same_user
+from remora.adapters.machine.runtime_folder import runtime_folder
 from remora.adapters.openssh_host import failures
 from remora.adapters.openssh_host.connection import MuxConnection
 from remora.adapters.openssh_host.host import OpensshHost
 from remora.adapters.openssh_host.master import CIPHER, METHOD, SERVER_VERSION, start_master
-from remora.adapters.runtime_folder import runtime_folder
+from remora.adapters.ssh.known_hosts_files import require_readable
 from remora.core.host.hosts import Host, Route
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.ports import ConnectionFacts, Dialogue, RemoteHost, ShellMemory

@@ -3,7 +3,7 @@
 import re
 from typing import Final, NamedTuple
 
-from remora.adapters.ssh_failures import connection_lost, host_left, login_cut
+from remora.adapters.ssh.ssh_failures import connection_lost, host_left, login_cut
 from remora.core.errors import AuthenticationProblem, Code, ConfigProblem, HostKeyProblem, RemoraError, Unreachable
 from remora.core.host.hosts import Host
 from remora.core.server.shells import quote_words

@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
-from remora.adapters.openings import Openings
 from remora.adapters.openssh_host.channel import MuxChannel
 from remora.adapters.openssh_host.connection import MuxConnection
-from remora.adapters.openssh_host.listening import listen
+from remora.adapters.openssh_host.listeners import listen
 from remora.adapters.openssh_host.packets import numbers, string
-from remora.adapters.session_options import forwarded_agent, session_environment
-from remora.adapters.ssh_failures import channel_refused
+from remora.adapters.ssh.openings import Openings
+from remora.adapters.ssh.session_options import forwarded_agent, session_environment
+from remora.adapters.ssh.ssh_failures import channel_refused
 from remora.core.errors import Unreachable
 from remora.core.host.hosts import Host
 from remora.core.server.shells import quote_words

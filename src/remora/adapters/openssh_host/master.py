@@ -11,7 +11,7 @@ from typing import Final
 
 from remora.adapters.openssh_host import failures, packets
 from remora.adapters.openssh_host.guard import Guard
-from remora.adapters.ssh_failures import program_problem
+from remora.adapters.ssh.ssh_failures import program_problem
 from remora.core.host.hosts import Host
 from remora.core.settings import Limits
 from remora.core.text import decode

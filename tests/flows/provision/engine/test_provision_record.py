@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from tests.support.loop import run
 
-from remora.adapters.run_logs import LogFiles
+from remora.adapters.files.run_logs import LogFiles
 from remora.flows.provision.redaction import without_secrets
 from remora.flows.provision.run_record import recorded
 from remora.testing.manual_clock import ManualClock

@@ -15,7 +15,7 @@ from tests.support.loop import run
 from tests.support.provisioning import Hook, LineStep, marker_at, nothing, provision
 from tests.support.system_sshd import SystemSshd
 
-from remora.adapters.own_runs import OwnRuns
+from remora.adapters.records.own_runs import OwnRuns
 from remora.core.devbox.provision_step import Finding, Script
 from remora.core.errors import Code
 from remora.core.settings import Limits
@@ -124,7 +124,7 @@ def runs_in(folder: Path, key: bytes = b"k" * 32) -> OwnRuns:
 
 def test_a_run_is_over_when_its_process_is(tmp_path: Path) -> None:
     program = (
-        "import os, sys\nfrom pathlib import Path\nfrom remora.adapters.own_runs import OwnRuns\n"
+        "import os, sys\nfrom pathlib import Path\nfrom remora.adapters.records.own_runs import OwnRuns\n"
         "runs = OwnRuns(lambda: b'k' * 32, Path(sys.argv[1]))\n"
         "print(runs.begin(os.urandom(8).hex()), flush=True)\nsys.stdin.read()\n"
     )

@@ -9,7 +9,7 @@ from tests.support.projects import QUICK, failed_step, origin, outcomes, project
 from tests.support.provisioning import provision
 from tests.support.system_sshd import SystemSshd
 
-from remora.adapters.trust_memory import TrustMemory
+from remora.adapters.records.trust_memory import TrustMemory
 from remora.core.errors import Code
 from remora.flows.provision.steps.repository import RepositoryStep
 from remora.flows.provision.steps.trust import TrustStep

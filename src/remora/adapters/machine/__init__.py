@@ -1,0 +1,1 @@
+"""This machine: sockets, ports, streams, clock, account."""

@@ -1,0 +1,1 @@
+"""What this user's machine remembers between runs."""
