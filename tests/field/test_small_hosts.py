@@ -20,7 +20,7 @@ from tests.support.system_sshd import SystemSshd
 
 from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
-from remora.hub.client import HubClient
+from remora.hub_client.client import HubClient
 
 pytestmark = pytest.mark.sshd
 

@@ -9,10 +9,10 @@ from tests.hub.fake_link import FakeLink, FakeLinks
 
 from remora.core.link.meanings import Meaning
 from remora.core.settings import DEFAULT_LIMITS, HostSettings, Limits
-from remora.hub.lines import Lines
-from remora.hub.places import HubPlaces
 from remora.hub.registry import Registry
 from remora.hub.server import HubServer
+from remora.hub.shared.lines import Lines
+from remora.hub.shared.places import HubPlaces
 from remora.testing.manual_clock import ManualClock
 from remora.testing.memory_sockets import MemorySockets
 from remora.wire.hub import control

@@ -19,16 +19,16 @@ from tests.support.loop import run
 
 from remora.adapters.machine.local_sockets import LocalSockets
 from remora.flows.kit.pace import Pace
-from remora.hub.healing import HealingSockets
-from remora.hub.lock import HubLock, holder_of
 from remora.hub.log import start_log
 from remora.hub.presence import Presence
+from remora.hub.shared.lock import HubLock, holder_of
+from remora.hub.socket_repair import HealingSockets
 from remora.ports import ByteStream
 from remora.testing.manual_clock import ManualClock
 
 _HOLDING = """
 import pathlib, sys
-from remora.hub.lock import HubLock
+from remora.hub.shared.lock import HubLock
 print(HubLock(pathlib.Path(sys.argv[1])).take(), flush=True)
 sys.stdin.read()
 """
@@ -64,7 +64,7 @@ def test_a_holder_that_has_no_number_here_is_never_signalled(folder: Path) -> No
     script = """
 import os, sys
 from pathlib import Path
-from remora.hub.lock import holder_of
+from remora.hub.shared.lock import holder_of
 holder = holder_of(Path(sys.argv[1]))
 print(holder.pid, holder.signal(0))  # 0 would reach whom it may, and do nothing
 """
@@ -241,7 +241,7 @@ def test_a_socket_of_a_stranger_is_no_hub(folder: Path) -> None:
     """Something else listens where the hub would: it is told apart by what it says."""
     from remora.core.errors import RemoraError
     from remora.core.settings import Limits
-    from remora.hub.client import HubClient
+    from remora.hub_client.client import HubClient
 
     for said, code in ((b"HTTP/1.1 400 Bad Request\r\n\r\n", "hub-version"), (b"", "hub-mute")):
         path = folder / "x.sock"

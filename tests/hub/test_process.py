@@ -17,7 +17,7 @@ from tests.support.program import remora
 from tests.support.until import LIMIT, wait_until
 
 from remora.core.errors import ExitCode
-from remora.hub.lock import holder_of
+from remora.hub.shared.lock import holder_of
 
 _QUICK = "[limits]\nhub_answer = 0.5\n"
 

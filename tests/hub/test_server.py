@@ -9,7 +9,7 @@ from tests.hub.memory_hub import connect, disconnect, hub_in_memory
 from tests.support.loop import run
 
 from remora.core.errors import AuthenticationProblem, Code, LaunchProblem
-from remora.hub.lines import Lines
+from remora.hub.shared.lines import Lines
 from remora.wire.hub import control
 
 

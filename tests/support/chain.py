@@ -18,7 +18,7 @@ from tests.support.until import wait_until
 
 from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
-from remora.hub.client import HubClient
+from remora.hub_client.client import HubClient
 from remora.wire.reports.links import LinkBody
 
 ALIAS = "devbox"

@@ -13,8 +13,8 @@ from typing import Any
 
 from tests.support.program import remora
 
-from remora.hub.lock import holder_of
-from remora.hub.places import HubPlaces
+from remora.hub.shared.lock import holder_of
+from remora.hub.shared.places import HubPlaces
 
 
 @dataclass(frozen=True, slots=True)

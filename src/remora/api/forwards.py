@@ -73,7 +73,7 @@ async def open_egress(
 
 async def list_forwards(*, settings: Settings = DEFAULT_SETTINGS) -> "ForwardReport":
     """All forwarded ports; starts nothing. Those whose name means another place now say so, and which."""
-    from remora.hub.finding import find_hub
+    from remora.hub_client.find import find_hub
     from remora.wire.reports.links import ForwardReport
 
     client = await find_hub(settings.limits)
@@ -97,7 +97,7 @@ async def stop_forward(
     Where the name led to another machine before, and ports of that one are still forwarded, the one at `port` that ends
     is that of now, or where there is none, of before. With `local_port` it is the one that begins there.
     """
-    from remora.hub.finding import find_hub
+    from remora.hub_client.find import find_hub
     from remora.wire.reports.links import ForwardReport
 
     client = await find_hub(settings.limits)
@@ -113,7 +113,7 @@ async def _compare(bodies: "Sequence[ForwardBody | EgressBody]", settings: Setti
 
     from remora.core.errors import Code, RemoraError
     from remora.core.link.meanings import describe_change
-    from remora.hub.meanings import Meanings
+    from remora.hub_client.meanings import Meanings
     from remora.wire.reports import NoticeBody
 
     async def notice(alias: str, ssh_config: str | None, mark: str, leads_to: str) -> list[NoticeBody]:

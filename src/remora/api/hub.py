@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 async def start_hub(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
     """Start the hub when none runs."""
-    from remora.hub.finding import find_hub, require_hub
-    from remora.hub.fleet import hub_report
+    from remora.hub_client.find import find_hub, require_hub
+    from remora.hub_client.fleet import hub_report
 
     running = await find_hub(settings.limits)
     return await hub_report(running or await require_hub(settings.limits), changed=running is None)
@@ -21,16 +21,16 @@ async def start_hub(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
 
 async def stop_hub(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
     """End the hub and all its links, asking first and then by signal; the app servers on the hosts go on."""
-    from remora.hub import starting
-    from remora.hub.fleet import hub_report
+    from remora.hub_client import start
+    from remora.hub_client.fleet import hub_report
 
-    return await hub_report(None, changed=await starting.stop_hub(settings.limits))
+    return await hub_report(None, changed=await start.stop_hub(settings.limits))
 
 
 async def hub_status(*, settings: Settings = DEFAULT_SETTINGS) -> "HubReport":
     """Whether a hub runs, and which."""
-    from remora.hub.finding import find_hub
-    from remora.hub.fleet import hub_report
+    from remora.hub_client.find import find_hub
+    from remora.hub_client.fleet import hub_report
 
     return await hub_report(await find_hub(settings.limits), changed=False)
 

@@ -9,8 +9,8 @@ from remora.core.settings import DEFAULT_SETTINGS, Settings
 if TYPE_CHECKING:
     from remora.core.errors import RemoraError
     from remora.flows.thread.linked_host import LinkedHost
-    from remora.hub.access import HubLink
-    from remora.hub.lasting import OpenServer
+    from remora.hub_client.access import HubLink
+    from remora.hub_client.lasting_way import OpenServer
     from remora.ports import ApprovalHandler, ByteStream, Dialogue, TrustHandler
     from remora.wire.client.conversation import Conversation
     from remora.wire.reports.links import ConnectReport, ConnectResult, DisconnectReport, StatusReport
@@ -30,8 +30,8 @@ async def connect_hosts(
     `tell` hears each result as it comes; the report has them in the order asked. Without `dialogue` every question
     while connecting is refused. Raises, for all hosts together, what keeps the hub from running.
     """
-    from remora.hub.finding import hub_for
-    from remora.hub.fleet import Fleet
+    from remora.hub_client.find import hub_for
+    from remora.hub_client.fleet import Fleet
 
     client, unknown = await hub_for(aliases, ssh_config, settings.limits)
     fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell, unknown=unknown)
@@ -52,8 +52,8 @@ async def hold_hosts(
     Links that nobody else wants are dropped when this is closed, or when this process ends: use it under
     ``contextlib.aclosing``.
     """
-    from remora.hub.finding import hub_for
-    from remora.hub.fleet import Fleet
+    from remora.hub_client.find import hub_for
+    from remora.hub_client.fleet import Fleet
 
     client, unknown = await hub_for(aliases, ssh_config, settings.limits)
     fleet = Fleet(client, ssh_config, settings, codex=codex, dialogue=dialogue, tell=tell, unknown=unknown)
@@ -74,8 +74,8 @@ async def disconnect_hosts(
 
     A server is stopped only when we started it and no turn runs; `force` interrupts what runs. Starts no hub.
     """
-    from remora.hub.finding import find_hub
-    from remora.hub.fleet import disconnect_all
+    from remora.hub_client.find import find_hub
+    from remora.hub_client.fleet import disconnect_all
 
     client = await find_hub(settings.limits)
     if aliases is not None:
@@ -88,15 +88,15 @@ async def disconnect_hosts(
 
 async def status(*, settings: Settings = DEFAULT_SETTINGS) -> "StatusReport":
     """All links as they are now. Starts no hub and dials no host; those with a live link are asked for their marker."""
-    from remora.hub.finding import find_hub
-    from remora.hub.fleet import status_of
+    from remora.hub_client.find import find_hub
+    from remora.hub_client.fleet import status_of
 
     return await status_of(await find_hub(settings.limits))
 
 
 async def watch_status(*, settings: Settings = DEFAULT_SETTINGS) -> "AsyncGenerator[StatusReport, None]":
     """All links, now and at each change, through the ends and beginnings of the hub. Never ends by itself."""
-    from remora.hub.watching import watch_hubs
+    from remora.hub_client.watch import watch_hubs
 
     async with aclosing(watch_hubs(settings.limits)) as states:
         async for state in states:
@@ -115,9 +115,9 @@ async def hub_link(
 
     Without `dialogue` every question while connecting is refused. Raises what stopped it.
     """
-    from remora.hub.access import HubLink
-    from remora.hub.finding import hub_for
-    from remora.hub.meanings import Meanings
+    from remora.hub_client.access import HubLink
+    from remora.hub_client.find import hub_for
+    from remora.hub_client.meanings import Meanings
 
     client, unknown = await hub_for([alias], ssh_config, settings.limits)
     if client is None:
@@ -156,7 +156,7 @@ async def connect(
     from remora.flows.kit.unattended import UnattendedApprovals, UnattendedDialogue, UnattendedTrust
     from remora.flows.thread.linked_host import linked_host
     from remora.flows.trust.judge import TrustRules
-    from remora.hub.access import link_for
+    from remora.hub_client.access import link_for
 
     world = wiring.default_world(ssh_config, settings=settings)
     asking = dialogue or UnattendedDialogue()
@@ -194,7 +194,7 @@ async def bridge(
     from remora.flows.client.bridge import bridge
     from remora.flows.client.client_guard import ClientGuard, ClientTerms, Folders
     from remora.flows.client.client_host import ClientHost
-    from remora.hub.lasting import use_lasting
+    from remora.hub_client.lasting_way import use_lasting
 
     link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)
     clock, limits = wiring.system_clock(), settings.limits
@@ -248,7 +248,7 @@ async def serve_door(
     from remora.flows.client.client_guard import ClientGuard, ClientTerms
     from remora.flows.client.client_host import ClientHost
     from remora.flows.forward.listeners import show_in
-    from remora.hub.lasting import use_lasting
+    from remora.hub_client.lasting_way import use_lasting
     from remora.wire.client.frames import ClientFrames
 
     link = await hub_link(alias, codex=codex, ssh_config=ssh_config, settings=settings)

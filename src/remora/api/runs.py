@@ -48,7 +48,7 @@ async def run(
     from remora.flows.thread.run import run_thread
     from remora.flows.thread.thread_open import Opening
     from remora.flows.trust.judge import TrustRules
-    from remora.hub.access import reach_server
+    from remora.hub_client.access import reach_server
 
     world = wiring.default_world(ssh_config, settings=settings)
     host = settings.host(alias, codex=codex)

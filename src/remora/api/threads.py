@@ -28,7 +28,7 @@ async def interrupt_thread(
     from remora import wiring
     from remora.flows.kit.unattended import UnattendedDialogue
     from remora.flows.thread.turn_stop import look_without_server, stop_thread
-    from remora.hub.access import Serverless, reach_running
+    from remora.hub_client.access import Serverless, reach_running
 
     world = wiring.default_world(ssh_config, settings=settings)
     host = settings.host(alias, codex=codex)

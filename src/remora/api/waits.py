@@ -32,9 +32,9 @@ async def wait_for_hosts(
     from remora import wiring
     from remora.flows.kit.unattended import UnattendedDialogue
     from remora.flows.readiness.wait import wait_for_hosts as wait
-    from remora.hub.client import config_name
-    from remora.hub.meanings import Meanings
-    from remora.hub.watching import watch_hubs
+    from remora.hub_client.client import config_name
+    from remora.hub_client.meanings import Meanings
+    from remora.hub_client.watch import watch_hubs
 
     world = wiring.default_world(ssh_config, settings=settings)
     meanings = Meanings(ssh_config, settings.limits)

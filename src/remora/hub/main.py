@@ -1,6 +1,6 @@
 """The hub as a process: in the background it is its own, in the foreground a service manager's or a person's.
 
-What it says before it is ready goes to standard error, the last line is a word of :mod:`remora.hub.readiness`.
+What it says before it is ready goes to standard error, the last line is a word of :mod:`remora.hub.shared.readiness`.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ from remora.core.settings import Settings
 from remora.core.text import decode
 from remora.flows.kit.pace import Pace, PacedDialler
 from remora.flows.link.targets import Aim
-from remora.hub.healing import HealingSockets
 from remora.hub.held import Link
-from remora.hub.lock import HubLock
 from remora.hub.log import log_faults, start_log
-from remora.hub.places import HubPlaces
 from remora.hub.presence import Presence, first_of
-from remora.hub.readiness import READY, TAKEN, tell_failure, tell_starter
 from remora.hub.registry import Registry
 from remora.hub.server import HubServer
+from remora.hub.shared.lock import HubLock
+from remora.hub.shared.places import HubPlaces
+from remora.hub.shared.readiness import READY, TAKEN, tell_failure, tell_starter
+from remora.hub.socket_repair import HealingSockets
 from remora.ports import Clock, LocalSockets
 from remora.wire.hub.control import Connect
 from remora.wire.reports.links import HubBody

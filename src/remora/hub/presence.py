@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from remora.core.errors import RemoraError
-from remora.hub.healing import HealingSockets
-from remora.hub.lock import HubLock
+from remora.hub.shared.lock import HubLock
+from remora.hub.socket_repair import HealingSockets
 from remora.ports import Clock
 
 _EVERY: Final = 2.0

@@ -22,7 +22,7 @@ from remora.flows.link.targets import Aim
 from remora.hub.forwards import Forwards
 from remora.hub.held import HeldLink, Link, by_name
 from remora.hub.names import Names
-from remora.hub.places import HubPlaces
+from remora.hub.shared.places import HubPlaces
 from remora.ports import Clock, Dialogue, LocalSockets
 from remora.wire.hub.control import Connect, Connected, Disconnect, Disconnected
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody

@@ -14,9 +14,9 @@ from remora.core.link.links import LinkName
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.core.text import neutralise
 from remora.flows.kit.timeout import dismiss
-from remora.hub.asking import CallerDialogue
-from remora.hub.lines import Lines
 from remora.hub.registry import Registry
+from remora.hub.shared.lines import Lines
+from remora.hub.shared.questions import CallerDialogue
 from remora.ports import ByteStream
 from remora.wire.hub import control
 from remora.wire.reports.links import HubBody

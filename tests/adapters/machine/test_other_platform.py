@@ -42,7 +42,7 @@ fcntl.fcntl = macos_fcntl
 WHERE_ASKED = {
     "adapters/machine/local_sockets.py",
     "adapters/machine/runtime_folder.py",
-    "hub/lock.py",
+    "hub/shared/lock.py",
     "remote/relay_ends.py",
 }
 """Each has its test below."""
@@ -73,10 +73,10 @@ def test_every_place_that_asks_for_the_system_is_tried_here() -> None:
 
 def test_the_holder_of_the_lock_is_found_and_signalled(tmp_path: Path) -> None:
     script = """
-        from remora.hub.lock import HubLock, holder_of
+        from remora.hub.shared.lock import HubLock, holder_of
         path = Path(sys.argv[1])
         assert holder_of(path) is None
-        words = [sys.executable, "-c", "import pathlib, sys; from remora.hub.lock import HubLock; "
+        words = [sys.executable, "-c", "import pathlib, sys; from remora.hub.shared.lock import HubLock; "
                  "print(HubLock(pathlib.Path(sys.argv[1])).take(), flush=True); sys.stdin.read()", str(path)]
         child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         assert child.stdout.readline() == b"True\\n"

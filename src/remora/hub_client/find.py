@@ -9,8 +9,8 @@ from remora import wiring
 from remora.core.errors import ConfigProblem, RemoraError
 from remora.core.host.aliases import explain_unknown
 from remora.core.settings import DEFAULT_LIMITS, Limits
-from remora.hub.client import HubClient, own_hub
-from remora.hub.talking import HubEnded
+from remora.hub_client.client import HubClient, own_hub
+from remora.hub_client.conversation import HubEnded
 from remora.wire.reports.links import LinkBody
 
 _GLANCE: Final = 1.0
@@ -44,7 +44,7 @@ async def hub_for(
 
 async def require_hub(limits: Limits = DEFAULT_LIMITS) -> HubClient:
     """The hub that runs, or a new one. Raises ``hub-start-failed``, ``hub-mute``, ``hub-version``."""
-    from remora.hub.starting import start_hub  # most callers find one
+    from remora.hub_client.start import start_hub  # most callers find one
 
     return await find_hub(limits) or await start_hub(limits)
 

@@ -11,11 +11,11 @@ from typing import Final
 from remora import wiring
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.settings import Limits
-from remora.hub.client import HubClient, own_hub
-from remora.hub.lock import holder_of
-from remora.hub.places import HubPlaces
-from remora.hub.readiness import read_words
-from remora.hub.talking import HubEnded
+from remora.hub.shared.lock import holder_of
+from remora.hub.shared.places import HubPlaces
+from remora.hub.shared.readiness import read_words
+from remora.hub_client.client import HubClient, own_hub
+from remora.hub_client.conversation import HubEnded
 
 _LOOK: Final = 0.05
 """Seconds between looks at what another process does."""

@@ -6,7 +6,7 @@ from tests.support.loop import run
 
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.settings import Limits
-from remora.hub.talking import Talk
+from remora.hub_client.conversation import Talk
 from remora.wire.hub import control
 
 

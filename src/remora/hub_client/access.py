@@ -19,9 +19,9 @@ from remora.core.settings import HostSettings
 from remora.flows.link.linked import LinkAccess, open_linked_server
 from remora.flows.server.launch import Ahead
 from remora.flows.thread.run import RunServer
-from remora.hub.client import HubClient, config_name, own_hub
-from remora.hub.finding import known_links
-from remora.hub.meanings import Meanings
+from remora.hub_client.client import HubClient, config_name, own_hub
+from remora.hub_client.find import known_links
+from remora.hub_client.meanings import Meanings
 from remora.ports import ByteStream, Dialogue, RemoteHost, World
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 

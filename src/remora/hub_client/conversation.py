@@ -8,8 +8,8 @@ from importlib.metadata import version
 from typing import TypeVar
 
 from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError, UsageProblem
-from remora.hub.asking import answer_lent
-from remora.hub.lines import Lines
+from remora.hub.shared.lines import Lines
+from remora.hub.shared.questions import answer_lent
 from remora.ports import ByteStream, Dialogue
 from remora.wire.hub import control
 

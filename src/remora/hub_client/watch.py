@@ -6,9 +6,9 @@ from contextlib import aclosing
 from typing import Final
 
 from remora.core.settings import Limits
-from remora.hub.finding import find_hub
-from remora.hub.fleet import status_of
-from remora.hub.talking import HubEnded
+from remora.hub_client.conversation import HubEnded
+from remora.hub_client.find import find_hub
+from remora.hub_client.fleet import status_of
 from remora.wire.reports.links import StatusReport
 
 _LOOK: Final = 1.0

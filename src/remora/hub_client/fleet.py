@@ -9,8 +9,8 @@ from remora.core.errors import ExitCode, RemoraError
 from remora.core.link.faults import link_missing
 from remora.core.readiness.checks import combined_exit_code
 from remora.core.settings import Settings
-from remora.hub.client import HubClient
-from remora.hub.meanings import Meanings
+from remora.hub_client.client import HubClient
+from remora.hub_client.meanings import Meanings
 from remora.ports import Dialogue
 from remora.wire.hub.control import Disconnected
 from remora.wire.reports import error_body

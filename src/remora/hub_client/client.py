@@ -13,8 +13,8 @@ from remora.core.link.egress import EgressRequest
 from remora.core.link.meanings import Meaning
 from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import HostSettings, Limits
-from remora.hub.places import HubPlaces
-from remora.hub.talking import HubEnded, Talk, mute
+from remora.hub.shared.places import HubPlaces
+from remora.hub_client.conversation import HubEnded, Talk, mute
 from remora.ports import Dialogue
 from remora.wire.hub import control
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody

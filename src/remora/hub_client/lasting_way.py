@@ -16,11 +16,11 @@ from remora.core.link.meanings import Meaning
 from remora.core.server.launch_plan import BytePath
 from remora.core.settings import HostSettings, Limits, Settings
 from remora.flows.link.lasting_streams import LastingStreams, while_kept
-from remora.hub.client import HubClient
-from remora.hub.finding import find_hub
-from remora.hub.lock import holder_of
-from remora.hub.places import HubPlaces
-from remora.hub.talking import HubEnded
+from remora.hub.shared.lock import holder_of
+from remora.hub.shared.places import HubPlaces
+from remora.hub_client.client import HubClient
+from remora.hub_client.conversation import HubEnded
+from remora.hub_client.find import find_hub
 from remora.ports import ByteStream
 from remora.wire.reports.links import LinkBody
 
@@ -105,7 +105,7 @@ class LastingWay:
             elif self._hub is not None and not places.socket.exists():
                 raise link_missing(self._alias, "was ended with the hub")
             else:
-                from remora.hub.starting import start_hub
+                from remora.hub_client.start import start_hub
 
                 return await start_hub(self._limits)
         return hub
