@@ -14,8 +14,8 @@ from tests.support.local_app_server import LocalAppServer
 from tests.support.loop import run
 from tests.support.runs import Person, Unattended, of, report_of, run_to_end
 
-from remora.cli.render.page import Page
-from remora.cli.render.run import RunView
+from remora.cli.draw.page import Page
+from remora.cli.thread.run_view import RunView
 from remora.core.approval.request import ApprovalRequest, Decision
 from remora.demo.scripted_model import CallTool, Patch, RunCommand, Say, ScriptedModel, Step
 from remora.wire.appserver.calls import ApprovalPolicy, SandboxMode

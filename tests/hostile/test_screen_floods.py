@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from remora.cli.render.page import Page
-from remora.cli.render.run import MarkdownAnswer, RunView
+from remora.cli.draw.page import Page
+from remora.cli.thread.run_view import MarkdownAnswer, RunView
 from remora.wire.appserver.items import Narrator
 from remora.wire.reports.run import Message, RunEvent, TextDelta
 

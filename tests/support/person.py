@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 
 from tests.support.pseudo_terminal import PseudoTerminal
 
-from remora.cli.dialogue import Questioner
-from remora.cli.floor import Floor
-from remora.cli.render.page import Page
-from remora.cli.terminal import Terminal
+from remora.cli.draw.page import Page
+from remora.cli.frame.dialogue import Questioner
+from remora.cli.frame.floor import Floor
+from remora.cli.frame.terminal import Terminal
 
 ENVIRONMENT = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
 

@@ -15,11 +15,11 @@ from typing import Final, NoReturn
 import typer
 
 from remora.cli.app import app
-from remora.cli.options import Options, peek
-from remora.cli.output import show_error
-from remora.cli.signals import SIGNALS
-from remora.cli.streams import LostOutput, lead_nowhere, prepare_streams
-from remora.cli.values import shown
+from remora.cli.frame.options import Options, peek
+from remora.cli.frame.output import show_error
+from remora.cli.frame.values import shown
+from remora.cli.process.signals import SIGNALS
+from remora.cli.process.streams import LostOutput, lead_nowhere, prepare_streams
 from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, UsageProblem, own_failure
 
 _COLLECT_AFTER: Final = 50_000
@@ -80,7 +80,7 @@ def _run(words: list[str], options: Options) -> int:
 def _invoke(words: list[str]) -> int:
     command = typer.main.get_command(app)
     if "_REMORA_COMPLETE" in os.environ or words[:1] in (["--install-completion"], ["--show-completion"]):
-        from remora.cli.shell_completion import prepare_shells
+        from remora.cli.frame.shell_completion import prepare_shells
 
         prepare_shells()
     if "_REMORA_COMPLETE" in os.environ:

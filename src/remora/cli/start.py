@@ -27,7 +27,7 @@ def program() -> "NoReturn":
 def main() -> int:
     """Run the command line of this process; its exit code."""
     _occupy_standard_streams()
-    from remora.cli.signals import SIGNALS
+    from remora.cli.process.signals import SIGNALS
 
     SIGNALS.hear(early=_early)
     from remora.cli.main import main as run

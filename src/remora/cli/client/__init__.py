@@ -1,0 +1,1 @@
+"""Commands for programs that speak to an app server themselves."""

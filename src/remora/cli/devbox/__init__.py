@@ -1,0 +1,1 @@
+"""Commands about devboxes: provisioning, sign-in, scorecard."""

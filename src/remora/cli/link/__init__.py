@@ -1,0 +1,1 @@
+"""Commands about links, forwarded ports and the hub."""

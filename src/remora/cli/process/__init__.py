@@ -1,0 +1,1 @@
+"""Signals, standard streams and time limits of the process."""
