@@ -17,8 +17,8 @@ from remora.flows.relay import relay_start
 
 _SHIPPED = (
     *relay_start._MODULES,
-    f"remora.remote.{relay_start._ENTRY}",
-    "remora.remote.relay_bootstrap",
+    relay_start._ENTRY,
+    "remora.remote.relay.bootstrap",
 )
 
 

@@ -43,7 +43,7 @@ WHERE_ASKED = {
     "adapters/machine/local_sockets.py",
     "adapters/machine/runtime_folder.py",
     "hub/shared/lock.py",
-    "remote/relay_ends.py",
+    "remote/relay/ends.py",
 }
 """Each has its test below."""
 
@@ -94,7 +94,7 @@ def test_the_holder_of_the_lock_is_found_and_signalled(tmp_path: Path) -> None:
 def test_who_is_at_the_other_end_of_a_socket_is_asked_as_macos_answers() -> None:
     script = """
         from remora.adapters.machine.local_sockets import is_same_user
-        from remora.remote.relay_ends import peer_user
+        from remora.remote.relay.ends import peer_user
         mine, other = os.getuid(), os.getuid() + 1
         print(is_same_user(Connection(mine)), is_same_user(Connection(other)))
         print(peer_user(Connection(mine)) == mine, peer_user(Connection(other)) == other)
@@ -105,7 +105,7 @@ def test_who_is_at_the_other_end_of_a_socket_is_asked_as_macos_answers() -> None
 def test_a_system_that_does_not_tell_who_is_there_is_not_believed() -> None:
     script = """
         sys.platform = "plan9"
-        from remora.remote.relay_ends import peer_user
+        from remora.remote.relay.ends import peer_user
         print(peer_user(Connection(os.getuid())))
     """
     assert on_macos(script) == "None\n"

@@ -23,19 +23,19 @@ from remora.flows.kit.timeout import dismiss, within
 from remora.ports import ByteStream, Clock, RemoteHost, RemoteProcess
 from remora.wire.relay.relay_frames import PROTOCOL
 
-_ENTRY: Final = "relay_entry"
+_ENTRY: Final = "remora.remote.relay.entry"
 _MODULES: Final = (
     "remora.wire.relay.relay_frames",
     "remora.wire.relay.frame_session",
-    "remora.remote.relay_spool",
-    "remora.remote.relay_folder",
-    "remora.remote.relay_ends",
-    "remora.remote.relay_children",
-    "remora.remote.relay_loop",
-    "remora.remote.relay_targets",
-    "remora.remote.relay_session",
-    "remora.remote.relay_attachment",
-    "remora.remote.relay",
+    "remora.remote.relay.spool",
+    "remora.remote.relay.folder",
+    "remora.remote.relay.ends",
+    "remora.remote.relay.children",
+    "remora.remote.relay.loop",
+    "remora.remote.relay.targets",
+    "remora.remote.relay.hosted_session",
+    "remora.remote.relay.attachment",
+    "remora.remote.relay.service",
 )
 """In the order in which they need each other."""
 _LOADER: Final = 'import binascii,zlib;exec(zlib.decompress(binascii.a2b_base64("{}")))'
@@ -86,7 +86,7 @@ async def reach_relay(
 def relay_program() -> bytes:
     """The program as it travels: compressed source, one entry and the modules that it loads."""
     parts = [(name, _source(name)) for name in _MODULES]
-    text = f"{_source(f'remora.remote.{_ENTRY}')}\nPARTS += {parts!r}\n"
+    text = f"{_source(_ENTRY)}\nPARTS += {parts!r}\n"
     return zlib.compress(text.encode(), 9)
 
 
@@ -144,7 +144,7 @@ def _words(place: RelayPlace, word: str) -> Sequence[str]:
 
 @cache
 def _bootstrap() -> str:
-    return _LOADER.format(b64encode(zlib.compress(_source("remora.remote.relay_bootstrap").encode(), 9)).decode())
+    return _LOADER.format(b64encode(zlib.compress(_source("remora.remote.relay.bootstrap").encode(), 9)).decode())
 
 
 def _source(module: str) -> str:

@@ -81,7 +81,7 @@ def main() -> None:
     if control is None:
         answer("end", "send")
         program = receive()
-        entry: dict[str, Any] = {"__name__": "remora.remote.relay_entry"}
+        entry: dict[str, Any] = {"__name__": "remora.remote.relay.entry"}
         exec(zlib.decompress(program), entry)  # noqa: S102 - checked: it is what the laptop sent
         entry["prepare"](FOLDER)
         enter()

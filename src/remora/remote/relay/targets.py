@@ -8,14 +8,14 @@ from __future__ import annotations
 import os
 import socket
 
-from remora.remote.relay_children import FolderEnd, ScriptEnd
-from remora.remote.relay_ends import End, PortEnd, ServerEnd
+from remora.remote.relay.children import FolderEnd, ScriptEnd
+from remora.remote.relay.ends import End, PortEnd, ServerEnd
 from remora.wire.relay.relay_frames import CLOSE_UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from remora.remote.relay_attachment import Attachment
-    from remora.remote.relay_session import HostedSession
+    from remora.remote.relay.attachment import Attachment
+    from remora.remote.relay.hosted_session import HostedSession
     from remora.wire.relay.frame_session import Stream
 
 

@@ -9,12 +9,12 @@ import os
 import signal
 import socket
 
-from remora.remote.relay_ends import End
-from remora.remote.relay_folder import describe_folder
+from remora.remote.relay.ends import End
+from remora.remote.relay.folder import describe_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from remora.remote.relay_session import HostedSession
+    from remora.remote.relay.hosted_session import HostedSession
     from remora.wire.relay.frame_session import Stream
 
 _AFTERWARDS = 1.0

@@ -5,8 +5,8 @@ Runs on the host: Python 3.8, standard library only.
 
 from __future__ import annotations
 
-from remora.remote.relay_spool import Spool
-from remora.remote.relay_targets import open_end
+from remora.remote.relay.spool import Spool
+from remora.remote.relay.targets import open_end
 from remora.wire.relay.frame_session import ACK_DELAY, Session
 from remora.wire.relay.relay_frames import DATA, EOF, OPEN
 
@@ -14,9 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
-    from remora.remote.relay import Relay, Terms
-    from remora.remote.relay_attachment import Attachment
-    from remora.remote.relay_ends import End
+    from remora.remote.relay.attachment import Attachment
+    from remora.remote.relay.ends import End
+    from remora.remote.relay.service import Relay, Terms
     from remora.wire.relay.frame_session import Stream
     from remora.wire.relay.relay_frames import Frame
 

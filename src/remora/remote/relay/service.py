@@ -1,7 +1,7 @@
 """The relay: keeps byte streams alive on this host while the laptop that they belong to comes and goes.
 
 One process for each account, app server and version of this program; it ends by itself when it holds no session.
-Runs on the host: Python 3.8, standard library only, started by :mod:`remora.remote.relay_entry`.
+Runs on the host: Python 3.8, standard library only, started by :mod:`remora.remote.relay.entry`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import signal
 import socket
 import struct
 
-from remora.remote.relay_attachment import Attachment
-from remora.remote.relay_ends import peer_user
-from remora.remote.relay_loop import Loop
-from remora.remote.relay_session import HostedSession
-from remora.remote.relay_spool import Disk
+from remora.remote.relay.attachment import Attachment
+from remora.remote.relay.ends import peer_user
+from remora.remote.relay.hosted_session import HostedSession
+from remora.remote.relay.loop import Loop
+from remora.remote.relay.spool import Disk
 from remora.wire.relay.relay_frames import PROTOCOL, WELCOME, ProtocolBreak, encode_table, read_table
 
 TYPE_CHECKING = False
@@ -152,7 +152,7 @@ class Relay:
         self._handovers.discard(handover)
 
     def abort(self) -> None:
-        """See :class:`remora.remote.relay_loop.Party`; the relay itself goes on."""
+        """See :class:`remora.remote.relay.loop.Party`; the relay itself goes on."""
 
     def _listen(self) -> None:
         self.loop.watch(self._listener, selectors.EVENT_READ, self, self._accept)

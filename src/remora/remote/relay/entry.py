@@ -62,7 +62,7 @@ def serve() -> None:
     PARTS.clear()
     os.close(_PROGRAM)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=_LISTENER)
-    sys.modules["remora.remote.relay"].run(listener, sys.argv[2], sys.argv[3])
+    sys.modules["remora.remote.relay.service"].run(listener, sys.argv[2], sys.argv[3])
 
 
 def last_words(name: str) -> str:

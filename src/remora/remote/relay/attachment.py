@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
-    from remora.remote.relay import Relay
-    from remora.remote.relay_session import HostedSession
+    from remora.remote.relay.hosted_session import HostedSession
+    from remora.remote.relay.service import Relay
     from remora.wire.relay.relay_frames import Frame
 
 _PIECE = 512 * 1024

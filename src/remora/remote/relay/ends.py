@@ -17,8 +17,8 @@ from remora.wire.relay.relay_frames import CLOSE_FOREIGN, CLOSE_LOST, CLOSE_OVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from remora.remote.relay_session import HostedSession
-    from remora.remote.relay_spool import Spool
+    from remora.remote.relay.hosted_session import HostedSession
+    from remora.remote.relay.spool import Spool
     from remora.wire.relay.frame_session import Stream
 
 _READ = 256 * 1024

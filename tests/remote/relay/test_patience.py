@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from remora.remote.relay_ends import End, ServerEnd
-from remora.remote.relay_loop import Loop
-from remora.remote.relay_spool import Disk, Spool
+from remora.remote.relay.ends import End, ServerEnd
+from remora.remote.relay.loop import Loop
+from remora.remote.relay.spool import Disk, Spool
 from remora.wire.relay.frame_session import Session
 
 _MEMORY = 1024 * 1024

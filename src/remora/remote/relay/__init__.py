@@ -1,0 +1,1 @@
+"""The relay: keeps byte streams alive on a host."""
