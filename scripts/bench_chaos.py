@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
-from tests.support.chaos import CODEX, Verdict, run_chaos
+from tests.support.network.chaos import CODEX, Verdict, run_chaos
 
 BREAKS: Final = 1000
 

@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Final
 
 import platformdirs
-from tests.support.codex import fetch
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import Delay
-from tests.support.system_sshd import SystemSshd
+from tests.support.codex.binaries import fetch
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import Delay
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.demo.scripted_model import Say, ScriptedModel
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.support.first_connects import break_first_connects
+from tests.support.network.first_connects import break_first_connects
 
 ROUNDS: Final = 200
 

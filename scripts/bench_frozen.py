@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.support.busy_hosts import BusyHosts, busy_hosts
+from tests.support.sshd.busy_hosts import BusyHosts, busy_hosts
 
 ROUNDS: Final = 30
 TARGET: Final = 1.10

@@ -7,8 +7,8 @@ import argparse
 import sys
 import time
 
-from tests.support.short_way import difference
-from tests.support.short_way_cases import make_case
+from tests.support.short_way.cases import make_case
+from tests.support.short_way.compare import difference
 
 _AGAIN = 30.0
 """Seconds between two lines that say how far it is."""

@@ -25,13 +25,13 @@ from scripts.bench_connect import CODEX, Contestant, until_thread
 from scripts.link_bytes import Way, ask, download, echo, latencies, take, upload
 from scripts.link_fleet import fleet
 from scripts.link_traffic import measure_traffic
-from tests.support.byte_server import ECHO
-from tests.support.chain import ALIAS, Chain, chain
-from tests.support.codex import fetch
-from tests.support.fake_codex import Fault, install
-from tests.support.faults import CutNow, Delay
-from tests.support.system_sshd import free_port
-from tests.support.until import wait_until
+from tests.support.base.until import wait_until
+from tests.support.codex.binaries import fetch
+from tests.support.codex.fake_codex import Fault, install
+from tests.support.link.chain import ALIAS, Chain, chain
+from tests.support.network.byte_server import ECHO
+from tests.support.network.faults import CutNow, Delay
+from tests.support.sshd.system_sshd import free_port
 
 from remora.demo.scripted_model import Say, ScriptedModel
 
@@ -140,7 +140,7 @@ def _ways(bench: Chain, base: Path) -> Iterator[list[Way]]:
         scratch = Path(tempfile.mkdtemp(prefix="w-", dir=base))
         stack.callback(shutil.rmtree, scratch)
         plain = bench.control_socket()
-        server = [sys.executable, "-m", "tests.support.byte_server", str(scratch / "b")]
+        server = [sys.executable, "-m", "tests.support.network.byte_server", str(scratch / "b")]
         port = int(_first_line(stack, server))
         local, bare, tcp = scratch / "l", scratch / "a", free_port()
         ssh = ["ssh", "-F", str(bench.ssh_config), "-N", "-o", "ExitOnForwardFailure=yes"]

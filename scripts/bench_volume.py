@@ -9,10 +9,10 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from tests.support.chain import chain
-from tests.support.fake_codex import Fault, install
-from tests.support.loop import run
-from tests.support.volume import move_volume
+from tests.support.base.loop import run
+from tests.support.codex.fake_codex import Fault, install
+from tests.support.link.chain import chain
+from tests.support.network.volume import move_volume
 
 GIGABYTES: Final = 4.0
 BEHIND: Final = 500_000_000

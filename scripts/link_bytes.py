@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from tests.support.byte_server import ECHO, SINK, SOURCE
+from tests.support.network.byte_server import ECHO, SINK, SOURCE
 
 _BLOCK: Final = 65536
 _MESSAGE: Final = bytes(200)

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from tests.support.chain import end_servers
-from tests.support.fake_codex import Fault, install
-from tests.support.hubs import hub_place
-from tests.support.system_sshd import SystemSshd
+from tests.support.codex.fake_codex import Fault, install
+from tests.support.link.chain import end_servers
+from tests.support.link.hubs import hub_place
+from tests.support.sshd.system_sshd import SystemSshd
 
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 

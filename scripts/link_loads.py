@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from tests.support.system_sshd import free_port
-from tests.support.until import wait_until
+from tests.support.base.until import wait_until
+from tests.support.sshd.system_sshd import free_port
 
 _PROGRAMS: Final = {"ab": "apache2-utils", "pgbench": "postgresql", "initdb": "postgresql", "h2load": "nghttp2-client"}
 _SERVER: Final = {"nginx": "nginx-light"}

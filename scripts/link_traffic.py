@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from scripts.link_loads import Load, loads, missing_packages
-from tests.support.chain import ALIAS, Chain
-from tests.support.system_sshd import free_port
-from tests.support.until import wait_until
+from tests.support.base.until import wait_until
+from tests.support.link.chain import ALIAS, Chain
+from tests.support.sshd.system_sshd import free_port
 
 _WAYS: Final = ("no SSH", "remora forward", "ssh -L")
 Start = Callable[[ExitStack, Sequence[str]], object]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from scripts.provision_fleet import Fleet, FleetHost
-from tests.support.packages import make_package
+from tests.support.provision.packages import make_package
 
 VERSION: Final = "0.1.0"
 INSTRUCTIONS: Final = "You work on a devbox that is made anew every week: nothing outside of ~/src lasts.\n"

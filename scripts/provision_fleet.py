@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import Delay, Fault
-from tests.support.system_sshd import SystemSshd, free_port, public_key
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import Delay, Fault
+from tests.support.sshd.system_sshd import SystemSshd, free_port, public_key
 
 _DOORS: Final = 15
 """Ports of one sshd besides its own: it listens at 16 sockets and no more."""

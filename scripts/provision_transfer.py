@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from scripts.provision_contestants import UNWANTED
 from scripts.provision_fleet import Fleet, FleetHost, provision_fleet
-from tests.support.codex import fetch
-from tests.support.faults import Narrow
+from tests.support.codex.binaries import fetch
+from tests.support.network.faults import Narrow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

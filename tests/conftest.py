@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.support.leaks import WORKER_TAG, holdings, leaked
-from tests.support.required import REQUIRE_ALL
+from tests.support.base.leaks import WORKER_TAG, holdings, leaked
+from tests.support.base.required import REQUIRE_ALL
 
 # Thousands of programs start here. Each module is compiled once, also where the environment says: write no bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

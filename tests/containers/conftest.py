@@ -5,21 +5,21 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
-from tests.support import containers
+from tests.support.containers import compose
 
 
 @pytest.fixture(scope="session")
-def container_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[containers.ContainerHosts]:
+def container_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[compose.ContainerHosts]:
     """The hosts of docker/compose.yaml run, but for machines; started when the first test asks."""
-    with _shared_hosts(tmp_path_factory, "containers", containers.NAMES) as hosts:
+    with _shared_hosts(tmp_path_factory, "containers", compose.NAMES) as hosts:
         yield hosts
 
 
 @pytest.fixture(scope="session")
-def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[containers.ContainerHosts]:
+def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[compose.ContainerHosts]:
     """The machine of docker/compose.yaml runs and has booted; started when the first test asks."""
-    with _shared_hosts(tmp_path_factory, "machines", containers.MACHINES) as hosts:
-        for name in containers.MACHINES:
+    with _shared_hosts(tmp_path_factory, "machines", compose.MACHINES) as hosts:
+        for name in compose.MACHINES:
             hosts[name].wait_ready()
         yield hosts
 
@@ -27,9 +27,9 @@ def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[containers.Co
 @contextmanager
 def _shared_hosts(
     tmp_path_factory: pytest.TempPathFactory, folder: str, names: Sequence[str]
-) -> Iterator[containers.ContainerHosts]:
+) -> Iterator[compose.ContainerHosts]:
     base, owner = tmp_path_factory.getbasetemp(), os.getpid()
     if "PYTEST_XDIST_WORKER" in os.environ:
         base, owner = base.parent, os.getppid()
-    with containers.container_hosts(base / f"{folder}-{owner}", owner=owner, names=names) as hosts:
+    with compose.container_hosts(base / f"{folder}-{owner}", owner=owner, names=names) as hosts:
         yield hosts

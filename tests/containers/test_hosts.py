@@ -4,8 +4,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.container_host import SHELLS
-from tests.support.containers import NAMES, ContainerHosts
+from tests.support.containers.compose import NAMES, ContainerHosts
+from tests.support.containers.container_host import SHELLS
 
 pytestmark = pytest.mark.containers
 

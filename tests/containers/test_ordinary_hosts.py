@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.container_host import SHELLS, Account
-from tests.support.container_model import model_reached
-from tests.support.containers import ContainerHosts
-from tests.support.hubs import HubPlace, hub_place
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_host import SHELLS, Account
+from tests.support.containers.container_model import model_reached
+from tests.support.link.hubs import HubPlace, hub_place
 
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
 

@@ -2,9 +2,9 @@
 
 import pytest
 from tests.containers.test_ordinary_hosts import STEPS, run_prompt
-from tests.support.container_model import furnish, model_reached
-from tests.support.containers import ContainerHosts
-from tests.support.hubs import hub_place
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_model import furnish, model_reached
+from tests.support.link.hubs import hub_place
 
 from remora.demo.scripted_model import ScriptedModel
 

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.container_host import Account
-from tests.support.container_manifest import Laptop, assert_unchanged, laptop, outcomes
-from tests.support.containers import ContainerHosts
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import Narrow
-from tests.support.packages import make_package
-from tests.support.until import LIMIT, wait_until
+from tests.support.base.until import LIMIT, wait_until
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_host import Account
+from tests.support.containers.container_manifest import Laptop, assert_unchanged, laptop, outcomes
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import Narrow
+from tests.support.provision.packages import make_package
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(300)]
 MIB = 2**20

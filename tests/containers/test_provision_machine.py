@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from tests.containers.test_booted_server import notices, server_of
 from tests.containers.test_ordinary_hosts import run_prompt
-from tests.support.container_host import Account
-from tests.support.container_manifest import Laptop, laptop, outcomes
-from tests.support.container_model import furnish, model_reached
-from tests.support.containers import ContainerHosts
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_host import Account
+from tests.support.containers.container_manifest import Laptop, laptop, outcomes
+from tests.support.containers.container_model import furnish, model_reached
 
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from tests.containers.test_provision_ordinary import WHOLE
-from tests.support.container_host import Account, forget_account
-from tests.support.container_manifest import Laptop, assert_unchanged, laptop, outcomes
-from tests.support.containers import ContainerHosts
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_host import Account, forget_account
+from tests.support.containers.container_manifest import Laptop, assert_unchanged, laptop, outcomes
 
 pytestmark = [pytest.mark.containers, pytest.mark.codex, pytest.mark.timeout(300)]
 

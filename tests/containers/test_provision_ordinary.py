@@ -2,11 +2,18 @@
 
 import pytest
 from tests.containers.test_ordinary_hosts import STEPS, run_prompt
-from tests.support.container_host import SHELLS, Account
-from tests.support.container_manifest import Laptop, assert_done, assert_unchanged, codex_lines, laptop, outcomes
-from tests.support.container_model import model_reached
-from tests.support.containers import ContainerHosts
-from tests.support.until import wait_until
+from tests.support.base.until import wait_until
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_host import SHELLS, Account
+from tests.support.containers.container_manifest import (
+    Laptop,
+    assert_done,
+    assert_unchanged,
+    codex_lines,
+    laptop,
+    outcomes,
+)
+from tests.support.containers.container_model import model_reached
 
 from remora.demo.scripted_model import ScriptedModel
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from tests.containers.test_provision_ordinary import whole
-from tests.support.ansible import play
-from tests.support.container_host import Account
-from tests.support.container_manifest import Laptop, assert_unchanged, laptop
-from tests.support.containers import ContainerHosts
-from tests.support.until import wait_until
+from tests.support.base.until import wait_until
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_host import Account
+from tests.support.containers.container_manifest import Laptop, assert_unchanged, laptop
+from tests.support.provision.ansible import play
 
 pytestmark = [pytest.mark.containers, pytest.mark.codex, pytest.mark.timeout(300), pytest.mark.longest]
 

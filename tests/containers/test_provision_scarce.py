@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.container_host import Account, ContainerHost
-from tests.support.container_manifest import assert_done, assert_unchanged, codex_lines, laptop, outcomes
-from tests.support.containers import ContainerHosts
-from tests.support.packages import make_package
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_host import Account, ContainerHost
+from tests.support.containers.container_manifest import assert_done, assert_unchanged, codex_lines, laptop, outcomes
+from tests.support.provision.packages import make_package
 
 pytestmark = [pytest.mark.containers]
 MIB = 2**20

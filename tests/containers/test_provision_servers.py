@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from tests.support.codex import NEWEST
-from tests.support.container_host import Account
-from tests.support.container_manifest import Laptop, assert_unchanged, codex_lines, laptop, outcomes
-from tests.support.container_model import model_reached
-from tests.support.containers import ContainerHosts
-from tests.support.until import LIMIT, wait_until
+from tests.support.base.until import LIMIT, wait_until
+from tests.support.codex.binaries import NEWEST
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_host import Account
+from tests.support.containers.container_manifest import Laptop, assert_unchanged, codex_lines, laptop, outcomes
+from tests.support.containers.container_model import model_reached
 
 from remora.demo.scripted_model import Gate, RunCommand, Say, ScriptedModel, Step, Wait
 

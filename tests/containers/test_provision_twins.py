@@ -3,9 +3,9 @@
 import pytest
 from tests.containers.test_ordinary_hosts import STEPS, run_prompt
 from tests.containers.test_provision_ordinary import WHOLE, make_origin
-from tests.support.container_manifest import assert_unchanged, laptop, outcomes
-from tests.support.container_model import model_reached
-from tests.support.containers import ContainerHosts
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_manifest import assert_unchanged, laptop, outcomes
+from tests.support.containers.container_model import model_reached
 
 from remora.demo.scripted_model import ScriptedModel
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import pytest
 from tests.containers.test_ordinary_hosts import STEPS, run_prompt
-from tests.support.codex import NEWEST
-from tests.support.container_host import Account
-from tests.support.container_model import model_reached
-from tests.support.containers import ContainerHosts
-from tests.support.hubs import HubPlace, hub_place
-from tests.support.until import wait_until
+from tests.support.base.until import wait_until
+from tests.support.codex.binaries import NEWEST
+from tests.support.containers.compose import ContainerHosts
+from tests.support.containers.container_host import Account
+from tests.support.containers.container_model import model_reached
+from tests.support.link.hubs import HubPlace, hub_place
 
 from remora.demo.scripted_model import ScriptedModel
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.required import missing
+from tests.support.base.required import missing
 
 _LIMIT = 60.0
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from tests.support.loop import run
-from tests.support.required import missing
+from tests.support.base.loop import run
+from tests.support.base.required import missing
 
 from remora.demo.embedded_host import EmbeddedHost, embedded_host
 

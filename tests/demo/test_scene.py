@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from tests.demo.app_server import app_server
-from tests.support.codex import codex_binary
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.codex.binaries import codex_binary
 
 from remora.core.approval.request import ApprovalRequest, Choice, RequestKind
 from remora.core.errors import AppServerProblem

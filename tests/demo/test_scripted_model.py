@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from tests.demo.app_server import AppServer, app_server
-from tests.support.codex import NEWEST, VERSIONS, codex_binary
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.codex.binaries import NEWEST, VERSIONS, codex_binary
 
 from remora.demo.scripted_model import (
     CallTool,

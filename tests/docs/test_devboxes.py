@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support.documents import ROOT, blocks, commands, outcome, section
-from tests.support.hubs import hub_place
-from tests.support.loop import run
+from tests.support.base.documents import ROOT, blocks, commands, outcome, section
+from tests.support.base.loop import run
+from tests.support.link.hubs import hub_place
 
 from remora.core.errors import ExitCode
 from remora.demo.embedded_host import embedded_host

@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.codex import codex_binary
-from tests.support.documents import ROOT, blocks, commands, outcome, section, without_section
-from tests.support.hubs import hub_place
-from tests.support.loop import run
+from tests.support.base.documents import ROOT, blocks, commands, outcome, section, without_section
+from tests.support.base.loop import run
+from tests.support.codex.binaries import codex_binary
+from tests.support.link.hubs import hub_place
 
 from remora.core.errors import Code, ExitCode
 from remora.core.host.ssh_options import OPTIONS

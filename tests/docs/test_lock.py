@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, requires
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from tests.support.documents import ROOT
+from tests.support.base.documents import ROOT
 
 _ENTRY = re.compile(
     r"^(?P<asked>[^\s#][^\\\n]*?) *\\\n(?P<hashes>(?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE

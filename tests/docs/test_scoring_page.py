@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.support.documents import ROOT, blocks
-from tests.support.score_host import MAKEFILE, ScoreHost, items_of, score_host
+from tests.support.base.documents import ROOT, blocks
+from tests.support.sshd.score_host import MAKEFILE, ScoreHost, items_of, score_host
 
 PAGE = (ROOT / "docs" / "scoring.md").read_text()
 HOME = "/home/me"

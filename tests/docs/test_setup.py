@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.documents import ROOT
+from tests.support.base.documents import ROOT
 
 _NEEDED = ("bash", "cat", "cksum", "command", "dirname", "env", "id", "mkdir", "pwd", "rm", "tee", "true")
 

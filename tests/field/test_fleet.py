@@ -11,10 +11,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.support.chain import end_servers, furnish_host
-from tests.support.fake_codex import install
-from tests.support.hubs import hub_place
-from tests.support.system_sshd import SystemSshd, make_key
+from tests.support.codex.fake_codex import install
+from tests.support.link.chain import end_servers, furnish_host
+from tests.support.link.hubs import hub_place
+from tests.support.sshd.system_sshd import SystemSshd, make_key
 
 pytestmark = pytest.mark.sshd
 

@@ -9,13 +9,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import ORDINARY_ID, AccountSshd
-from tests.support.gits import commit, new_repository
-from tests.support.launching import connected, nonce
-from tests.support.loop import run
-from tests.support.provisioning import provision
-from tests.support.required import missing
-from tests.support.until import wait_until
+from tests.support.base.loop import run
+from tests.support.base.required import missing
+from tests.support.base.until import wait_until
+from tests.support.codex.launch_words import connected, nonce
+from tests.support.provision.gits import commit, new_repository
+from tests.support.provision.provision_bench import provision
+from tests.support.sshd.account_sshd import ORDINARY_ID, AccountSshd
 
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code

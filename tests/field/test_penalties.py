@@ -8,11 +8,11 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from tests.support.fake_codex import install
-from tests.support.loop import run
-from tests.support.new_sshd import new_sshd
-from tests.support.system_sshd import SystemSshd
-from tests.support.until import wait_until
+from tests.support.base.loop import run
+from tests.support.base.until import wait_until
+from tests.support.codex.fake_codex import install
+from tests.support.sshd.new_sshd import new_sshd
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora import api
 from remora.wire.reports.check import CheckReport

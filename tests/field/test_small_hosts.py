@@ -5,18 +5,18 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.busy_hosts import BusyHosts, busy_hosts, connect, echoes, hub_over
-from tests.support.chain import end_servers, furnish_host
-from tests.support.codex import codex_binary
-from tests.support.counted_stream import exchange
-from tests.support.echo_socket import echo_port
-from tests.support.fake_codex import Fault, install
-from tests.support.hubs import HubPlace, hub_place
-from tests.support.loop import run
-from tests.support.scarcity import crowd, little_processor
-from tests.support.streams import PipeStream
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.codex.binaries import codex_binary
+from tests.support.codex.fake_codex import Fault, install
+from tests.support.link.chain import end_servers, furnish_host
+from tests.support.link.hubs import HubPlace, hub_place
+from tests.support.network.counted_stream import exchange
+from tests.support.network.echo_socket import echo_port
+from tests.support.network.streams import PipeStream
+from tests.support.provision.scarcity import crowd, little_processor
+from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.busy_hosts import BusyHosts, busy_hosts, connect, echoes, hub_over
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.codex import NEWEST, VERSIONS
-from tests.support.generations import host_with
-from tests.support.until import LIMIT
+from tests.support.base.until import LIMIT
+from tests.support.codex.binaries import NEWEST, VERSIONS
+from tests.support.codex.generations import host_with
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.errors import Code, ExitCode
 

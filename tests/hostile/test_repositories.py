@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.gits import git
-from tests.support.score_host import ScoreHost, results_of, score_host
+from tests.support.provision.gits import git
+from tests.support.sshd.score_host import ScoreHost, results_of, score_host
 
 pytestmark = [pytest.mark.sshd]
 

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from tests.support.base.loop import run
+from tests.support.base.runs import PROMPT, report_of, run_to_end
+from tests.support.codex.local_app_server import LocalServer
 from tests.support.hostile.modes import ANSWERS, LEFT, MODES
 from tests.support.hostile.server import address, hostile_servers
-from tests.support.local_app_server import LocalServer
-from tests.support.loop import run
-from tests.support.runs import PROMPT, report_of, run_to_end
 
 from remora.adapters.machine.local_sockets import LocalSockets
 from remora.adapters.machine.local_stream import LocalStream

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.fake_codex import install
+from tests.support.base.until import wait_until
+from tests.support.codex.fake_codex import install
 from tests.support.hostile.server import address, hostile_servers
-from tests.support.hubs import hub_place
-from tests.support.until import wait_until
-from tests.support.volume import most_memory
+from tests.support.link.hubs import hub_place
+from tests.support.network.volume import most_memory
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.codes import Code
 

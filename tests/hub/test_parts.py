@@ -15,7 +15,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.machine.local_sockets import LocalSockets
 from remora.flows.kit.pace import Pace

@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.support.hubs import HubPlace, hub_place
-from tests.support.program import remora
-from tests.support.until import LIMIT, wait_until
+from tests.support.base.program import remora
+from tests.support.base.until import LIMIT, wait_until
+from tests.support.link.hubs import HubPlace, hub_place
 
 from remora.core.errors import ExitCode
 from remora.hub.shared.lock import holder_of

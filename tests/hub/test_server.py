@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.hub.fake_link import FakeLink, dead, machine
 from tests.hub.memory_hub import connect, disconnect, hub_in_memory
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.core.errors import AuthenticationProblem, Code, LaunchProblem
 from remora.hub.shared.lines import Lines

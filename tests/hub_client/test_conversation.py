@@ -2,7 +2,7 @@
 
 import pytest
 from tests.hub.memory_hub import HUB_SOCKET, connect, hub_in_memory
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.settings import Limits

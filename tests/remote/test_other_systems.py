@@ -10,15 +10,15 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.bsd_tools import NOT_THERE, bsd_programs
-from tests.support.fake_launches import LIMITS, becomes, codex_in, launch
-from tests.support.gits import new_repository
-from tests.support.launching import connected, facts_of
-from tests.support.links import SshdResolver, world_of
-from tests.support.loop import run
-from tests.support.provisioning import provision
-from tests.support.required import missing
+from tests.support.base.bsd_tools import NOT_THERE, bsd_programs
+from tests.support.base.loop import run
+from tests.support.base.required import missing
+from tests.support.codex.fake_launches import LIMITS, becomes, codex_in, launch
+from tests.support.codex.launch_words import connected, facts_of
+from tests.support.link.links import SshdResolver, world_of
+from tests.support.provision.gits import new_repository
+from tests.support.provision.provision_bench import provision
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.server.launch_plan import LaunchMode, LaunchRequest
 from remora.core.server.probes import FolderState

@@ -10,8 +10,8 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.relaying import echo, read_all, read_exactly, relay_bench, resident
+from tests.support.base.loop import run
+from tests.support.link.relay_process import echo, read_all, read_exactly, relay_bench, resident
 
 from remora.flows.relay import relay_start
 

@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.support.required import missing
+from tests.support.base.required import missing
 
 from remora.core.server import shell_faults
 from remora.core.server.scripts import becoming, first_script, opening_lines

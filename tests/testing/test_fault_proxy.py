@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from random import Random
 
 import pytest
-from tests.support.counted_stream import CountedBytes, CountedCheck, WrongByte, exchange
-from tests.support.echo_socket import echo_port
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import (
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.network.counted_stream import CountedBytes, CountedCheck, WrongByte, exchange
+from tests.support.network.echo_socket import echo_port
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import (
     AddressChange,
     BlackholeThenHeal,
     CutInMidFrame,
@@ -22,9 +24,7 @@ from tests.support.faults import (
     ResetInHandshake,
     random_fault,
 )
-from tests.support.loop import run
-from tests.support.streams import PipeStream
-from tests.support.until import until
+from tests.support.network.streams import PipeStream
 
 from remora.core.errors import RemoraError
 

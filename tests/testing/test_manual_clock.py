@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.machine.system_clock import SystemClock
 from remora.testing.manual_clock import ManualClock

@@ -5,9 +5,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.packages import HERE, make_archive, make_package, packages_in
-from tests.support.sent_packages import sent
+from tests.support.base.loop import run
+from tests.support.provision.packages import HERE, make_archive, make_package, packages_in
+from tests.support.provision.sent_packages import sent
 
 from remora.core.errors import Code, RemoraError
 from remora.ports import Package, PackageForm, Packages, Platform

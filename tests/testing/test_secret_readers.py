@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.files.secret_sources import SecretSources
 from remora.core.errors import Code, ConfigProblem

@@ -5,9 +5,9 @@ import random
 from pathlib import Path
 
 import pytest
-from tests.support.echo_socket import echo_socket
-from tests.support.loop import run
-from tests.support.system_sshd import SystemSshd, public_key
+from tests.support.base.loop import run
+from tests.support.network.echo_socket import echo_socket
+from tests.support.sshd.system_sshd import SystemSshd, public_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.ssh.openssh_config import OpenSshResolver

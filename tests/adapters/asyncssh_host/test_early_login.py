@@ -6,9 +6,9 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from tests.support.asyncssh_server import loopback_server
-from tests.support.loop import run
-from tests.support.system_sshd import make_key
+from tests.support.base.loop import run
+from tests.support.sshd.asyncssh_server import loopback_server
+from tests.support.sshd.system_sshd import make_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.loop import run
-from tests.support.system_sshd import SystemSshd, make_key, public_key
+from tests.support.base.loop import run
+from tests.support.sshd.system_sshd import SystemSshd, make_key, public_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import Code, ConfigProblem, ExitCode, HostKeyProblem, RemoraError

@@ -9,8 +9,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 from asyncssh.encryption import GCMEncryption
-from tests.support.loop import run
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.asyncssh_host.short_way.lean_connection import LeanConnection

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.asyncssh_server import QuestioningServer, questioning_server
-from tests.support.loop import run
-from tests.support.system_sshd import SystemSshd, make_key, public_key
+from tests.support.base.loop import run
+from tests.support.sshd.asyncssh_server import QuestioningServer, questioning_server
+from tests.support.sshd.system_sshd import SystemSshd, make_key, public_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem, Code, ExitCode, NeedsPerson, RemoraError, Stage, TimeLimit

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import ResetInHandshake
-from tests.support.loop import run
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import ResetInHandshake
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import RemoraError, Unreachable, Verdict

@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.agents import ssh_agent
-from tests.support.system_sshd import SystemSshd, make_key, public_key
-from tests.support.transports import both_transports
+from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.agents import ssh_agent
+from tests.support.sshd.system_sshd import SystemSshd, make_key, public_key
+from tests.support.sshd.transports import both_transports
 
 from remora.core.errors import Code, ExitCode, RemoraError, Stage, Verdict
 from remora.core.settings import Transport

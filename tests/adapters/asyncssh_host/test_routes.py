@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
-from tests.support.loop import run
-from tests.support.system_sshd import SystemSshd, public_key
+from tests.support.base.loop import run
+from tests.support.sshd.system_sshd import SystemSshd, public_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.ssh.openssh_config import OpenSshResolver

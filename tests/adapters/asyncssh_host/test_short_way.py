@@ -6,10 +6,10 @@ from unittest import mock
 
 import asyncssh
 import pytest
-from tests.support.loop import run
-from tests.support.short_way import difference, play
-from tests.support.short_way_cases import make_case
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.short_way.cases import make_case
+from tests.support.short_way.compare import difference, play
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.asyncssh_host.short_way.lean_connection import PROVEN, LeanConnection

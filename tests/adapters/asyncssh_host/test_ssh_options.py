@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.system_sshd import SystemSshd, make_key, public_key
-from tests.support.transports import both_transports
+from tests.support.sshd.system_sshd import SystemSshd, make_key, public_key
+from tests.support.sshd.transports import both_transports
 
 from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError
 from remora.core.host.ssh_answer import read_options
@@ -283,7 +283,7 @@ def test_every_option_that_ssh_prints_is_classified(tmp_path: Path, lines: Seque
 
 def test_a_key_exchange_that_cryptography_deprecates_writes_nothing_on_the_screen(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from tests.support.transports import both_transports\n"
+        "import sys; from pathlib import Path; from tests.support.sshd.transports import both_transports\n"
         "with both_transports(Path(sys.argv[1])) as laptop: laptop.log_in()"
     )
     with SystemSshd(tmp_path, options=["KexAlgorithms diffie-hellman-group-exchange-sha256"]) as server:
@@ -298,7 +298,7 @@ def test_a_key_exchange_that_cryptography_deprecates_writes_nothing_on_the_scree
 def test_a_helper_that_a_proxy_command_leaves_behind_disturbs_no_end(tmp_path: Path) -> None:
     """It is in a session of its own and holds the command's standard error."""
     program = (
-        "import sys; from pathlib import Path; from tests.support.transports import both_transports\n"
+        "import sys; from pathlib import Path; from tests.support.sshd.transports import both_transports\n"
         "with both_transports(Path(sys.argv[1])) as laptop: laptop.log_in()"
     )
     with SystemSshd(tmp_path) as server:

@@ -6,10 +6,10 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from tests.support.codex import codex_binary
-from tests.support.loop import run
-from tests.support.packages import FAR_HEADER, HERE, fake_program, make_archive, make_package, packages_in
-from tests.support.sent_packages import names_in, refusal
+from tests.support.base.loop import run
+from tests.support.codex.binaries import codex_binary
+from tests.support.provision.packages import FAR_HEADER, HERE, fake_program, make_archive, make_package, packages_in
+from tests.support.provision.sent_packages import names_in, refusal
 
 from remora.core.errors import Code
 from remora.ports import Platform

@@ -9,9 +9,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from tests.support.loop import run
-from tests.support.packages import HERE, make_archive, make_package, make_wheel, packages_in
-from tests.support.sent_packages import names_in, refusal, sent
+from tests.support.base.loop import run
+from tests.support.provision.packages import HERE, make_archive, make_package, make_wheel, packages_in
+from tests.support.provision.sent_packages import names_in, refusal, sent
 
 from remora.adapters.codex_packages.frames import FRAME
 from remora.core.errors import AppServerProblem, Code

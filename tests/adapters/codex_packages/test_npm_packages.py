@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.npm_registry import NpmRegistry, npm_registry
-from tests.support.packages import HERE, packages_in
+from tests.support.base.loop import run
+from tests.support.provision.npm_registry import NpmRegistry, npm_registry
+from tests.support.provision.packages import HERE, packages_in
 
 from remora.core.errors import AppServerProblem, Code
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.files.disk_spool import DiskSpool
 

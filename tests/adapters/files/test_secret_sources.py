@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.files.secret_sources import SecretSources
 from remora.core.errors import Code, ConfigProblem

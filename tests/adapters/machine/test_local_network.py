@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-from tests.support.required import missing
+from tests.support.base.required import missing
 
 from remora.adapters.machine.local_network import LocalNetwork
 

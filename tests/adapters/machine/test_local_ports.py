@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.machine.local_sockets import LocalSockets
 from remora.ports import ByteStream, Near

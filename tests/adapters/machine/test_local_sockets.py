@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.machine.local_sockets import SOCKET_PATH_LIMIT, LocalSockets
 from remora.adapters.machine.local_stream import LocalStream

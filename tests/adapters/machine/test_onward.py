@@ -5,9 +5,9 @@ import socket
 from pathlib import Path
 
 import pytest
-from tests.support.echo_socket import echo_port
-from tests.support.loop import run
-from tests.support.system_sshd import free_port
+from tests.support.base.loop import run
+from tests.support.network.echo_socket import echo_port
+from tests.support.sshd.system_sshd import free_port
 
 from remora.adapters.machine.onward import Onward
 from remora.adapters.records.own_key import own_key

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.documents import ROOT
+from tests.support.base.documents import ROOT
 
 _THERE = """
 import asyncio, fcntl, json, os, signal, socket, struct, subprocess, sys, tempfile

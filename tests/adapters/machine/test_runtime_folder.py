@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.machine.local_sockets import SOCKET_PATH_LIMIT, LocalSockets
 from remora.adapters.machine.runtime_folder import OVERRIDE, runtime_folder

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.control_master import NoDialler, choosing, control_master, short_folder
-from tests.support.echo_socket import echo_socket
-from tests.support.loop import run
-from tests.support.system_sshd import SystemSshd, make_key
-from tests.support.until import wait_until
+from tests.support.base.loop import run
+from tests.support.base.until import wait_until
+from tests.support.network.echo_socket import echo_socket
+from tests.support.sshd.control_master import NoDialler, choosing, control_master, short_folder
+from tests.support.sshd.system_sshd import SystemSshd, make_key
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_host import OpensshDialler

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.openssh_host import packets
 from remora.adapters.openssh_host.channel import RECEIVE_WINDOW

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tests.support.control_master import choosing
-from tests.support.loop import run
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.sshd.control_master import choosing
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.errors import AuthenticationProblem, Code, Unreachable

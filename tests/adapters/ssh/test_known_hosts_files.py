@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.system_sshd import SystemSshd, public_key
-from tests.support.transports import both_transports
+from tests.support.sshd.system_sshd import SystemSshd, public_key
+from tests.support.sshd.transports import both_transports
 
 from remora.core.errors import Code, ConfigProblem, ExitCode, HostKeyProblem
 from remora.core.settings import Transport

@@ -11,8 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.required import missing
+from tests.support.base.loop import run
+from tests.support.base.required import missing
 
 from remora.adapters.files.config_files import ConfigFiles
 from remora.adapters.ssh.openssh_config import OpenSshResolver

@@ -9,11 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from tests.support.control_master import NoDialler, choosing, control_master, short_folder
-from tests.support.echo_socket import echo_port, echo_socket
-from tests.support.loop import run
-from tests.support.paramiko_server import ParamikoServer
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.network.echo_socket import echo_port, echo_socket
+from tests.support.sshd.control_master import NoDialler, choosing, control_master, short_folder
+from tests.support.sshd.paramiko_server import ParamikoServer
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.openssh_host import OpensshDialler

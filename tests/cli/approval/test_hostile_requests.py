@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.loop import run
-from tests.support.person import ENVIRONMENT, Person, person
+from tests.support.base.loop import run
+from tests.support.screen.person import ENVIRONMENT, Person, person
 
 from remora.cli.approval.approval_view import show_request
 from remora.cli.approval.decide import TerminalApprovals, choice_keys, chosen_by, topic

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.support.person import ENVIRONMENT
+from tests.support.screen.person import ENVIRONMENT
 
 from remora.cli.approval.approval_view import lines_of, show_request
 from remora.cli.approval.decide import choice_keys, topic

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.support.program import remora
+from tests.support.base.program import remora
 
 from remora.adapters.records.trust_memory import TrustMemory
 from remora.core.errors import ExitCode

@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.support.loop import run
-from tests.support.person import person
+from tests.support.base.loop import run
+from tests.support.screen.person import person
 
 from remora.cli.approval.trust_question import TerminalTrust
 from remora.core.trust.repository import Repository, RepositoryFile

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.codex import codex_binary
-from tests.support.loop import run
-from tests.support.program import run_script
-from tests.support.terminal_program import TerminalProgram, on_terminal
+from tests.support.base.loop import run
+from tests.support.base.program import run_script
+from tests.support.codex.binaries import codex_binary
+from tests.support.screen.terminal_program import TerminalProgram, on_terminal
 
 from remora.cli.client.local_client import find_client, is_older
 from remora.cli.frame.options import Options

@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from tests.support.program import remora
+from tests.support.base.program import remora
 
 from remora.core.errors import ExitCode
 

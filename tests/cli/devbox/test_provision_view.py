@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
-from tests.support.golden import assert_golden
-from tests.support.pseudo_terminal import PseudoTerminal
+from tests.support.screen.golden import assert_golden
+from tests.support.screen.pseudo_terminal import PseudoTerminal
 
 from remora.cli.devbox.provision_view import ProvisionView
 from remora.cli.draw.page import Page

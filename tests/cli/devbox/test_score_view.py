@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from tests.support.golden import assert_golden
+from tests.support.screen.golden import assert_golden
 
 from remora.cli.devbox.score_view import ScoreView
 from remora.cli.draw.page import Page

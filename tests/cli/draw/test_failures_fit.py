@@ -1,8 +1,8 @@
 """A failure on a terminal: no word is torn at the edge, and nothing is wrapped for programs."""
 
-from tests.support.loop import run
-from tests.support.program import remora
-from tests.support.terminal_program import on_terminal
+from tests.support.base.loop import run
+from tests.support.base.program import remora
+from tests.support.screen.terminal_program import on_terminal
 
 _WORDS = ("disconnect", "devbox", "--force")
 

@@ -6,10 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.program import remora
-from tests.support.required import missing
-from tests.support.tmux import Tmux
+from tests.support.base.loop import run
+from tests.support.base.program import remora
+from tests.support.base.required import missing
+from tests.support.screen.tmux import Tmux
 
 SHELLS = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],

@@ -5,9 +5,9 @@ import threading
 from collections.abc import Awaitable, Callable
 
 import pytest
-from tests.support.loop import run
-from tests.support.person import Person, person
-from tests.support.pseudo_terminal import PseudoTerminal
+from tests.support.base.loop import run
+from tests.support.screen.person import Person, person
+from tests.support.screen.pseudo_terminal import PseudoTerminal
 
 from remora.cli.approval.decide import (
     DeclineByRule,

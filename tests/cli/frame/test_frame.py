@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 import typer
-from tests.support.program import remora, run_script
-from tests.support.until import LIMIT
+from tests.support.base.program import remora, run_script
+from tests.support.base.until import LIMIT
 
 from remora.cli.app import app
 from remora.core.errors import ExitCode

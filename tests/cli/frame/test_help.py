@@ -1,6 +1,6 @@
 """Help as it is read at 80 columns."""
 
-from tests.support.program import remora
+from tests.support.base.program import remora
 
 
 def test_no_summary_of_a_command_is_cut_off() -> None:

@@ -8,10 +8,10 @@ import sys
 from collections.abc import AsyncGenerator
 
 import pytest
-from tests.support.loop import run
-from tests.support.program import remora
-from tests.support.run_events import HOSTILE, REPORT
-from tests.support.run_views import REQUEST, Recorder
+from tests.support.base.loop import run
+from tests.support.base.program import remora
+from tests.support.screen.run_events import HOSTILE, REPORT
+from tests.support.screen.run_views import REQUEST, Recorder
 
 from remora import api
 from remora.cli.approval.decide import topic

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.program import run_script
-from tests.support.until import LIMIT
+from tests.support.base.program import run_script
+from tests.support.base.until import LIMIT
 
 BEFORE_ANYTHING_IS_LOADED = """
 import os, signal, sys

@@ -4,8 +4,8 @@ import io
 from collections.abc import Sequence
 
 import pytest
-from tests.support.golden import assert_golden
-from tests.support.pseudo_terminal import PseudoTerminal
+from tests.support.screen.golden import assert_golden
+from tests.support.screen.pseudo_terminal import PseudoTerminal
 
 from remora.cli.draw.page import Page
 from remora.cli.host.check_view import CheckView

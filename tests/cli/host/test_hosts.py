@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.loop import run
-from tests.support.program import remora, run_script
-from tests.support.pseudo_terminal import PseudoTerminal
-from tests.support.until import LIMIT
+from tests.support.base.loop import run
+from tests.support.base.program import remora, run_script
+from tests.support.base.until import LIMIT
+from tests.support.screen.pseudo_terminal import PseudoTerminal
 
 from remora.core.errors import ExitCode
 

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.hubs import HubPlace, hub_place
-from tests.support.link_scene import sshd
-from tests.support.loop import run
-from tests.support.system_sshd import make_key
-from tests.support.terminal_program import on_terminal
-from tests.support.until import LIMIT, until, wait_until
+from tests.support.base.loop import run
+from tests.support.base.until import LIMIT, until, wait_until
+from tests.support.link.hubs import HubPlace, hub_place
+from tests.support.link.link_scene import sshd
+from tests.support.screen.terminal_program import on_terminal
+from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.system_sshd import make_key
 
 from remora.core.errors import ExitCode
 

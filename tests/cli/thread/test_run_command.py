@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.codex import codex_binary
-from tests.support.loop import run
-from tests.support.program import remora
-from tests.support.required import missing
-from tests.support.terminal_program import TerminalProgram, on_terminal
+from tests.support.base.loop import run
+from tests.support.base.program import remora
+from tests.support.base.required import missing
+from tests.support.codex.binaries import codex_binary
+from tests.support.screen.terminal_program import TerminalProgram, on_terminal
 
 from remora.core.errors import Code, ExitCode
 from remora.demo.scene import Scene, demo_scene

@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, Callable
 
 import msgspec
 import pytest
-from tests.support.loop import run
-from tests.support.pseudo_terminal import PseudoTerminal
-from tests.support.run_events import ASKED, HOSTILE, REPORT, RESOLVED, THREAD
-from tests.support.run_views import REQUEST, Recorder
+from tests.support.base.loop import run
+from tests.support.screen.pseudo_terminal import PseudoTerminal
+from tests.support.screen.run_events import ASKED, HOSTILE, REPORT, RESOLVED, THREAD
+from tests.support.screen.run_views import REQUEST, Recorder
 
 from remora.cli.approval.decide import TerminalApprovals
 from remora.cli.draw.page import Page

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.support.golden import assert_golden
-from tests.support.pseudo_terminal import PseudoTerminal
-from tests.support.run_events import ANSWER, HOSTILE, REPORT, THREAD, hostile_run, pieces, whole_run
+from tests.support.screen.golden import assert_golden
+from tests.support.screen.pseudo_terminal import PseudoTerminal
+from tests.support.screen.run_events import ANSWER, HOSTILE, REPORT, THREAD, hostile_run, pieces, whole_run
 
 from remora.adapters.records.told_warnings import ToldWarnings
 from remora.cli.draw.page import Page, speaks_unicode

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.system_sshd import make_key, public_key
+from tests.support.sshd.system_sshd import make_key, public_key
 
 from remora.core.host.known_hosts import (
     KeyJudgement,

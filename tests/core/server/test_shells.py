@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.required import missing
+from tests.support.base.required import missing
 
 from remora.core.errors import UsageProblem
 from remora.core.server.shells import quote_words

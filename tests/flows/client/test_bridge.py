@@ -8,8 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.fake_app_server import FakeAppServer, Peer
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.model.fake_app_server import FakeAppServer, Peer
 from websockets.asyncio.server import ServerConnection, unix_serve
 
 from remora.adapters.machine.local_sockets import LocalSockets

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.core.trust.safety import SafetyConfig
 from remora.flows.client.client_guard import ClientGuard, ClientTerms, Folders

@@ -5,8 +5,8 @@ import base64
 from dataclasses import replace
 
 import pytest
-from tests.support.egress_scene import API, LIMITS, echo, never, scene
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.network.egress_scene import API, LIMITS, echo, never, scene
 
 from remora.testing.expectations import noise, read_all
 from remora.testing.memory_streams import MemoryStream

@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from tests.support.egress_scene import LIMITS, echo, never, scene
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.network.egress_scene import LIMITS, echo, never, scene
 
 from remora.core.link.upstream import read_upstream
 from remora.testing.memory_onward import Place

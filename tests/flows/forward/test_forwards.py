@@ -6,15 +6,15 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.echo_socket import echo_port
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import CutNow
-from tests.support.link_scene import LIMITS, folder, sshd
-from tests.support.links import SshdResolver, linked, until_it_is, world_of
-from tests.support.loop import run
-from tests.support.system_sshd import free_port
-from tests.support.until import until
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.link.link_scene import LIMITS, folder, sshd
+from tests.support.link.links import SshdResolver, linked, until_it_is, world_of
+from tests.support.network.echo_socket import echo_port
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import CutNow
+from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.system_sshd import free_port
 
 from remora.adapters.machine.local_sockets import LocalSockets
 from remora.core.link.links import Liveness

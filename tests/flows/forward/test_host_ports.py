@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support.dialling import Network, world_over
-from tests.support.egress_scene import LIMITS, echo
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.network.egress_scene import LIMITS, echo
+from tests.support.sshd.dial_network import Network, world_over
 
 from remora.core.errors import Code, RemoraError
 from remora.flows.forward.host_ports import HostPort, HostPorts

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.flows.forward.listeners import show_in
 from remora.ports import ByteStream

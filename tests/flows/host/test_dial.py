@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.ssh.openssh_config import OpenSshResolver
 from remora.core.errors import Code, ConfigProblem

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.flows.kit.side_by_side import SideBySide
 

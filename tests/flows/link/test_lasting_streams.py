@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.counted_stream import exchange
-from tests.support.launching import nonce
-from tests.support.loop import run
-from tests.support.relaying import RelayBench, echo, relay_bench
-from tests.support.until import until
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.codex.launch_words import nonce
+from tests.support.link.relay_process import RelayBench, echo, relay_bench
+from tests.support.network.counted_stream import exchange
 
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code, LaunchProblem, RemoraError

@@ -9,17 +9,17 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.echo_socket import echo_port
-from tests.support.fake_codex import install
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import CutInMidFrame, CutNow, OneByteAtATime, RefuseFor
-from tests.support.faults import Fault as NetworkFault
-from tests.support.host_processes import command_of, parent_of, servers
-from tests.support.link_scene import LIMITS, echo_exactly, folder, set_already, sshd
-from tests.support.links import SshdResolver, client_of, linked, until_it_is, world_of
-from tests.support.loop import run
-from tests.support.until import until
+from tests.support.base.host_processes import command_of, parent_of, servers
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.codex.fake_codex import install
+from tests.support.link.link_scene import LIMITS, echo_exactly, folder, set_already, sshd
+from tests.support.link.links import SshdResolver, client_of, linked, until_it_is, world_of
+from tests.support.network.echo_socket import echo_port
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import CutInMidFrame, CutNow, OneByteAtATime, RefuseFor
+from tests.support.network.faults import Fault as NetworkFault
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.adapters.machine.local_sockets import LocalSockets
 from remora.core.errors import Code, RemoraError

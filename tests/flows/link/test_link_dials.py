@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
-from tests.support.dialling import Network, refused, world_over
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.sshd.dial_network import Network, refused, world_over
 
 from remora.core.errors import AuthenticationProblem, Code, RemoraError, Unreachable
 from remora.core.link.links import LinkName, Liveness

@@ -8,15 +8,15 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.fake_codex import Fault, install, set_fault
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import CutNow
-from tests.support.host_processes import servers
-from tests.support.link_scene import LIMITS, folder, sshd
-from tests.support.links import SshdResolver, client_of, linked, new_link, until_it_is, world_of
-from tests.support.loop import run
-from tests.support.until import until
+from tests.support.base.host_processes import servers
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.codex.fake_codex import Fault, install, set_fault
+from tests.support.link.link_scene import LIMITS, folder, sshd
+from tests.support.link.links import SshdResolver, client_of, linked, new_link, until_it_is, world_of
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import CutNow
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.adapters.machine.local_sockets import LocalSockets
 from remora.core.errors import Code, RemoraError

@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.link_scene import LIMITS, folder, sshd
-from tests.support.links import SshdResolver, new_link, world_of
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.link.link_scene import LIMITS, folder, sshd
+from tests.support.link.links import SshdResolver, new_link, world_of
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.errors import RemoraError
 from remora.flows.kit.unattended import UnattendedDialogue

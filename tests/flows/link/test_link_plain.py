@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.echo_socket import echo_port
-from tests.support.fake_codex import install
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import CutNow
-from tests.support.host_processes import servers
-from tests.support.link_scene import LIMITS, echo_exactly, folder, set_already
-from tests.support.links import SshdResolver, client_of, linked, until_it_is, world_of
-from tests.support.loop import run
-from tests.support.provisioning import LineStep, provision
+from tests.support.base.host_processes import servers
+from tests.support.base.loop import run
+from tests.support.codex.fake_codex import install
+from tests.support.link.link_scene import LIMITS, echo_exactly, folder, set_already
+from tests.support.link.links import SshdResolver, client_of, linked, until_it_is, world_of
+from tests.support.network.echo_socket import echo_port
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import CutNow
+from tests.support.provision.provision_bench import LineStep, provision
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.link.links import Liveness
 from remora.flows.link.link import Link

@@ -6,13 +6,13 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import HalfOpen
-from tests.support.link_scene import LIMITS, folder, sshd
-from tests.support.links import SshdResolver, client_of, linked, world_of
-from tests.support.loop import run
-from tests.support.until import until
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.link.link_scene import LIMITS, folder, sshd
+from tests.support.link.links import SshdResolver, client_of, linked, world_of
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import HalfOpen
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.link.links import Liveness

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.link_scene import LIMITS, folder, sshd
-from tests.support.links import SshdResolver, client_of, linked, until_it_is, world_of
-from tests.support.loop import run
-from tests.support.system_sshd import make_key
+from tests.support.base.loop import run
+from tests.support.link.link_scene import LIMITS, folder, sshd
+from tests.support.link.links import SshdResolver, client_of, linked, until_it_is, world_of
+from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.system_sshd import make_key
 
 from remora.adapters.machine.local_sockets import LocalSockets
 from remora.core.errors import Code, RemoraError

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from tests.support.fake_app_server import FakeAppServer
-from tests.support.fake_thread import THREAD, FakeThread
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.model.fake_app_server import FakeAppServer
+from tests.support.model.fake_thread import THREAD, FakeThread
 
 from remora.adapters.machine.local_sockets import LocalSockets
 from remora.adapters.machine.system_clock import SystemClock

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.core.errors import Code, RemoraError
 from remora.core.server.markers import Readiness

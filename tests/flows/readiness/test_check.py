@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.fake_codex import Fault, install
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.codex.fake_codex import Fault, install
 
 from remora import wiring
 from remora.core.errors import (

@@ -4,12 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 
-from tests.support.dialling import Network, refused, world_over
-from tests.support.links import SshdResolver, world_of
-from tests.support.loop import run
-from tests.support.provisioning import LineStep, provision, sshd
-from tests.support.system_sshd import SystemSshd
-from tests.support.until import until
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.link.links import SshdResolver, world_of
+from tests.support.provision.provision_bench import LineStep, provision, sshd
+from tests.support.sshd.dial_network import Network, refused, world_over
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.link.meanings import Meaning
 from remora.core.readiness.awaited import Awaited

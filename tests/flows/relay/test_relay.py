@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.support.loop import run
-from tests.support.relay_laptop import FarSide, Laptop, lost
+from tests.support.base.loop import run
+from tests.support.link.relay_laptop import FarSide, Laptop, lost
 
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import DEFAULT_LIMITS

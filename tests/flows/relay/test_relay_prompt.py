@@ -3,8 +3,8 @@
 import asyncio
 import random
 
-from tests.support.loop import run
-from tests.support.relay_line import Line, Near, laptop, welcome
+from tests.support.base.loop import run
+from tests.support.link.relay_line import Line, Near, laptop, welcome
 
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import DEFAULT_LIMITS

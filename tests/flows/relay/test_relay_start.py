@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.support.echo_socket import echo_socket
-from tests.support.launching import connected, facts_of, nonce
-from tests.support.loop import run
-from tests.support.relaying import read_exactly
-from tests.support.required import missing
-from tests.support.system_sshd import SystemSshd
-from tests.support.until import until
+from tests.support.base.loop import run
+from tests.support.base.required import missing
+from tests.support.base.until import until
+from tests.support.codex.launch_words import connected, facts_of, nonce
+from tests.support.link.relay_process import read_exactly
+from tests.support.network.echo_socket import echo_socket
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Iterator
 
 import pytest
-from tests.support.loop import run
-from tests.support.relay_line import Line, Near, laptop, welcome
+from tests.support.base.loop import run
+from tests.support.link.relay_line import Line, Near, laptop, welcome
 
 from remora.core.errors import Code
 from remora.core.settings import DEFAULT_LIMITS

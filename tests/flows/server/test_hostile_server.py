@@ -5,10 +5,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.fake_app_server import FakeAppServer, Peer
-from tests.support.fake_thread import FakeThread
-from tests.support.loop import run
-from tests.support.runs import PROMPT, Unattended, report_of, run_to_end
+from tests.support.base.loop import run
+from tests.support.base.runs import PROMPT, Unattended, report_of, run_to_end
+from tests.support.model.fake_app_server import FakeAppServer, Peer
+from tests.support.model.fake_thread import FakeThread
 
 from remora.core.errors import Code, ProtocolProblem, RemoraError
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.fake_codex import Fault, install
-from tests.support.fake_launches import LIMITS, becomes, codex_in, launch, refusal, socket_of
-from tests.support.host_processes import servers
-from tests.support.launching import connected, launched
-from tests.support.loop import run
-from tests.support.until import wait_until
+from tests.support.base.host_processes import servers
+from tests.support.base.loop import run
+from tests.support.base.until import wait_until
+from tests.support.codex.fake_codex import Fault, install
+from tests.support.codex.fake_launches import LIMITS, becomes, codex_in, launch, refusal, socket_of
+from tests.support.codex.launch_words import connected, launched
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.errors import Code
 from remora.core.server.launch_plan import BytePath, LaunchMode, LaunchRequest

@@ -7,12 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.fake_codex import Fault, set_fault
-from tests.support.fake_launches import LIMITS, becomes, codex_in, launch, refusal, socket_of
-from tests.support.host_processes import servers
-from tests.support.launching import connected, launched
-from tests.support.loop import run
+from tests.support.base.host_processes import servers
+from tests.support.base.loop import run
+from tests.support.codex.fake_codex import Fault, set_fault
+from tests.support.codex.fake_launches import LIMITS, becomes, codex_in, launch, refusal, socket_of
+from tests.support.codex.launch_words import connected, launched
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.errors import Code
 from remora.core.server.launch_plan import BytePath, LaunchMode

@@ -6,12 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.fake_codex import Fault
-from tests.support.fake_launches import LIMITS, becomes, codex_in, launch
-from tests.support.host_processes import command_of
-from tests.support.launching import connected, launched
-from tests.support.loop import run
+from tests.support.base.host_processes import command_of
+from tests.support.base.loop import run
+from tests.support.codex.fake_codex import Fault
+from tests.support.codex.fake_launches import LIMITS, becomes, codex_in, launch
+from tests.support.codex.launch_words import connected, launched
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.errors import RemoraError
 from remora.core.server.launch_plan import BytePath, LaunchMode

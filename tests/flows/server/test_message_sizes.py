@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.streams import PipeStream
+from tests.support.base.loop import run
+from tests.support.network.streams import PipeStream
 
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS
@@ -47,7 +47,7 @@ class Dripping:
 async def connected(folder: Path, *, drip: bool = False) -> AsyncIterator[RpcClient]:
     socket = folder / "s.sock"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.support.fake_app_server", str(socket)),
+        *(sys.executable, "-m", "tests.support.model.fake_app_server", str(socket)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],

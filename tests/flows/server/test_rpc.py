@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.fake_app_server import INITIALIZED, Answer, FakeAppServer, Peer
-from tests.support.loop import run
-from tests.support.streams import PipeStream
+from tests.support.base.loop import run
+from tests.support.model.fake_app_server import INITIALIZED, Answer, FakeAppServer, Peer
+from tests.support.network.streams import PipeStream
 
 from remora.adapters.files.disk_spool import DiskSpool
 from remora.adapters.machine.system_clock import SystemClock

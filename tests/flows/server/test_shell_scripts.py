@@ -6,7 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.support.required import missing, need_mounts
+from tests.support.base.required import missing, need_mounts
 
 
 def script(name: str) -> str:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 import pytest
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS

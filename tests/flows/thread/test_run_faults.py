@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 import pytest
-from tests.support.fake_app_server import FakeAppServer, Peer
-from tests.support.fake_thread import FakeThread, say_and_end
-from tests.support.local_app_server import LocalServer
-from tests.support.loop import run
-from tests.support.runs import PROMPT, of, report_of, run_to_end
-from tests.support.streams import link_lost
+from tests.support.base.loop import run
+from tests.support.base.runs import PROMPT, of, report_of, run_to_end
+from tests.support.codex.local_app_server import LocalServer
+from tests.support.model.fake_app_server import FakeAppServer, Peer
+from tests.support.model.fake_thread import FakeThread, say_and_end
+from tests.support.network.streams import link_lost
 
 from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError
 from remora.core.link.links import HostIdentity

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from tests.support.fake_app_server import Peer
-from tests.support.fake_thread import THREAD, FakeThread, say_and_end
-from tests.support.local_app_server import LocalServer
-from tests.support.loop import run
-from tests.support.runs import PROMPT, report_of, run_to_end
+from tests.support.base.loop import run
+from tests.support.base.runs import PROMPT, report_of, run_to_end
+from tests.support.codex.local_app_server import LocalServer
+from tests.support.model.fake_app_server import Peer
+from tests.support.model.fake_thread import THREAD, FakeThread, say_and_end
 
 from remora.core.errors import Code, RemoraError
 from remora.flows.kit.stop_request import InterruptSwitch

@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.support.fake_app_server import Peer
-from tests.support.fake_thread import THREAD, FakeThread, say_and_end
-from tests.support.loop import run
-from tests.support.runs import PROMPT, Person, Unattended, of, report_of, run_to_end
+from tests.support.base.loop import run
+from tests.support.base.runs import PROMPT, Person, Unattended, of, report_of, run_to_end
+from tests.support.model.fake_app_server import Peer
+from tests.support.model.fake_thread import THREAD, FakeThread, say_and_end
 
 from remora.core.approval.request import ApprovalRequest, Choice, Decision
 from remora.wire.reports.run import (

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.required import missing
-from tests.support.until import wait_until
+from tests.support.base.required import missing
+from tests.support.base.until import wait_until
 
 from remora.core.thread.remains import Look, left_between, read_look
 from remora.flows.server.shell import shipped

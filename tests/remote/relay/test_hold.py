@@ -5,8 +5,8 @@ import struct
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.relaying import (
+from tests.support.base.loop import run
+from tests.support.link.relay_process import (
     MEBI,
     echo,
     read_all,

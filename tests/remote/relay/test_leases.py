@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from tests.support.loop import run
-from tests.support.relaying import RelayBench, read_all, read_exactly, relay_bench
+from tests.support.base.loop import run
+from tests.support.link.relay_process import RelayBench, read_all, read_exactly, relay_bench
 
 from remora.flows.relay.relay import RelaySession
 

@@ -6,8 +6,9 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.relaying import (
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.link.relay_process import (
     MEBI,
     RelayBench,
     echo,
@@ -16,7 +17,6 @@ from tests.support.relaying import (
     relay_bench,
     resident,
 )
-from tests.support.until import until
 
 from remora.core.errors import Code, RemoraError
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.launching import nonce
-from tests.support.loop import run
-from tests.support.relaying import (
+from tests.support.base.loop import run
+from tests.support.codex.launch_words import nonce
+from tests.support.link.relay_process import (
     echo,
     read_all,
     read_exactly,

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.codex import VERSIONS
-from tests.support.schema import protocol_schema
+from tests.support.codex.binaries import VERSIONS
+from tests.support.codex.schema import protocol_schema
 
 from remora.core.approval.request import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.trust.safety import SafetyConfig

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 from msgspec import UNSET
-from tests.support.manifests import ALIASES, HOST, Beside, specs, unknown
+from tests.support.provision.manifests import ALIASES, HOST, Beside, specs, unknown
 
 from remora.core.errors import ConfigProblem, UsageProblem
 from remora.core.host.aliases import Listing

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.manifests import ALIASES, HOST, Beside, refusal, specs, unknown
+from tests.support.provision.manifests import ALIASES, HOST, Beside, refusal, specs, unknown
 
 from remora.core.errors import ConfigProblem
 from remora.wire.manifest.host_selection import Inventory

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.support.required import missing
+from tests.support.base.required import missing
 
 import remora.remote
 from remora.flows.provision.emit.compact import compact_python, compact_shell

@@ -9,15 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support import no_locks
-from tests.support.busy_hosts import hub_over
-from tests.support.codex import NEWEST, codex_binary
-from tests.support.fake_codex import Fault, install
-from tests.support.launching import connected, launched
-from tests.support.loop import run
-from tests.support.provisioning import provision
-from tests.support.required import missing
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.base.required import missing
+from tests.support.codex.binaries import NEWEST, codex_binary
+from tests.support.codex.fake_codex import Fault, install
+from tests.support.codex.launch_words import connected, launched
+from tests.support.provision import no_locks
+from tests.support.provision.provision_bench import provision
+from tests.support.sshd.busy_hosts import hub_over
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import Limits

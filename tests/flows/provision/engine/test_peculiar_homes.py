@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.codex import NEWEST, codex_binary
-from tests.support.launching import connected, launched
-from tests.support.links import SshdResolver, world_of
-from tests.support.loop import run
+from tests.support.base.loop import run
+from tests.support.codex.binaries import NEWEST, codex_binary
+from tests.support.codex.launch_words import connected, launched
+from tests.support.link.links import SshdResolver, world_of
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.errors import Code, RemoraError
 from remora.core.server.launch_plan import LaunchMode, LaunchRequest

@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.support.host_processes import command_of, parent_of
-from tests.support.loop import run
-from tests.support.provisioning import Progress, bench_at
-from tests.support.system_sshd import SystemSshd
-from tests.support.until import until, until_none
+from tests.support.base.host_processes import command_of, parent_of
+from tests.support.base.loop import run
+from tests.support.base.until import until, until_none
+from tests.support.provision.provision_bench import Progress, bench_at
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Script
 from remora.core.errors import Code, RemoraError

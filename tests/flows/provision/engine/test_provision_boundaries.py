@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.codex import NEWEST
-from tests.support.control_groups import groups_removed
-from tests.support.login_endpoint import LoginEndpoint, login_endpoint
-from tests.support.logins import CANARY, host_with
-from tests.support.loop import run
-from tests.support.provisioning import ALICE, AnotherStep, Hook, marker_at, nothing, provision
-from tests.support.system_sshd import SystemSshd
-from tests.support.until import LIMIT, until
+from tests.support.base.loop import run
+from tests.support.base.until import LIMIT, until
+from tests.support.codex.binaries import NEWEST
+from tests.support.codex.control_groups import groups_removed
+from tests.support.model.login_endpoint import LoginEndpoint, login_endpoint
+from tests.support.model.logins import CANARY, host_with
+from tests.support.provision.provision_bench import ALICE, AnotherStep, Hook, marker_at, nothing, provision
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Finding, Script
 from remora.core.server.answers import Answers

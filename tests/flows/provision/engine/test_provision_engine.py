@@ -5,11 +5,11 @@ import os
 import signal
 
 import pytest
-from tests.support.loop import run
-from tests.support.provisioning import LineStep, marker_at, provision, sshd
-from tests.support.system_sshd import SystemSshd
-from tests.support.three_lines import NAMES, ONCE, assert_is_ready, outcomes, steps, written
-from tests.support.until import until_none
+from tests.support.base.loop import run
+from tests.support.base.until import until_none
+from tests.support.provision.provision_bench import LineStep, marker_at, provision, sshd
+from tests.support.provision.three_lines import NAMES, ONCE, assert_is_ready, outcomes, steps, written
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Finding
 from remora.core.errors import Code, ConfigProblem

@@ -10,11 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.links import SshdResolver, world_of
-from tests.support.loop import run
-from tests.support.provisioning import DIGEST, LineStep, marker_at, nothing, provision
-from tests.support.system_sshd import SystemSshd, free_port
-from tests.support.until import until_none
+from tests.support.base.loop import run
+from tests.support.base.until import until_none
+from tests.support.link.links import SshdResolver, world_of
+from tests.support.provision.provision_bench import DIGEST, LineStep, marker_at, nothing, provision
+from tests.support.sshd.system_sshd import SystemSshd, free_port
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.core.host.hosts import Host, Route
@@ -205,7 +205,7 @@ def test_a_changed_step_costs_two_flights_and_the_lock_two_in_all(sshd: SystemSs
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from tests.support.provisioning import LineStep, provision
+from tests.support.provision.provision_bench import LineStep, provision
 
 async def die(moment):
     if moment == "after":

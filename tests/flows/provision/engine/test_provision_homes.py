@@ -1,11 +1,11 @@
 """Homes that cannot be used: full, read-only, without execution, missing, unknown."""
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.links import SshdResolver, world_of
-from tests.support.loop import run
-from tests.support.provisioning import LineStep, bench_at, marker_at, provision
-from tests.support.three_lines import ONCE
+from tests.support.base.loop import run
+from tests.support.link.links import SshdResolver, world_of
+from tests.support.provision.provision_bench import LineStep, bench_at, marker_at, provision
+from tests.support.provision.three_lines import ONCE
+from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.core.devbox.provision_step import Script
 from remora.core.errors import Code

@@ -4,12 +4,12 @@ import asyncio
 import os
 from pathlib import Path
 
-from tests.support.account_sshd import AccountSshd
-from tests.support.loop import run
-from tests.support.provisioning import bench_at, provision, sshd
-from tests.support.system_sshd import SystemSshd
-from tests.support.three_lines import NAMES, assert_is_ready, steps, written
-from tests.support.until import until
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.provision.provision_bench import bench_at, provision, sshd
+from tests.support.provision.three_lines import NAMES, assert_is_ready, steps, written
+from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.errors import Code
 from remora.core.settings import Limits

@@ -4,13 +4,13 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-from tests.support.codex import NEWEST
-from tests.support.control_groups import groups_removed
-from tests.support.links import SshdResolver, world_of
-from tests.support.login_endpoint import login_endpoint
-from tests.support.logins import CANARY, host_with
-from tests.support.loop import run
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.codex.binaries import NEWEST
+from tests.support.codex.control_groups import groups_removed
+from tests.support.link.links import SshdResolver, world_of
+from tests.support.model.login_endpoint import login_endpoint
+from tests.support.model.logins import CANARY, host_with
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.errors import Code
 from remora.flows.kit.unattended import UnattendedDialogue

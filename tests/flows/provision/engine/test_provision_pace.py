@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from tests.support.dialling import Network, dead, refused, world_over
-from tests.support.loop import run
-from tests.support.provisioning import ALICE, DIGEST, LineStep
+from tests.support.base.loop import run
+from tests.support.provision.provision_bench import ALICE, DIGEST, LineStep
+from tests.support.sshd.dial_network import Network, dead, refused, world_over
 
 from remora.core.errors import RemoraError
 from remora.core.settings import DEFAULT_LIMITS

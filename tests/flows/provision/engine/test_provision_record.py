@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 
 import msgspec
-from tests.support.loop import run
+from tests.support.base.loop import run
 
 from remora.adapters.files.run_logs import LogFiles
 from remora.flows.provision.redaction import without_secrets

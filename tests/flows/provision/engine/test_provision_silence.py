@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import HalfOpen
-from tests.support.links import SshdResolver, world_of
-from tests.support.loop import run
-from tests.support.provisioning import Hook, LineStep, marker_at, nothing, provision
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.link.links import SshdResolver, world_of
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import HalfOpen
+from tests.support.provision.provision_bench import Hook, LineStep, marker_at, nothing, provision
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.records.own_runs import OwnRuns
 from remora.core.devbox.provision_step import Finding, Script

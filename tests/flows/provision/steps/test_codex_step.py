@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.codex import codex_binary
-from tests.support.codex_installs import (
+from tests.support.base.loop import run
+from tests.support.codex.binaries import codex_binary
+from tests.support.codex.codex_installs import (
     CURRENT,
     LOCATION,
     at,
@@ -19,10 +19,10 @@ from tests.support.codex_installs import (
     refusal,
     table,
 )
-from tests.support.loop import run
-from tests.support.packages import fake_program
-from tests.support.provisioning import bench_at, provision, read, sshd
-from tests.support.system_sshd import SystemSshd
+from tests.support.provision.packages import fake_program
+from tests.support.provision.provision_bench import bench_at, provision, read, sshd
+from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.codex_packages import CodexPackages
 from remora.core.devbox.provision_step import Finding, StepState

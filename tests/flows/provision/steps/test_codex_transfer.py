@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.codex_installs import (
+from tests.support.base.loop import run
+from tests.support.base.until import until
+from tests.support.codex.codex_installs import (
     CURRENT,
     LOCATION,
     at,
@@ -23,14 +24,13 @@ from tests.support.codex_installs import (
     refusal,
     table,
 )
-from tests.support.fault_proxy import FaultProxy
-from tests.support.faults import CutNow, Narrow
-from tests.support.links import SshdResolver, world_of
-from tests.support.loop import run
-from tests.support.packages import HERE
-from tests.support.provisioning import provision, sshd
-from tests.support.system_sshd import SystemSshd
-from tests.support.until import until
+from tests.support.link.links import SshdResolver, world_of
+from tests.support.network.fault_proxy import FaultProxy
+from tests.support.network.faults import CutNow, Narrow
+from tests.support.provision.packages import HERE
+from tests.support.provision.provision_bench import provision, sshd
+from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.codex_packages import CodexPackages
 from remora.core.errors import Code

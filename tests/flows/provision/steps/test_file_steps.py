@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.provisioning import Progress, bench_at, bring, provision, read, sshd
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.provision.provision_bench import Progress, bench_at, bring, provision, read, sshd
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code, RemoraError

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.support.agents import ssh_agent
-from tests.support.codex import NEWEST, codex_binary
-from tests.support.control_master import short_folder
-from tests.support.gits import commit, new_repository
-from tests.support.links import SshdResolver, world_of
-from tests.support.loop import run
-from tests.support.provisioning import provision
-from tests.support.system_sshd import SystemSshd, make_key, public_key
+from tests.support.base.loop import run
+from tests.support.codex.binaries import NEWEST, codex_binary
+from tests.support.link.links import SshdResolver, world_of
+from tests.support.provision.gits import commit, new_repository
+from tests.support.provision.provision_bench import provision
+from tests.support.sshd.agents import ssh_agent
+from tests.support.sshd.control_master import short_folder
+from tests.support.sshd.system_sshd import SystemSshd, make_key, public_key
 
 from remora.adapters.openssh_host import OpensshDialler
 from remora.core.settings import Limits

@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.codex import NEWEST, VERSIONS
-from tests.support.login_endpoint import chatgpt_token, login_endpoint, write_chatgpt_login
-from tests.support.logins import CANARY, host_with
-from tests.support.loop import run
-from tests.support.provisioning import Progress, bench_at, bring, read
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.codex.binaries import NEWEST, VERSIONS
+from tests.support.model.login_endpoint import chatgpt_token, login_endpoint, write_chatgpt_login
+from tests.support.model.logins import CANARY, host_with
+from tests.support.provision.provision_bench import Progress, bench_at, bring, read
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.logins import Proof, secret_end
 from remora.core.devbox.provision_step import Finding, StepState

@@ -5,12 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.account_sshd import AccountSshd
-from tests.support.loop import run
-from tests.support.packages import HERE, fake_program
-from tests.support.provisioning import bench_at, bring, facts_of, provision, sshd
-from tests.support.required import missing
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.base.required import missing
+from tests.support.provision.packages import HERE, fake_program
+from tests.support.provision.provision_bench import bench_at, bring, facts_of, provision, sshd
+from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code, RemoraError

@@ -7,9 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from tests.support.gits import commit, git
-from tests.support.loop import run
-from tests.support.projects import (
+from tests.support.base.loop import run
+from tests.support.base.until import wait_until
+from tests.support.provision.gits import commit, git
+from tests.support.provision.projects import (
     CANARY,
     QUICK,
     another_machine,
@@ -23,9 +24,8 @@ from tests.support.projects import (
     steps_of,
     tree,
 )
-from tests.support.provisioning import provision
-from tests.support.system_sshd import SystemSshd
-from tests.support.until import wait_until
+from tests.support.provision.provision_bench import provision
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Finding
 from remora.core.errors import Code

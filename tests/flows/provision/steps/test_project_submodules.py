@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from tests.support.gits import commit, git, new_repository
-from tests.support.projects import origin, outcomes, project, provisioned, sshd, tree
-from tests.support.system_sshd import SystemSshd
+from tests.support.provision.gits import commit, git, new_repository
+from tests.support.provision.projects import origin, outcomes, project, provisioned, sshd, tree
+from tests.support.sshd.system_sshd import SystemSshd
 
 pytestmark = pytest.mark.sshd
 __all__ = ["origin", "sshd"]

@@ -5,11 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.support.gits import commit, git, new_repository
-from tests.support.loop import run
-from tests.support.projects import failed_step, head, origin, outcomes, project, provisioned, sshd, tree
-from tests.support.provisioning import bench_at, read
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.provision.gits import commit, git, new_repository
+from tests.support.provision.projects import failed_step, head, origin, outcomes, project, provisioned, sshd, tree
+from tests.support.provision.provision_bench import bench_at, read
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code, ProvisionProblem

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.loop import run
-from tests.support.provisioning import bench_at, bring, read
-from tests.support.required import need_mounts
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.base.required import need_mounts
+from tests.support.provision.provision_bench import bench_at, bring, read
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.flows.provision.steps.limits import LimitsStep

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.codex import NEWEST, codex_binary
-from tests.support.control_groups import groups_removed
-from tests.support.launching import connected, launched
-from tests.support.login_endpoint import login_endpoint
-from tests.support.loop import run
-from tests.support.provisioning import bench_at, bring, read
-from tests.support.required import missing, need_mounts
-from tests.support.system_sshd import SystemSshd
-from tests.support.until import until
+from tests.support.base.loop import run
+from tests.support.base.required import missing, need_mounts
+from tests.support.base.until import until
+from tests.support.codex.binaries import NEWEST, codex_binary
+from tests.support.codex.control_groups import groups_removed
+from tests.support.codex.launch_words import connected, launched
+from tests.support.model.login_endpoint import login_endpoint
+from tests.support.provision.provision_bench import bench_at, bring, read
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.server.launch_plan import LaunchMode, LaunchRequest

@@ -4,14 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.support.codex import NEWEST
-from tests.support.login_endpoint import login_endpoint
-from tests.support.logins import CANARY, host_with
-from tests.support.loop import run
-from tests.support.packages import HERE, make_package, packages_in
-from tests.support.projects import another_machine
-from tests.support.provisioning import bench_at, bring, read
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.codex.binaries import NEWEST
+from tests.support.model.login_endpoint import login_endpoint
+from tests.support.model.logins import CANARY, host_with
+from tests.support.provision.packages import HERE, make_package, packages_in
+from tests.support.provision.projects import another_machine
+from tests.support.provision.provision_bench import bench_at, bring, read
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.core.devbox.provision_step import Finding, Script, StepState
 from remora.flows.provision.steps.codex import CodexStep

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.support.gits import commit, git
-from tests.support.loop import run
-from tests.support.projects import QUICK, failed_step, origin, outcomes, project, sshd, tree
-from tests.support.provisioning import provision
-from tests.support.system_sshd import SystemSshd
+from tests.support.base.loop import run
+from tests.support.provision.gits import commit, git
+from tests.support.provision.projects import QUICK, failed_step, origin, outcomes, project, sshd, tree
+from tests.support.provision.provision_bench import provision
+from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.records.trust_memory import TrustMemory
 from remora.core.errors import Code
