@@ -189,7 +189,7 @@ def manifest_example() -> str:
     """A whole manifest with comments."""
     from importlib.resources import files
 
-    return (files("remora.wire") / "manifest_example.toml").read_text("utf-8")
+    return (files("remora.wire.manifest") / "example.toml").read_text("utf-8")
 
 
 def manifest_schema() -> dict[str, Any]:

@@ -24,7 +24,7 @@ def test_the_example_and_the_schema_are_printed() -> None:
     assert tomllib.loads(example.stdout.decode())["hosts"][0]["select"] == ["devbox"]
     schema = remora("provision", "--schema")
     assert json.loads(schema.stdout) == json.loads(
-        (Path(__file__).parents[2] / "docs/manifest.schema.json").read_text()
+        (Path(__file__).parents[3] / "docs/manifest.schema.json").read_text()
     )
 
 

@@ -19,7 +19,7 @@ from remora.core.server.shell_faults import (
     went_silent,
 )
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "probes"
+GOLDEN = Path(__file__).parents[2] / "golden" / "probes"
 NONCE = "0123456789abcdef"
 MARK = f"<{NONCE}>".encode()
 

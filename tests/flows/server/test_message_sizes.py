@@ -50,7 +50,7 @@ async def connected(folder: Path, *, drip: bool = False) -> AsyncIterator[RpcCli
         *(sys.executable, "-m", "tests.support.model.fake_app_server", str(socket)),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert process.stdout is not None
     assert process.stdin is not None

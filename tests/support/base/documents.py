@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.base.until import LIMIT
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def without_section(text: str, heading: str) -> str:

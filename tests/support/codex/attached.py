@@ -14,7 +14,7 @@ from tests.support.sshd.account_sshd import AccountSshd
 
 from remora.demo.scripted_model import ScriptedModel, Step
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True, slots=True)

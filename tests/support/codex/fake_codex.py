@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from tests.support.network.byte_server import converse
 
-_ROOT: Final = Path(__file__).parents[2]
+_ROOT: Final = Path(__file__).parents[3]
 _SLOW: Final = 20.0
 _FOR_EVER: Final = 3600.0
 _HYDRATION: Final = 60.0

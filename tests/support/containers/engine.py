@@ -9,7 +9,7 @@ from typing import Final
 from tests.support.base.required import missing
 from tests.support.base.until import LIMIT
 
-ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[3]
 SCRIPT: Final = ROOT / "scripts" / "containers"
 
 

@@ -1,6 +1,7 @@
 """A server of plain bytes: a connection's first byte says what it does with the rest.
 
-``python -m tests.support.network.byte_server PATH`` serves a unix socket and a port of loopback, whose number it prints.
+``python -m tests.support.network.byte_server PATH`` serves a unix socket and a port of loopback,
+whose number it prints.
 """
 
 import contextlib

@@ -19,8 +19,8 @@ from remora.wire.manifest.host_spec import read_specs, simple_specs
 from remora.wire.manifest.schema import manifest_schema
 from remora.wire.manifest.variables import read_assignments
 
-EXAMPLE = (files("remora.wire") / "manifest_example.toml").read_text("utf-8")
-SCHEMA_FILE = Path(__file__).parents[2] / "docs" / "manifest.schema.json"
+EXAMPLE = (files("remora.wire.manifest") / "example.toml").read_text("utf-8")
+SCHEMA_FILE = Path(__file__).parents[3] / "docs" / "manifest.schema.json"
 
 
 def test_the_example_is_a_manifest() -> None:

@@ -1,7 +1,7 @@
 """A program that speaks newline-delimited JSON, as an SDK or an editor does, and an app server that speaks WebSocket.
 
-The messages are theirs, ``initialize`` included. What :mod:`remora.flows.client.client_guard` says of them is all that is
-changed, refused or left out.
+The messages are theirs, ``initialize`` included; :mod:`remora.flows.client.client_guard` says what is changed, refused
+or left out.
 """
 
 import asyncio

@@ -84,7 +84,7 @@ class Bench:
         return self._judged(answers.under(_STEP))
 
     async def run(self, script: Script, *, limit: float, secret: Secret | None = None) -> Answers:
-        """See :class:`~remora.flows.provision.steps.step.Workbench`. ``status`` is how the script ended, ``log`` its log."""
+        """See :class:`Workbench`. ``status`` is how the script ended, ``log`` its log."""
         data = secret.reveal().encode() if secret is not None else b""
         shell = await self._entered()
         variables = {

@@ -34,6 +34,7 @@ _MODULES: Final = (
     "remora.remote.relay.loop",
     "remora.remote.relay.targets",
     "remora.remote.relay.hosted_session",
+    "remora.remote.relay.terms",
     "remora.remote.relay.attachment",
     "remora.remote.relay.service",
 )
@@ -67,7 +68,7 @@ def relay_place(facts: HostFacts) -> RelayPlace | None:
 async def reach_relay(
     host: RemoteHost, place: RelayPlace, *, clock: Clock, limits: Limits, nonce: Callable[[], str]
 ) -> ByteStream:
-    """A stream to the relay at `place`, for :meth:`remora.flows.relay.relay.RelaySession.attach`; starts it when none runs.
+    """A stream to the relay at `place`, for :meth:`RelaySession.attach`; starts it when none runs.
 
     One round trip when one runs, two when it is started. Raises ``relay-failed`` with what the host said, and what
     :meth:`RemoteHost.start` raises.

@@ -226,7 +226,7 @@ class LinkedThread:
     async def run(self, prompt: str, *, approvals: ApprovalHandler | None = None) -> AsyncGenerator[RunEvent, None]:
         """Send `prompt` and tell what happens; the last event is the report, whose outcome is the truth.
 
-        Order and failures as in :func:`remora.flows.thread.run.run_thread`. Requests of the agent go to `approvals`, else to
+        Order and failures as in :func:`run_thread`. Requests of the agent go to `approvals`, else to
         the handler given to :func:`remora.connect`, else they are declined. Closing it early (``contextlib.aclosing``),
         or cancelling who waits for it, stops the turn as one :meth:`interrupt` does.
         """

@@ -16,8 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
-    from remora.remote.relay.hosted_session import HostedSession
-    from remora.remote.relay.service import Relay
+    from remora.remote.relay.roles import Hosted, Service
     from remora.wire.relay.relay_frames import Frame
 
 _PIECE = 512 * 1024
@@ -32,14 +31,14 @@ _BUFFER = memoryview(bytearray(_PIECE))
 class Attachment:
     """Reads and writes frames; `server` is the control socket that this laptop means."""
 
-    def __init__(self, relay: Relay, descriptors: tuple[int, int], control: socket.socket, server: str) -> None:
+    def __init__(self, relay: Service, descriptors: tuple[int, int], control: socket.socket, server: str) -> None:
         self.server = server
         self._relay = relay
         self._loop = relay.loop
         self._incoming, self._outgoing = descriptors
         self._control = control
         self._reader = FrameReader()
-        self._hosted: HostedSession | None = None
+        self._hosted: Hosted | None = None
         self._pending: deque[bytes | memoryview] = deque()
         self._urgent: list[bytes] = []
         self.gone = False
@@ -63,7 +62,7 @@ class Attachment:
         self._loop.watch(self._control, selectors.EVENT_READ, self, self._let_go)
         self._loop.call_at(self, self._loop.now() + _HELLO_LIMIT, self, self.drop)
 
-    def carry(self, hosted: HostedSession, welcome: bytes) -> None:
+    def carry(self, hosted: Hosted, welcome: bytes) -> None:
         """Carry that session from now on."""
         self._hosted = hosted
         self._loop.cancel(self)

@@ -14,7 +14,7 @@ from remora.remote.relay.folder import describe_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from remora.remote.relay.hosted_session import HostedSession
+    from remora.remote.relay.roles import Hosted
     from remora.wire.relay.frame_session import Stream
 
 _AFTERWARDS = 1.0
@@ -24,7 +24,7 @@ _AFTERWARDS = 1.0
 class ChildEnd(End):
     """What a child process says; it is gone with the stream. A dead file system may hold it, and nobody else."""
 
-    def __init__(self, hosted: HostedSession, stream: Stream) -> None:
+    def __init__(self, hosted: Hosted, stream: Stream) -> None:
         super().__init__(hosted, stream)
         self._child = 0
 
@@ -72,7 +72,7 @@ class ChildEnd(End):
 class FolderEnd(ChildEnd):
     """A question about a folder, and its answer."""
 
-    def __init__(self, hosted: HostedSession, stream: Stream, *, asked: str) -> None:
+    def __init__(self, hosted: Hosted, stream: Stream, *, asked: str) -> None:
         super().__init__(hosted, stream)
         self._asked = asked
 

@@ -17,7 +17,7 @@ from remora.wire.relay.relay_frames import CLOSE_FOREIGN, CLOSE_LOST, CLOSE_OVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from remora.remote.relay.hosted_session import HostedSession
+    from remora.remote.relay.roles import Hosted
     from remora.remote.relay.spool import Spool
     from remora.wire.relay.frame_session import Stream
 
@@ -66,7 +66,7 @@ class End:
     repeatable = False
     """See :class:`remora.wire.relay.frame_session.Stream`."""
 
-    def __init__(self, hosted: HostedSession, stream: Stream) -> None:
+    def __init__(self, hosted: Hosted, stream: Stream) -> None:
         self.number = stream.number
         self._hosted = hosted
         self._loop = hosted.loop
@@ -285,7 +285,7 @@ class ServerEnd(End):
     eager = True
     repeatable = True
 
-    def __init__(self, hosted: HostedSession, stream: Stream, *, path: str) -> None:
+    def __init__(self, hosted: Hosted, stream: Stream, *, path: str) -> None:
         super().__init__(hosted, stream)
         self._path = path
 
@@ -317,7 +317,7 @@ class ServerEnd(End):
 class PortEnd(End):
     """A TCP port of this host's loopback, of either family."""
 
-    def __init__(self, hosted: HostedSession, stream: Stream, *, port: int) -> None:
+    def __init__(self, hosted: Hosted, stream: Stream, *, port: int) -> None:
         super().__init__(hosted, stream)
         self._port = port
         self._places = [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")]

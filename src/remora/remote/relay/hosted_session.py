@@ -14,9 +14,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
-    from remora.remote.relay.attachment import Attachment
     from remora.remote.relay.ends import End
-    from remora.remote.relay.service import Relay, Terms
+    from remora.remote.relay.roles import Connection, Service
+    from remora.remote.relay.terms import Terms
     from remora.wire.relay.frame_session import Stream
     from remora.wire.relay.relay_frames import Frame
 
@@ -27,7 +27,7 @@ _LEAST_PAUSE = 1.0
 class HostedSession:
     """One session; `incarnation` tells it from an earlier one of the same name."""
 
-    def __init__(self, relay: Relay, name: str, token: str, incarnation: str, terms: Terms) -> None:
+    def __init__(self, relay: Service, name: str, token: str, incarnation: str, terms: Terms) -> None:
         self.name = name
         self.token = token
         self.incarnation = incarnation
@@ -39,7 +39,7 @@ class HostedSession:
         self._relay = relay
         self._terms = terms
         self._ends: dict[int, End] = {}
-        self._attachment: Attachment | None = None
+        self._attachment: Connection | None = None
         self._server = ""
         self._deadline = 0.0
         self._spare = False
@@ -50,7 +50,7 @@ class HostedSession:
         """Whether a laptop that is away would lose something with this session: what still goes on here, or bytes."""
         return self.session.awaits_bytes or any(end.lasting for end in self._ends.values())
 
-    def attached(self, attachment: Attachment) -> None:
+    def attached(self, attachment: Connection) -> None:
         """A connection carries it now; an earlier one is let go."""
         earlier, self._attachment = self._attachment, attachment
         self._server = attachment.server
@@ -58,7 +58,7 @@ class HostedSession:
         if earlier is not None:
             earlier.dismiss("another connection of this session has taken over")
 
-    def detached(self, attachment: Attachment) -> None:
+    def detached(self, attachment: Connection) -> None:
         """That connection is gone: the lease begins."""
         if self._attachment is attachment and not self.over:
             self._attachment = None
@@ -80,7 +80,7 @@ class HostedSession:
         self._spare = not lasting
         self._wait_on()
 
-    def carry_another(self, descriptors: tuple[int, int], control: socket.socket) -> Attachment:
+    def carry_another(self, descriptors: tuple[int, int], control: socket.socket) -> Connection:
         """Another session comes in on `descriptors`, which are a stream of this one. Raises OSError."""
         return self._relay.adopt(descriptors, control, self._server)
 

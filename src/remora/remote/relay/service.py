@@ -17,12 +17,11 @@ from remora.remote.relay.ends import peer_user
 from remora.remote.relay.hosted_session import HostedSession
 from remora.remote.relay.loop import Loop
 from remora.remote.relay.spool import Disk
+from remora.remote.relay.terms import Terms, is_same, read_number, read_word
 from remora.wire.relay.relay_frames import PROTOCOL, WELCOME, ProtocolBreak, encode_table, read_table
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from remora.wire.relay.relay_frames import Frame
 
 _FIRST_LIMIT = 30.0
@@ -30,21 +29,6 @@ _FIRST_LIMIT = 30.0
 _HANDOVER_LIMIT = 10.0
 _PARTING = 1.0
 """Seconds that the news of our death get."""
-_SMALLEST_WINDOW = 64 * 1024
-_LARGEST_WINDOW = 64 * 1024 * 1024
-
-
-class Terms:
-    """What a laptop asks of its session: seconds and bytes."""
-
-    def __init__(self, table: dict[str, Any]) -> None:
-        self.window = int(_number(table, "window"))
-        self.memory = int(_number(table, "memory"))
-        self.disk = int(_number(table, "disk"))
-        self.lease = _number(table, "lease")
-        self.lease_idle = _number(table, "lease_idle")
-        if not _SMALLEST_WINDOW <= self.window <= _LARGEST_WINDOW:
-            raise ProtocolBreak("the window is too small or too large")
 
 
 class Relay:
@@ -87,10 +71,10 @@ class Relay:
         if table.get("protocol") != PROTOCOL:
             attachment.refuse(f"this relay speaks protocol {PROTOCOL}")
             return
-        name, token, incarnation = (_word(table, key) for key in ("session", "token", "incarnation"))
+        name, token, incarnation = (read_word(table, key) for key in ("session", "token", "incarnation"))
         terms = Terms(table)
         hosted = self._sessions.get(name)
-        if hosted is not None and not _same(hosted.token, token):
+        if hosted is not None and not is_same(hosted.token, token):
             attachment.refuse("this session belongs to somebody else")
             return
         if hosted is not None and hosted.incarnation != incarnation:
@@ -101,7 +85,7 @@ class Relay:
             hosted = self._sessions[name] = HostedSession(self, name, token, os.urandom(8).hex(), terms)
         self.disk.limit = terms.disk
         try:
-            hosted.session.attach(int(_number(table, "received")) if resumed else 0)
+            hosted.session.attach(int(read_number(table, "received")) if resumed else 0)
         except ProtocolBreak:
             hosted.end("what both sides have does not fit")
             raise
@@ -254,26 +238,3 @@ def _descriptors(rights: list[tuple[int, int, bytes]]) -> list[int]:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             found += struct.unpack(f"{len(data) // 4}i", data[: len(data) // 4 * 4])
     return found
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether both are equal, in a time that does not tell where they differ."""
-    first, second = one.encode(), other.encode()
-    difference = len(first) ^ len(second)
-    for left, right in zip(first, second):
-        difference |= left ^ right
-    return not difference
-
-
-def _number(table: dict[str, Any], key: str) -> float:
-    value = table.get(key)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
-        raise ProtocolBreak(f"{key} is no number")
-    return value
-
-
-def _word(table: dict[str, Any], key: str) -> str:
-    value = table.get(key)
-    if not isinstance(value, str) or not value.isascii() or len(value) > 200:
-        raise ProtocolBreak(f"{key} is no word")
-    return value

@@ -14,8 +14,7 @@ from remora.wire.relay.relay_frames import CLOSE_UNKNOWN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from remora.remote.relay.attachment import Attachment
-    from remora.remote.relay.hosted_session import HostedSession
+    from remora.remote.relay.roles import Connection, Hosted
     from remora.wire.relay.frame_session import Stream
 
 
@@ -27,9 +26,9 @@ class RelayEnd(End):
 
     repeatable = True
 
-    def __init__(self, hosted: HostedSession, stream: Stream) -> None:
+    def __init__(self, hosted: Hosted, stream: Stream) -> None:
         super().__init__(hosted, stream)
-        self._carried: Attachment | None = None
+        self._carried: Connection | None = None
 
     @property
     def lasting(self) -> bool:
@@ -47,7 +46,7 @@ class RelayEnd(End):
         self._adopt()
 
 
-def open_end(hosted: HostedSession, stream: Stream, *, server: str) -> End | None:
+def open_end(hosted: Hosted, stream: Stream, *, server: str) -> End | None:
     """The end that the target of `stream` asks for; `None` when it means nothing here, and the stream was closed."""
     kind, _, rest = stream.target.partition(":")
     if stream.target == "server":

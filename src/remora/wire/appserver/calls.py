@@ -144,7 +144,7 @@ def refusal(method: str, code: int, message: str) -> RemoraError:
 class ThreadSettings:
     """What a thread shall run with; what is `None` is left to the host's configuration.
 
-    `trust` says of folders whether they are trusted in this thread (:func:`remora.wire.appserver.repository.with_trust`).
+    `trust` says of folders whether they are trusted in this thread (:func:`.repository.with_trust`).
     """
 
     folder: str | None = None

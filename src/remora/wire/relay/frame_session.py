@@ -1,8 +1,8 @@
 """A session of frames: streams that go on where they stopped, over one connection after another.
 
-This very text also runs on the host, like :mod:`remora.wire.relay.relay_frames`. It does no I/O and knows no time. Each side
-has a :class:`Session`; a connection carries its frames until it is lost, and the next one goes on where both sides
-agree that it stopped. What cannot be continued raises :class:`ProtocolBreak`: never a wrong byte.
+This very text also runs on the host, like :mod:`remora.wire.relay.relay_frames`. It does no I/O and knows no time.
+Each side has a :class:`Session`; a connection carries its frames until it is lost, and the next one goes on where
+both sides agree that it stopped. What cannot be continued raises :class:`ProtocolBreak`: never a wrong byte.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class LinkBody(msgspec.Struct, kw_only=True):
 
     `leads_to` is what the name meant in the SSH configuration when the link got it, and `mark` differs where it
     meant something else; `machine` stays where only the way to it does, and is `None` where no ``HostKeyAlias`` says
-    so. `liveness` is a word of :class:`remora.core.link.links.Liveness`. `socket` is the local socket that speaks what the
+    so. `liveness` is a word of :class:`Liveness`. `socket` is the local socket that speaks what the
     app server's control socket speaks; it is there while the link exists, live or not. `stalled_since` is set while the
     host owes an answer on a connection that still stands. `clients` counts who is attached to the socket; `breaks` how
     often the connection was lost and made again. What is only known on a connection is `None` before the first.

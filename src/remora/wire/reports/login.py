@@ -8,7 +8,7 @@ from remora.wire.reports import ErrorBody, NoticeBody, Report
 class LoginReport(Report, kw_only=True):
     """How codex on one host is signed in, by the word of a real request.
 
-    `state` is a word of :class:`remora.core.devbox.logins.Proof`; `action` is ``signed-in``, ``refused`` (what was there
+    `state` is a word of :class:`Proof`; `action` is ``signed-in``, ``refused`` (what was there
     before is untouched) or ``read``. `login` is codex's kind of account, `expires` the noted end of the secret.
     """
 

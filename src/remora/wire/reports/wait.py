@@ -28,7 +28,7 @@ class WaitResult(msgspec.Struct, kw_only=True):
 
 
 class WaitReport(Report, kw_only=True):
-    """All hosts, in the order asked. `awaited` holds values of :class:`remora.core.readiness.awaited.Awaited`, as asked for."""
+    """All hosts, in the order asked. `awaited` holds values of :class:`Awaited`, as asked for."""
 
     kind: ClassVar[str] = "wait"
     awaited: list[str]

@@ -163,7 +163,7 @@ def test_f47_a_client_killed_for_good_is_no_loss(name: str, after: int, tmp_path
         program = f"from {__name__} import die_at; die_at(*{(str(sshd.folder), sshd.port, sshd.user, name, after)!r})"
         words = [sys.executable, "-c", program]
         done = subprocess.run(
-            words, cwd=Path(__file__).parents[2], check=False, timeout=LIMIT, stdin=subprocess.DEVNULL
+            words, cwd=Path(__file__).parents[4], check=False, timeout=LIMIT, stdin=subprocess.DEVNULL
         )
         assert done.returncode == -signal.SIGKILL
         run(until_quiet(sshd))

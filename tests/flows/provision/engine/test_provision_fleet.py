@@ -224,7 +224,7 @@ asyncio.run(provision(Server(), [LineStep("x"), LineStep("y", hook=die), LineSte
 
 def test_f47_a_client_killed_for_good_leaves_a_host_that_the_next_run_finishes(sshd: SystemSshd) -> None:
     words = [sys.executable, "-c", KILLED, str(sshd.folder), str(sshd.port), sshd.user]
-    done = subprocess.run(words, cwd=Path(__file__).parents[2], check=False, timeout=60, stdin=subprocess.DEVNULL)
+    done = subprocess.run(words, cwd=Path(__file__).parents[4], check=False, timeout=60, stdin=subprocess.DEVNULL)
     assert done.returncode == -signal.SIGKILL
     names = ("x", "y", "z")
 

@@ -36,7 +36,7 @@ class CodexStep:
         return Script("codex_places codex_read", {"remora_location": self._table.location})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.steps.step.Step`. Fetches the package unless the host has that version."""
+        """See :class:`Step`. Fetches the package unless the host has that version."""
         if not self._table.is_ours:
             return self._judge_found(answers)
         try:

@@ -31,7 +31,7 @@ class ConfigStep:
         return Script("config_read", {"remora_cap": str(CAP)})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.steps.step.Step`. A file that is no valid TOML blocks, and stays as it is."""
+        """See :class:`Step`. A file that is no valid TOML blocks, and stays as it is."""
         place = answers.one("file") or "config.toml"
         try:
             before = _content(answers, place)
@@ -46,7 +46,7 @@ class ConfigStep:
         return Finding(state=StepState.DIFFERENT, detail=detail, sends=len(merged), answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.steps.step.Step`. Never over what somebody else wrote meanwhile."""
+        """See :class:`Step`. Never over what somebody else wrote meanwhile."""
         limit = bench.world.limits.provision_step
         for _ in range(_TRIES):
             if finding.state is not StepState.DIFFERENT:

@@ -58,7 +58,7 @@ class LoginStep:
         return Script("codex_program login_read")
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.steps.step.Step`. Reads the secret on this machine."""
+        """See :class:`Step`. Reads the secret on this machine."""
         secret = await self._secret()
         today = read_day(answers.one("today"))
         notice = expiry_notice(self._expires(secret), today)
@@ -82,7 +82,7 @@ class LoginStep:
         return Finding(state=StepState.SAME, detail=detail, notices=tuple(notices), answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.steps.step.Step`. Raises ``login-refused``; the old login is then untouched."""
+        """See :class:`Step`. Raises ``login-refused``; the old login is then untouched."""
         secret = await self._secret()
         await sign_in(bench, self._table.kind, secret)
         proof = await prove_login(bench, how="prove")

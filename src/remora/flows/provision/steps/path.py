@@ -31,7 +31,7 @@ class PathStep:
         return Script("codex_places codex_found path_read", variables)
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.steps.step.Step`. What counts is the file in the end, whatever leads to it."""
+        """See :class:`Step`. What counts is the file in the end, whatever leads to it."""
         first, target = answers.one("first"), answers.one("target")
         real = answers.one("target.real")
         managed = self._codex.is_ours
@@ -59,7 +59,7 @@ class PathStep:
         return Finding.blocked(error, answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.steps.step.Step`. The next reading is that of a new login shell."""
+        """See :class:`Step`. The next reading is that of a new login shell."""
         await self._make(finding.answers, bench)
         if finding.answers.one("place.missing"):  # that a start-up file would put it on the PATH was only a hope
             again = await self.judge(

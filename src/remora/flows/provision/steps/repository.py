@@ -28,7 +28,7 @@ class RepositoryStep:
         self.title = f"the repository in {project.folder}"
 
     def reading(self) -> Script:
-        """See :class:`~remora.flows.provision.steps.step.Step`. Only a branch needs a word with the origin."""
+        """See :class:`Step`. Only a branch needs a word with the origin."""
         return Script("git repository_read", git_variables(self._project, patience=_PATIENCE))
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
@@ -43,7 +43,7 @@ class RepositoryStep:
         return self._judge_tree(answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.steps.step.Step`. A clone appears all at once; an update only goes forward."""
+        """See :class:`Step`. A clone appears all at once; an update only goes forward."""
         answers = finding.answers
         variables = {
             **git_variables(self._project),

@@ -40,7 +40,7 @@ class TrustStep:
         return Script("git trust_read", {**git_variables(self._project), "remora_looker": shipped("look")})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
-        """See :class:`~remora.flows.provision.steps.step.Step`. Before there is a folder nobody can tell."""
+        """See :class:`Step`. Before there is a folder nobody can tell."""
         folder = answers.one("folder")
         if folder is None:
             return Finding(state=StepState.LATER, detail="is noted when the repository is there", answers=answers)
@@ -51,7 +51,7 @@ class TrustStep:
         return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
-        """See :class:`~remora.flows.provision.steps.step.Step`. Raises ``trust-mismatch`` where something else is there."""
+        """See :class:`Step`. Raises ``trust-mismatch`` where something else is there."""
         answers = finding.answers
         folder, folders = answers.one("folder") or "", answers.all("holds")
 
