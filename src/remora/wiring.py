@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from remora.adapters.files.manifest_file import ManifestFile
     from remora.adapters.files.secret_sources import SecretSources
     from remora.adapters.records.told_warnings import ToldWarnings
-    from remora.adapters.records.trust_memory import TrustMemory
+    from remora.adapters.records.trust_memory import TrustFile
     from remora.adapters.ssh.dial_gate import DialGate
     from remora.flows.provision.operators import Operator
     from remora.ports import (
@@ -95,16 +95,16 @@ def default_world(
     from random import SystemRandom
 
     from remora.adapters.files.disk_spool import DiskSpool
-    from remora.adapters.machine.local_network import LocalNetwork
-    from remora.adapters.machine.onward import Onward
+    from remora.adapters.machine.local_network import SystemNetwork
+    from remora.adapters.machine.onward import SystemOnward
     from remora.adapters.machine.system_clock import SystemClock
     from remora.ports import World
 
     limits = settings.limits
     return World(
         config=default_config_reader(ssh_config),
-        network=LocalNetwork(),
-        onward=Onward(),
+        network=SystemNetwork(),
+        onward=SystemOnward(),
         resolver=default_resolver(ssh_config, limits=limits),
         dialler=default_dialler(ssh_config, settings=settings, gate=gate),
         clock=SystemClock(),
@@ -117,9 +117,9 @@ def default_world(
 
 def local_sockets() -> "LocalSockets":
     """The sockets of this machine."""
-    from remora.adapters.machine.local_sockets import LocalSockets
+    from remora.adapters.machine.local_sockets import SystemSockets
 
-    return LocalSockets()
+    return SystemSockets()
 
 
 def standard_streams() -> "AbstractContextManager[ByteStream]":
@@ -164,11 +164,11 @@ def told_warnings() -> "ToldWarnings":
     return ToldWarnings()
 
 
-def trust_memory() -> "TrustMemory":
+def trust_memory() -> "TrustFile":
     """What this user's answers about repositories are kept in."""
-    from remora.adapters.records.trust_memory import TrustMemory
+    from remora.adapters.records.trust_memory import TrustFile
 
-    return TrustMemory()
+    return TrustFile()
 
 
 def manifest_file(file: str, *, limits: Limits = DEFAULT_LIMITS) -> "ManifestFile":

@@ -16,7 +16,7 @@ from tests.support.codex.local_app_server import LocalServer
 from tests.support.hostile.modes import ANSWERS, LEFT, MODES
 from tests.support.hostile.server import address, hostile_servers
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.adapters.machine.local_stream import LocalStream
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import RemoraError
@@ -48,7 +48,7 @@ def servers() -> Iterator[Path]:
 
 @asynccontextmanager
 async def connection(path: str, ahead: Ahead) -> AsyncIterator[LocalServer]:
-    stream = await LocalSockets().connect(path)
+    stream = await SystemSockets().connect(path)
     clock = SystemClock()
     try:
         first = ahead(FolderFacts(path="/srv", state=FolderState.OK))

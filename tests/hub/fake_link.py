@@ -51,7 +51,7 @@ class FakeEgresses:
 
 
 class FakeLink:
-    """See :class:`remora.hub.held.Link`. `trouble` is raised by attempts; `asks` is a prompt before each."""
+    """See :class:`remora.hub.held.SupervisedLink`. `trouble` is raised by attempts; `asks` is a prompt before each."""
 
     def __init__(self, name: LinkName, socket: str, *, identity: HostIdentity) -> None:
         self.name = name

@@ -11,7 +11,7 @@ from remora.core.link.meanings import Meaning
 from remora.core.settings import DEFAULT_LIMITS, HostSettings, Limits
 from remora.hub.registry import Registry
 from remora.hub.server import HubServer
-from remora.hub.shared.lines import Lines
+from remora.hub.shared.lines import LineStream
 from remora.hub.shared.places import HubPlaces
 from remora.testing.manual_clock import ManualClock
 from remora.testing.memory_sockets import MemorySockets
@@ -30,11 +30,11 @@ class Hub:
     links: FakeLinks
     stops: list[bool]
 
-    async def call(self) -> Lines[control.FromHub]:
+    async def call(self) -> LineStream[control.FromHub]:
         """A connection to it."""
-        return Lines(await self.sockets.connect(HUB_SOCKET), control.read_from_hub, limit=control.LINE_LIMIT)
+        return LineStream(await self.sockets.connect(HUB_SOCKET), control.read_from_hub, limit=control.LINE_LIMIT)
 
-    async def open(self, request: control.Request) -> Lines[control.FromHub]:
+    async def open(self, request: control.Request) -> LineStream[control.FromHub]:
         """A caller that has asked, and heard the hello."""
         lines = await self.call()
         await lines.send(control.Hello(protocol=control.PROTOCOL, program="test", pid=1), request)

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from tests.support.base.loop import run
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.flows.kit.pace import Pace
 from remora.hub.log import start_log
 from remora.hub.presence import Presence
@@ -120,7 +120,7 @@ def test_f65_a_removed_socket_comes_back_and_keeps_its_clients(folder: Path) -> 
             while data := await client.read():
                 await client.write(data)
 
-        real = LocalSockets()
+        real = SystemSockets()
         sockets = HealingSockets(real)
         path = folder / "links" / "a.sock"
         async with sockets.serve(str(path), echo):
@@ -144,7 +144,7 @@ def test_it_goes_when_it_was_idle_for_long_enough(folder: Path) -> None:
         clock = ManualClock()
         lock = HubLock(folder / "lock")
         lock.take()
-        presence = Presence(lock, HealingSockets(LocalSockets()), make_folder=lambda: None, clock=clock)
+        presence = Presence(lock, HealingSockets(SystemSockets()), make_folder=lambda: None, clock=clock)
         watching = asyncio.create_task(presence.watch(clock.monotonic, lambda: 300.0, attended=lambda: False))
         for _ in range(160):
             assert not watching.done() or clock.monotonic() > 300
@@ -160,7 +160,7 @@ def test_f65_it_goes_when_nobody_can_find_it_and_nobody_is_left(folder: Path) ->
     async def go() -> str:
         clock = ManualClock()
         lock = HubLock(folder / "gone" / "lock")
-        presence = Presence(lock, HealingSockets(LocalSockets()), make_folder=lambda: None, clock=clock)
+        presence = Presence(lock, HealingSockets(SystemSockets()), make_folder=lambda: None, clock=clock)
         attended = [True]
         watching = asyncio.create_task(presence.watch(lambda: 0.0, lambda: 300.0, attended=lambda: attended[0]))
         for step in range(200):
@@ -186,7 +186,7 @@ def test_it_goes_when_another_one_has_its_place(folder: Path) -> None:
         with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:  # noqa: ASYNC220
             assert other.stdout is not None
             other.stdout.readline()
-            presence = Presence(lock, HealingSockets(LocalSockets()), make_folder=lambda: None, clock=clock)
+            presence = Presence(lock, HealingSockets(SystemSockets()), make_folder=lambda: None, clock=clock)
             watching = asyncio.create_task(presence.watch(lambda: 0.0, lambda: 300.0, attended=lambda: True))
             await asyncio.sleep(0)
             await clock.advance(2.0)

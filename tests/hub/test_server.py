@@ -9,7 +9,7 @@ from tests.hub.memory_hub import connect, disconnect, hub_in_memory
 from tests.support.base.loop import run
 
 from remora.core.errors import AuthenticationProblem, Code, LaunchProblem
-from remora.hub.shared.lines import Lines
+from remora.hub.shared.lines import LineStream
 from remora.wire.hub import control
 
 
@@ -17,8 +17,8 @@ def test_a_link_is_made_once_and_dropped_once() -> None:
     async def go() -> None:
         async with hub_in_memory() as hub:
             first, again = await hub.ask(connect("box")), await hub.ask(connect("box"))
-            assert isinstance(first, control.Connected)
-            assert isinstance(again, control.Connected)
+            assert isinstance(first, control.LinkConnected)
+            assert isinstance(again, control.LinkConnected)
             assert (first.changed, again.changed) == (True, False)
             assert first.link.socket == "/run/links/box.sock"
             assert hub.registry.idle_since is None
@@ -39,7 +39,7 @@ def test_a_link_that_never_came_up_stays_only_where_a_person_can_help() -> None:
         async with hub_in_memory(prepare) as hub:
             for alias, code in (("off", "connection-refused"), ("locked", "authentication-refused")):
                 failed = await hub.ask(connect(alias))
-                assert isinstance(failed, control.Failed)
+                assert isinstance(failed, control.RequestFailed)
                 error = control.rebuild(failed)
                 assert (error.code, type(error)) == (code, type(hub.links.made[alias].trouble))
             assert list(await hub.liveness()) == ["locked"]
@@ -61,11 +61,11 @@ def test_a_question_is_lent_to_the_caller_and_to_nobody_else() -> None:
                 control.Answer(number=question.number + 1, text="wrong"),
                 control.Answer(number=question.number, text="sesame"),
             )
-            assert isinstance(await asking.receive(), control.Connected)
+            assert isinstance(await asking.receive(), control.LinkConnected)
             await asking.close()
             assert hub.links.made["box"].secrets == ["sesame"]
             unasked = await hub.ask(connect("other"))
-            assert isinstance(unasked, control.Failed)
+            assert isinstance(unasked, control.RequestFailed)
             assert unasked.error.code == "prompt-unattended"
 
     run(go())
@@ -100,7 +100,7 @@ def test_two_names_of_one_machine_share_a_link() -> None:
         async with hub_in_memory(prepare) as hub:
             await hub.ask(connect("b"))
             second = await hub.ask(connect("a"))
-            assert isinstance(second, control.Connected)
+            assert isinstance(second, control.LinkConnected)
             assert (second.link.host, second.link.socket) == ("a", "/run/links/a.sock")
             assert await hub.liveness() == {"b": "live"}
             await hub.ask(disconnect("b"))
@@ -124,7 +124,7 @@ def test_a4_aliases_of_one_machine_that_come_at_once_all_stay() -> None:
             gate.set()
             for name, caller in zip(names, callers, strict=True):
                 said = await caller.receive()
-                assert isinstance(said, control.Connected), said
+                assert isinstance(said, control.LinkConnected), said
                 assert (said.link.host, said.link.socket) == (name, f"/run/links/{name}.sock")
                 await caller.close()
             for name in names:
@@ -158,7 +158,7 @@ def test_a4_an_alias_that_is_dropped_and_wanted_at_once_ends_as_one_of_both() ->
                 )
                 for name in ("a", "b", "c"):
                     said = await hub.ask(connect(name))
-                    assert isinstance(said, control.Connected), said
+                    assert isinstance(said, control.LinkConnected), said
                 status = await hub.ask(control.GetStatus())
                 assert isinstance(status, control.Status)
                 assert [sorted(link.aliases) for link in status.links] == [["a", "b", "c"]]
@@ -175,7 +175,7 @@ def test_a4_a_link_whose_machine_is_known_by_a_way_that_fails_now_stays_beside_i
             await hub.ask(connect("near"))
             hub.links.made["near"].lose(dead("near"))
             said = await hub.ask(connect("far"))
-            assert isinstance(said, control.Connected), said
+            assert isinstance(said, control.LinkConnected), said
             assert await hub.liveness() == {"far": "live", "near": "suspended"}
 
     run(go())
@@ -193,8 +193,8 @@ def test_a3_a_name_that_means_something_else_finds_another_link_and_the_old_one_
             first = await hub.ask(connect("box", means="old"))
             await hub.ask(control.OpenForward(alias="box", ssh_config=None, port=3000))
             second = await hub.ask(connect("box", means="new"))
-            assert isinstance(first, control.Connected)
-            assert isinstance(second, control.Connected)
+            assert isinstance(first, control.LinkConnected)
+            assert isinstance(second, control.LinkConnected)
             assert (first.link.leads_to, second.link.leads_to) == ("me@old:22", "me@new:22")
             assert second.changed
             assert first.link.socket != second.link.socket
@@ -209,7 +209,7 @@ def test_a3_a_name_that_means_something_else_finds_another_link_and_the_old_one_
                 opened = await hub.ask(
                     control.OpenEgress(alias="box", ssh_config=None, mark=mark, destinations=["a.b"])
                 )
-                assert isinstance(opened, control.Forwards), opened
+                assert isinstance(opened, control.ForwardList), opened
                 assert doors.egresses.bodies[-1] is not None
             await hub.ask(control.StopForward(alias="box", ssh_config=None))
             gone = await hub.ask(disconnect("box"))
@@ -253,7 +253,7 @@ def test_a3_a_name_that_leads_to_the_same_machine_by_another_way_brings_its_old_
             near.lose(dead("box"))
             near.mends = True
             said = await hub.ask(connect("box", means="far"))
-            assert isinstance(said, control.Connected), said
+            assert isinstance(said, control.LinkConnected), said
             status = await hub.ask(control.GetStatus())
             assert isinstance(status, control.Status)
             ((link),) = status.links
@@ -278,7 +278,7 @@ def test_a3_names_that_give_a_host_more_do_not_share_the_link_of_those_that_give
     run(go())
 
 
-async def until_marks(watching: Lines[control.FromHub], marks: set[str]) -> None:
+async def until_marks(watching: LineStream[control.FromHub], marks: set[str]) -> None:
     while True:
         status = await watching.receive()
         assert isinstance(status, control.Status), status
@@ -310,10 +310,10 @@ def test_f90_one_slow_host_holds_up_nobody() -> None:
         async with hub_in_memory(prepare) as hub:
             slow = await hub.open(connect("slow"))
             again = await hub.open(connect("slow"))
-            assert isinstance(await hub.ask(connect("quick")), control.Connected)
+            assert isinstance(await hub.ask(connect("quick")), control.LinkConnected)
             hub.links.made["slow"].gate.set()
             outcomes = [await each.receive() for each in (slow, again)]
-            assert [each.changed for each in outcomes if isinstance(each, control.Connected)] == [True, False]
+            assert [each.changed for each in outcomes if isinstance(each, control.LinkConnected)] == [True, False]
             assert hub.links.made["slow"].dials == 1
             await slow.close()
             await again.close()
@@ -326,7 +326,7 @@ def test_a_link_that_is_held_ends_with_the_last_who_holds_it() -> None:
         async with hub_in_memory() as hub:
             first, second = [await hub.open(connect("box", hold=True)) for _ in range(2)]
             for each in (first, second):
-                assert isinstance(await each.receive(), control.Connected)
+                assert isinstance(await each.receive(), control.LinkConnected)
             await first.close()
             await first.receive()
             assert await hub.liveness() == {"box": "live"}
@@ -348,7 +348,7 @@ def test_a_server_that_may_not_be_stopped_keeps_its_link() -> None:
             await hub.ask(connect("box"))
             hub.links.made["box"].trouble = busy
             refused = await hub.ask(disconnect("box", stop_server=True))
-            assert isinstance(refused, control.Failed)
+            assert isinstance(refused, control.RequestFailed)
             assert refused.error.code == "server-busy"
             assert await hub.liveness() == {"box": "live"}
             done = await hub.ask(disconnect("box", stop_server=True, force=True))
@@ -380,13 +380,13 @@ def test_folder_and_ports_go_through_the_link() -> None:
     async def go() -> None:
         async with hub_in_memory() as hub:
             missing = await hub.ask(control.FindFolder(alias="box", ssh_config=None, folder="x"))
-            assert isinstance(missing, control.Failed)
+            assert isinstance(missing, control.RequestFailed)
             assert missing.error.code == "link-missing"
             await hub.ask(connect("box"))
             found = await hub.ask(control.FindFolder(alias="box", ssh_config=None, folder="x"))
             assert found == control.Folder(path="/home/me/x")
             opened = [await hub.ask(control.OpenForward(alias="box", ssh_config=None, port=3000)) for _ in range(2)]
-            assert [each.changed for each in opened if isinstance(each, control.Forwards)] == [True, False]
+            assert [each.changed for each in opened if isinstance(each, control.ForwardList)] == [True, False]
             status = await hub.ask(control.GetStatus())
             assert isinstance(status, control.Status)
             (forward,) = status.links[0].forwards
@@ -394,15 +394,15 @@ def test_folder_and_ports_go_through_the_link() -> None:
             assert await client.read() == b"port 3000"
             await client.close()
             out = await hub.ask(control.OpenEgress(alias="box", ssh_config=None, destinations=["a.example"], port=8118))
-            assert isinstance(out, control.Forwards)
+            assert isinstance(out, control.ForwardList)
             assert (out.changed, [each.destinations for each in out.egresses]) == (True, [["a.example:443"]])
             listed = await hub.ask(control.ListForwards())
-            assert isinstance(listed, control.Forwards)
+            assert isinstance(listed, control.ForwardList)
             assert (len(listed.forwards), listed.egresses) == (1, out.egresses)
             stopped = await hub.ask(control.StopForward(alias="box", ssh_config=None, port=8118))
-            assert stopped == control.Forwards(forwards=[], egresses=out.egresses, changed=True)
+            assert stopped == control.ForwardList(forwards=[], egresses=out.egresses, changed=True)
             await hub.ask(disconnect("box"))
-            assert await hub.ask(control.ListForwards()) == control.Forwards(forwards=[])
+            assert await hub.ask(control.ListForwards()) == control.ForwardList(forwards=[])
 
     run(go())
 
@@ -417,7 +417,7 @@ def test_disconnecting_ends_an_attempt_under_way() -> None:
             await hub.ask(disconnect("box"))
             hub.links.made["box"].gate.set()
             failed = await waiting.receive()
-            assert isinstance(failed, control.Failed)
+            assert isinstance(failed, control.RequestFailed)
             assert failed.error.code == "link-missing"
             await waiting.close()
 

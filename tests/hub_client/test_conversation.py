@@ -67,11 +67,11 @@ def test_errors_cross_the_socket_as_they_are() -> None:
     error = LaunchProblem(Code.SERVER_BUSY, "It works.", next_step="Wait.", seen="a\x1b[2Jb", host="box")
     line = control.encode(control.failed(error))
     said = control.read_from_hub(line)
-    assert isinstance(said, control.Failed)
+    assert isinstance(said, control.RequestFailed)
     again = control.rebuild(said)
     assert type(again) is LaunchProblem
     assert vars(again) == vars(error)
-    unknown = control.rebuild(control.Failed(error=said.error, exit_code=99))
+    unknown = control.rebuild(control.RequestFailed(error=said.error, exit_code=99))
     assert (type(unknown), unknown.message) == (RemoraError, "It works.")
 
 

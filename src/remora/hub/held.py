@@ -26,7 +26,7 @@ class LinkEgresses(Protocol):
     async def stop(self, port: int | None = None) -> list[EgressBody]: ...
 
 
-class Link(Protocol):
+class SupervisedLink(Protocol):
     """What the hub needs of :class:`remora.flows.link.link.Link`."""
 
     @property
@@ -54,7 +54,7 @@ class Link(Protocol):
 class HeldLink:
     """A link that the hub runs until :meth:`let_go`. `ended` is called when it ends by itself, `changed` at news."""
 
-    def __init__(self, name: MeantName, link: Link, meaning: Meaning) -> None:
+    def __init__(self, name: MeantName, link: SupervisedLink, meaning: Meaning) -> None:
         self.link = link
         self.manner = meaning.manner
         """What all who use it get; names of another manner do not share it."""

@@ -25,7 +25,7 @@ from remora.core.settings import Settings
 from remora.core.text import decode
 from remora.flows.kit.pace import Pace, PacedDialler
 from remora.flows.link.targets import Aim
-from remora.hub.held import Link
+from remora.hub.held import SupervisedLink
 from remora.hub.log import log_faults, start_log
 from remora.hub.presence import Presence, first_of
 from remora.hub.registry import Registry
@@ -164,7 +164,7 @@ class _Links:
         dialler = PacedDialler(world.dialler, self._pace, per_second=request.limits.dials_per_second)
         return Aim(request.alias, replace(world, dialler=dialler), request.host.transport, request.meaning)
 
-    def make(self, request: Connect, socket_path: str) -> Link:
+    def make(self, request: Connect, socket_path: str) -> SupervisedLink:
         """See :class:`~remora.hub.registry.LinkMaker`."""
         from remora.flows.link import link
 

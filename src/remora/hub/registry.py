@@ -19,12 +19,12 @@ from remora.core.server.probes import FolderFacts
 from remora.core.settings import ReconnectPolicy
 from remora.flows.kit.news import News
 from remora.flows.link.targets import Aim
-from remora.hub.forwards import Forwards
-from remora.hub.held import HeldLink, Link, by_name
+from remora.hub.forwards import HubForwards
+from remora.hub.held import HeldLink, SupervisedLink, by_name
 from remora.hub.names import Names
 from remora.hub.shared.places import HubPlaces
 from remora.ports import Clock, Dialogue, LocalSockets
-from remora.wire.hub.control import Connect, Connected, Disconnect, Disconnected
+from remora.wire.hub.control import Connect, Disconnect, Disconnected, LinkConnected
 from remora.wire.reports.links import EgressBody, ForwardBody, LinkBody
 
 T = TypeVar("T")
@@ -39,7 +39,7 @@ _PASSING: Final = frozenset({Verdict.RETRY, Verdict.NEEDS_HUMAN})
 class LinkMaker(Protocol):
     """Makes what a request asks for."""
 
-    def make(self, request: Connect, socket_path: str) -> Link:
+    def make(self, request: Connect, socket_path: str) -> SupervisedLink:
         """A link with its local socket at this path; it does not run yet."""
         ...
 
@@ -63,7 +63,7 @@ class Registry:
         self._work: set[asyncio.Task[Any]] = set()
         self._told: dict[HeldLink, tuple[str, str | None]] = {}
         self._dropping: dict[HeldLink, asyncio.Task[None]] = {}
-        self._forwards = Forwards(sockets)
+        self._forwards = HubForwards(sockets)
         self.news = News()
         self.idle_since: float | None = clock.monotonic()
         """Since when there is no link; `None` while there is one."""
@@ -97,7 +97,7 @@ class Registry:
             for body in self.bodies()
         )
 
-    async def connect(self, request: Connect, dialogue: Dialogue) -> Connected:
+    async def connect(self, request: Connect, dialogue: Dialogue) -> LinkConnected:
         """Have a live link. Goes on when the caller does not wait for it any more."""
         task = self._keep(asyncio.create_task(self._connect(request, dialogue)))
         try:
@@ -169,7 +169,7 @@ class Registry:
             task.cancel()
         await asyncio.gather(*self._work, *map(self._drop, self._names.held), return_exceptions=True)
 
-    async def _connect(self, request: Connect, dialogue: Dialogue) -> Connected:
+    async def _connect(self, request: Connect, dialogue: Dialogue) -> LinkConnected:
         meant = request.meant_name
         alias = meant.name.alias
         async with self._turn(meant.name):
@@ -178,7 +178,7 @@ class Registry:
             held = known or self._add(meant, request)
             if request.again and (known is not None or request.host.reconnect is ReconnectPolicy.NEVER):
                 self._want(held, meant, request)
-                return Connected(changed=known is None, link=self._body(held, meant))
+                return LinkConnected(changed=known is None, link=self._body(held, meant))
             try:
                 changed = await held.link.bring_up(dialogue, accepts_change=request.accepts_change)
             except RemoraError as error:
@@ -192,7 +192,7 @@ class Registry:
                 raise link_missing(alias, "was dropped while it was made")
             held.link.set_policy(request.host.reconnect)
             self._want(held, meant, request)
-            return Connected(changed=changed or known is None, link=self._body(held, meant))
+            return LinkConnected(changed=changed or known is None, link=self._body(held, meant))
 
     async def _disconnect(self, request: Disconnect) -> Disconnected:
         name = LinkName(request.alias, request.ssh_config)
@@ -373,7 +373,7 @@ class Registry:
     def _turn(self, name: LinkName) -> asyncio.Lock:
         return self._turns.setdefault(name, asyncio.Lock())
 
-    def _abandoned(self, meant: MeantName, connecting: "asyncio.Task[Connected]") -> None:
+    def _abandoned(self, meant: MeantName, connecting: "asyncio.Task[LinkConnected]") -> None:
         """Who wanted to hold the link left before it was there."""
         if not connecting.cancelled() and connecting.exception() is None:
             self._keep(asyncio.create_task(self.unhold(meant)))

@@ -15,7 +15,7 @@ from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.core.text import neutralise
 from remora.flows.kit.timeout import dismiss
 from remora.hub.registry import Registry
-from remora.hub.shared.lines import Lines
+from remora.hub.shared.lines import LineStream
 from remora.hub.shared.questions import CallerDialogue
 from remora.ports import ByteStream
 from remora.wire.hub import control
@@ -33,7 +33,7 @@ _PAUSE: Final = 3.0
 class _Caller:
     """One connection to the control socket, after both sides have said hello."""
 
-    lines: Lines[control.FromCaller]
+    lines: LineStream[control.FromCaller]
     dialogue: CallerDialogue
 
     async def listen(self) -> None:
@@ -65,7 +65,7 @@ class HubServer:
 
     async def visit(self, stream: ByteStream) -> None:
         """Serve one caller until it leaves or has its reply. A :data:`~remora.ports.Visitor`."""
-        lines = Lines(stream, control.read_from_caller, limit=control.REQUEST_LIMIT)
+        lines = LineStream(stream, control.read_from_caller, limit=control.REQUEST_LIMIT)
         try:
             async with asyncio.timeout(self.limits.hub_answer):
                 await lines.send(
@@ -169,24 +169,24 @@ class HubServer:
 
     async def _forward(
         self, request: control.OpenForward | control.OpenEgress | control.StopForward | control.ListForwards
-    ) -> control.Forwards:
+    ) -> control.ForwardList:
         registry = self._registry
         match request:
             case control.OpenForward():
                 name = LinkName(request.alias, request.ssh_config)
                 body, changed = await registry.open_forward(name, request.mark, request.port, request.local_port)
-                return control.Forwards(forwards=[body], changed=changed)
+                return control.ForwardList(forwards=[body], changed=changed)
             case control.OpenEgress():
                 name = LinkName(request.alias, request.ssh_config)
                 egress, changed = await registry.open_egress(name, request.mark, _egress_request(request))
-                return control.Forwards(forwards=[], egresses=[egress], changed=changed)
+                return control.ForwardList(forwards=[], egresses=[egress], changed=changed)
             case control.StopForward():
                 name = LinkName(request.alias, request.ssh_config)
                 forwards, egresses = await registry.stop_forward(name, request.mark, request.port, request.local_port)
-                return control.Forwards(forwards=forwards, egresses=egresses, changed=bool(forwards or egresses))
+                return control.ForwardList(forwards=forwards, egresses=egresses, changed=bool(forwards or egresses))
             case control.ListForwards():
                 forwards, egresses = registry.forwards()
-                return control.Forwards(forwards=forwards, egresses=egresses)
+                return control.ForwardList(forwards=forwards, egresses=egresses)
 
     def _status(self) -> control.Status:
         return control.Status(hub=self._hub, links=self._registry.bodies())

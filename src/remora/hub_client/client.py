@@ -34,22 +34,22 @@ class HubClient:
 
     async def connect(
         self, alias: str, ssh_config: str | None, meaning: Meaning, *, host: HostSettings, dialogue: Dialogue | None
-    ) -> control.Connected:
+    ) -> control.LinkConnected:
         """Have a live link to what `alias` means. Raises what stopped it; questions go to `dialogue`, without one they
         are refused.
         """
         async with self._talk(self._connect(alias, ssh_config, meaning, host, dialogue)) as talk:
-            return await talk.reply(control.Connected, dialogue)
+            return await talk.reply(control.LinkConnected, dialogue)
 
     async def connect_again(
         self, alias: str, ssh_config: str | None, meaning: Meaning, *, host: HostSettings
-    ) -> control.Connected:
+    ) -> control.LinkConnected:
         """Have the link that another hub had, live or not; nobody is asked. Raises what stopped it.
 
         One that may come up yet exists nevertheless, and goes on as its policy says.
         """
         async with self._talk(self._connect(alias, ssh_config, meaning, host, None, again=True)) as talk:
-            return await talk.reply(control.Connected, None)
+            return await talk.reply(control.LinkConnected, None)
 
     @asynccontextmanager
     async def hold(
@@ -61,14 +61,14 @@ class HubClient:
         host: HostSettings,
         dialogue: Dialogue | None,
         hold: bool = True,
-    ) -> AsyncIterator[tuple[control.Connected, AsyncGenerator[control.Status, None]]]:
+    ) -> AsyncIterator[tuple[control.LinkConnected, AsyncGenerator[control.Status, None]]]:
         """:meth:`connect`, wherever the name leads, and nobody else's wish lets the link end when the body is left.
 
         Also yields the states that follow; they end, with an error, when the hub does.
         """
         request = self._connect(alias, ssh_config, meaning, host, dialogue, hold=hold, accepts_change=True)
         async with self._talk(request) as talk:
-            connected = await talk.reply(control.Connected, dialogue)
+            connected = await talk.reply(control.LinkConnected, dialogue)
             try:
                 async with aclosing(talk.states()) as states:
                     yield connected, states
@@ -116,7 +116,7 @@ class HubClient:
         """
         name = config_name(ssh_config)
         request = control.OpenForward(alias=alias, ssh_config=name, mark=mark, port=port, local_port=local_port)
-        answer = await self._ask(request, control.Forwards)
+        answer = await self._ask(request, control.ForwardList)
         return answer.forwards[0], answer.changed
 
     async def egress_open(
@@ -137,12 +137,12 @@ class HubClient:
             proxy=request.proxy,
             no_proxy=request.no_proxy,
         )
-        answer = await self._ask(asked, control.Forwards)
+        answer = await self._ask(asked, control.ForwardList)
         return answer.egresses[0], answer.changed
 
-    async def forward_list(self) -> control.Forwards:
+    async def forward_list(self) -> control.ForwardList:
         """All forwarded ports, whichever way they lead."""
-        return await self._ask(control.ListForwards(), control.Forwards)
+        return await self._ask(control.ListForwards(), control.ForwardList)
 
     async def forward_stop(
         self,
@@ -152,11 +152,11 @@ class HubClient:
         port: int | None = None,
         *,
         local_port: int | None = None,
-    ) -> control.Forwards:
+    ) -> control.ForwardList:
         """Stop what is at one port of the host, or all of a link or of a name; those that were there."""
         name = config_name(ssh_config)
         request = control.StopForward(alias=alias, ssh_config=name, mark=mark, port=port, local_port=local_port)
-        return await self._ask(request, control.Forwards)
+        return await self._ask(request, control.ForwardList)
 
     async def hello(self, *, seconds: float | None = None) -> control.Hello:
         """Whether it answers, and who it is. Raises ``hub-mute``, ``hub-version``, :class:`HubEnded`."""

@@ -8,7 +8,7 @@ from importlib.metadata import version
 from typing import TypeVar
 
 from remora.core.errors import Code, LaunchProblem, ProtocolProblem, RemoraError, UsageProblem
-from remora.hub.shared.lines import Lines
+from remora.hub.shared.lines import LineStream
 from remora.hub.shared.questions import answer_lent
 from remora.ports import ByteStream, Dialogue
 from remora.wire.hub import control
@@ -34,7 +34,7 @@ class Talk:
 
     def __init__(self, stream: ByteStream, patience: float) -> None:
         self._stream = stream
-        self._lines = Lines(stream, control.read_from_hub, limit=control.LINE_LIMIT)
+        self._lines = LineStream(stream, control.read_from_hub, limit=control.LINE_LIMIT)
         self._patience = patience
 
     async def begin(self, request: control.Request | None, *, any_version: bool) -> None:
@@ -65,7 +65,7 @@ class Talk:
             said = await self._next()
             if isinstance(said, kind):
                 return said
-            if isinstance(said, control.Failed):
+            if isinstance(said, control.RequestFailed):
                 raise control.rebuild(said)
             if isinstance(said, control.HostKeyAsked | control.SecretAsked) and dialogue is not None:
                 await self._lines.send(await answer_lent(said, dialogue))

@@ -5,7 +5,7 @@ import sys
 
 from tests.support.base.required import missing
 
-from remora.adapters.machine.local_network import LocalNetwork
+from remora.adapters.machine.local_network import SystemNetwork
 
 LIMIT = 30.0
 _MOVE = """
@@ -27,7 +27,7 @@ print(len({*seen[:3]}), seen[3] == seen[2])
 
 
 def test_f75_the_signature_stays_while_nothing_happens() -> None:
-    assert LocalNetwork().signature() == LocalNetwork().signature() != ""
+    assert SystemNetwork().signature() == SystemNetwork().signature() != ""
 
 
 def test_f75_another_address_or_network_is_another_signature_and_a_container_is_not() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from tests.support.base.loop import run
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.ports import ByteStream, Near
 
 _CROWD = 500
@@ -102,7 +102,7 @@ async def served(line: EchoLine, *, most: int = 4096) -> AsyncIterator[int]:
     async def visit(stream: ByteStream) -> None:
         await stream.write(b"a visit: " + await stream.read())
 
-    async with LocalSockets(most_visitors=most).serve_port(0, visit, line) as port:
+    async with SystemSockets(most_visitors=most).serve_port(0, visit, line) as port:
         yield port
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from tests.support.base.loop import run
 
-from remora.adapters.machine.local_sockets import SOCKET_PATH_LIMIT, LocalSockets
+from remora.adapters.machine.local_sockets import SOCKET_PATH_LIMIT, SystemSockets
 from remora.adapters.machine.local_stream import LocalStream
 from remora.core.errors import Code, LaunchProblem, Unreachable
 from remora.ports import ByteStream
@@ -42,7 +42,7 @@ async def real(folder: Path) -> AsyncIterator[SocketsUnderTest]:
         await asyncio.get_running_loop().create_connection(lambda: stream, "127.0.0.1", port)
         return stream
 
-    yield SocketsUnderTest(LocalSockets(), path=str(folder / "door"), connect_port=connect_port)
+    yield SocketsUnderTest(SystemSockets(), path=str(folder / "door"), connect_port=connect_port)
 
 
 @pytest.mark.parametrize("contract", LOCAL_SOCKETS_CONTRACT, ids=lambda contract: contract.__name__)
@@ -65,7 +65,7 @@ async def _echo(stream: ByteStream) -> None:
 
 
 async def _serve_once(path: Path) -> None:
-    async with LocalSockets().serve(str(path), _echo):
+    async with SystemSockets().serve(str(path), _echo):
         pass
 
 
@@ -73,7 +73,7 @@ def test_a_socket_is_private_and_vanishes_when_serving_ends(tmp_path: Path) -> N
     path = tmp_path / "door"
 
     async def look() -> None:
-        async with LocalSockets().serve(str(path), _echo):
+        async with SystemSockets().serve(str(path), _echo):
             assert stat.S_IMODE(path.stat().st_mode) == 0o600
             assert stat.S_ISSOCK(path.stat().st_mode)
 
@@ -92,7 +92,7 @@ def test_a_socket_made_by_somebody_else_meanwhile_is_left_alone(tmp_path: Path) 
     path = tmp_path / "door"
 
     async def replace() -> None:
-        async with LocalSockets().serve(str(path), _echo):
+        async with SystemSockets().serve(str(path), _echo):
             path.unlink()
             path.write_text("somebody else's")
 
@@ -137,7 +137,7 @@ def test_another_user_is_turned_away_unheard(tmp_path: Path) -> None:
         visited.append(stream)
 
     async def knock() -> bytes:
-        async with LocalSockets().serve(str(path), visit):
+        async with SystemSockets().serve(str(path), visit):
             path.chmod(0o666)
             other = await asyncio.create_subprocess_exec(
                 "python3", "-c", _KNOCK, str(path), stdout=asyncio.subprocess.PIPE
@@ -175,7 +175,7 @@ def test_nothing_is_sent_to_another_users_socket(tmp_path: Path) -> None:
         assert other.stdin is not None
         await other.stdout.readline()
         try:
-            await LocalSockets().connect(str(path))
+            await SystemSockets().connect(str(path))
         finally:
             other.stdin.close()
             await other.wait()
@@ -198,7 +198,7 @@ with socket.socket(socket.AF_UNIX) as door:
 
 def test_a_forwarded_port_answers_under_every_name_of_this_machine() -> None:
     async def reach() -> None:
-        async with LocalSockets().serve_port(0, _echo) as port:
+        async with SystemSockets().serve_port(0, _echo) as port:
             for address in ("127.0.0.1", "::1") if socket.has_ipv6 else ("127.0.0.1",):
                 reader, writer = await asyncio.open_connection(address, port)
                 writer.write(b"hello")
@@ -211,7 +211,7 @@ def test_a_forwarded_port_answers_under_every_name_of_this_machine() -> None:
 
 def test_f73_a_port_that_another_program_uses_is_taken() -> None:
     async def take(port: int) -> None:
-        async with LocalSockets().serve_port(port, _echo):
+        async with SystemSockets().serve_port(port, _echo):
             pass
 
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(LaunchProblem) as caught:
@@ -265,7 +265,7 @@ def test_without_descriptors_clients_wait_and_nothing_spins(tmp_path: Path) -> N
 
 def test_a_program_that_connects_in_a_loop_is_let_in_so_many_times_and_no_more(tmp_path: Path) -> None:
     async def go() -> None:
-        sockets = LocalSockets(most_visitors=3)
+        sockets = SystemSockets(most_visitors=3)
         path = str(tmp_path / "door")
         async with sockets.serve(path, _echo):
             crowd = [await sockets.connect(path) for _ in range(3)]

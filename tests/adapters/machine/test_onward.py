@@ -9,7 +9,7 @@ from tests.support.base.loop import run
 from tests.support.network.echo_socket import echo_port
 from tests.support.sshd.system_sshd import free_port
 
-from remora.adapters.machine.onward import Onward
+from remora.adapters.machine.onward import SystemOnward
 from remora.adapters.records.own_key import own_key
 from remora.core.errors import Code, ConfigProblem, RemoraError
 from remora.core.link.egress import read_destination
@@ -38,7 +38,7 @@ def test_what_was_named_itself_is_reached_both_ways() -> None:
         async with echo_port() as port:
             for host in ("127.0.0.1", "localhost"):
                 admit = read_destination(f"{host}:{port}").admits
-                await expect_echo(await Onward().connect(host, port, admit=admit), noise(500_000))
+                await expect_echo(await SystemOnward().connect(host, port, admit=admit), noise(500_000))
 
     run(go())
 
@@ -46,7 +46,7 @@ def test_what_was_named_itself_is_reached_both_ways() -> None:
 def test_a_name_that_means_what_may_not_be_reached_is_refused_without_connecting() -> None:
     async def go() -> None:
         async with echo_port() as port:
-            error = await expect(Code.EGRESS_REFUSED, Onward().connect("localhost", port, admit=nothing))
+            error = await expect(Code.EGRESS_REFUSED, SystemOnward().connect("localhost", port, admit=nothing))
             assert str(port) in error.next_step
 
     run(go())
@@ -58,14 +58,14 @@ def test_a9_an_address_of_this_machine_is_known_as_its_own() -> None:
     async def go() -> None:
         async with echo_port() as port:
             for host in ("127.0.0.1", *filter(None, [own])):
-                await expect(Code.EGRESS_REFUSED, Onward().connect(host, port, admit=foreign))
+                await expect(Code.EGRESS_REFUSED, SystemOnward().connect(host, port, admit=foreign))
 
     run(go())
 
 
 def test_nobody_there_and_no_such_name_are_told_apart() -> None:
     async def go() -> list[RemoraError]:
-        onward = Onward()
+        onward = SystemOnward()
         return [
             await expect(Code.CONNECTION_REFUSED, onward.connect("127.0.0.1", free_port(), admit=anything)),
             await expect(Code.NAME_NOT_FOUND, onward.connect("nobody.invalid", 443, admit=anything)),

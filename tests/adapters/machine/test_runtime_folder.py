@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.support.base.loop import run
 
-from remora.adapters.machine.local_sockets import SOCKET_PATH_LIMIT, LocalSockets
+from remora.adapters.machine.local_sockets import SOCKET_PATH_LIMIT, SystemSockets
 from remora.adapters.machine.runtime_folder import OVERRIDE, runtime_folder
 from remora.core.errors import Code, LaunchProblem
 from remora.core.link.links import LinkName
@@ -76,8 +76,8 @@ def test_f65_every_home_gets_a_folder_in_which_the_longest_socket_fits(short: Pa
 
     async def talk() -> bytes:
         socket_path.parent.mkdir()
-        async with LocalSockets().serve(str(socket_path), visit):
-            stream = await LocalSockets().connect(str(socket_path))
+        async with SystemSockets().serve(str(socket_path), visit):
+            stream = await SystemSockets().connect(str(socket_path))
             said = await stream.read()
             await stream.close()
             return said

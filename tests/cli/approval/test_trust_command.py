@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.support.base.program import remora
 
-from remora.adapters.records.trust_memory import TrustMemory
+from remora.adapters.records.trust_memory import TrustFile
 from remora.core.errors import ExitCode
 from remora.core.trust.verdict import TrustedBy, TrustRecord
 
@@ -14,8 +14,8 @@ MACHINE = "0a1b2c3d /home/me/.codex"
 
 
 @pytest.fixture
-def memory(tmp_path: Path) -> TrustMemory:
-    memory = TrustMemory(tmp_path / "remora")
+def memory(tmp_path: Path) -> TrustFile:
+    memory = TrustFile(tmp_path / "remora")
     for number, (folder, by) in enumerate(
         [("/home/me/app", TrustedBy.ANSWER), ("/home/me/no", None), ("/srv/\x1b[2J\u202egone", TrustedBy.CODEX)]
     ):
@@ -24,7 +24,7 @@ def memory(tmp_path: Path) -> TrustMemory:
     return memory
 
 
-def test_the_list_names_host_folder_hash_and_who_said_so(memory: TrustMemory, tmp_path: Path) -> None:
+def test_the_list_names_host_folder_hash_and_who_said_so(memory: TrustFile, tmp_path: Path) -> None:
     environment = {"XDG_STATE_HOME": str(tmp_path)}
     done = remora("trust", environment=environment)
     lines = done.stdout.decode().splitlines()
@@ -47,7 +47,7 @@ def test_the_list_names_host_folder_hash_and_who_said_so(memory: TrustMemory, tm
     }
 
 
-def test_what_is_revoked_is_gone_and_what_is_not_there_is_told(memory: TrustMemory, tmp_path: Path) -> None:
+def test_what_is_revoked_is_gone_and_what_is_not_there_is_told(memory: TrustFile, tmp_path: Path) -> None:
     environment = {"XDG_STATE_HOME": str(tmp_path)}
     for place in ("devbox:/home/me", "other:/home/me/app", "other"):
         done = remora("trust", "revoke", place, environment=environment)

@@ -18,7 +18,7 @@ from remora.cli.approval.decide import topic
 from remora.cli.frame.floor import Floor
 from remora.cli.frame.output import write_document
 from remora.cli.frame.typed import read_prompt
-from remora.cli.process.early_end import Ending
+from remora.cli.process.early_end import EarlyEnd
 from remora.cli.thread.run_follow import follow
 from remora.core.errors import UsageProblem
 from remora.core.host.hosts import Address
@@ -81,7 +81,7 @@ def test_a_server_that_talks_on_below_a_question_fills_no_memory() -> None:
 
         asking = asyncio.create_task(question())
         await asyncio.sleep(0)
-        following = asyncio.create_task(follow(talkative(), view, floor, view, Ending(), alias="box", patience=60.0))
+        following = asyncio.create_task(follow(talkative(), view, floor, view, EarlyEnd(), alias="box", patience=60.0))
         before = -1
         while told > before:
             before = told

@@ -10,7 +10,7 @@ from tests.support.screen.pseudo_terminal import PseudoTerminal
 from remora.cli.draw.page import Page
 from remora.cli.host.check_view import CheckView
 from remora.wire.reports import ErrorBody, NoticeBody
-from remora.wire.reports.check import CheckProgress, CheckReport, CodexCandidate, HostCheck, StageBody, StageProven
+from remora.wire.reports.check import CheckProgress, CheckReport, CodexEntry, HostCheck, StageBody, StageProven
 
 ENVIRONMENT = {"TERM": "dumb", "LANG": "C.UTF-8"}
 ERROR = ErrorBody(
@@ -34,8 +34,8 @@ GOOD = HostCheck(
         StageBody(stage="handshake", outcome="skipped", detail="no app server runs there, and none was started"),
     ],
     codex=[
-        CodexCandidate(path="/usr/bin/codex", problem="is a symbolic link to nothing"),
-        CodexCandidate(path="/opt/codex/bin/codex", version="0.169.0", chosen=True),
+        CodexEntry(path="/usr/bin/codex", problem="is a symbolic link to nothing"),
+        CodexEntry(path="/opt/codex/bin/codex", version="0.169.0", chosen=True),
     ],
     plan=["start, detached: /opt/codex/bin/codex app-server --listen unix://", "work in /home/joe"],
     notices=[NoticeBody(code="option", message="ForwardX11 is not honoured.")],

@@ -19,7 +19,7 @@ from remora.cli.frame.floor import Floor
 from remora.cli.frame.options import Options
 from remora.cli.frame.terminal import Terminal
 from remora.cli.frame.timed_run import run_async
-from remora.cli.process.early_end import Ending
+from remora.cli.process.early_end import EarlyEnd
 from remora.cli.thread.run_follow import follow
 from remora.cli.thread.run_view import RunView
 from remora.core.errors import Code, Interrupted, RemoraError, TimeLimit
@@ -33,11 +33,11 @@ READY = ThreadReady(thread_id=THREAD, folder="/srv/app", resumed=False)
 def followed(
     events: Callable[[Recorder], AsyncGenerator[RunEvent, None]],
     *,
-    ending: Ending | None = None,
+    ending: EarlyEnd | None = None,
     patience: float = 60.0,
 ) -> Recorder:
     """Follow a run as the program does, with its signals."""
-    view, ending = Recorder(), ending or Ending()
+    view, ending = Recorder(), ending or EarlyEnd()
     running = follow(events(view), view, Floor(), view, ending, alias="box", patience=patience)
     run_async(running, Options(), ending)
     return view
@@ -101,7 +101,7 @@ def test_a_signal_to_end_stops_the_turn_and_the_same_again_does_not_leave_it(num
 
 
 def test_the_time_limit_stops_the_turn_and_a_turn_that_does_not_stop_is_left() -> None:
-    ending = Ending()
+    ending = EarlyEnd()
 
     async def deaf(view: Recorder) -> AsyncGenerator[RunEvent, None]:
         yield READY
@@ -177,7 +177,7 @@ def on_screen(tell: Callable[[TerminalApprovals], AsyncGenerator[RunEvent, None]
             view = RunView(page)
             questioner = Questioner(terminal, page, floor, settle=view.settle)
             events = tell(TerminalApprovals(questioner))
-            assert await follow(events, view, floor, Recorder(), Ending(), alias="box", patience=60.0) == 0
+            assert await follow(events, view, floor, Recorder(), EarlyEnd(), alias="box", patience=60.0) == 0
             return screen.drain()
 
     return run(scene())

@@ -9,7 +9,7 @@ import pytest
 
 from remora.core.devbox.logins import (
     LoginRecord,
-    Proof,
+    SignInProof,
     digest_secret,
     expiry_notice,
     login_ending,
@@ -20,7 +20,7 @@ from remora.core.secrets import Secret
 
 KEY = Secret("sk-1")
 RECORD = LoginRecord(
-    salt="abc", digest=digest_secret("abc", KEY), kind="api-key", stamp="64 1.5 1.6 77", proof=Proof.OK
+    salt="abc", digest=digest_secret("abc", KEY), kind="api-key", stamp="64 1.5 1.6 77", proof=SignInProof.OK
 )
 
 

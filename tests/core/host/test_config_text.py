@@ -2,10 +2,10 @@
 
 import pytest
 
-from remora.core.host.config_text import BadLine, Line, read_lines, split_arguments
+from remora.core.host.config_text import BadLine, ConfigLine, read_lines, split_arguments
 
 
-def _one(text: str) -> Line | BadLine | None:
+def _one(text: str) -> ConfigLine | BadLine | None:
     lines = list(read_lines(text))
     assert len(lines) <= 1
     return lines[0] if lines else None
@@ -33,7 +33,7 @@ def _one(text: str) -> Line | BadLine | None:
     ],
 )
 def test_words_are_split_as_openssh_splits_them(text: str, arguments: tuple[str, ...]) -> None:
-    assert _one(text) == Line(1, "host", arguments)
+    assert _one(text) == ConfigLine(1, "host", arguments)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "# Host x", "  # 'x", "=", "\r", '"Host x'])

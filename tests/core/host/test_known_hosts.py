@@ -9,8 +9,8 @@ from tests.support.sshd.system_sshd import make_key, public_key
 
 from remora.core.host.known_hosts import (
     KeyJudgement,
+    KeyMarker,
     KnownKeys,
-    Marker,
     fingerprint,
     format_known_host,
     host_name_for_keys,
@@ -103,7 +103,7 @@ def test_the_types_on_record_are_told_in_order() -> None:
 
 def test_entries_say_where_they_stand() -> None:
     (entry,) = known(f"# one\n\n{line('host', OURS)}").plain
-    assert (entry.file, entry.line, entry.marker) == ("file", 3, Marker.PLAIN)
+    assert (entry.file, entry.line, entry.marker) == ("file", 3, KeyMarker.PLAIN)
 
 
 @pytest.mark.parametrize("salt", [None, b"0123456789abcdefghij"])

@@ -27,7 +27,7 @@ from tests.support.network.faults import RefuseFor
 from tests.support.network.streams import PipeStream
 
 from remora.adapters.files.disk_spool import DiskSpool
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
@@ -69,7 +69,7 @@ async def forwarded(way: Chain) -> AsyncIterator[PipeStream]:
 @asynccontextmanager
 async def client(way: Chain, stream: ByteStream | None = None) -> AsyncIterator[RpcClient]:
     """A client at the link's door."""
-    door = stream or await LocalSockets().connect((await way.live()).socket)
+    door = stream or await SystemSockets().connect((await way.live()).socket)
     async with open_rpc(door, Framing.WEBSOCKET, clock=SystemClock(), limits=DEFAULT_LIMITS) as rpc:
         yield rpc
 
@@ -368,7 +368,7 @@ def test_f71_f81_what_came_while_nobody_took_it_is_whole_and_in_order(why: str, 
     steps: list[Step] = [Chunks(total, ends_turn=False, piece=piece), Wait(gate), Say("Done.")]
 
     async def work(way: Chain) -> None:
-        slow = Sluggish(await LocalSockets().connect((await way.live()).socket))
+        slow = Sluggish(await SystemSockets().connect((await way.live()).socket))
         spool = DiskSpool(memory=2**20, disk=2**30)
         async with client(way, slow) as rpc:
             rpc.deliver_to(spool)

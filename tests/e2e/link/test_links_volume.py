@@ -13,7 +13,7 @@ from tests.support.network.counted_stream import CountedBytes, CountedCheck, exc
 from tests.support.network.faults import RefuseFor
 from tests.support.network.volume import most_memory, move_volume, spooled
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.link.links import Liveness
 from remora.core.settings import DEFAULT_LIMITS
@@ -48,7 +48,7 @@ def test_f71_a_reader_that_sleeps_beyond_the_relays_disk_holds_up_its_own_server
     content, check = CountedBytes(salt=6), CountedCheck(salt=6)
 
     async def send(socket: str, awake: asyncio.Event) -> None:
-        stream = await LocalSockets().connect(socket)
+        stream = await SystemSockets().connect(socket)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(take(stream, awake))
@@ -70,7 +70,7 @@ def test_f71_a_reader_that_sleeps_beyond_the_relays_disk_holds_up_its_own_server
         (relay,) = way.host_processes().relays
         sending = asyncio.ensure_future(send(socket, awake))
         await until(lambda: spooled(relay) >= 16 * MIB, what="the disk's limit is reached")
-        other = await LocalSockets().connect(socket)
+        other = await SystemSockets().connect(socket)
         await other.write(ECHO)
         await exchange(other, salt=7, total=20_000_000)
         await other.close()
@@ -91,7 +91,7 @@ def test_f81_what_came_in_a_gap_is_whole(tmp_path: Path) -> None:
     total = 50_000_000
 
     async def work(way: Chain) -> None:
-        stream = await LocalSockets().connect((await way.live()).socket)
+        stream = await SystemSockets().connect((await way.live()).socket)
         (relay,) = way.host_processes().relays
         way.proxy.strike(RefuseFor(3600), after=100_000)
         await stream.write(SOURCE + total.to_bytes(8, "big"))
@@ -112,7 +112,7 @@ def test_f81_what_came_in_a_gap_is_whole(tmp_path: Path) -> None:
 
 def test_f70_messages_of_every_size_pass_in_both_directions(tmp_path: Path) -> None:
     async def work(way: Chain) -> None:
-        stream = await LocalSockets().connect((await way.live()).socket)
+        stream = await SystemSockets().connect((await way.live()).socket)
         async with open_rpc(stream, Framing.WEBSOCKET, clock=SystemClock(), limits=DEFAULT_LIMITS) as rpc:
             for size in (*SIZES, LARGEST, 1):
                 assert await rpc.request("count", {"text": "y" * size}) == size

@@ -15,7 +15,7 @@ from tests.support.model.long_threads import ITEM, multiply_thread
 from tests.support.network.faults import CutNow
 
 from remora.adapters.files.disk_spool import DiskSpool
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.settings import DEFAULT_LIMITS
 from remora.demo.scripted_model import Say, ScriptedModel
@@ -34,7 +34,7 @@ FREE = 'approval_policy = "never"\nsandbox_mode = "danger-full-access"'
 def test_f78_a_link_comes_up_once_and_a_turn_begins_while_every_slot_is_taken(tmp_path: Path) -> None:
     async def begin_turn(way: Chain) -> None:
         async with asyncio.timeout(SOON), AsyncExitStack() as stack:
-            stream = await LocalSockets().connect((await way.live()).socket)
+            stream = await SystemSockets().connect((await way.live()).socket)
             rpc = await stack.enter_async_context(
                 open_rpc(stream, Framing.WEBSOCKET, clock=SystemClock(), limits=DEFAULT_LIMITS)
             )
@@ -46,7 +46,7 @@ def test_f78_a_link_comes_up_once_and_a_turn_begins_while_every_slot_is_taken(tm
         async with AsyncExitStack() as stack:
             resuming = []
             for thread in THREADS:
-                stream = await LocalSockets().connect((await way.live()).socket)
+                stream = await SystemSockets().connect((await way.live()).socket)
                 rpc = await stack.enter_async_context(
                     open_rpc(stream, Framing.WEBSOCKET, clock=SystemClock(), limits=DEFAULT_LIMITS)
                 )
@@ -71,7 +71,7 @@ def test_f78_a_link_comes_up_once_and_a_turn_begins_while_every_slot_is_taken(tm
 @asynccontextmanager
 async def client(way: Chain) -> AsyncIterator[RpcClient]:
     """A patient one, at the link's door."""
-    stream = await LocalSockets().connect((await way.live()).socket)
+    stream = await SystemSockets().connect((await way.live()).socket)
     async with open_rpc(stream, Framing.WEBSOCKET, clock=SystemClock(), limits=PATIENT) as rpc:
         yield rpc
 

@@ -10,7 +10,7 @@ from tests.support.codex.generations import WITH_SOCKETS, generations
 from tests.support.model.hostile_repository import configure_hostile
 from tests.support.model.trust_scene import Person, Scene, notices, play, ready, trust
 
-from remora.adapters.records.trust_memory import TrustMemory
+from remora.adapters.records.trust_memory import TrustFile
 from remora.core.errors import Code, RemoraError
 from remora.wire.reports.run import RunEvent, TurnStarted
 
@@ -113,7 +113,7 @@ def test_a_thread_in_a_folder_with_another_name_is_held_to_what_is_remembered(ve
         scene.trust_on_host()
         assert trust(await scene.run()).trusted_by == "codex"
         stranger = copy.copy(scene)
-        stranger.memory = TrustMemory(tmp_path / "other")
+        stranger.memory = TrustFile(tmp_path / "other")
         stranger.repository = scene.repository.called(tmp_path / "link/clone")
         thread = ready(await stranger.run()).thread_id
         await scene.server.stop()

@@ -12,7 +12,7 @@ from tests.support.base.loop import run
 from tests.support.model.fake_app_server import FakeAppServer, Peer
 from websockets.asyncio.server import ServerConnection, unix_serve
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code, ProtocolProblem
 from remora.core.settings import Limits
@@ -46,7 +46,7 @@ def cautious(conversation: Conversation) -> ClientGuard:
 async def bridged(socket: str) -> AsyncIterator[tuple[ByteStream, "asyncio.Task[None]"]]:
     """A client's end of a bridge to what listens at `socket`."""
     near, far = memory_stream_pair()
-    server = await LocalSockets().connect(socket)
+    server = await SystemSockets().connect(socket)
     task = asyncio.ensure_future(bridge(far, server, guard=cautious, clock=SystemClock(), limits=LIMITS))
     try:
         yield near, task

@@ -16,9 +16,9 @@ from tests.support.network.faults import CutNow
 from tests.support.sshd.account_sshd import AccountSshd
 from tests.support.sshd.system_sshd import free_port
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.core.link.links import Liveness
-from remora.flows.forward.forwards import Forwards
+from remora.flows.forward.forwards import ForwardedPorts
 
 __all__ = ["folder", "sshd"]
 
@@ -54,7 +54,7 @@ def test_many_clients_at_once_get_their_bytes_through_breaks_and_none_is_counted
     async def work(proxy: FaultProxy) -> None:
         world = world_of(SshdResolver(sshd, proxy.port), limits=LIMITS)
         async with echo_port() as port, linked(world, folder) as link:
-            forwards = Forwards(LocalSockets(), link, host="devbox")
+            forwards = ForwardedPorts(SystemSockets(), link, host="devbox")
             body, _ = await forwards.open(port, free_port())
             for turn in range(3):
                 words = [b"%d of %d" % (number, turn) * 1000 for number in range(_CROWD)]
@@ -76,7 +76,7 @@ def test_a_port_where_nothing_listens_ends_its_client_and_no_other(sshd: Account
     async def work() -> None:
         world = world_of(SshdResolver(sshd), limits=LIMITS)
         async with echo_port() as port, linked(world, folder) as link:
-            forwards = Forwards(LocalSockets(), link, host="devbox")
+            forwards = ForwardedPorts(SystemSockets(), link, host="devbox")
             quiet, _ = await forwards.open(free_port(), free_port())
             loud, _ = await forwards.open(port, free_port())
             refused, given = await asyncio.gather(refusal(quiet.local_port), echoed(loud.local_port, b"y"))
@@ -91,7 +91,7 @@ def test_a_forward_that_is_stopped_lets_its_clients_go_here_and_there(sshd: Acco
     async def work() -> None:
         world = world_of(SshdResolver(sshd), limits=LIMITS)
         async with echo_port() as port, linked(world, folder) as link:
-            forwards = Forwards(LocalSockets(), link, host="devbox")
+            forwards = ForwardedPorts(SystemSockets(), link, host="devbox")
             body, _ = await forwards.open(port, free_port())
             reader, writer = await asyncio.open_connection("127.0.0.1", body.local_port)
             writer.write(b"x")

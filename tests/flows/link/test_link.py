@@ -21,7 +21,7 @@ from tests.support.network.faults import CutInMidFrame, CutNow, OneByteAtATime, 
 from tests.support.network.faults import Fault as NetworkFault
 from tests.support.sshd.account_sshd import AccountSshd
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.core.errors import Code, RemoraError
 from remora.core.link.links import Liveness
 from remora.core.settings import ReconnectPolicy
@@ -163,7 +163,7 @@ def test_f76_a_host_that_says_goodbye_is_left_alone_until_somebody_asks(sshd: Ac
                 error = link.body().error
                 assert error is not None
                 assert error.code == "host-left"
-                other = await LocalSockets().connect(link.body().socket)
+                other = await SystemSockets().connect(link.body().socket)
                 assert link.liveness is Liveness.SUSPENDED
                 await other.close()
                 await until(lambda: relay not in relays(sshd))

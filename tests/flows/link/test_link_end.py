@@ -18,7 +18,7 @@ from tests.support.network.fault_proxy import FaultProxy
 from tests.support.network.faults import CutNow
 from tests.support.sshd.account_sshd import AccountSshd
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.core.errors import Code, RemoraError
 from remora.core.link.links import Liveness
 from remora.flows.kit.unattended import UnattendedDialogue
@@ -119,7 +119,7 @@ def test_a_server_that_cannot_be_started_again_is_for_a_person(sshd: AccountSshd
             assert error is not None
             assert error.code == "launch-exited"
             set_fault(sshd.home / ".local/bin/codex", Fault.NONE)
-            client = asyncio.ensure_future(LocalSockets().connect(link.body().socket))
+            client = asyncio.ensure_future(SystemSockets().connect(link.body().socket))
             await (await client).write(b"GET")
             assert await link.bring_up(UnattendedDialogue())
             await (await client).close()

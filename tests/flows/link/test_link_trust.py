@@ -9,7 +9,7 @@ from tests.support.link.links import SshdResolver, client_of, linked, until_it_i
 from tests.support.sshd.account_sshd import AccountSshd
 from tests.support.sshd.system_sshd import make_key
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.core.errors import Code, RemoraError
 from remora.core.link.links import Liveness
 from remora.flows.kit.unattended import UnattendedDialogue
@@ -42,7 +42,7 @@ def test_f24_a_host_that_comes_back_with_another_key_is_told_nothing_and_not_dia
             assert body.error.code == Code.HOST_KEY_CHANGED
             assert body.next_attempt is None
             asked, logins = resolver.asked, sshd.accepted_logins()
-            knocking = await LocalSockets().connect(body.socket)  # held, and no reason to dial
+            knocking = await SystemSockets().connect(body.socket)  # held, and no reason to dial
             with pytest.raises(RemoraError) as caught:
                 await link.bring_up(UnattendedDialogue())  # a person's wish changes nothing about the key
             assert caught.value.code is Code.HOST_KEY_CHANGED

@@ -8,7 +8,7 @@ from tests.support.base.loop import run
 from tests.support.model.fake_app_server import FakeAppServer
 from tests.support.model.fake_thread import THREAD, FakeThread
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import Code, RemoraError, ShellProblem
 from remora.core.link.egress import EgressRequest
@@ -85,7 +85,7 @@ class FakeAccess:
         )
 
     async def open_server(self) -> ByteStream:
-        return CountedStream(await LocalSockets().connect(self.server.socket), self.flights)
+        return CountedStream(await SystemSockets().connect(self.server.socket), self.flights)
 
     async def find_folder(self, folder: str | None) -> FolderFacts:
         self.flights.said()  # travels with the upgrade

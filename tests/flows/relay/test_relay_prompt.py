@@ -9,7 +9,7 @@ from tests.support.link.relay_line import Line, Near, laptop, welcome
 from remora.core.errors import Code, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
 from remora.wire.relay import relay_frames as frames
-from remora.wire.relay.frame_session import Session
+from remora.wire.relay.frame_session import FrameSession
 from remora.wire.relay.relay_frames import ByteQueue, FrameReader
 
 
@@ -18,7 +18,12 @@ def test_every_byte_in_order_whether_it_waited_or_not() -> None:
     pieces = [chance.randbytes(chance.choice((1, 300, 5_000, 90_000))) for _ in range(200)]
 
     async def go() -> None:
-        session, line, reader, far = laptop(), Line(), FrameReader(), Session(DEFAULT_LIMITS.relay_window, ByteQueue)
+        session, line, reader, far = (
+            laptop(),
+            Line(),
+            FrameReader(),
+            FrameSession(DEFAULT_LIMITS.relay_window, ByteQueue),
+        )
         line.answer(welcome())
         received = bytearray()
         async with session.attach(line):
@@ -76,7 +81,12 @@ def test_a_connection_that_breaks_at_once_is_lost_for_the_session_and_not_for_th
 
 def test_a_carried_client_has_its_answer_in_the_moment_it_comes() -> None:
     async def go() -> None:
-        session, line, reader, far = laptop(), Line(), FrameReader(), Session(DEFAULT_LIMITS.relay_window, ByteQueue)
+        session, line, reader, far = (
+            laptop(),
+            Line(),
+            FrameReader(),
+            FrameSession(DEFAULT_LIMITS.relay_window, ByteQueue),
+        )
         line.answer(welcome())
         async with session.attach(line):
             near, served, left = Near(), [], []

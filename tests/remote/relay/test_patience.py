@@ -9,7 +9,7 @@ from typing import Self
 from remora.remote.relay.ends import End, ServerEnd
 from remora.remote.relay.loop import Loop
 from remora.remote.relay.spool import Disk, Spool
-from remora.wire.relay.frame_session import Session
+from remora.wire.relay.frame_session import FrameSession
 
 _MEMORY = 1024 * 1024
 _SENT = 3 * _MEMORY
@@ -20,7 +20,7 @@ class Hosted:
     """What an end needs of its session."""
 
     loop: Loop
-    session: Session
+    session: FrameSession
     held: set[End] = field(default_factory=set)
 
     def moved(self) -> None:
@@ -39,7 +39,7 @@ class Bench:
         self.disk = Disk([str(stack)])
         self.disk.limit = 10 * _MEMORY
         self.spool = Spool(_MEMORY, self.disk)
-        self.hosted = Hosted(self.loop, Session(_MEMORY))
+        self.hosted = Hosted(self.loop, FrameSession(_MEMORY))
         path = stack / "s"
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path))

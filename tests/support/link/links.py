@@ -12,7 +12,7 @@ from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.asyncssh_host import AsyncsshDialler
 from remora.adapters.files.disk_spool import DiskSpool
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.host.hosts import Host
 from remora.core.link.links import LinkName, Liveness
@@ -61,7 +61,7 @@ def new_link(
     return Link(
         LinkName("devbox"),
         Aim("devbox", world),
-        LocalSockets(),
+        SystemSockets(),
         socket_path=str(folder / f"{secrets.token_hex(3)}.sock"),
         launch=LaunchRequest(codex=codex),
         policy=policy,
@@ -97,7 +97,7 @@ async def linked(
 @asynccontextmanager
 async def client_of(link: Link, world: World) -> AsyncIterator[RpcClient]:
     """A client that came in through the link's door."""
-    stream = await LocalSockets().connect(link.body().socket)
+    stream = await SystemSockets().connect(link.body().socket)
     async with open_rpc(stream, Framing.WEBSOCKET, clock=world.clock, limits=world.limits) as rpc:
         yield rpc
 

@@ -12,7 +12,7 @@ from remora.flows.relay.relay_attachment import Attachment
 from remora.testing.manual_clock import ManualClock
 from remora.testing.memory_streams import MemoryStream, memory_stream_pair
 from remora.wire.relay import relay_frames as frames
-from remora.wire.relay.frame_session import Session, Stream
+from remora.wire.relay.frame_session import FrameSession, Stream
 from remora.wire.relay.relay_frames import ByteQueue, Frame, FrameReader
 
 
@@ -20,7 +20,7 @@ class FarSide:
     """The relay's place, taken by the test."""
 
     def __init__(self) -> None:
-        self.session = Session(DEFAULT_LIMITS.relay_window, ByteQueue)
+        self.session = FrameSession(DEFAULT_LIMITS.relay_window, ByteQueue)
         self.opened: list[Stream] = []
         self.heard: list[Frame] = []
         self.stream: MemoryStream
@@ -38,7 +38,7 @@ class FarSide:
         assert hello.kind == frames.HELLO
         table = frames.read_table(hello)
         if not resumed:
-            self.session = Session(DEFAULT_LIMITS.relay_window, ByteQueue)
+            self.session = FrameSession(DEFAULT_LIMITS.relay_window, ByteQueue)
             self.session.attach(0)
         else:
             assert table["incarnation"] == incarnation

@@ -10,7 +10,7 @@ from tests.support.base.until import until
 from tests.support.codex.local_app_server import LocalAppServer
 from tests.support.model.hostile_repository import Hostile, hostile_repository
 
-from remora.adapters.records.trust_memory import TrustMemory
+from remora.adapters.records.trust_memory import TrustFile
 from remora.demo.scripted_model import Say, ScriptedModel, Step
 from remora.flows.thread.run_request import RunRequest
 from remora.flows.trust.judge import TrustRules
@@ -42,7 +42,7 @@ class Scene:
         self.repository: Hostile = hostile_repository(
             work / "clone", work / "marks", reviewer=server.version != "0.120.0"
         )
-        self.memory = TrustMemory(work / "state")
+        self.memory = TrustFile(work / "state")
 
     async def run(
         self,

@@ -21,7 +21,7 @@ from tests.support.network.echo_socket import echo_port
 from tests.support.network.faults import Fault, random_fault
 
 from remora.adapters.files.disk_spool import DiskSpool
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.errors import ExitCode, RemoraError
 from remora.core.settings import DEFAULT_LIMITS
@@ -174,7 +174,7 @@ class _Chaos:
         """One thread after the other by a client that came once, through the link's own socket, and never leaves."""
         link = await self._way.live(limit=_RECOVERY_LIMIT)
         spool = DiskSpool(memory=2**20, disk=2**30)
-        stream = await LocalSockets().connect(link.socket)
+        stream = await SystemSockets().connect(link.socket)
         try:
             async with open_rpc(stream, Framing.WEBSOCKET, clock=SystemClock(), limits=_PATIENT) as rpc:
                 rpc.deliver_to(spool)
@@ -354,6 +354,6 @@ def _history(item: dict[str, Any]) -> _Story | None:
 @asynccontextmanager
 async def _server(way: Chain) -> AsyncIterator[Any]:
     """The app server itself, reached without any of ours."""
-    stream = await LocalSockets().connect(way.control_socket())
+    stream = await SystemSockets().connect(way.control_socket())
     async with open_rpc(stream, Framing.WEBSOCKET, clock=SystemClock(), limits=DEFAULT_LIMITS) as rpc:
         yield rpc

@@ -11,7 +11,7 @@ from tests.support.link.chain import Chain
 from tests.support.network.byte_server import ECHO
 from tests.support.network.counted_stream import CountedBytes, CountedCheck
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 
 _PIECE: Final = 1024 * 1024
 
@@ -31,7 +31,7 @@ async def move_volume(way: Chain, total: int, *, behind: int) -> Cost:
     Raises when a byte is lost, doubled or moved, or when the end does not come after the last one.
     """
     began = time.monotonic()
-    stream = await LocalSockets().connect((await way.live()).socket)
+    stream = await SystemSockets().connect((await way.live()).socket)
     content, check = CountedBytes(salt=5), CountedCheck(salt=5)
     moved = asyncio.Event()
     sizes = Random(5)  # noqa: S311 - sizes of pieces

@@ -9,7 +9,7 @@ import pytest
 from tests.support.link.links import SshdResolver, world_of
 from tests.support.sshd.system_sshd import SystemSshd
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
@@ -69,9 +69,9 @@ class LineStep:
         self._hook = hook
         self._blocked = blocked
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See the contract."""
-        return Script("", self._variables, 'remora_tell has "$(cat "$HOME/$remora_file" 2>/dev/null)"\n')
+        return StepScript("", self._variables, 'remora_tell has "$(cat "$HOME/$remora_file" 2>/dev/null)"\n')
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See the contract."""
@@ -87,7 +87,7 @@ class LineStep:
         await self._hook("before")
         write = 'printf %s "$remora_line" | remora_replace "$HOME/$remora_file" 600 || exit 1\n'
         count = 'echo "$remora_file" >>"$HOME/written"\n'
-        await bench.ask(Script("", {**self._variables, "remora_line": self._text}, write + count), limit=20)
+        await bench.ask(StepScript("", {**self._variables, "remora_line": self._text}, write + count), limit=20)
         await self._hook("after")
 
     @property
@@ -103,7 +103,7 @@ class AnotherStep:
         self.name = step.name
         self.title = step.title
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See the contract."""
         return self._step.reading()
 

@@ -15,7 +15,7 @@ from tests.support.link.hubs import HubPlace, hub_place
 from tests.support.network.byte_server import ECHO
 from tests.support.sshd.system_sshd import SystemSshd
 
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 from remora.ports import ByteStream
 
 COUNT: Final = 5
@@ -52,7 +52,7 @@ async def said_back(stream: ByteStream, message: bytes) -> float:
 
 async def echoes(socket: str, count: int = MESSAGES) -> list[float]:
     """How long so many messages took over one connection to the app server's place."""
-    stream = await LocalSockets().connect(socket)
+    stream = await SystemSockets().connect(socket)
     await stream.write(ECHO)
     try:
         return [await said_back(stream, bytes(200)) for _ in range(count)]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from remora.core.devbox.logins import Proof
+from remora.core.devbox.logins import SignInProof
 from remora.core.server.answers import Answers
 from remora.wire.appserver.login_proof import read_proof
 
@@ -21,7 +21,7 @@ def error(message: str, info: object = None, *, retries: bool = False) -> dict[s
     return {"method": "error", "params": {"error": {"message": message, "codexErrorInfo": info}, "willRetry": retries}}
 
 
-def proof(*lines: object, auth: str = "present") -> Proof:
+def proof(*lines: object, auth: str = "present") -> SignInProof:
     pairs = [("auth", auth), *(("line", json.dumps(line)) for line in lines)]
     return read_proof(Answers(tuple(pairs))).proof
 
@@ -29,28 +29,40 @@ def proof(*lines: object, auth: str = "present") -> Proof:
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        ((NEEDS, OWN_WORD, DONE), Proof.OK),
-        ((NEEDS, WORD), Proof.OK),
-        ((NEEDS, OWN_WORD), Proof.UNPROVEN),
-        ((NEEDS, error("x", {"responseStreamDisconnected": {"httpStatusCode": 401}}, retries=True)), Proof.REFUSED),
-        ((NEEDS, error("x", {"responseStreamDisconnected": {"httpStatusCode": 403}}, retries=True)), Proof.UNPROVEN),
-        ((NEEDS, error("x", {"httpConnectionFailed": {"httpStatusCode": 403}})), Proof.REFUSED),
-        ((NEEDS, error("unexpected status 401 Unauthorized: no", "other")), Proof.REFUSED),
-        ((NEEDS, error("it could not be refreshed", "unauthorized")), Proof.REFUSED),
-        ((NEEDS, error("error sending request", {"httpConnectionFailed": {"httpStatusCode": None}})), Proof.UNPROVEN),
-        ((NEEDS, error("unexpected status 429", {"httpConnectionFailed": {"httpStatusCode": 429}})), Proof.UNPROVEN),
-        ((FREE, DONE), Proof.UNUSED),
-        ((), Proof.UNPROVEN),
-        (("text", [1], {"method": "error"}, {"method": "turn/completed", "params": {"turn": 3}}), Proof.UNPROVEN),
+        ((NEEDS, OWN_WORD, DONE), SignInProof.OK),
+        ((NEEDS, WORD), SignInProof.OK),
+        ((NEEDS, OWN_WORD), SignInProof.UNPROVEN),
+        (
+            (NEEDS, error("x", {"responseStreamDisconnected": {"httpStatusCode": 401}}, retries=True)),
+            SignInProof.REFUSED,
+        ),
+        (
+            (NEEDS, error("x", {"responseStreamDisconnected": {"httpStatusCode": 403}}, retries=True)),
+            SignInProof.UNPROVEN,
+        ),
+        ((NEEDS, error("x", {"httpConnectionFailed": {"httpStatusCode": 403}})), SignInProof.REFUSED),
+        ((NEEDS, error("unexpected status 401 Unauthorized: no", "other")), SignInProof.REFUSED),
+        ((NEEDS, error("it could not be refreshed", "unauthorized")), SignInProof.REFUSED),
+        (
+            (NEEDS, error("error sending request", {"httpConnectionFailed": {"httpStatusCode": None}})),
+            SignInProof.UNPROVEN,
+        ),
+        (
+            (NEEDS, error("unexpected status 429", {"httpConnectionFailed": {"httpStatusCode": 429}})),
+            SignInProof.UNPROVEN,
+        ),
+        ((FREE, DONE), SignInProof.UNUSED),
+        ((), SignInProof.UNPROVEN),
+        (("text", [1], {"method": "error"}, {"method": "turn/completed", "params": {"turn": 3}}), SignInProof.UNPROVEN),
     ],
 )
-def test_the_first_thing_that_decides_counts(lines: tuple[object, ...], expected: Proof) -> None:
+def test_the_first_thing_that_decides_counts(lines: tuple[object, ...], expected: SignInProof) -> None:
     assert proof(*lines) is expected
 
 
 def test_without_a_login_no_answer_is_a_proof_of_one() -> None:
-    assert proof(NOBODY, DONE, auth="absent") is Proof.MISSING
-    assert proof(NOBODY, error("unexpected status 401 Unauthorized", "other"), auth="present") is Proof.REFUSED
+    assert proof(NOBODY, DONE, auth="absent") is SignInProof.MISSING
+    assert proof(NOBODY, error("unexpected status 401 Unauthorized", "other"), auth="present") is SignInProof.REFUSED
 
 
 def test_lines_that_are_no_messages_are_passed_over() -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from remora.wire.relay import relay_frames as frames
-from remora.wire.relay.frame_session import Session, Stream
+from remora.wire.relay.frame_session import FrameSession, Stream
 from remora.wire.relay.relay_frames import ByteQueue, Frame, FrameReader, ProtocolBreak
 
 WINDOW = 64
@@ -15,7 +15,7 @@ WINDOW = 64
 class Side:
     """A session with everything that a driver keeps: what was written, what came, who has ended."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: FrameSession) -> None:
         self.session = session
         self.streams: dict[int, Stream] = {}
         self.written: dict[int, bytearray] = {}
@@ -65,8 +65,8 @@ class Relaying(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.laptop = Side(Session(WINDOW))
-        self.host = Side(Session(WINDOW, ByteQueue))
+        self.laptop = Side(FrameSession(WINDOW))
+        self.host = Side(FrameSession(WINDOW, ByteQueue))
         self.ways: dict[bool, Way] | None = None
         self.open()
         self.connect()
@@ -192,7 +192,7 @@ TestRelaying.settings = settings(max_examples=200, stateful_step_count=60)
 
 
 def _sent(count: int) -> list[Frame]:
-    session = Session(4096)
+    session = FrameSession(4096)
     source = ByteQueue()
     stream = session.open("server", source)
     reader = FrameReader()
@@ -207,7 +207,7 @@ def _sent(count: int) -> list[Frame]:
 @given(order=st.permutations(range(8)), lost=st.sets(st.integers(0, 7)))
 def test_frames_in_another_order_or_with_a_gap_are_a_break_and_no_wrong_bytes(order: list[int], lost: set[int]) -> None:
     sent = _sent(7)
-    side = Side(Session(4096, ByteQueue))
+    side = Side(FrameSession(4096, ByteQueue))
     kept = [index for index in order if index not in lost]
     broke = False
     try:
@@ -221,7 +221,7 @@ def test_frames_in_another_order_or_with_a_gap_are_a_break_and_no_wrong_bytes(or
 
 
 def test_more_bytes_than_allowed_are_a_break() -> None:
-    host = Session(8, ByteQueue)
+    host = FrameSession(8, ByteQueue)
     host.receive(Frame(frames.OPEN, 1, 1, b'{"target": "server"}'))
     host.receive(Frame(frames.DATA, 1, 2, b"12345678"))
     with pytest.raises(ProtocolBreak):
@@ -230,13 +230,13 @@ def test_more_bytes_than_allowed_are_a_break() -> None:
 
 def test_acknowledging_what_was_never_sent_is_a_break() -> None:
     with pytest.raises(ProtocolBreak):
-        Session(8).receive(Frame(frames.ACK, 0, 1, b""))
+        FrameSession(8).receive(Frame(frames.ACK, 0, 1, b""))
     with pytest.raises(ProtocolBreak):
-        Session(8).attach(1)
+        FrameSession(8).attach(1)
 
 
 def test_tiny_pieces_that_nobody_acknowledges_fill_no_memory() -> None:
-    session = Session(1024 * 1024)
+    session = FrameSession(1024 * 1024)
     source = ByteQueue()
     stream = session.open("server", source)
     for _ in range(20_000):
@@ -249,7 +249,7 @@ def test_tiny_pieces_that_nobody_acknowledges_fill_no_memory() -> None:
 
 def test_a_credit_that_the_end_overtakes_ends_nothing_else() -> None:
     """All was read, so a credit is owed; then the other side ends: nobody here has said that we end, too."""
-    session = Session(64)
+    session = FrameSession(64)
     stream = session.open("server", ByteQueue())
     session.take_output(10**6)
     session.receive(Frame(frames.DATA, stream.number, 1, bytes(16)))
@@ -260,7 +260,7 @@ def test_a_credit_that_the_end_overtakes_ends_nothing_else() -> None:
 
 
 def test_more_credit_than_was_agreed_on_is_a_break() -> None:
-    session = Session(1024)
+    session = FrameSession(1024)
     session.open("server", ByteQueue())
     session.take_output(10**6)
     with pytest.raises(ProtocolBreak, match="more was allowed"):
@@ -269,7 +269,7 @@ def test_more_credit_than_was_agreed_on_is_a_break() -> None:
 
 def test_large_pieces_that_nobody_acknowledges_fill_no_memory() -> None:
     window = 1024 * 1024
-    session = Session(window)
+    session = FrameSession(window)
     source = ByteQueue()
     stream = session.open("server", source)
     session.take_output(10**6)
@@ -288,7 +288,7 @@ def test_large_pieces_that_nobody_acknowledges_fill_no_memory() -> None:
 
 
 def test_a_lost_session_breaks_what_had_begun_and_keeps_what_had_not() -> None:
-    session = Session(1024)
+    session = FrameSession(1024)
     begun = session.open("server", ByteQueue())
     session.take_output(10**6)
     waiting = ByteQueue()
@@ -299,21 +299,21 @@ def test_a_lost_session_breaks_what_had_begun_and_keeps_what_had_not() -> None:
     assert session.restart() == [begun]
     assert begun.over
 
-    host = Side(Session(1024, ByteQueue))
+    host = Side(FrameSession(1024, ByteQueue))
     for frame in FrameReader().feed(b"".join(session.take_output(10**6))):
         host.take(frame)
     assert host.came == {fresh.number: b"first words"}
 
 
 def test_a_stream_closed_before_anything_left_leaves_no_trace() -> None:
-    session = Session(1024)
+    session = FrameSession(1024)
     session.close(session.open("server", ByteQueue()))
     assert session.take_output(10**6) == []
     assert session.streams == {}
 
 
 def test_an_idle_session_has_nothing_to_say() -> None:
-    laptop, host = Session(1024), Session(1024, ByteQueue)
+    laptop, host = FrameSession(1024), FrameSession(1024, ByteQueue)
     laptop.open("server", ByteQueue())
     for frame in FrameReader().feed(b"".join(laptop.take_output(10**6))):
         host.receive(frame)

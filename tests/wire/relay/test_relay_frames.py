@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from remora.wire.relay import relay_frames as frames
-from remora.wire.relay.frame_session import Session
+from remora.wire.relay.frame_session import FrameSession
 from remora.wire.relay.relay_frames import ByteQueue, FrameReader, ProtocolBreak
 
 
 @given(data=st.binary(max_size=400))
 def test_garbage_is_a_break_or_waits_for_more(data: bytes) -> None:
-    reader, session = FrameReader(), Session(4096, ByteQueue)
+    reader, session = FrameReader(), FrameSession(4096, ByteQueue)
     try:
         for frame in reader.feed(data):
             session.receive(frame)

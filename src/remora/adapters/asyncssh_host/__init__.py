@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from remora.adapters.asyncssh_host.laps import Laps
-from remora.adapters.asyncssh_host.transport import Way, open_way
+from remora.adapters.asyncssh_host.transport import SocketWay, open_way
 from remora.adapters.ssh.ssh_failures import only_through_ssh
 from remora.core.host.hosts import Route
 from remora.core.host.ssh_options import only_openssh
@@ -49,6 +49,6 @@ class AsyncsshDialler:
             yield await stack.enter_async_context(logging_in)
 
 
-async def _settle(early: "asyncio.Future[Way]") -> None:
+async def _settle(early: "asyncio.Future[SocketWay]") -> None:
     early.cancel()
     await asyncio.gather(early, return_exceptions=True)

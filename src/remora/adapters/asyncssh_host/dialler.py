@@ -27,7 +27,7 @@ from remora.adapters.asyncssh_host.laps import Laps
 from remora.adapters.asyncssh_host.login import Login
 from remora.adapters.asyncssh_host.options import connection_options
 from remora.adapters.asyncssh_host.socket_tunnel import SocketTunnel
-from remora.adapters.asyncssh_host.transport import Proxy, Way, open_way
+from remora.adapters.asyncssh_host.transport import Proxy, SocketWay, open_way
 from remora.adapters.ssh.session_options import option, session_environment
 from remora.core.errors import Code, NeedsPerson, RemoraError, Stage, Unreachable, Verdict
 from remora.core.host.hosts import Host, Notice, Route, StrictHostKeyChecking
@@ -51,7 +51,7 @@ async def log_in(
     route: Route,
     dialogue: Dialogue,
     limits: Limits,
-    early: "asyncio.Future[Way]",
+    early: "asyncio.Future[SocketWay]",
     laps: Laps,
     *,
     short_way: bool,
@@ -82,14 +82,14 @@ class _Hop:
         host: Host,
         dialogue: Dialogue,
         limits: Limits,
-        early: "asyncio.Future[Way]",
+        early: "asyncio.Future[SocketWay]",
         laps: Laps,
         *,
         short_way: bool,
     ) -> None:
         self._laps = laps
         self._short_way = short_way
-        self._early: asyncio.Future[Way] | None = early
+        self._early: asyncio.Future[SocketWay] | None = early
         self._notices: list[Notice] = []
         self.connection: asyncssh.SSHClientConnection
         self._host = host
@@ -241,12 +241,12 @@ class _Hop:
         self._laps.end(Stage.HOST_KEY)
         deadline.reschedule(asyncio.get_running_loop().time() + self._limits.login)
 
-    async def _take_way(self, stack: contextlib.AsyncExitStack, *, limit: float) -> Way:
+    async def _take_way(self, stack: contextlib.AsyncExitStack, *, limit: float) -> SocketWay:
         """The way that was opened early, or for a second login a new one, which ends with `stack`."""
         early, self._early = self._early, None
         return await (early or open_way(stack, self._host, limit=limit, laps=self._laps))
 
-    async def _check_address(self, way: Way) -> None:
+    async def _check_address(self, way: SocketWay) -> None:
         """CheckHostIP: what is on record for the address counts, too, where OpenSSH looks at it."""
         host = self._host
         if option(host, "checkhostip") != "yes" or host.host_key_alias is not None or way.proxy is not None:

@@ -76,23 +76,23 @@ class Proxy:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class SocketWay:
     """The bytes to the first host of a route; `proxy` when a ProxyCommand carries them."""
 
     connected: socket.socket
     proxy: Proxy | None = None
 
 
-async def open_way(stack: contextlib.AsyncExitStack, host: Host, *, limit: float, laps: Laps) -> Way:
+async def open_way(stack: contextlib.AsyncExitStack, host: Host, *, limit: float, laps: Laps) -> SocketWay:
     """Connect, or start the ProxyCommand; what was opened ends with `stack`."""
     if host.proxy_command is not None:
-        way = Way(*await stack.enter_async_context(run_proxy(host, host.proxy_command)))
+        way = SocketWay(*await stack.enter_async_context(run_proxy(host, host.proxy_command)))
         laps.end(Stage.ROUTE)
         return way
     connected = await connect_tcp(host, limit=limit, laps=laps)
     laps.end(Stage.ROUTE)
     stack.callback(connected.close)
-    return Way(connected)
+    return SocketWay(connected)
 
 
 async def connect_tcp(host: Host, *, limit: float, laps: Laps) -> socket.socket:

@@ -13,7 +13,7 @@ _VIRTUAL: Final = ("veth", "docker", "br-", "virbr", "vnet", "cni")
 """Interfaces that come and go with containers and lead to no host of ours."""
 
 
-class LocalNetwork:
+class SystemNetwork:
     """The :class:`remora.ports.LocalNetwork` of this machine. Sends nothing."""
 
     def signature(self) -> str:

@@ -28,7 +28,7 @@ _LOOPBACKS: Final = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 _NO_SUCH_LOOPBACK: Final = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
-class LocalSockets:
+class SystemSockets:
     """See :class:`remora.ports.LocalSockets`. Of each socket's clients beyond `most_visitors` none is let in."""
 
     def __init__(self, *, most_visitors: int = _MOST_VISITORS) -> None:

@@ -15,7 +15,7 @@ _ONE_ADDRESS: Final = 4.0
 """Seconds for one address while there are others."""
 
 
-class Onward:
+class SystemOnward:
     """See :class:`remora.ports.Onward`."""
 
     async def connect(self, host: str, port: int, *, admit: Admit) -> ByteStream:

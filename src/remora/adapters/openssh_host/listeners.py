@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
-from remora.adapters.machine.local_sockets import LocalSockets, is_same_user
+from remora.adapters.machine.local_sockets import SystemSockets, is_same_user
 from remora.adapters.openssh_host.packets import (
     MUX_CLOSE_FORWARD,
     MUX_FORWARD_REMOTE,
@@ -48,7 +48,7 @@ async def listen(
     """
     mark = hashlib.sha256(f"{control} {port or secrets.token_hex(8)}".encode()).hexdigest()[:12]
     path = folder / f"back-{mark}.sock"
-    async with LocalSockets().serve(str(path), visitor):
+    async with SystemSockets().serve(str(path), visitor):
         try:
             async with asyncio.timeout(limit):
                 chosen = await _ask(control, MUX_OPEN_FORWARD, port, path) or port

@@ -15,7 +15,7 @@ _NAMED: Final = "project"
 """A line about a project, as a manifest says."""
 
 
-class TrustMemory:
+class TrustFile:
     """See :class:`remora.ports.TrustMemory`. A file that is damaged or not ours remembers nothing."""
 
     def __init__(self, folder: Path | None = None) -> None:

@@ -46,7 +46,7 @@ def bridge(
     from remora import api
     from remora.cli.frame.output import show_error, tell
     from remora.cli.frame.typed import read_folder
-    from remora.cli.process.early_end import Ending
+    from remora.cli.process.early_end import EarlyEnd
     from remora.core.errors import ExitCode, Interrupted, RemoraError
 
     address = read_folder(place, command="bridge")
@@ -59,7 +59,7 @@ def bridge(
         ssh_config=options.ssh_config,
         settings=options.settings,
     )
-    ending, codes = Ending(), [ExitCode.DONE]
+    ending, codes = EarlyEnd(), [ExitCode.DONE]
 
     def end(reason: RemoraError | None) -> bool:
         codes.append(ExitCode.INTERRUPTED if reason is None else ExitCode.DONE)

@@ -11,12 +11,12 @@ from remora.cli.process.signals import SIGNALS
 from remora.core.errors import Code, TimeLimit
 
 if TYPE_CHECKING:
-    from remora.cli.process.early_end import Ending
+    from remora.cli.process.early_end import EarlyEnd
 
 _T = TypeVar("_T")
 
 
-def run_async(work: Coroutine[Any, Any, _T], options: Options, ending: "Ending | None" = None) -> _T:
+def run_async(work: Coroutine[Any, Any, _T], options: Options, ending: "EarlyEnd | None" = None) -> _T:
     """Run `work` to its end in a loop of its own; work that wants to hear why it has to end brings its `ending`.
 
     At the time limit, at Ctrl-C, and when this process is told to end, other work is cancelled and awaited.
@@ -24,10 +24,10 @@ def run_async(work: Coroutine[Any, Any, _T], options: Options, ending: "Ending |
     """
     import asyncio
 
-    from remora.cli.process.early_end import Ending
+    from remora.cli.process.early_end import EarlyEnd
 
     late = partial(_too_late, options)
-    return asyncio.run((ending or Ending()).keep(work, seconds=options.seconds_left, late=late))
+    return asyncio.run((ending or EarlyEnd()).keep(work, seconds=options.seconds_left, late=late))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from remora.cli.frame.options import CodexPath, Options, common_options
 from remora.cli.frame.parts import make_app
 from remora.cli.frame.timed_run import limit_blocking, run_async
 from remora.core.errors import Code, UsageProblem
-from remora.core.host.aliases import Problem, config_unusable
+from remora.core.host.aliases import AliasProblem, config_unusable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,9 @@ def _every_alias(options: Options) -> list[str]:
 
     report = api.list_hosts(ssh_config=options.ssh_config)
     if report.problems and not report.hosts:
-        raise config_unusable([Problem(problem.file, problem.line, problem.message) for problem in report.problems])
+        raise config_unusable(
+            [AliasProblem(problem.file, problem.line, problem.message) for problem in report.problems]
+        )
     return [row.alias for row in report.hosts]
 
 

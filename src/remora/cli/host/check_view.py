@@ -9,7 +9,7 @@ from rich.text import Text
 from remora.cli.draw.failure import show_advice
 from remora.cli.draw.page import Page, remote
 from remora.core.readiness.checks import NOT_REACHED
-from remora.wire.reports.check import CheckProgress, CheckReport, CodexCandidate, HostCheck, StageBody, StageProven
+from remora.wire.reports.check import CheckProgress, CheckReport, CodexEntry, HostCheck, StageBody, StageProven
 
 _MARKS: Final = {
     "ok": ("✓", "green"),
@@ -143,7 +143,7 @@ def _summary(check: HostCheck) -> str:
     return ", ".join([*parts, *(f"look at {stage}" for stage in warnings)])
 
 
-def _candidate(candidate: CodexCandidate) -> Text:
+def _candidate(candidate: CodexEntry) -> Text:
     text = remote(candidate.path, "bold" if candidate.chosen else "", one_line=True)
     if candidate.version:
         text.append(" ").append_text(remote(candidate.version, one_line=True))

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ClientCommand:
     """The words with which a terminal client attaches to a host, and the version of the server there."""
 
     before: list[str]
@@ -34,7 +34,7 @@ class Way:
         return [*self.before, "--remote", f"unix://{socket}", *self.after]
 
 
-async def connect_client(address: Address, options: Options, *, codex: str | None) -> Way:
+async def connect_client(address: Address, options: Options, *, codex: str | None) -> ClientCommand:
     """Have a live link, and the way for a terminal client to the folder or thread of `address`.
 
     Raises ``folder-missing``: the client itself would take any folder. A thread that the client would take for an
@@ -47,14 +47,14 @@ async def connect_client(address: Address, options: Options, *, codex: str | Non
             next_step="Name the thread by its id.",
         )
 
-    async def connect(dialogue: Dialogue | None) -> Way:
+    async def connect(dialogue: Dialogue | None) -> ClientCommand:
         link = await api.hub_link(
             address.alias, codex=codex, dialogue=dialogue, ssh_config=options.ssh_config, settings=options.settings
         )
         body = await link.body()
         if address.thread is not None:  # it is taken up in the folder that it has
-            return Way(["resume", address.thread], [], body.server_version)
-        return Way([], ["-C", (await link.find_folder(address.folder)).path], body.server_version)
+            return ClientCommand(["resume", address.thread], [], body.server_version)
+        return ClientCommand([], ["-C", (await link.find_folder(address.folder)).path], body.server_version)
 
     return await _asking(options, address.alias, connect)
 

@@ -38,14 +38,14 @@ def connect(
     """
     from remora.cli.frame.typed import read_aliases
     from remora.cli.link.link_show import connect_and_show, hold_and_show
-    from remora.cli.process.early_end import Ending
+    from remora.cli.process.early_end import EarlyEnd
 
     names = read_aliases(aliases, command="connect")
     if dry_run:
         return _plan(names, options, codex)
     if not foreground:
         return run_async(connect_and_show(names, options, codex=codex), options)
-    ending = Ending()
+    ending = EarlyEnd()
     return run_async(hold_and_show(names, options, ending, codex=codex), options, ending)
 
 

@@ -70,11 +70,11 @@ def logs(
 ) -> int:
     """Show the hub's log."""
     from remora.cli.link.hub_log import follow_log, show_log
-    from remora.cli.process.early_end import Ending
+    from remora.cli.process.early_end import EarlyEnd
 
     if not follow:
         return show_log(options, lines=lines)
-    ending = Ending()
+    ending = EarlyEnd()
     return run_async(follow_log(options, ending, lines=lines), options, ending)
 
 

@@ -9,7 +9,7 @@ from typing import IO
 from remora import api
 from remora.cli.frame.options import Options
 from remora.cli.frame.output import short_path, tell, write_document, write_listing
-from remora.cli.process.early_end import Ending
+from remora.cli.process.early_end import EarlyEnd
 from remora.core.errors import Code, ConfigProblem, ExitCode, RemoraError, TimeLimit
 from remora.core.text import neutralise
 from remora.wire.reports.links import HubLogReport
@@ -33,7 +33,7 @@ def show_log(options: Options, *, lines: int) -> int:
     return ExitCode.DONE
 
 
-async def follow_log(options: Options, ending: Ending, *, lines: int) -> int:
+async def follow_log(options: Options, ending: EarlyEnd, *, lines: int) -> int:
     """Show the last lines and what comes, also when another file takes the place of this one, until told to end."""
     told = asyncio.Event()
 

@@ -15,7 +15,7 @@ from remora.cli.frame.options import Options
 from remora.cli.frame.output import tell_what_goes_on, write_document
 from remora.cli.link.link_view import show_disconnected, show_hub_state, show_links
 from remora.cli.link.link_watch_view import ConnectView, StatusView, WaitView
-from remora.cli.process.early_end import Ending
+from remora.cli.process.early_end import EarlyEnd
 from remora.core.errors import ExitCode, RemoraError, TimeLimit
 from remora.wire.reports.links import HubReport, StatusReport
 
@@ -46,7 +46,7 @@ async def connect_and_show(aliases: list[str], options: Options, *, codex: str |
     return report.exit_code
 
 
-async def hold_and_show(aliases: list[str], options: Options, ending: Ending, *, codex: str | None) -> int:
+async def hold_and_show(aliases: list[str], options: Options, ending: EarlyEnd, *, codex: str | None) -> int:
     """Connect, and hold the links until this program is told to end; only then return the exit code."""
     floor, settings = Floor(), options.settings
     view = ConnectView(_results(), activity_page(), aliases, json=options.json, verbosity=options.verbosity)
@@ -100,7 +100,7 @@ async def show_status(alias: str | None, options: Options) -> int:
     return ExitCode.DONE
 
 
-async def watch_and_show(alias: str | None, options: Options, ending: Ending) -> int:
+async def watch_and_show(alias: str | None, options: Options, ending: EarlyEnd) -> int:
     """Show the links at each change, until this program is told to end."""
     view = StatusView(_results(), alias=alias, verbosity=options.verbosity)
     floor = Floor()
@@ -130,7 +130,7 @@ async def show_hub(asking: Awaitable[HubReport], options: Options, changed: str 
     return ExitCode.DONE
 
 
-async def _until_told(states: AsyncGenerator[T, None], ending: Ending) -> AsyncGenerator[T, None]:
+async def _until_told(states: AsyncGenerator[T, None], ending: EarlyEnd) -> AsyncGenerator[T, None]:
     """What comes, until the program is told to end; then `states` is closed in order. A second wish cuts that short.
 
     Raises :class:`TimeLimit` when it was the time limit that told.

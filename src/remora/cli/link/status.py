@@ -34,10 +34,10 @@ def status(
     """
     from remora.cli.frame.typed import read_aliases
     from remora.cli.link.link_show import show_status, watch_and_show
-    from remora.cli.process.early_end import Ending
+    from remora.cli.process.early_end import EarlyEnd
 
     name = read_aliases([alias], command="status")[0] if alias is not None else None
     if not watch:
         return run_async(show_status(name, options), options)
-    ending = Ending()
+    ending = EarlyEnd()
     return run_async(watch_and_show(name, options, ending), options, ending)

@@ -30,7 +30,7 @@ class _Helpers(ThreadPoolExecutor):
         super().shutdown(wait=False, cancel_futures=True)
 
 
-class Ending:
+class EarlyEnd:
     """Hears every wish that a command ends, and passes it on. For one piece of work.
 
     The work is cancelled and awaited, so that whatever it holds is let go of, unless it listens itself.

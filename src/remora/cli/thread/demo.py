@@ -8,7 +8,7 @@ from remora.cli.frame.parts import make_app
 from remora.cli.frame.timed_run import run_async
 
 if TYPE_CHECKING:
-    from remora.cli.process.early_end import Ending
+    from remora.cli.process.early_end import EarlyEnd
 
 app = make_app()
 
@@ -21,13 +21,13 @@ def demo(options: Options) -> int:
     With an SSH host, a scripted model and the real app server; afterwards nothing of them is left. It checks the
     host, runs a thread that repairs a small project, asks you one approval, and shows the report.
     """
-    from remora.cli.process.early_end import Ending
+    from remora.cli.process.early_end import EarlyEnd
 
-    ending = Ending()
+    ending = EarlyEnd()
     return run_async(_play(options, ending), options, ending)
 
 
-async def _play(options: Options, ending: "Ending") -> int:
+async def _play(options: Options, ending: "EarlyEnd") -> int:
     from remora import api
     from remora.cli.frame.output import tell
     from remora.cli.host.check_show import check_and_show

@@ -97,7 +97,7 @@ def run(
     from remora.cli.approval.decide import OnApproval
     from remora.cli.frame.typed import attach_images, named_thread, read_place, read_prompt
     from remora.cli.link.plan_show import plan_and_show
-    from remora.cli.process.early_end import Ending
+    from remora.cli.process.early_end import EarlyEnd
     from remora.cli.thread.run_show import run_and_show
 
     address = read_place(place)
@@ -116,7 +116,7 @@ def run(
         approval_policy=approval_policy,
         images=images,
     )
-    ending = Ending()
+    ending = EarlyEnd()
     running = run_and_show(
         address.alias, request, options, ending, on_approval=way, codex=codex, trust_folder=trust_folder
     )

@@ -12,7 +12,7 @@ from remora.cli.approval.decide import topic
 from remora.cli.draw.page import remote
 from remora.cli.frame.audience import drawing
 from remora.cli.frame.floor import Floor
-from remora.cli.process.early_end import Ending
+from remora.cli.process.early_end import EarlyEnd
 from remora.core.errors import Code, ExitCode, ProtocolProblem, RemoraError
 from remora.core.server.launch_plan import LaunchMode
 from remora.wire.reports.run import ApprovalRequested, Connected, Reconnected, RunEvent, RunReport, ThreadReady
@@ -42,7 +42,7 @@ async def follow(
     view: View,
     floor: Floor,
     interrupts: Interruptible,
-    ending: Ending,
+    ending: EarlyEnd,
     *,
     alias: str,
     patience: float,
@@ -140,7 +140,7 @@ class _Stopping:
     """
 
     def __init__(
-        self, view: View, floor: Floor, interrupts: Interruptible, ending: Ending, *, alias: str, patience: float
+        self, view: View, floor: Floor, interrupts: Interruptible, ending: EarlyEnd, *, alias: str, patience: float
     ) -> None:
         self._view = view
         self._floor = floor

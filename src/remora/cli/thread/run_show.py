@@ -13,7 +13,7 @@ from remora.cli.draw.page import Page
 from remora.cli.frame.audience import activity_page, dialogue_of, questioner
 from remora.cli.frame.floor import Floor
 from remora.cli.frame.options import Options
-from remora.cli.process.early_end import Ending
+from remora.cli.process.early_end import EarlyEnd
 from remora.cli.thread.json_lines import JsonLines
 from remora.cli.thread.run_follow import follow
 from remora.cli.thread.run_view import MarkdownAnswer, PlainAnswer, RunView
@@ -27,7 +27,7 @@ async def run_and_show(
     alias: str,
     request: "RunRequest",
     options: Options,
-    ending: Ending,
+    ending: EarlyEnd,
     *,
     on_approval: OnApproval | None,
     codex: str | None = None,

@@ -14,7 +14,7 @@ WARNING_DAYS: Final = 7
 """An end of the secret that is nearer than this is worth a notice."""
 
 
-class Proof(StrEnum):
+class SignInProof(StrEnum):
     """What a real request with the login said."""
 
     OK = "ok"
@@ -32,7 +32,7 @@ class Proof(StrEnum):
 class LoginProof:
     """`detail` is codex's own word (remote text, raw); `account` its kind of account, `None` when it names none."""
 
-    proof: Proof
+    proof: SignInProof
     detail: str = ""
     account: str | None = None
 
@@ -49,7 +49,7 @@ class LoginRecord:
     digest: str
     kind: str
     stamp: str
-    proof: Proof
+    proof: SignInProof
     expires: date | None = None
 
     def holds(self, secret: Secret) -> bool:
@@ -86,7 +86,7 @@ def read_record(text: str) -> LoginRecord | None:
             digest=values["digest"],
             kind=values["kind"],
             stamp=values["stamp"],
-            proof=Proof(values["proof"]),
+            proof=SignInProof(values["proof"]),
             expires=date.fromisoformat(values["expires"]) if values["expires"] else None,
         )
     except (KeyError, ValueError):

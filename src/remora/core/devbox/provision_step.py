@@ -10,7 +10,7 @@ from remora.core.server.answers import Answers
 
 
 @dataclass(frozen=True, slots=True)
-class Script:
+class StepScript:
     """Shell text for the host: files shipped in ``remote/provision``, by name with spaces between, and variables for
     them. The functions and variables of ``places.sh``, ``lock.sh`` and ``common.sh`` are there.
 

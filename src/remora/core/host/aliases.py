@@ -27,7 +27,7 @@ class Alias(NamedTuple):
     line: int
 
 
-class Problem(NamedTuple):
+class AliasProblem(NamedTuple):
     """A place that could not be read as OpenSSH wants it; the rest was read."""
 
     file: str
@@ -106,30 +106,32 @@ class Listing:
     aliases: tuple[Alias, ...]
     host_lines: tuple[HostLine, ...]
     match_lines: tuple[MatchLine, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[AliasProblem, ...]
     variables: tuple[VariableUse, ...] = ()
 
 
-def list_aliases(host_lines: Sequence[HostLine]) -> tuple[tuple[Alias, ...], tuple[Problem, ...]]:
+def list_aliases(host_lines: Sequence[HostLine]) -> tuple[tuple[Alias, ...], tuple[AliasProblem, ...]]:
     """The concrete names, each once, at the first line that is in force for it.
 
     A name that no ``ssh`` command line should carry, or that its surroundings never let in, is a problem.
     """
     found: dict[str, Alias] = {}
     shut_out: dict[str, HostLine] = {}
-    problems: list[Problem] = []
+    problems: list[AliasProblem] = []
     for line in host_lines:
         for name in line.patterns:
             if name in found or name[:1] == "!" or not name or is_pattern(name):
                 continue
             if not is_safe_alias(name):
-                problems.append(Problem(line.file, line.line, f"{name!r} is not usable as a host name; it is skipped."))
+                problems.append(
+                    AliasProblem(line.file, line.line, f"{name!r} is not usable as a host name; it is skipped.")
+                )
             elif not line.rules_out(name) and line.reachable(name):
                 found[name] = Alias(name, line.file, line.line)
             elif not line.reachable(name):
                 shut_out.setdefault(name, line)
     problems += [
-        Problem(
+        AliasProblem(
             line.file,
             line.line,
             f"{name!r} is never in force: this file is included inside a Host block that does not match it.",
@@ -140,7 +142,7 @@ def list_aliases(host_lines: Sequence[HostLine]) -> tuple[tuple[Alias, ...], tup
     return tuple(found.values()), tuple(problems)
 
 
-def config_unusable(problems: Sequence[Problem], *, host: str | None = None) -> ConfigProblem:
+def config_unusable(problems: Sequence[AliasProblem], *, host: str | None = None) -> ConfigProblem:
     """The configuration names no host at all, and its lines are the reason."""
     first, *others = problems
     return ConfigProblem(

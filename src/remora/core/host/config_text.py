@@ -12,7 +12,7 @@ _LONGEST: Final = 30
 _NO_OPTION: Final = "The line does not begin with an option of OpenSSH."
 
 
-class Line(NamedTuple):
+class ConfigLine(NamedTuple):
     """A keyword in lower case and its arguments, quotes and comment removed; at least one, unless all is comment."""
 
     number: int
@@ -27,7 +27,7 @@ class BadLine(NamedTuple):
     message: str
 
 
-def read_lines(text: str) -> Iterator[Line | BadLine]:
+def read_lines(text: str) -> Iterator[ConfigLine | BadLine]:
     """The lines that say something, in order. Whether a keyword exists is for OpenSSH to judge."""
     for number, raw in enumerate(text.split("\n"), start=1):
         line = raw.partition("\0")[0].rstrip(" \t\r\n\f")
@@ -35,7 +35,7 @@ def read_lines(text: str) -> Iterator[Line | BadLine]:
             continue
         plain = _PLAIN.fullmatch(line)
         if plain is not None:
-            yield Line(number, plain[1].lower(), tuple(_BETWEEN.split(plain[2])))
+            yield ConfigLine(number, plain[1].lower(), tuple(_BETWEEN.split(plain[2])))
         else:
             read = _read_line(number, line)
             if read is not None:
@@ -71,7 +71,7 @@ def _looks_like_option(word: str) -> bool:
     return len(word) <= _LONGEST and word.isascii() and word.isalnum()
 
 
-def _read_line(number: int, line: str) -> Line | BadLine | None:
+def _read_line(number: int, line: str) -> ConfigLine | BadLine | None:
     keyword, rest = _take_keyword(line)
     if keyword == "":
         keyword, rest = _take_keyword(rest)
@@ -84,7 +84,7 @@ def _read_line(number: int, line: str) -> Line | BadLine | None:
     arguments = split_arguments(rest)
     if arguments is None:
         return BadLine(number, "A quote is not closed.")
-    return Line(number, keyword.lower(), arguments)
+    return ConfigLine(number, keyword.lower(), arguments)
 
 
 def _take_keyword(text: str | None) -> tuple[str | None, str | None]:

@@ -9,8 +9,8 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
-from remora.core.host.aliases import HostLine, Listing, MatchLine, Patterns, Problem, VariableUse, list_aliases
-from remora.core.host.config_text import BadLine, Line, not_an_option, read_lines
+from remora.core.host.aliases import AliasProblem, HostLine, Listing, MatchLine, Patterns, VariableUse, list_aliases
+from remora.core.host.config_text import BadLine, ConfigLine, not_an_option, read_lines
 from remora.core.host.ssh_options import OPTIONS, RETIRED
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
@@ -86,9 +86,9 @@ class _Reading:
     source: FileSource
     host_lines: list[HostLine] = field(default_factory=list)
     match_lines: list[MatchLine] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[AliasProblem] = field(default_factory=list)
     variables: list[VariableUse] = field(default_factory=list)
-    strange: list[Problem] = field(default_factory=list)
+    strange: list[AliasProblem] = field(default_factory=list)
     """The first line of each file that begins with no option. OpenSSH knows better what is one: a name is asked about
     there, and these count only where there is no name to ask about."""
     files_read: int = 0
@@ -102,20 +102,22 @@ class _Reading:
         try:
             text = self.source.read(root.path, root=True)
         except OSError as error:
-            self.problems.append(Problem(root.path, 1, f"The file cannot be read: {_reason(error)}."))
+            self.problems.append(AliasProblem(root.path, 1, f"The file cannot be read: {_reason(error)}."))
             return
         if text is not None:
             self._read_file(_File(root.path, root.system, (), (text.identity,)), text)
 
     def _read_file(self, file: _File, text: FileText) -> None:
         self.files_read += 1
-        self.problems += [Problem(file.path, 1, complaint) for complaint in text.complaints]
+        self.problems += [AliasProblem(file.path, 1, complaint) for complaint in text.complaints]
         lines = list(read_lines(text.text))
         bad = [line for line in lines if isinstance(line, BadLine)]
-        self.problems += [Problem(file.path, line.number, line.message) for line in bad[:_BAD_LINES]]
+        self.problems += [AliasProblem(file.path, line.number, line.message) for line in bad[:_BAD_LINES]]
         if len(bad) > _BAD_LINES:
-            self.problems.append(Problem(file.path, bad[_BAD_LINES].number, "From here on, more lines are like that."))
-        good = [line for line in lines if isinstance(line, Line)]
+            self.problems.append(
+                AliasProblem(file.path, bad[_BAD_LINES].number, "From here on, more lines are like that.")
+            )
+        good = [line for line in lines if isinstance(line, ConfigLine)]
         self.strange += _strange(file.path, good)
         for line in good:
             if line.keyword == "host":
@@ -128,25 +130,25 @@ class _Reading:
             elif names := frozenset(name for word in line.arguments for name in _VARIABLE.findall(word)):
                 self.variables.append(VariableUse(file.path, line.number, names))
 
-    def _start_host(self, file: _File, line: Line) -> None:
+    def _start_host(self, file: _File, line: ConfigLine) -> None:
         if "" in line.arguments:
-            self.problems.append(Problem(file.path, line.number, "A name on this Host line is empty."))
+            self.problems.append(AliasProblem(file.path, line.number, "A name on this Host line is empty."))
         file.block = line.arguments
         self.host_lines.append(HostLine(file.path, line.number, line.arguments, file.within))
 
-    def _include(self, file: _File, line: Line) -> None:
+    def _include(self, file: _File, line: ConfigLine) -> None:
         for argument in line.arguments:
             try:
                 if not argument:
                     raise ValueError("A file name on this Include line is empty.")
                 paths = self.source.expand(argument, system=file.system)
             except ValueError as error:
-                self.problems.append(Problem(file.path, line.number, str(error)))
+                self.problems.append(AliasProblem(file.path, line.number, str(error)))
                 continue
             for path in paths:
                 trouble = self._include_file(file, path)
                 if trouble is not None:
-                    self.problems.append(Problem(file.path, line.number, trouble))
+                    self.problems.append(AliasProblem(file.path, line.number, trouble))
 
     def _include_file(self, file: _File, path: str) -> str | None:
         """Read one included file, or say why not."""
@@ -167,7 +169,7 @@ class _Reading:
         return None
 
 
-def _strange(path: str, lines: Sequence[Line]) -> list[Problem]:
+def _strange(path: str, lines: Sequence[ConfigLine]) -> list[AliasProblem]:
     """The first line that begins with no option, unless OpenSSH was told to ignore such lines."""
     if any(line.keyword == "ignoreunknown" for line in lines):
         return []
@@ -175,7 +177,7 @@ def _strange(path: str, lines: Sequence[Line]) -> list[Problem]:
     strange = next((line for line in lines if line.keyword not in known), None)
     if strange is None:
         return []
-    return [Problem(path, strange.number, not_an_option(strange.keyword))]
+    return [AliasProblem(path, strange.number, not_an_option(strange.keyword))]
 
 
 def _reason(error: OSError) -> str:

@@ -19,7 +19,7 @@ _RSA: Final = "ssh-rsa"
 _RSA_SIGNATURES: Final = frozenset({"rsa-sha2-256", "rsa-sha2-512"})
 
 
-class Marker(Enum):
+class KeyMarker(Enum):
     """What a line of a known hosts file says about its key."""
 
     PLAIN = ""
@@ -45,7 +45,7 @@ class KnownKey:
     key: bytes
     file: str
     line: int
-    marker: Marker = Marker.PLAIN
+    marker: KeyMarker = KeyMarker.PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +101,11 @@ def parse_known_hosts(text: str, file: str) -> list[KnownKey]:
     """Read one file. Lines that are no key line are passed over, as OpenSSH does."""
     found = []
     for number, fields in _lines(text):
-        marker = Marker.PLAIN
+        marker = KeyMarker.PLAIN
         if fields[0].startswith("@"):
-            if fields[0] not in {Marker.AUTHORITY.value, Marker.REVOKED.value}:
+            if fields[0] not in {KeyMarker.AUTHORITY.value, KeyMarker.REVOKED.value}:
                 continue
-            marker = Marker(fields.pop(0))
+            marker = KeyMarker(fields.pop(0))
         if len(fields) >= 3 and (key := _decode_key(fields[1], fields[2])) is not None:
             found.append(KnownKey(fields[0], key_type_of(key), key, file, number, marker))
     return found
@@ -122,7 +122,7 @@ def parse_revoked_keys(text: str, file: str) -> tuple[list[KnownKey], list[int]]
         if key is None:
             strange.append(number)
         else:
-            found.append(KnownKey("*", key_type_of(key), key, file, number, Marker.REVOKED))
+            found.append(KnownKey("*", key_type_of(key), key, file, number, KeyMarker.REVOKED))
     return found, strange
 
 
@@ -183,10 +183,12 @@ def format_known_host(name: str, key_type: str, key: bytes, *, salt: bytes | Non
 def _select(lines: Sequence[KnownKey], name: str) -> KnownKeys:
     matching = [line for line in lines if _names_match(line.names, name)]
 
-    def marked(marker: Marker) -> tuple[KnownKey, ...]:
+    def marked(marker: KeyMarker) -> tuple[KnownKey, ...]:
         return tuple(line for line in matching if line.marker is marker)
 
-    return KnownKeys(plain=marked(Marker.PLAIN), authorities=marked(Marker.AUTHORITY), revoked=marked(Marker.REVOKED))
+    return KnownKeys(
+        plain=marked(KeyMarker.PLAIN), authorities=marked(KeyMarker.AUTHORITY), revoked=marked(KeyMarker.REVOKED)
+    )
 
 
 def _names_match(names: str, name: str) -> bool:

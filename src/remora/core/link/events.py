@@ -6,7 +6,7 @@ from remora.core.errors import RemoraError
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ConnectRequested:
     """A person wants the link."""
 
 
@@ -43,14 +43,14 @@ class CameUp:
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class AttemptFailed:
     """The attempt failed; its connection, if there was one, is gone."""
 
     error: RemoraError
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class ConnectionLost:
     """The live connection is gone; `useful`: it brought somebody something."""
 
     error: RemoraError
@@ -69,4 +69,6 @@ class Ended:
     """Stop, for good."""
 
 
-Event = Asked | Wanted | Active | Woke | Moved | Due | CameUp | Failed | Lost | Broke | Ended
+Event = (
+    ConnectRequested | Wanted | Active | Woke | Moved | Due | CameUp | AttemptFailed | ConnectionLost | Broke | Ended
+)

@@ -1,8 +1,8 @@
 """When a link dials, waits, gives up or asks for a person: events in; an effect and the next deadline out.
 
 There is no clock, no randomness and no I/O here: times are seconds of one monotonic clock, chances are from 0 to 1.
-At most one attempt is under way: an effect that begins one is not given again before :class:`CameUp`, :class:`Failed`
-or :class:`Lost` has told its end.
+At most one attempt is under way: an effect that begins one is not given again before :class:`CameUp`,
+:class:`AttemptFailed` or :class:`ConnectionLost` has told its end.
 """
 
 from collections import deque
@@ -11,7 +11,20 @@ from typing import Final
 
 from remora.core.backoff import Backoff, may_retry
 from remora.core.errors import Code, RemoraError
-from remora.core.link.events import Active, Asked, Broke, CameUp, Due, Ended, Event, Failed, Lost, Moved, Wanted, Woke
+from remora.core.link.events import (
+    Active,
+    AttemptFailed,
+    Broke,
+    CameUp,
+    ConnectionLost,
+    ConnectRequested,
+    Due,
+    Ended,
+    Event,
+    Moved,
+    Wanted,
+    Woke,
+)
 from remora.core.link.links import Liveness
 from remora.core.settings import ReconnectPolicy
 
@@ -52,7 +65,7 @@ class Effect(Enum):
     """Leave the connection, or the attempt."""
 
 
-class Session:
+class LinkState:
     """The state of one link."""
 
     def __init__(self, policy: ReconnectPolicy, *, reconnect_total: float, dials_per_minute: int) -> None:
@@ -87,11 +100,11 @@ class Session:
         match event:
             case CameUp():
                 self._came_up(now)
-            case Failed(error) if self.liveness is not Liveness.LIVE:
+            case AttemptFailed(error) if self.liveness is not Liveness.LIVE:
                 return self._failed(error, now, chance)
-            case Lost(error, useful):
+            case ConnectionLost(error, useful):
                 self._lost(error, now, chance, useful=useful)
-            case Failed(error):
+            case AttemptFailed(error):
                 self._lost(error, now, chance, useful=False)
             case Broke(error):
                 return self._broke(error, now, chance)
@@ -108,7 +121,7 @@ class Session:
 
     def _called(self, event: Event, now: float, chance: float) -> Effect:
         match event:
-            case Asked():
+            case ConnectRequested():
                 return self._asked(now)
             case Wanted():
                 return self._wanted(now)

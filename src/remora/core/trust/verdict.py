@@ -54,7 +54,7 @@ class KeptTrust:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class TrustVerdict:
     """What holds now. `ask` says that a person may say otherwise, `note` that it is to be remembered."""
 
     by: TrustedBy | None
@@ -65,7 +65,7 @@ class Verdict:
 
 def judge_repository(
     digests: Mapping[str, str] | None, records: Mapping[str, TrustRecord], *, host_trusts: bool
-) -> Verdict:
+) -> TrustVerdict:
     """What holds for content with `digests`, one for each folder; `records` are what is remembered of these folders.
 
     Content that the host trusts is noted when it is first seen; what is different later is asked about like any other.
@@ -73,15 +73,15 @@ def judge_repository(
     the same content. What cannot be vouched for is not trusted by anybody.
     """
     if digests is None:
-        return Verdict(by=None, changed=bool(records))
+        return TrustVerdict(by=None, changed=bool(records))
     if any(digests[place] != record.digest for place, record in records.items()):
-        return Verdict(by=None, ask=True, changed=True)
+        return TrustVerdict(by=None, ask=True, changed=True)
     said = {record.by for record in records.values()}
     is_new = len(records) < len(digests)
     if None in said:
-        return Verdict(by=None, ask=is_new)
+        return TrustVerdict(by=None, ask=is_new)
     if (is_new or TrustedBy.CODEX in said) and not host_trusts:
-        return Verdict(by=None, ask=True)
+        return TrustVerdict(by=None, ask=True)
     if is_new:
-        return Verdict(by=TrustedBy.CODEX, note=True)
-    return Verdict(by=TrustedBy.CODEX if TrustedBy.CODEX in said else min(by for by in said if by is not None))
+        return TrustVerdict(by=TrustedBy.CODEX, note=True)
+    return TrustVerdict(by=TrustedBy.CODEX if TrustedBy.CODEX in said else min(by for by in said if by is not None))

@@ -59,7 +59,7 @@ class _Forward:
         self.body.clients -= 1
 
 
-class Forwards:
+class ForwardedPorts:
     """The forwarded ports of one link, by the host's port. Gone with :meth:`stop`."""
 
     def __init__(self, sockets: LocalSockets, ports: PortReach, *, host: str) -> None:

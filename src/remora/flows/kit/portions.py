@@ -12,7 +12,7 @@ _WORK: Final = 256
 _READ: Final = 256 * 1024
 
 
-class Turn:
+class LoopTurn:
     """What may still be done for one host before everybody else has a turn of the loop; with each turn it is new."""
 
     def __init__(self) -> None:

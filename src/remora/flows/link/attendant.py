@@ -10,7 +10,7 @@ from remora.core.backoff import Backoff
 from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit, Unreachable
 from remora.core.server.launch_plan import BytePath
 from remora.flows.kit.timeout import dismiss, within
-from remora.flows.link.reach import Way
+from remora.flows.link.reach import Reach
 from remora.flows.relay.relay_attachment import Attachment
 from remora.flows.server.observer import Board
 from remora.flows.server.rpc import RpcClient, open_rpc
@@ -38,7 +38,7 @@ class Attendance:
     def __init__(
         self,
         host: RemoteHost,
-        way: Way,
+        way: Reach,
         attachment: Attachment | None,
         *,
         board: Board,

@@ -7,10 +7,20 @@ from functools import partial
 from typing import Any
 
 from remora.core.errors import Code, RemoraError, TimeLimit, Unreachable, own_failure
-from remora.core.link.events import Active, Asked, CameUp, Due, Ended, Event, Failed, Lost, Wanted
+from remora.core.link.events import (
+    Active,
+    AttemptFailed,
+    CameUp,
+    ConnectionLost,
+    ConnectRequested,
+    Due,
+    Ended,
+    Event,
+    Wanted,
+)
 from remora.core.link.faults import REPORT_LOGGED, link_missing
 from remora.core.link.links import HostIdentity, LinkName, Liveness, SessionName
-from remora.core.link.reconnect import Effect, Session
+from remora.core.link.reconnect import Effect, LinkState
 from remora.core.server.launch_plan import LaunchRequest, refuse_folder
 from remora.core.server.probes import FolderFacts
 from remora.core.settings import ReconnectPolicy
@@ -21,7 +31,7 @@ from remora.flows.kit.lent_person import LentDialogue
 from remora.flows.kit.news import News
 from remora.flows.kit.timeout import dismiss, within
 from remora.flows.kit.unattended import UnattendedDialogue
-from remora.flows.link.reach import Way
+from remora.flows.link.reach import Reach
 from remora.flows.link.supervise import Supervisor
 from remora.flows.link.targets import Aim
 from remora.flows.link.wake import watch_machine
@@ -54,7 +64,7 @@ class Link:
         self._world = world = aim.world
         self._clock = world.clock
         limits = world.limits
-        self._session = Session(
+        self._session = LinkState(
             policy, reconnect_total=limits.reconnect_total, dials_per_minute=limits.dials_per_minute
         )
         self._dialogue = LentDialogue()
@@ -189,7 +199,7 @@ class Link:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._waiters.append(waiter)
             try:
-                self._tell(Asked())
+                self._tell(ConnectRequested())
                 if self.liveness is Liveness.STOPPED:
                     raise self._stopped()
                 await waiter
@@ -308,7 +318,7 @@ class Link:
         self._tell(Wanted())
         return await (await self._way()).find_folder(folder)
 
-    async def _enter(self, open_stream: Callable[[Way], Awaitable[ByteStream]]) -> ByteStream:
+    async def _enter(self, open_stream: Callable[[Reach], Awaitable[ByteStream]]) -> ByteStream:
         """A stream that counts as a guest until it is closed. A guest is what keeps the link from being idle."""
         self._count(+1)
         try:
@@ -319,7 +329,7 @@ class Link:
             raise
         return Guest(stream, served=self._supervisor.served, left=partial(self._count, -1))
 
-    async def _open(self, open_stream: Callable[[Way], Awaitable[ByteStream]]) -> ByteStream:
+    async def _open(self, open_stream: Callable[[Reach], Awaitable[ByteStream]]) -> ByteStream:
         while True:
             way = await self._way()
             try:
@@ -328,7 +338,7 @@ class Link:
                 if self._supervisor.way is way:
                     raise  # else the link broke in that moment: wait for it like everybody
 
-    async def _way(self) -> Way:
+    async def _way(self) -> Reach:
         while self._supervisor.way is None:
             if self.liveness is Liveness.STOPPED:
                 raise self._stopped()
@@ -389,7 +399,7 @@ class Link:
             self._dial_now = True
         elif effect is Effect.PROBE:
             self._supervisor.probe()
-        if isinstance(event, Lost):
+        if isinstance(event, ConnectionLost):
             self._breaks += 1
         if session.liveness is not before:
             self._since = self._clock.wall()
@@ -403,7 +413,7 @@ class Link:
         """Tell those who asked how their attempt ended; one that begins anew at once has not ended."""
         error: RemoraError | None = None
         match event:
-            case Failed(reason) | Lost(reason, _) if not self._dial_now and not self._session.promised:
+            case AttemptFailed(reason) | ConnectionLost(reason, _) if not self._dial_now and not self._session.promised:
                 error = reason
             case Ended():
                 error = self._stopped()

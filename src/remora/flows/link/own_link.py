@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from remora.core.link.egress import EgressRequest
 from remora.core.server.probes import FolderFacts
-from remora.flows.forward.forwards import Forwards
+from remora.flows.forward.forwards import ForwardedPorts
 from remora.flows.kit.timeout import dismiss
 from remora.flows.link.link import Link
 from remora.ports import ByteStream, Dialogue, LocalSockets
@@ -18,7 +18,7 @@ class OwnLink:
 
     def __init__(self, link: Link, sockets: LocalSockets) -> None:
         self._link = link
-        self._forwards = Forwards(sockets, link, host=link.name.alias)
+        self._forwards = ForwardedPorts(sockets, link, host=link.name.alias)
 
     async def body(self) -> LinkBody:
         """See :class:`remora.flows.link.linked.LinkAccess`."""

@@ -23,7 +23,7 @@ _ANSWER_LIMIT: Final = 4 * 1024 * 1024
 """Bytes of an answer about a folder: 200 neighbours with the longest names are far below."""
 
 
-class Way(Protocol):
+class Reach(Protocol):
     """What a live link can reach."""
 
     @property
@@ -68,27 +68,27 @@ class RelayWay:
         self._nonce = nonce
 
     async def open_server(self, *, transient: bool = False) -> ByteStream:
-        """See :class:`Way`."""
+        """See :class:`Reach`."""
         return self._relay.open("server", transient=transient)
 
     async def open_port(self, port: int) -> ByteStream:
-        """See :class:`Way`."""
+        """See :class:`Reach`."""
         return self._relay.open(f"port:{port}")
 
     def carry_port(self, port: int, near: Near, *, served: Callable[[], None], left: Callable[[], None]) -> Far | None:
-        """See :class:`Way`."""
+        """See :class:`Reach`."""
         return self._relay.carry(f"port:{port}", near, served=served, left=left)
 
     def flush(self) -> None:
-        """See :class:`Way`."""
+        """See :class:`Reach`."""
         self._relay.flush()
 
     async def open_relay(self) -> ByteStream:
-        """See :class:`Way`."""
+        """See :class:`Reach`."""
         return self._relay.open("relay")
 
     async def find_folder(self, folder: str | None) -> FolderFacts:
-        """See :class:`Way`. One round trip."""
+        """See :class:`Reach`. One round trip."""
         answer = await self._ask(f"folder:{folder or ''}", b"")
         try:
             said = msgspec.json.decode(answer, type=_FolderAnswer)
@@ -97,7 +97,7 @@ class RelayWay:
         return FolderFacts(path=said.path, state=said.state, siblings=tuple(said.siblings), brings=said.brings)
 
     async def read_marker(self, state_folder: str) -> Marker:
-        """See :class:`Way`. One round trip."""
+        """See :class:`Reach`. One round trip."""
         nonce = self._nonce()
         variables = {"remora_nonce": nonce, **_marker_variables(state_folder)}
         text = script(variables, [shipped(name) for name in ("prelude", *_MARKER)])
@@ -157,7 +157,7 @@ class PlainWay:
         self.byte_path = byte_path
 
     async def open_server(self, *, transient: bool = False) -> ByteStream:
-        """See :class:`Way`. The host may refuse one more (``channel-refused``)."""
+        """See :class:`Reach`. The host may refuse one more (``channel-refused``)."""
         if self.byte_path is BytePath.UNIX_SOCKET:
             return await self._host.open_unix_socket(self._socket)
         holder = Holder(self._proxy)
@@ -168,18 +168,18 @@ class PlainWay:
             raise
 
     async def open_port(self, port: int) -> ByteStream:
-        """See :class:`Way`."""
+        """See :class:`Reach`."""
         return await self._host.open_port(port)
 
     def carry_port(self, port: int, near: Near, *, served: Callable[[], None], left: Callable[[], None]) -> Far | None:
-        """See :class:`Way`. A channel has to be asked for, and waited for."""
+        """See :class:`Reach`. A channel has to be asked for, and waited for."""
         return None
 
     def flush(self) -> None:
-        """See :class:`Way`."""
+        """See :class:`Reach`."""
 
     async def open_relay(self) -> ByteStream:
-        """See :class:`Way`."""
+        """See :class:`Reach`."""
         raise LaunchProblem(
             Code.LINK_UNSUPPORTED,
             "This host has no relay, so nothing can be kept there while nobody is connected.",
@@ -187,12 +187,12 @@ class PlainWay:
         )
 
     async def find_folder(self, folder: str | None) -> FolderFacts:
-        """See :class:`Way`."""
+        """See :class:`Reach`."""
         async with self._shell() as shell:
             return (await shell.probe(ProbeRequest(folder=folder, codex=self._request.codex))).folder
 
     async def read_marker(self, state_folder: str) -> Marker:
-        """See :class:`Way`. The host may refuse one more session (``channel-refused``)."""
+        """See :class:`Reach`. The host may refuse one more session (``channel-refused``)."""
         async with self._shell() as shell:
             texts = [shipped(name) for name in _MARKER]
             limit = self._world.limits.probe

@@ -6,7 +6,7 @@ from typing import Final
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.server.answers import Answers
 from remora.core.server.launch_plan import LaunchRequest
-from remora.flows.link.reach import Way
+from remora.flows.link.reach import Reach
 from remora.flows.server.observer import Board
 from remora.flows.server.rpc import open_rpc
 from remora.flows.server.shell import ProbeRequest, open_shell
@@ -19,7 +19,7 @@ _MARGIN: Final = 10.0
 _SHOWN: Final = 10
 
 
-async def require_idle(way: Way, world: World) -> None:
+async def require_idle(way: Reach, world: World) -> None:
     """Raise ``server-busy``, naming what would be interrupted, when a turn runs. No thread is loaded by asking."""
     stream = await way.open_server(transient=True)
     board = Board(lambda: None)

@@ -8,7 +8,7 @@ from typing import Final
 
 from remora.core.errors import Code, RemoraError, TimeLimit
 from remora.core.host.hosts import Notice
-from remora.core.link.events import Broke, CameUp, Ended, Event, Failed, Lost
+from remora.core.link.events import AttemptFailed, Broke, CameUp, ConnectionLost, Ended, Event
 from remora.core.link.faults import host_changed, link_missing
 from remora.core.link.links import SessionName
 from remora.core.link.reconnect import Effect
@@ -20,7 +20,7 @@ from remora.flows.kit.own_faults import log_fault
 from remora.flows.kit.timeout import dismiss, within
 from remora.flows.link.attendant import Attendance
 from remora.flows.link.learned import Learned, learn
-from remora.flows.link.reach import PlainWay, RelayWay, Way
+from remora.flows.link.reach import PlainWay, Reach, RelayWay
 from remora.flows.link.server_stop import end_server, require_idle
 from remora.flows.link.targets import Aim, choose
 from remora.flows.relay.relay import RelaySession
@@ -81,7 +81,7 @@ class Supervisor:
         self._probe = asyncio.Event()
         self._orders: asyncio.Queue[asyncio.Future[str]] = asyncio.Queue()
         self.board = Board(changed)
-        self.way: Way | None = None
+        self.way: Reach | None = None
         """Open while the link is live."""
         self.learned: Learned | None = None
         """From the last launch. A connection whose relay does not know us may lead elsewhere: it launches anew."""
@@ -109,12 +109,12 @@ class Supervisor:
                 finally:
                     await self._host_ports.leave()
                 if lost is not None:
-                    self._tell(Lost(lost, useful=self._useful))
+                    self._tell(ConnectionLost(lost, useful=self._useful))
         except RemoraError as error:
             if lost is None:
-                self._tell(Failed(error))
+                self._tell(AttemptFailed(error))
         except Exception as error:  # noqa: BLE001 - a fault of ours must not end the link
-            self._tell(Failed(log_fault(self._alias, "an attempt to connect", error)))
+            self._tell(AttemptFailed(log_fault(self._alias, "an attempt to connect", error)))
         finally:
             while not self._orders.empty():
                 _refuse(self._orders.get_nowait(), _not_live(self._alias))
@@ -268,7 +268,7 @@ class Supervisor:
             return await self._attend(host, RelayWay(self._relay, self._world.nonce), attachment, live, proven=proven)
 
     async def _attend(
-        self, host: RemoteHost, way: Way, attachment: Attachment | None, live: "_Live", *, proven: bool
+        self, host: RemoteHost, way: Reach, attachment: Attachment | None, live: "_Live", *, proven: bool
     ) -> RemoraError:
         def come_up() -> None:
             if self.way is None:

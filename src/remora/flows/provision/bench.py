@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
-from remora.core.devbox.provision_step import Script, log_name
+from remora.core.devbox.provision_step import StepScript, log_name
 from remora.core.devbox.script_failures import script_problem
 from remora.core.errors import Code, ProvisionProblem, TimeLimit, own_failure
 from remora.core.secrets import Secret
@@ -78,12 +78,12 @@ class Bench:
         """See :class:`~remora.flows.provision.steps.step.Workbench`."""
         return self._host
 
-    async def ask(self, script: Script, *, limit: float) -> Answers:
+    async def ask(self, script: StepScript, *, limit: float) -> Answers:
         """See :class:`~remora.flows.provision.steps.step.Workbench`."""
         answers = await self._fly(texts.watched(texts.part(_STEP, script)), name=script.name, limit=limit)
         return self._judged(answers.under(_STEP))
 
-    async def run(self, script: Script, *, limit: float, secret: Secret | None = None) -> Answers:
+    async def run(self, script: StepScript, *, limit: float, secret: Secret | None = None) -> Answers:
         """See :class:`Workbench`. ``status`` is how the script ended, ``log`` its log."""
         data = secret.reveal().encode() if secret is not None else b""
         shell = await self._entered()
@@ -95,7 +95,7 @@ class Bench:
         }
         lines = _Lines(lambda line: self._tell(0, 0, line))
         await shell.begin(
-            self._script(texts.part(_STEP, Script("run", variables), channel=True), script.name), listen=lines.take
+            self._script(texts.part(_STEP, StepScript("run", variables), channel=True), script.name), listen=lines.take
         )
         try:
             if data:
@@ -120,7 +120,7 @@ class Bench:
             raise program_killed(self._what, seen=_with_log(answers))
         return judged
 
-    async def send(self, script: Script, data: AsyncIterator[bytes], *, size: int) -> Answers:
+    async def send(self, script: StepScript, data: AsyncIterator[bytes], *, size: int) -> Answers:
         """See :class:`~remora.flows.provision.steps.step.Workbench`."""
         shell = await self._entered()
         sized = replace(script, variables={**script.variables, "remora_size": str(size)})
@@ -149,12 +149,12 @@ class Bench:
         self._what, self._tell = what, tell
         self._log_name = log_name(name)
 
-    def queue(self, script: Script) -> None:
+    def queue(self, script: StepScript) -> None:
         """Let `script`, whose answers nobody awaits, run before the next one, in the same flight."""
         self._ahead.append(texts.part("ahead", script))
 
     async def survey(
-        self, readings: Sequence[Script], *, first: Sequence[Script] = (), wait: float = 0.0
+        self, readings: Sequence[StepScript], *, first: Sequence[StepScript] = (), wait: float = 0.0
     ) -> tuple[Answers, ...]:
         """In one flight run `first`, then all `readings`, and look at the marker; the answers of each, in order.
 

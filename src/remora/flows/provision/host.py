@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remora.core.backoff import Backoff, may_retry
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.devbox.script_failures import script_problem
 from remora.core.errors import Code, ProvisionProblem, RemoraError, own_failure
 from remora.core.server.answers import Answers
@@ -223,8 +223,8 @@ class _Visit:
             operator=self._operator.name,
         )
 
-    def _marker_script(self, marker: Marker) -> Script:
-        return Script("marker_write", {"remora_marker": marker_text(marker)})
+    def _marker_script(self, marker: Marker) -> StepScript:
+        return StepScript("marker_write", {"remora_marker": marker_text(marker)})
 
     async def _mark(self, marker: Marker) -> None:
         """Write the last word and leave the lock. That it cannot be written is a notice, and no failure."""

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from remora.core.devbox.provision_step import Script
+from remora.core.devbox.provision_step import StepScript
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.answers import Answers
 from remora.core.text import neutralise
 from remora.flows.provision.bench import Bench
 from remora.flows.provision.operators import Operator
 
-LEAVE: Final = Script("lock_leave")
+LEAVE: Final = StepScript("lock_leave")
 _ENDING: Final = 10
 """Seconds within which what an earlier connection left behind has ended."""
 
@@ -29,7 +29,7 @@ class HostLock:
         """Whether it is ours now."""
         return bool(self._generation) and self._generation == self._bench.generation
 
-    async def take(self, readings: Sequence[Script], *, waits: Callable[[str], None]) -> tuple[Answers, ...]:
+    async def take(self, readings: Sequence[StepScript], *, waits: Callable[[str], None]) -> tuple[Answers, ...]:
         """Take it, and read in the same flight. Waits for another operator, after telling `waits` for whom.
 
         Raises ``provision-busy`` when that takes longer than the limit, ``place-unusable`` where a lock cannot stand.
@@ -62,7 +62,7 @@ class HostLock:
                 self._generation = self._bench.generation
         return self.held
 
-    async def leave(self, *last: Script) -> tuple[Answers, ...]:
+    async def leave(self, *last: StepScript) -> tuple[Answers, ...]:
         """Run `last`, then leave it; all in one flight. The answers of `last`."""
         answers = await self._bench.survey((), first=(*last, LEAVE))
         self._generation = 0
@@ -73,9 +73,9 @@ class HostLock:
         _, _, _, _, word, *_ = *(said.one("holder") or "").split(" "), "", "", "", "", ""
         return self._operator.has_left(word)
 
-    async def _try(self, readings: Sequence[Script], *, wait: float, over: str = "") -> tuple[Answers, ...]:
+    async def _try(self, readings: Sequence[StepScript], *, wait: float, over: str = "") -> tuple[Answers, ...]:
         variables = {"remora_operator": self._operator.words(), "remora_wait": str(int(wait)), "remora_over": over}
-        return await self._bench.survey(readings, first=(Script("lock_take", variables),), wait=wait)
+        return await self._bench.survey(readings, first=(StepScript("lock_take", variables),), wait=wait)
 
 
 def _who(said: Answers) -> str:

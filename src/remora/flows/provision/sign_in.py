@@ -5,8 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 
-from remora.core.devbox.logins import LoginProof, Proof, expiry_notice, read_day, read_record
-from remora.core.devbox.provision_step import Script
+from remora.core.devbox.logins import LoginProof, SignInProof, expiry_notice, read_day, read_record
+from remora.core.devbox.provision_step import StepScript
 from remora.core.errors import AppServerProblem, Code, ExitCode, ProvisionProblem, RemoraError
 from remora.core.secrets import Secret
 from remora.core.text import neutralise
@@ -21,11 +21,11 @@ from remora.wire.manifest.document import LoginKind, ServerTable
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.login import LoginReport
 
-_READING = Script("codex_program login_read")
-_DEVICE = Script("codex_program login_functions login_device")
+_READING = StepScript("codex_program login_read")
+_DEVICE = StepScript("codex_program login_functions login_device")
 _UNSENT = "error sending request"
 """What codex says when a request of its own has not left the host, or got no answer at all."""
-_DROP = Script("codex_program login_functions login_apply", {"remora_how": "drop"})
+_DROP = StepScript("codex_program login_functions login_apply", {"remora_how": "drop"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ async def sign_in_host(
             else:
                 await _enter_code(bench)
             proof = await prove_login(bench, how="prove")
-            refused = proof.proof in (Proof.REFUSED, Proof.MISSING)
+            refused = proof.proof in (SignInProof.REFUSED, SignInProof.MISSING)
             if refused:
                 await bench.ask(_DROP, limit=world.limits.provision_step)
             else:
@@ -73,9 +73,9 @@ async def read_login(alias: str, world: World, dialogue: Dialogue) -> LoginRepor
         await bench.survey(())
         proof = await prove_login(bench, how="status")
         error: RemoraError | None = None
-        if proof.proof is Proof.REFUSED:
+        if proof.proof is SignInProof.REFUSED:
             error = login_refused(bench, proof)
-        elif proof.proof is Proof.MISSING:
+        elif proof.proof is SignInProof.MISSING:
             error = _missing(bench)
         return await _report(alias, bench, proof, action="read", error=error)
 
@@ -125,7 +125,7 @@ async def _report(
     notices = [NoticeBody(code="server", message=neutralise(text, one_line=True)) for text in finding.notices]
     if noted is not None and (ending := expiry_notice(noted.expires, read_day(login_answers.one("today")))):
         notices.append(NoticeBody(code="login-expires", message=ending))
-    if proof.proof in (Proof.UNPROVEN, Proof.UNUSED):
+    if proof.proof in (SignInProof.UNPROVEN, SignInProof.UNUSED):
         notices.append(NoticeBody(code="login-unproven", message=unsure_notice(proof.proof)))
     if error is not None:
         error.belongs_to(alias)
@@ -149,4 +149,4 @@ def _exit_code(proof: LoginProof, error: RemoraError | None, action: str) -> Exi
     """Who asks whether a login is good must not hear "done" when nobody knows."""
     if error is not None:
         return error.exit_code
-    return ExitCode.TASK_FAILED if action == "read" and proof.proof is Proof.UNPROVEN else ExitCode.DONE
+    return ExitCode.TASK_FAILED if action == "read" and proof.proof is SignInProof.UNPROVEN else ExitCode.DONE

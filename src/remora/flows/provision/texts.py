@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Final
 
-from remora.core.devbox.provision_step import Script
+from remora.core.devbox.provision_step import StepScript
 from remora.core.server.account_facts import AccountFacts
 from remora.flows.server.shell import shipped
 
@@ -15,7 +15,7 @@ _TELL_APART: Final = 'trap - 0\nremora_tell() { remora_emit "$remora_step.$1" "$
 """In a shell of its own, answers go by a way of their own, past the log."""
 
 
-def part(prefix: str, script: Script, *, channel: bool = False) -> str:
+def part(prefix: str, script: StepScript, *, channel: bool = False) -> str:
     """`script` in a subshell of its own, which reads nothing that is meant for the shell; it answers under `prefix`.
 
     With `channel` its descriptor 8 is what we send.
@@ -39,7 +39,7 @@ def end(name: str) -> str:
     return f"remora_emit end {shlex.quote(name or 'script')}\n"
 
 
-def alone(prefix: str, script: Script, facts: AccountFacts, nonce: str) -> str:
+def alone(prefix: str, script: StepScript, facts: AccountFacts, nonce: str) -> str:
     """`script` as a text for a shell of its own, with what the others find in that of the bench."""
     values = {
         "remora_nonce": nonce,
@@ -58,7 +58,7 @@ def alone(prefix: str, script: Script, facts: AccountFacts, nonce: str) -> str:
     return _assignments(values) + functions + _TELL_APART + _text(script)
 
 
-def _text(script: Script) -> str:
+def _text(script: StepScript) -> str:
     return "".join(shipped(f"provision/{name}") for name in script.name.split()) + script.text
 
 

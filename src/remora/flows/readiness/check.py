@@ -22,7 +22,7 @@ from remora.ports import ConnectionFacts, Dialogue, RemoteHost, World
 from remora.wire.appserver.calls import account_read, mapping, text
 from remora.wire.appserver.jsonrpc import Framing
 from remora.wire.reports import error_body, notice_bodies
-from remora.wire.reports.check import CheckProgress, CheckReport, CodexCandidate, HostCheck, StageBody, StageProven
+from remora.wire.reports.check import CheckProgress, CheckReport, CodexEntry, HostCheck, StageBody, StageProven
 
 Tell = Callable[[StageProven], None]
 
@@ -231,9 +231,9 @@ def _stage_body(result: StageResult) -> StageBody:
     )
 
 
-def _candidates(facts: HostFacts) -> list[CodexCandidate]:
+def _candidates(facts: HostFacts) -> list[CodexEntry]:
     return [
-        CodexCandidate(
+        CodexEntry(
             path=candidate.path,
             version=candidate.version,
             chosen=candidate is facts.codex,

@@ -12,14 +12,14 @@ from remora.core.link.relay_faults import host_shuts_down, link_left, relay_fail
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.core.text import decode
-from remora.flows.kit.portions import PORTION, Turn
+from remora.flows.kit.portions import PORTION, LoopTurn
 from remora.flows.kit.timeout import dismiss, within
 from remora.flows.relay.relay_attachment import Attachment
-from remora.flows.relay.relay_streams import CarriedOutbox, CarriedStream, Outbox, RelayStream
+from remora.flows.relay.relay_streams import CarriedOutbox, CarriedStream, RelayStream, StreamOutbox
 from remora.ports import ByteStream, Clock, Far, Near, PromptStream
 from remora.wire.relay import relay_frames as frames
 from remora.wire.relay.close_reasons import stream_problem
-from remora.wire.relay.frame_session import ACK_DELAY, Session
+from remora.wire.relay.frame_session import ACK_DELAY, FrameSession
 from remora.wire.relay.relay_frames import Frame, FrameReader, ProtocolBreak
 
 _PIECE: Final = 512 * 1024
@@ -42,7 +42,7 @@ class RelaySession:
         own = own or SessionName(nonce(), Secret(nonce() + nonce()))
         self._name, self._token = own.name, own.token
         self._incarnation = ""
-        self._session = Session(limits.relay_window)
+        self._session = FrameSession(limits.relay_window)
         self._streams: dict[int, RelayStream | CarriedStream] = {}
         self._attachment: Attachment | None = None
         self._urgent: list[bytes] = []
@@ -64,7 +64,7 @@ class RelaySession:
         When the host cannot open it, reading and writing raise why. What is written meanwhile waits, and then the
         writer does. A `transient` stream is of no use to anybody after its laptop: alone it keeps no session.
         """
-        outbox = Outbox()
+        outbox = StreamOutbox()
         stream = self._session.open(target, outbox, transient=transient)
         opened = RelayStream(self._session, stream, outbox, self._rouse)
         if self._left:
@@ -208,7 +208,7 @@ class RelaySession:
         self._session.attach(received)
 
     async def _receive(self, connection: ByteStream, reader: FrameReader, attachment: Attachment) -> None:
-        turn = Turn()
+        turn = LoopTurn()
         try:
             await self._take_all(reader, turn, attachment, b"")
             if isinstance(connection, PromptStream):
@@ -219,17 +219,17 @@ class RelaySession:
         except RemoraError as error:
             attachment.lose(error)
 
-    async def _take_all(self, reader: FrameReader, turn: Turn, attachment: Attachment, data: bytes) -> None:
+    async def _take_all(self, reader: FrameReader, turn: LoopTurn, attachment: Attachment, data: bytes) -> None:
         """Do what came asks, and what waits in `reader`, over as many turns of the loop as it needs."""
         while not self._take_some(reader, turn, attachment, data):
             data = b""
             await asyncio.sleep(0)
 
-    def _hear(self, reader: FrameReader, turn: Turn, attachment: Attachment, data: bytes) -> bytes:
+    def _hear(self, reader: FrameReader, turn: LoopTurn, attachment: Attachment, data: bytes) -> bytes:
         """Bytes came; gives back those for which this turn of the loop has no time."""
         return b"" if self._take_some(reader, turn, attachment, data) else reader.take_rest()
 
-    def _take_some(self, reader: FrameReader, turn: Turn, attachment: Attachment, data: bytes) -> bool:
+    def _take_some(self, reader: FrameReader, turn: LoopTurn, attachment: Attachment, data: bytes) -> bool:
         """Do what this turn of the loop has time for, then answer that together; whether it was everything."""
         if attachment.lost:
             return True

@@ -6,14 +6,14 @@ from typing import Final
 
 from remora.core.errors import Code, RemoraError, Unreachable
 from remora.ports import Near
-from remora.wire.relay.frame_session import Session, Stream
+from remora.wire.relay.frame_session import FrameSession, Stream
 from remora.wire.relay.relay_frames import ByteQueue
 
 _OUTBOX: Final = 1024 * 1024
 """Bytes of one stream that wait here for the connection; then its writer waits."""
 
 
-class Outbox(ByteQueue):
+class StreamOutbox(ByteQueue):
     """What waits to be framed; tells the writer when there is room again."""
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class RelayStream:
     `wake` is called when there may be something to send.
     """
 
-    def __init__(self, session: Session, stream: Stream, outbox: Outbox, wake: Callable[[], None]) -> None:
+    def __init__(self, session: FrameSession, stream: Stream, outbox: StreamOutbox, wake: Callable[[], None]) -> None:
         self._session = session
         self._stream = stream
         self._outbox = outbox
@@ -160,7 +160,7 @@ class CarriedStream:
 
     def __init__(
         self,
-        session: Session,
+        session: FrameSession,
         stream: Stream,
         outbox: CarriedOutbox,
         near: Near,

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from remora.core.devbox.provision_step import Script
+from remora.core.devbox.provision_step import StepScript
 from remora.core.errors import (
     Code,
     ProvisionProblem,
@@ -102,7 +102,7 @@ class _Card:
     async def measure_folder(self) -> None:
         """All that needs no server."""
         self._tell(f"looking at {self._request.folder}")
-        reading = Script("git score_read", {**self._git, **_names()})
+        reading = StepScript("git score_read", {**self._git, **_names()})
         (self._seen,) = await self._bench.survey([reading])
         if self._seen.one("folder.state") != "ok":
             raise _no_folder(self.folder or self._request.folder, self._seen)
@@ -147,10 +147,10 @@ class _Card:
 
     async def _check_out(self, item: Item) -> Item:
         try:
-            await self._bench.ask(Script("score_scratch", self._place), limit=self._world.limits.provision_step)
+            await self._bench.ask(StepScript("score_scratch", self._place), limit=self._world.limits.provision_step)
         except ProvisionProblem as error:
             return not_measured(item, error)
-        return await self._run(item, Script("git score_checkout", {**self._git, **self._place}))
+        return await self._run(item, StepScript("git score_checkout", {**self._git, **self._place}))
 
     async def _chore(self, item: Item, command: ProjectCommand | None, checkout: Item) -> Item:
         if checkout.result is not Result.PASS:
@@ -158,9 +158,9 @@ class _Card:
         if command is None:
             return judges.judge_missing(item)
         variables = {**self._place, "remora_command": command.line, "remora_work": self._seen.one("prefix") or "."}
-        return await self._run(item, Script("score_command", variables))
+        return await self._run(item, StepScript("score_command", variables))
 
-    async def _run(self, item: Item, script: Script) -> Item:
+    async def _run(self, item: Item, script: StepScript) -> Item:
         """Run what may take long, and judge how it ended."""
         clock, limit = self._world.clock, self._request.limit
         self._tell(f"{item.name}: {item.command}")
@@ -182,7 +182,7 @@ class _Card:
     async def _clean(self) -> None:
         """Also when this is cancelled; where the connection is gone, the guard on the host does it."""
         with suppress(RemoraError):
-            answers = await self._bench.ask(Script("score_clean", self._place), limit=_CLEANING)
+            answers = await self._bench.ask(StepScript("score_clean", self._place), limit=_CLEANING)
             if (left := answers.one("left")) is not None:
                 message = f"The scratch folder cannot be removed by this account; remove it on the host: {left}"
                 self.notices.append(Notice("scratch-left", message))

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from remora.core.errors import RemoraError
-from remora.flows.server.transport import Transport
+from remora.flows.server.transport import MessageTransport
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Outgoing:
 class Outbox:
     """Messages are posted from anywhere and written by one."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: MessageTransport) -> None:
         self._transport = transport
         self._waiting: asyncio.Queue[Outgoing | None] = asyncio.Queue()
         self._writing: Outgoing | None = None

@@ -23,7 +23,7 @@ from remora.core.server.request_faults import (
 from remora.core.settings import Limits
 from remora.flows.kit.timeout import dismiss, within
 from remora.flows.server.outbox import Call, Outbox, Outgoing, fail, ignore
-from remora.flows.server.transport import Transport, open_transport
+from remora.flows.server.transport import MessageTransport, open_transport
 from remora.flows.server.unasked import Unasked
 from remora.ports import ByteStream, Clock, EventSpool
 from remora.wire.appserver import calls, jsonrpc
@@ -52,7 +52,7 @@ class RpcClient:
 
     server: ServerInfo
 
-    def __init__(self, transport: Transport, *, clock: Clock, limits: Limits, random: Random) -> None:
+    def __init__(self, transport: MessageTransport, *, clock: Clock, limits: Limits, random: Random) -> None:
         self._transport = transport
         self._clock = clock
         self._limits = limits

@@ -17,7 +17,7 @@ _CLOSING_SECONDS = 1.0
 _MOST_PENDING = 64 * 1024
 
 
-class Transport(Protocol):
+class MessageTransport(Protocol):
     """Messages in order, both ways. One task sends, another receives."""
 
     @property
@@ -38,7 +38,7 @@ class Transport(Protocol):
     async def close(self, clock: Clock) -> None: ...
 
 
-def open_transport(stream: ByteStream, framing: Framing, limits: Limits) -> Transport:
+def open_transport(stream: ByteStream, framing: Framing, limits: Limits) -> MessageTransport:
     """The transport for `framing`; :meth:`Transport.open` makes it ready."""
     if framing is Framing.LINES:
         return _LineTransport(stream, limits)

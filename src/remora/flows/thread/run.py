@@ -22,7 +22,7 @@ from remora.flows.server.launch import Ahead, nothing_ahead
 from remora.flows.server.rpc import RpcClient
 from remora.flows.thread.run_request import RunRequest
 from remora.flows.thread.thread_open import Opening
-from remora.flows.thread.turn import End, Turn
+from remora.flows.thread.turn import Turn, TurnEnd
 from remora.ports import ApprovalHandler, Clock, EventSpool
 from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.run import Connected, LinkLost, Reconnected, Reconnecting, RunEvent
@@ -117,7 +117,7 @@ async def run_thread(
             async for event in events:
                 summary.note(event)
                 yield event
-        end = turn.end or End("unknown", goes_on=turn.survives)
+        end = turn.end or TurnEnd("unknown", goes_on=turn.survives)
         yield summary.report(
             end.outcome,
             goes_on=end.goes_on,
@@ -222,7 +222,7 @@ class _Run:
         elapsed = self._clock.monotonic() - trouble_since
         delay = self._backoff.delay(attempt, elapsed=elapsed, chance=self._random.random())
         if delay is None or not may_retry(cause):
-            self._turn.end = End("unknown", goes_on=self._turn.survives, error=cause)
+            self._turn.end = TurnEnd("unknown", goes_on=self._turn.survives, error=cause)
             return None
         return delay
 
@@ -233,7 +233,7 @@ class _Run:
             return failure
         if not self._turn.prompt_sent:
             raise error
-        self._turn.end = End("unknown", goes_on=self._turn.survives, error=failure or error)
+        self._turn.end = TurnEnd("unknown", goes_on=self._turn.survives, error=failure or error)
         return None
 
     # -- one connection

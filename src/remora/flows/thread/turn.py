@@ -35,7 +35,7 @@ _NO_COMMANDS_KEPT: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class End:
+class TurnEnd:
     """How it ended, in the words of :class:`~remora.wire.reports.run.RunReport`."""
 
     outcome: str
@@ -80,7 +80,7 @@ class Turn:
         """The prompt has left, or may have."""
         self.survives = True
         """Whether the server lives on without our connection."""
-        self.end: End | None = None
+        self.end: TurnEnd | None = None
 
     # -- opening, on every connection
 
@@ -109,7 +109,7 @@ class Turn:
             return await self._send_prompt(threads)
         turn = await self._find(threads)
         if turn is None:
-            self.end = End("unknown", goes_on=self.survives, error=self._prompt_unknown())
+            self.end = TurnEnd("unknown", goes_on=self.survives, error=self._prompt_unknown())
             return []
         return [*self._known_as(turn.turn_id), *await self._catch_up(threads, turn)]
 
@@ -192,9 +192,9 @@ class Turn:
         if self.end is not None:
             self.end = replace(self.end, remains=self.end.remains or Remains())
         elif self.prompt_sent:
-            self.end = End("left", goes_on=self.survives)
+            self.end = TurnEnd("left", goes_on=self.survives)
         else:
-            self.end = End("interrupted")
+            self.end = TurnEnd("interrupted")
 
     async def cut(self) -> None:
         """The connection broke."""
@@ -320,7 +320,7 @@ class Turn:
         """The turn was interrupted while nobody looked: its commands may live on, and no server knows them any more."""
         if self._rpc is None:
             raise RuntimeError("a turn is looked for over a connection")
-        self.end = End("interrupted", error=cause or self._denied)
+        self.end = TurnEnd("interrupted", error=cause or self._denied)
         self.settling = asyncio.create_task(self._new_stop(self._rpc).look())
 
     async def _catch_up_subagent(self, threads: ThreadClient, thread_id: str) -> tuple[list[RunEvent], bool]:
@@ -346,11 +346,11 @@ class Turn:
     def _ended(self, turn: TurnState) -> None:
         goes_on = self._story.working and self.survives
         if turn.status == "completed":
-            self.end = End("completed", goes_on=goes_on)
+            self.end = TurnEnd("completed", goes_on=goes_on)
         elif turn.status == "failed":
-            self.end = End("failed", goes_on=goes_on, error=_failed(turn))
+            self.end = TurnEnd("failed", goes_on=goes_on, error=_failed(turn))
         else:
-            self.end = End("interrupted", goes_on=goes_on, error=self._denied)
+            self.end = TurnEnd("interrupted", goes_on=goes_on, error=self._denied)
 
     @property
     def _open(self) -> ThreadState:

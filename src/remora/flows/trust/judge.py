@@ -9,7 +9,7 @@ from remora.core.errors import Code, Denied, ProtocolProblem, TimeLimit
 from remora.core.text import SEEN_LIMIT, escape_breaks
 from remora.core.trust.repository import Repository
 from remora.core.trust.safety import SafetyConfig
-from remora.core.trust.verdict import TrustedBy, TrustRecord, Verdict, judge_repository
+from remora.core.trust.verdict import TrustedBy, TrustRecord, TrustVerdict, judge_repository
 from remora.flows.kit.unattended import NoTrustMemory, UnattendedTrust
 from remora.flows.server.rpc import Asked, RpcClient
 from remora.flows.server.shell import shipped
@@ -141,7 +141,7 @@ async def _decide(
     records = {place: record for place, record in found.items() if record is not None}
     verdict = judge_repository(digests, records, host_trusts=host_trusts)
     if digest is not None and verdict.ask and rules.memory.expects(repository.machine, repository.working, digest):
-        verdict = Verdict(by=TrustedBy.MANIFEST)
+        verdict = TrustVerdict(by=TrustedBy.MANIFEST)
     by, news = verdict.by, (digests or {}).keys() - records.keys() if verdict.note else frozenset()
     if verdict.ask and digest is not None:
         question = TrustQuestion(

@@ -9,7 +9,7 @@ from remora.wire.hub.control import FromCaller, FromHub, Unreadable, encode
 T = TypeVar("T")
 
 
-class Lines(Generic[T]):
+class LineStream(Generic[T]):
     """One side of a conversation: reads messages of type `T`, each no longer than `limit` bytes."""
 
     def __init__(self, stream: ByteStream, read: Callable[[bytes], T], *, limit: int) -> None:

@@ -63,7 +63,7 @@ class HubLock:
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class LockHolder:
     """The process that holds the lock at `path`. A `pid` below 1: the kernel names none that could be signalled."""
 
     path: Path
@@ -91,7 +91,7 @@ class Holder:
                 os.close(opened)
 
 
-def holder_of(path: Path) -> Holder | None:
+def holder_of(path: Path) -> LockHolder | None:
     """Who holds the lock at `path`; `None` when nobody does. Must not be called by the holder itself."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -106,7 +106,7 @@ def holder_of(path: Path) -> Holder | None:
             _, _, pid, kind, _ = struct.unpack(_BSD, answer)
     finally:
         os.close(descriptor)
-    return None if kind == fcntl.F_UNLCK else Holder(path, pid)
+    return None if kind == fcntl.F_UNLCK else LockHolder(path, pid)
 
 
 def _open_process(pid: int) -> int | None:

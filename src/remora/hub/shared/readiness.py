@@ -41,7 +41,7 @@ def read_words(said: bytes) -> bool:
         message = control.read_from_hub(last.encode())
     except control.Unreadable:
         message = None
-    if isinstance(message, control.Failed):
+    if isinstance(message, control.RequestFailed):
         raise control.rebuild(message)
     raise LaunchProblem(
         Code.HUB_START_FAILED,

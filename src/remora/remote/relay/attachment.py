@@ -28,7 +28,7 @@ _HELLO_LIMIT = 30.0
 _BUFFER = memoryview(bytearray(_PIECE))
 
 
-class Attachment:
+class LaptopConnection:
     """Reads and writes frames; `server` is the control socket that this laptop means."""
 
     def __init__(self, relay: Service, descriptors: tuple[int, int], control: socket.socket, server: str) -> None:

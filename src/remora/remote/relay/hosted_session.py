@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from remora.remote.relay.spool import Spool
 from remora.remote.relay.targets import open_end
-from remora.wire.relay.frame_session import ACK_DELAY, Session
+from remora.wire.relay.frame_session import ACK_DELAY, FrameSession
 from remora.wire.relay.relay_frames import DATA, EOF, OPEN
 
 TYPE_CHECKING = False
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from remora.remote.relay.ends import End
     from remora.remote.relay.roles import Connection, Service
-    from remora.remote.relay.terms import Terms
+    from remora.remote.relay.terms import SessionTerms
     from remora.wire.relay.frame_session import Stream
     from remora.wire.relay.relay_frames import Frame
 
@@ -27,12 +27,12 @@ _LEAST_PAUSE = 1.0
 class HostedSession:
     """One session; `incarnation` tells it from an earlier one of the same name."""
 
-    def __init__(self, relay: Service, name: str, token: str, incarnation: str, terms: Terms) -> None:
+    def __init__(self, relay: Service, name: str, token: str, incarnation: str, terms: SessionTerms) -> None:
         self.name = name
         self.token = token
         self.incarnation = incarnation
         self.loop = relay.loop
-        self.session = Session(terms.window, lambda: Spool(terms.memory, relay.disk))
+        self.session = FrameSession(terms.window, lambda: Spool(terms.memory, relay.disk))
         self.held: set[End] = set()
         """The ends that are not read because enough of theirs waits here."""
         self.over = False

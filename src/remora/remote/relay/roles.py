@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from remora.remote.relay.loop import Loop
     from remora.remote.relay.spool import Disk
-    from remora.wire.relay.frame_session import Session
+    from remora.wire.relay.frame_session import FrameSession
     from remora.wire.relay.relay_frames import Frame
 
 
@@ -34,7 +34,7 @@ class Hosted(Protocol):
     """A laptop's session, as the connection that carries it and the ends of its streams see it."""
 
     loop: Loop
-    session: Session
+    session: FrameSession
     held: set[Any]
 
     @property

@@ -12,12 +12,12 @@ import signal
 import socket
 import struct
 
-from remora.remote.relay.attachment import Attachment
+from remora.remote.relay.attachment import LaptopConnection
 from remora.remote.relay.ends import peer_user
 from remora.remote.relay.hosted_session import HostedSession
 from remora.remote.relay.loop import Loop
 from remora.remote.relay.spool import Disk
-from remora.remote.relay.terms import Terms, is_same, read_number, read_word
+from remora.remote.relay.terms import SessionTerms, is_same, read_number, read_word
 from remora.wire.relay.relay_frames import PROTOCOL, WELCOME, ProtocolBreak, encode_table, read_table
 
 TYPE_CHECKING = False
@@ -40,8 +40,8 @@ class Relay:
         self.disk = Disk([place for place in places if place.startswith("/")])
         self._listener = listener
         self._sessions: dict[str, HostedSession] = {}
-        self._attachments: set[Attachment] = set()
-        self._handovers: set[Handover] = set()
+        self._attachments: set[LaptopConnection] = set()
+        self._handovers: set[PendingHandover] = set()
         self._waits_for_first = True
         self._parting = False
 
@@ -65,14 +65,14 @@ class Relay:
             attachment.warn()
         self.loop.call_at("part", self.loop.now() + _PARTING, self, self._drop_all)
 
-    def hello(self, attachment: Attachment, frame: Frame) -> None:
+    def hello(self, attachment: LaptopConnection, frame: Frame) -> None:
         """A laptop says which session it means. Raises ProtocolBreak."""
         table = read_table(frame)
         if table.get("protocol") != PROTOCOL:
             attachment.refuse(f"this relay speaks protocol {PROTOCOL}")
             return
         name, token, incarnation = (read_word(table, key) for key in ("session", "token", "incarnation"))
-        terms = Terms(table)
+        terms = SessionTerms(table)
         hosted = self._sessions.get(name)
         if hosted is not None and not is_same(hosted.token, token):
             attachment.refuse("this session belongs to somebody else")
@@ -103,23 +103,23 @@ class Relay:
         if self._sessions.get(hosted.name) is hosted:
             del self._sessions[hosted.name]
 
-    def dropped(self, attachment: Attachment) -> None:
+    def dropped(self, attachment: LaptopConnection) -> None:
         """That connection is gone."""
         self._attachments.discard(attachment)
 
-    def take_over(self, handover: Handover, descriptors: tuple[int, int], server: str) -> None:
+    def take_over(self, handover: PendingHandover, descriptors: tuple[int, int], server: str) -> None:
         """A connection was handed to us."""
         self._stop_waiting()
-        attachment = Attachment(self, descriptors, handover.control, server)
+        attachment = LaptopConnection(self, descriptors, handover.control, server)
         try:
             self._begin(attachment)
             handover.control.send(b"+")
         except OSError:
             attachment.drop()
 
-    def adopt(self, descriptors: tuple[int, int], control: socket.socket, server: str) -> Attachment:
+    def adopt(self, descriptors: tuple[int, int], control: socket.socket, server: str) -> LaptopConnection:
         """A session of ours brings a connection of another one. Raises OSError."""
-        attachment = Attachment(self, descriptors, control, server)
+        attachment = LaptopConnection(self, descriptors, control, server)
         try:
             self._begin(attachment)
         except OSError:
@@ -127,11 +127,11 @@ class Relay:
             raise
         return attachment
 
-    def _begin(self, attachment: Attachment) -> None:
+    def _begin(self, attachment: LaptopConnection) -> None:
         self._attachments.add(attachment)
         attachment.start()
 
-    def forget(self, handover: Handover) -> None:
+    def forget(self, handover: PendingHandover) -> None:
         """That handover came to its end."""
         self._handovers.discard(handover)
 
@@ -152,7 +152,7 @@ class Relay:
             return
         control.setblocking(False)
         if peer_user(control) in {None, os.geteuid()}:
-            handover = Handover(self, control)
+            handover = PendingHandover(self, control)
             self._handovers.add(handover)
             handover.start()
         else:
@@ -167,7 +167,7 @@ class Relay:
             attachment.drop()
 
 
-class Handover:
+class PendingHandover:
     """Somebody of ours who connected, until two descriptors and the name of the control socket have come."""
 
     def __init__(self, relay: Relay, control: socket.socket) -> None:

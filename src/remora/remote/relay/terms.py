@@ -15,7 +15,7 @@ _SMALLEST_WINDOW = 64 * 1024
 _LARGEST_WINDOW = 64 * 1024 * 1024
 
 
-class Terms:
+class SessionTerms:
     """What a laptop asks of its session: seconds and bytes."""
 
     def __init__(self, table: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from remora.core.devbox.logins import LoginProof, Proof
+from remora.core.devbox.logins import LoginProof, SignInProof
 from remora.core.server.answers import Answers
 
 _UNAUTHORIZED: Final = re.compile(r"\b401 Unauthorized\b|could not be refreshed")
@@ -23,10 +23,10 @@ def read_proof(answers: Answers) -> LoginProof:
     account, required = _account(messages)
     proof = _turn_proof(messages)
     if account is None and answers.one("auth") == "absent" and required:
-        return LoginProof(proof=Proof.MISSING, detail=proof.detail)
-    if proof.proof is Proof.OK and required is False:
-        proof = replace(proof, proof=Proof.UNUSED, detail="the model provider takes no login of codex")
-    if not proof.detail and proof.proof is Proof.UNPROVEN:
+        return LoginProof(proof=SignInProof.MISSING, detail=proof.detail)
+    if proof.proof is SignInProof.OK and required is False:
+        proof = replace(proof, proof=SignInProof.UNUSED, detail="the model provider takes no login of codex")
+    if not proof.detail and proof.proof is SignInProof.UNPROVEN:
         proof = replace(proof, detail=answers.one("said") or "codex gave no answer in time")
     return replace(proof, account=account)
 
@@ -63,20 +63,20 @@ def _turn_proof(messages: list[Mapping[str, Any]]) -> LoginProof:
         params = params if isinstance(params, dict) else {}
         method = message.get("method")
         if method in {"item/agentMessage/delta", "item/started", "item/completed"} and _from_model(params):
-            return LoginProof(proof=Proof.OK)
+            return LoginProof(proof=SignInProof.OK)
         turn = params.get("turn")
         error = params.get("error")
         if method == "turn/completed" and isinstance(turn, dict):
             if turn.get("status") == "completed":
-                return LoginProof(proof=Proof.OK)
+                return LoginProof(proof=SignInProof.OK)
             error = turn.get("error")
         elif method != "error":
             error = message.get("error")
         if isinstance(error, dict):
             last = _words(error)
             if _is_refusal(error, final=not params.get("willRetry")):
-                return LoginProof(proof=Proof.REFUSED, detail=last)
-    return LoginProof(proof=Proof.UNPROVEN, detail=last)
+                return LoginProof(proof=SignInProof.REFUSED, detail=last)
+    return LoginProof(proof=SignInProof.UNPROVEN, detail=last)
 
 
 def _from_model(params: Mapping[str, Any]) -> bool:

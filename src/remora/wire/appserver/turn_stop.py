@@ -11,7 +11,7 @@ _ACTIVE: Final = "active"
 
 
 @dataclass(frozen=True, slots=True)
-class Terminal:
+class BackgroundTerminal:
     """A command that outlived its turn: the item that started it, and the server's handle of it."""
 
     item_id: str
@@ -37,7 +37,7 @@ def pause_goal(thread_id: str) -> dict[str, Any]:
     return {"threadId": thread_id, "status": "paused"}
 
 
-def terminate(thread_id: str, terminal: Terminal) -> dict[str, Any]:
+def terminate(thread_id: str, terminal: BackgroundTerminal) -> dict[str, Any]:
     """Parameters of ``thread/backgroundTerminals/terminate``."""
     return {"threadId": thread_id, "processId": terminal.process_id}
 
@@ -64,10 +64,10 @@ def has_active_goal(answer: Any) -> bool:
     return mapping(mapping(answer).get("goal")).get("status") == _ACTIVE
 
 
-def read_terminals(answer: Any) -> list[Terminal]:
+def read_terminals(answer: Any) -> list[BackgroundTerminal]:
     """The rows of ``thread/backgroundTerminals/list``."""
     rows = map(mapping, sequence(mapping(answer).get("data")))
-    return [Terminal(text(row.get("itemId")) or "", text(row.get("processId")) or "") for row in rows]
+    return [BackgroundTerminal(text(row.get("itemId")) or "", text(row.get("processId")) or "") for row in rows]
 
 
 def read_loaded(answer: Any) -> list[str]:

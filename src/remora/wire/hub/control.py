@@ -160,7 +160,7 @@ class OpenEgress(msgspec.Struct, kw_only=True, tag="egress-open"):
 
 
 class ListForwards(msgspec.Struct, tag="forwards"):
-    """Tell :class:`Forwards`: all of them."""
+    """Tell :class:`ForwardList`: all of them."""
 
 
 class Stop(msgspec.Struct, tag="stop"):
@@ -176,7 +176,7 @@ class Answer(msgspec.Struct, kw_only=True, tag="answer"):
 
     number: int
     text: str | None = None
-    unattended: "Failed | None" = None
+    unattended: "RequestFailed | None" = None
 
     def __repr__(self) -> str:
         """Without the text: it may be a secret."""
@@ -219,14 +219,14 @@ class SecretAsked(msgspec.Struct, kw_only=True, tag="secret"):
     echo: bool
 
 
-class Failed(msgspec.Struct, kw_only=True, tag="failed"):
+class RequestFailed(msgspec.Struct, kw_only=True, tag="failed"):
     """The request failed."""
 
     error: ErrorBody
     exit_code: int
 
 
-class Connected(msgspec.Struct, kw_only=True, tag="connected"):
+class LinkConnected(msgspec.Struct, kw_only=True, tag="connected"):
     """The link lives. `changed` is false when it did before."""
 
     changed: bool
@@ -260,7 +260,7 @@ class Folder(msgspec.Struct, kw_only=True, tag="folder"):
     brings: bool = False
 
 
-class Forwards(msgspec.Struct, kw_only=True, tag="forwards"):
+class ForwardList(msgspec.Struct, kw_only=True, tag="forwards"):
     """Forwarded ports: those that the request named, or all."""
 
     forwards: list[ForwardBody]
@@ -279,7 +279,7 @@ class Stopping(msgspec.Struct, kw_only=True, tag="stopping"):
 
 
 Question = HostKeyAsked | SecretAsked
-Reply = Failed | Connected | Disconnected | Status | NamedLinks | Folder | Forwards | Stopping
+Reply = RequestFailed | LinkConnected | Disconnected | Status | NamedLinks | Folder | ForwardList | Stopping
 FromCaller = Hello | Request | Answer | Ping
 FromHub = Hello | Question | Pong | Reply
 
@@ -336,12 +336,12 @@ _KINDS: Final[dict[ExitCode, type[RemoraError]]] = {
 }
 
 
-def failed(error: RemoraError) -> Failed:
+def failed(error: RemoraError) -> RequestFailed:
     """An error as it crosses to the other side."""
-    return Failed(error=error_body(error), exit_code=int(error.exit_code))
+    return RequestFailed(error=error_body(error), exit_code=int(error.exit_code))
 
 
-def rebuild(failure: Failed) -> RemoraError:
+def rebuild(failure: RequestFailed) -> RemoraError:
     """The error that the other side had. One of a code that this version does not know becomes ``internal``."""
     body = failure.error
     try:

@@ -1,7 +1,7 @@
 """A session of frames: streams that go on where they stopped, over one connection after another.
 
 This very text also runs on the host, like :mod:`remora.wire.relay.relay_frames`. It does no I/O and knows no time.
-Each side has a :class:`Session`; a connection carries its frames until it is lost, and the next one goes on where
+Each side has a :class:`FrameSession`; a connection carries its frames until it is lost, and the next one goes on where
 both sides agree that it stopped. What cannot be continued raises :class:`ProtocolBreak`: never a wrong byte.
 """
 
@@ -140,7 +140,7 @@ def _opening(target: str, transient: bool) -> bytes:
     return json.dumps({"target": target, "transient": transient}).encode()
 
 
-class Session:
+class FrameSession:
     """One side of a session, across its connections. `window` is what one stream may have on its way unread.
 
     The side that opens streams calls :meth:`open`; the other side gives `make_source`, from which each stream that is

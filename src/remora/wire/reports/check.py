@@ -24,7 +24,7 @@ class StageProven(msgspec.Struct, kw_only=True):
     stage: StageBody
 
 
-class CodexCandidate(msgspec.Struct, kw_only=True):
+class CodexEntry(msgspec.Struct, kw_only=True):
     """One codex found on the host, in search order; `problem` says why it cannot be used."""
 
     path: str
@@ -40,7 +40,7 @@ class HostCheck(msgspec.Struct, kw_only=True):
     ok: bool
     seconds: float
     stages: list[StageBody]
-    codex: list[CodexCandidate] = []
+    codex: list[CodexEntry] = []
     plan: list[str] = []
     notices: list[NoticeBody] = []
 

@@ -15,7 +15,7 @@ from tests.support.base.until import until, until_none
 from tests.support.provision.provision_bench import Progress, bench_at
 from tests.support.sshd.system_sshd import SystemSshd
 
-from remora.core.devbox.provision_step import Script
+from remora.core.devbox.provision_step import StepScript
 from remora.core.errors import Code, RemoraError
 from remora.core.secrets import Secret
 from remora.core.server.answers import Answers
@@ -36,7 +36,7 @@ async def pieces(data: bytes, size: int = 65536) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-async def failure_of(bench: Bench, script: Script) -> RemoraError:
+async def failure_of(bench: Bench, script: StepScript) -> RemoraError:
     with pytest.raises(RemoraError) as caught:
         await bench.ask(script, limit=20)
     return caught.value
@@ -47,16 +47,16 @@ def test_variables_and_answers_are_data_whatever_is_in_them(sshd: SystemSshd) ->
 
     async def work() -> str | None:
         async with bench_at(sshd) as bench:
-            return (await bench.ask(Script("", {"remora_x": text}, TOLD), limit=20)).one("x")
+            return (await bench.ask(StepScript("", {"remora_x": text}, TOLD), limit=20)).one("x")
 
     assert run(work()) == text
 
 
 def test_readings_travel_together_and_a_failing_one_hides_no_other(sshd: SystemSshd) -> None:
     scripts = [
-        Script("", {"remora_x": "1"}, TOLD),
-        Script("", {}, "remora_fail tool-missing git\nremora_tell x never\n"),
-        Script("", {"remora_x": "3"}, TOLD + "exit 7\n"),
+        StepScript("", {"remora_x": "1"}, TOLD),
+        StepScript("", {}, "remora_fail tool-missing git\nremora_tell x never\n"),
+        StepScript("", {"remora_x": "3"}, TOLD + "exit 7\n"),
     ]
 
     async def work() -> list[tuple[str | None, str | None]]:
@@ -70,7 +70,7 @@ def test_readings_travel_together_and_a_failing_one_hides_no_other(sshd: SystemS
 def test_a_reason_becomes_an_error_with_a_next_step(sshd: SystemSshd, code: Code) -> None:
     async def work() -> RemoraError:
         async with bench_at(sshd) as bench:
-            return await failure_of(bench, Script("", {}, f"remora_fail {code.value} 'because of this'\n"))
+            return await failure_of(bench, StepScript("", {}, f"remora_fail {code.value} 'because of this'\n"))
 
     error = run(work())
     assert error.code is code
@@ -82,11 +82,11 @@ def test_a_script_that_hangs_is_ended_on_the_host_and_the_bench_goes_on(sshd: Sy
     async def work() -> str | None:
         async with bench_at(sshd) as bench:
             with pytest.raises(RemoraError) as caught:
-                await bench.ask(Script("git manager", {}, "sleep 1000 & sleep 1000\n"), limit=0.3)
+                await bench.ask(StepScript("git manager", {}, "sleep 1000 & sleep 1000\n"), limit=0.3)
             assert caught.value.code is Code.TIME_LIMIT
             assert caught.value.message == "The host did not finish our manager script within 0.3 seconds."
             await until_none(sshd.session_commands, what="the hung script to be gone")
-            return (await bench.ask(Script("", {"remora_x": "on"}, TOLD), limit=20)).one("x")
+            return (await bench.ask(StepScript("", {"remora_x": "on"}, TOLD), limit=20)).one("x")
 
     assert run(work()) == "on"
 
@@ -104,8 +104,8 @@ def test_binary_data_arrive_whole_and_count_as_progress(sshd: SystemSshd) -> Non
         progress = Progress()
         async with bench_at(sshd) as bench:
             bench.attend("the data", "data", progress)
-            said = await bench.send(Script("", {}, RECEIVE), pieces(data), size=len(data))
-            assert (await bench.ask(Script("", {"remora_x": "on"}, TOLD), limit=20)).one("x") == "on"
+            said = await bench.send(StepScript("", {}, RECEIVE), pieces(data), size=len(data))
+            assert (await bench.ask(StepScript("", {"remora_x": "on"}, TOLD), limit=20)).one("x") == "on"
             return said.one("digest"), progress
 
     digest, progress = run(work())
@@ -120,8 +120,8 @@ def test_data_whose_taker_fails_are_never_read_as_commands(sshd: SystemSshd) -> 
     async def work() -> RemoraError:
         async with bench_at(sshd) as bench:
             with pytest.raises(RemoraError) as caught:
-                await bench.send(Script("", {}, text), pieces(data), size=len(data))
-            assert (await bench.ask(Script("", {"remora_x": "on"}, TOLD), limit=20)).one("x") == "on"
+                await bench.send(StepScript("", {}, text), pieces(data), size=len(data))
+            assert (await bench.ask(StepScript("", {"remora_x": "on"}, TOLD), limit=20)).one("x") == "on"
             return caught.value
 
     error = run(work())
@@ -133,7 +133,9 @@ def test_a_script_that_wants_no_data_gets_none(sshd: SystemSshd) -> None:
     async def work() -> RemoraError:
         async with bench_at(sshd) as bench:
             with pytest.raises(RemoraError) as caught:
-                await bench.send(Script("", {}, "remora_fail disk-full 'only 3 KiB'\n"), pieces(b"x" * 999), size=999)
+                await bench.send(
+                    StepScript("", {}, "remora_fail disk-full 'only 3 KiB'\n"), pieces(b"x" * 999), size=999
+                )
             return caught.value
 
     assert run(work()).code is Code.DISK_FULL
@@ -147,7 +149,7 @@ def test_a_transfer_in_which_nothing_moves_is_given_up(sshd: SystemSshd) -> None
     async def work() -> RemoraError:
         async with bench_at(sshd, limits=Limits(provision_stall=0.3)) as bench:
             with pytest.raises(RemoraError) as caught:
-                await bench.send(Script("", {}, RECEIVE), stalls(), size=5000)
+                await bench.send(StepScript("", {}, RECEIVE), stalls(), size=5000)
             await until_none(sshd.session_commands, what="the receiving script to be gone")
             return caught.value
 
@@ -165,7 +167,7 @@ def test_a_program_of_the_users_has_a_session_a_log_and_a_tail(sshd: SystemSshd)
     async def work() -> tuple[Answers, list[int], str]:
         async with bench_at(sshd) as bench:
             bench.attend("set-up of ~/app", "setup:~/app", progress)
-            said = await bench.run(Script("", {}, USERS + 'remora_tell how "$?"\n'), limit=20)
+            said = await bench.run(StepScript("", {}, USERS + 'remora_tell how "$?"\n'), limit=20)
             return said, sshd.session_processes(), bench.facts.state_folder
 
     said, processes, state = run(work())
@@ -189,7 +191,7 @@ def test_a_secret_comes_as_standard_input_and_nowhere_else(sshd: SystemSshd) -> 
 
     async def work() -> None:
         async with bench_at(sshd) as bench:
-            await bench.run(Script("", {}, text), limit=20, secret=Secret(canary))
+            await bench.run(StepScript("", {}, text), limit=20, secret=Secret(canary))
 
     run(work())
     assert (sshd.home / "got").read_text() == canary
@@ -205,7 +207,7 @@ def test_at_its_limit_a_program_of_the_users_is_ended_on_the_host(sshd: SystemSs
     async def work() -> RemoraError:
         async with bench_at(sshd) as bench:
             with pytest.raises(RemoraError) as caught:
-                await bench.run(Script("", {}, HANGS), limit=1)
+                await bench.run(StepScript("", {}, HANGS), limit=1)
             assert len(sshd.session_processes()) == 1, "the shell alone is left"
             return caught.value
 
@@ -220,7 +222,7 @@ def test_nothing_of_the_users_outlives_the_connection(sshd: SystemSshd, how: str
         progress = Progress()
         async with bench_at(sshd) as bench:
             bench.attend("x", "x", progress)
-            running = asyncio.ensure_future(bench.run(Script("", {}, HANGS), limit=500))
+            running = asyncio.ensure_future(bench.run(StepScript("", {}, HANGS), limit=500))
             await until(lambda: progress.lines, what="the program to begin")
             if how == "cut":
                 sshd.drop_connections()
@@ -245,7 +247,7 @@ def test_f47_whoever_of_ours_survives_on_the_host_keeps_nobody_waiting(sshd: Sys
         progress = Progress()
         async with bench_at(sshd) as bench:
             bench.attend("x", "x", progress)
-            running = asyncio.ensure_future(bench.run(Script("", {}, HANGS), limit=54321))
+            running = asyncio.ensure_future(bench.run(StepScript("", {}, HANGS), limit=54321))
             await until(lambda: progress.lines, what="the program to begin")
             left = await until(timer)
             for pid in set(sshd.session_processes()) - left:
@@ -264,7 +266,7 @@ def test_f47_whoever_of_ours_survives_on_the_host_keeps_nobody_waiting(sshd: Sys
 def test_what_a_program_leaves_in_the_background_holds_nothing_up(sshd: SystemSshd) -> None:
     async def work() -> str | None:
         async with bench_at(sshd) as bench:
-            said = await bench.run(Script("", {}, "remora_as_user sh -c 'sleep 500 & echo done'\n"), limit=60)
+            said = await bench.run(StepScript("", {}, "remora_as_user sh -c 'sleep 500 & echo done'\n"), limit=60)
             assert len(sshd.session_processes()) == 1
             return said.one("tail")
 
@@ -291,7 +293,7 @@ def test_a_secret_that_comes_in_two_pieces_is_told_as_one(sshd: SystemSshd) -> N
     async def work() -> Answers:
         async with bench_at(sshd) as bench:
             bench.attend("set-up of ~/app", "setup:~/app", progress)
-            return await bench.run(Script("", {}, text), limit=20)
+            return await bench.run(StepScript("", {}, text), limit=20)
 
     said = run(work())
     assert progress.lines == ["key canary-9f3b", "next", "last"]
@@ -303,6 +305,6 @@ def test_the_tail_of_much_output_begins_with_a_whole_line(sshd: SystemSshd) -> N
 
     async def work() -> Answers:
         async with bench_at(sshd) as bench:
-            return await bench.run(Script("", {}, text), limit=20)
+            return await bench.run(StepScript("", {}, text), limit=20)
 
     assert set((run(work()).one("tail") or "").splitlines()) == {"key canary-9f3b-0123456789"}

@@ -22,7 +22,7 @@ from tests.support.model.logins import CANARY, host_with
 from tests.support.provision.provision_bench import ALICE, AnotherStep, Hook, marker_at, nothing, provision
 from tests.support.sshd.system_sshd import SystemSshd
 
-from remora.core.devbox.provision_step import Finding, Script
+from remora.core.devbox.provision_step import Finding, StepScript
 from remora.core.server.answers import Answers
 from remora.core.server.markers import Readiness
 from remora.core.settings import Limits
@@ -55,10 +55,10 @@ class HookedBench:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._bench, name)
 
-    async def ask(self, script: Script, *, limit: float) -> Answers:
+    async def ask(self, script: StepScript, *, limit: float) -> Answers:
         return await self._counted(await self._bench.ask(script, limit=limit))
 
-    async def send(self, script: Script, data: AsyncIterator[bytes], *, size: int) -> Answers:
+    async def send(self, script: StepScript, data: AsyncIterator[bytes], *, size: int) -> Answers:
         return await self._counted(await self._bench.send(script, data, size=size))
 
     async def _counted(self, answers: Answers) -> Answers:

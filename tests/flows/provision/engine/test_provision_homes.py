@@ -7,7 +7,7 @@ from tests.support.provision.provision_bench import LineStep, bench_at, marker_a
 from tests.support.provision.three_lines import ONCE
 from tests.support.sshd.account_sshd import AccountSshd
 
-from remora.core.devbox.provision_step import Script
+from remora.core.devbox.provision_step import StepScript
 from remora.core.errors import Code
 from remora.core.server.markers import Readiness
 from remora.wire.reports.provision import HostProvision
@@ -29,13 +29,13 @@ def test_f38_on_a_full_disk_the_old_state_stays_and_room_makes_it_go_on(shell: s
 
         async def work() -> tuple[HostProvision, str | None, HostProvision]:
             async with bench_at(sshd, world=world) as bench:
-                await bench.ask(Script("", {}, MOUNT), limit=20)
+                await bench.ask(StepScript("", {}, MOUNT), limit=20)
                 before = await provision(sshd, [LineStep("one", "old")], world=world)
                 assert before.outcome == "changed"
-                await bench.ask(Script("", {}, FILLED[full_of]), limit=20)
+                await bench.ask(StepScript("", {}, FILLED[full_of]), limit=20)
                 full = await provision(sshd, new, world=world)
-                left = await bench.ask(Script("", {}, LOOK), limit=20)
-                await bench.ask(Script("", {}, 'rm -r "$HOME/filler"\n'), limit=20)
+                left = await bench.ask(StepScript("", {}, LOOK), limit=20)
+                await bench.ask(StepScript("", {}, 'rm -r "$HOME/filler"\n'), limit=20)
                 return full, left.one("left"), await provision(sshd, new, world=world)
 
         full, left, after = run(work())
@@ -53,8 +53,8 @@ def test_f37_where_nothing_may_be_executed_nothing_has_to_be() -> None:
 
         async def work() -> tuple[HostProvision, str | None]:
             async with bench_at(sshd, world=world) as bench:
-                await bench.ask(Script("", {}, mounts), limit=20)
-                ran = await bench.run(Script("", {}, "remora_as_user echo ran\n"), limit=20)
+                await bench.ask(StepScript("", {}, mounts), limit=20)
+                ran = await bench.run(StepScript("", {}, "remora_as_user echo ran\n"), limit=20)
                 return await provision(sshd, [LineStep("one")], world=world), ran.one("tail")
 
         host, tail = run(work())
@@ -67,7 +67,7 @@ def test_f37_with_a_read_only_home_it_says_so_and_the_marker_finds_another_place
 
         async def work() -> tuple[HostProvision, HostProvision, Readiness]:
             async with bench_at(sshd, world=world) as bench:
-                await bench.ask(Script("", {}, 'mount -t tmpfs -o ro tmpfs "$HOME"\n'), limit=20)
+                await bench.ask(StepScript("", {}, 'mount -t tmpfs -o ro tmpfs "$HOME"\n'), limit=20)
                 return (
                     await provision(sshd, [LineStep("one")], world=world),
                     await provision(sshd, [], world=world),

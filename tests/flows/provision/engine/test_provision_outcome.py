@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, ProvisionProblem, Unreachable
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
@@ -25,7 +25,7 @@ class Named:
     name: str
     title: str = "a title"
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         raise NotImplementedError
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:

@@ -16,7 +16,7 @@ from tests.support.provision.provision_bench import Hook, LineStep, marker_at, n
 from tests.support.sshd.system_sshd import SystemSshd
 
 from remora.adapters.records.own_runs import OwnRuns
-from remora.core.devbox.provision_step import Finding, Script
+from remora.core.devbox.provision_step import Finding, StepScript
 from remora.core.errors import Code
 from remora.core.settings import Limits
 from remora.flows.provision.operators import Operator
@@ -64,7 +64,7 @@ class LongStep(LineStep):
         if self._due:
             self._due = False
             self._proxy.strike(HalfOpen())
-            await bench.run(Script("", {}, 'sleep 600; echo late >>"$HOME/written"\n'), limit=900)
+            await bench.run(StepScript("", {}, 'sleep 600; echo late >>"$HOME/written"\n'), limit=900)
         await super().apply(finding, bench, tell)
 
 

@@ -15,7 +15,7 @@ from tests.support.model.logins import CANARY, host_with
 from tests.support.provision.provision_bench import Progress, bench_at, bring, read
 from tests.support.sshd.system_sshd import SystemSshd
 
-from remora.core.devbox.logins import Proof, secret_end
+from remora.core.devbox.logins import SignInProof, secret_end
 from remora.core.devbox.provision_step import Finding, StepState
 from remora.core.errors import Code, RemoraError
 from remora.core.secrets import Secret
@@ -199,22 +199,22 @@ def test_a_provider_that_takes_no_login_proves_nothing(tmp_path: Path) -> None:
 def test_f44_what_is_there_is_judged_by_a_request_and_not_by_what_codex_believes(version: str, tmp_path: Path) -> None:
     """Not signed in; signed in and refused; signed in by ChatGPT and the renewal refused; good."""
 
-    async def proof(sshd: SystemSshd) -> tuple[Proof, str]:
+    async def proof(sshd: SystemSshd) -> tuple[SignInProof, str]:
         async with bench_at(sshd) as bench:
             judged = await prove_login(bench, how="status")
             return judged.proof, judged.detail
 
     with login_endpoint() as endpoint, host_with(version, tmp_path, endpoint) as sshd:
         endpoint.refuses = True
-        assert run(proof(sshd))[0] is Proof.MISSING
+        assert run(proof(sshd))[0] is SignInProof.MISSING
         (sshd.home / ".codex/auth.json").write_text('{"auth_mode": "apikey", "OPENAI_API_KEY": "sk-dead"}')
-        assert run(proof(sshd))[0] is Proof.REFUSED
+        assert run(proof(sshd))[0] is SignInProof.REFUSED
         write_chatgpt_login(sshd.home / ".codex", seconds=-100)
         refused, detail = run(proof(sshd))
-        assert refused is Proof.REFUSED
+        assert refused is SignInProof.REFUSED
         assert "refresh" in detail
         endpoint.refuses = False
-        assert run(proof(sshd))[0] is Proof.OK
+        assert run(proof(sshd))[0] is SignInProof.OK
 
 
 def test_the_secret_is_in_no_process_table_log_file_of_ours_or_answer(tmp_path: Path) -> None:

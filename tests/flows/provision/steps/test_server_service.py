@@ -13,7 +13,7 @@ from tests.support.base.required import need_mounts
 from tests.support.provision.provision_bench import bench_at, bring, read
 from tests.support.sshd.system_sshd import SystemSshd
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.flows.provision.steps.limits import LimitsStep
 from remora.flows.provision.steps.server import ServerStep
 from remora.flows.server.shell import shipped
@@ -159,7 +159,7 @@ def test_a_launch_takes_a_scope_where_that_keeps_something_and_lasts(
                 await bring(LimitsStep(TABLE), bench)
                 program = sshd.home / ".local/bin/codex"
                 confined = f'{shipped("confine")}( remora_confine; exec $remora_scope "{program}" )\n'
-                await bench.ask(Script("manager", {}, confined), limit=20)
+                await bench.ask(StepScript("manager", {}, confined), limit=20)
 
         (sshd.home / ".local/bin/codex").write_text(codex)
         run(work())

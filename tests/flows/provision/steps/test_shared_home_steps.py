@@ -13,7 +13,7 @@ from tests.support.provision.projects import another_machine
 from tests.support.provision.provision_bench import bench_at, bring, read
 from tests.support.sshd.system_sshd import SystemSshd
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.flows.provision.steps.codex import CodexStep
 from remora.flows.provision.steps.login import LoginStep
 from remora.flows.server.shell import shipped
@@ -71,7 +71,7 @@ def test_f61_what_another_machine_makes_the_current_one_meanwhile_is_not_removed
                 "remora_keep": "1",
             }
             meanwhile = f'remora_used() {{ ln -sfn {newer} "$remora_root/{current}"; }}\n'
-            switch = Script("codex_places codex_transfer", variables, meanwhile + shipped("provision/codex_switch"))
+            switch = StepScript("codex_places codex_transfer", variables, meanwhile + shipped("provision/codex_switch"))
             await bench.ask(switch, limit=20)
             assert (root / current / "bin/codex").exists()
             assert (root / older).exists()

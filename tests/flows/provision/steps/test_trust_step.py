@@ -9,7 +9,7 @@ from tests.support.provision.projects import QUICK, failed_step, origin, outcome
 from tests.support.provision.provision_bench import provision
 from tests.support.sshd.system_sshd import SystemSshd
 
-from remora.adapters.records.trust_memory import TrustMemory
+from remora.adapters.records.trust_memory import TrustFile
 from remora.core.errors import Code
 from remora.flows.provision.steps.repository import RepositoryStep
 from remora.flows.provision.steps.trust import TrustStep
@@ -29,16 +29,14 @@ def bring(origin: Path, script: str = "true") -> None:
     git(origin, "commit", "--quiet", "-m", script)
 
 
-def trusted(
-    sshd: SystemSshd, origin: Path, digest: str, memory: TrustMemory, *, dry_run: bool = False
-) -> HostProvision:
+def trusted(sshd: SystemSshd, origin: Path, digest: str, memory: TrustFile, *, dry_run: bool = False) -> HostProvision:
     table = project(origin, trust=digest)
     return run(
         provision(sshd, [RepositoryStep(table), TrustStep(table, memory, "devbox")], limits=QUICK, dry_run=dry_run)
     )
 
 
-def hash_there(sshd: SystemSshd, origin: Path, memory: TrustMemory) -> str:
+def hash_there(sshd: SystemSshd, origin: Path, memory: TrustFile) -> str:
     """As the refusal of another one says it."""
     error = failed_step(trusted(sshd, origin, "ab" * 32, memory), Code.TRUST_MISMATCH).error
     assert error is not None
@@ -51,7 +49,7 @@ def test_a_hash_is_noted_once_and_only_if_it_is_that_of_what_is_there(
     sshd: SystemSshd, origin: Path, tmp_path: Path
 ) -> None:
     bring(origin)
-    memory = TrustMemory(tmp_path / "state")
+    memory = TrustFile(tmp_path / "state")
     planned = trusted(sshd, origin, "ab" * 32, memory, dry_run=True)
     assert outcomes(planned) == ["would-change"] * 2
     digest = hash_there(sshd, origin, memory)
@@ -60,7 +58,7 @@ def test_a_hash_is_noted_once_and_only_if_it_is_that_of_what_is_there(
     assert not memory.knows("/")
     assert outcomes(trusted(sshd, origin, digest, memory)) == ["unchanged", "changed"]
     assert outcomes(trusted(sshd, origin, digest, memory)) == ["unchanged", "unchanged"]
-    assert outcomes(trusted(sshd, origin, digest, TrustMemory(tmp_path / "another"))) == ["unchanged", "changed"]
+    assert outcomes(trusted(sshd, origin, digest, TrustFile(tmp_path / "another"))) == ["unchanged", "changed"]
     assert memory.knows(str(tree(sshd)))
     bring(origin, "false")
     assert outcomes(trusted(sshd, origin, "ab" * 32, memory)) == ["changed", "failed"], "the script is another one"
@@ -69,6 +67,6 @@ def test_a_hash_is_noted_once_and_only_if_it_is_that_of_what_is_there(
 
 def test_what_brings_nothing_has_no_hash(sshd: SystemSshd, origin: Path, tmp_path: Path) -> None:
     commit(origin, "README", "more")
-    error = failed_step(trusted(sshd, origin, "ab" * 32, TrustMemory(tmp_path)), Code.TRUST_MISMATCH).error
+    error = failed_step(trusted(sshd, origin, "ab" * 32, TrustFile(tmp_path)), Code.TRUST_MISMATCH).error
     assert error is not None
     assert "brings nothing that depends on trust" in error.message

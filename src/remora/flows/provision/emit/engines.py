@@ -13,7 +13,7 @@ from remora.core.server.platforms import BUILT_FOR, codex_build
 from remora.core.settings import Limits
 from remora.flows.provision.emit.cloud_init import cloud_init_files, secret_in_address
 from remora.flows.provision.emit.emission import Emission, EmittedFile, archive_name
-from remora.flows.provision.emit.playbook import Group, playbook_files
+from remora.flows.provision.emit.playbook import TaskGroup, playbook_files
 from remora.flows.provision.emit.step_variables import AloneStep, alone_steps
 from remora.ports import Package, Packages, Platform, SecretReader
 from remora.wire.manifest.document import CodexSource, CodexTable, SecretSource
@@ -80,7 +80,7 @@ class _Emitter:
                         "The hosts of the manifest have different codex versions, and one playbook carries one.",
                         next_step="Emit a playbook for each version: choose hosts with --host.",
                     )
-            groups.append(Group(f"devboxes_{number}", some, self._steps(some[0], shipments, lambda package: "")))
+            groups.append(TaskGroup(f"devboxes_{number}", some, self._steps(some[0], shipments, lambda package: "")))
         request = self._request
         files = playbook_files(
             groups,

@@ -32,7 +32,7 @@ _HEAD: Final = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class TaskGroup:
     """Hosts that are to be the same."""
 
     name: str
@@ -41,7 +41,7 @@ class Group:
 
 
 def playbook_files(
-    groups: Sequence[Group],
+    groups: Sequence[TaskGroup],
     shipments: Iterable[Package],
     *,
     operator: str,
@@ -108,7 +108,7 @@ def _hosts(work: "_Work", ssh_config: str | None) -> dict[str, Any]:
 class _Work:
     """What is done at the hosts of one group, and what it needs beside the playbook."""
 
-    def __init__(self, group: Group, operator: str) -> None:
+    def __init__(self, group: TaskGroup, operator: str) -> None:
         self.group = group
         self._digest = group.specs[0].digest
         self._operator = operator

@@ -1,6 +1,6 @@
 """The codex program on a host: an install of ours, the host's own installer's, or whatever is there."""
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import AppServerProblem, Code, RemoraError
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers, whole_number
@@ -29,11 +29,11 @@ class CodexStep:
             return "codex as it is"
         return "codex that is there" if self._table.version == INSTALLED else f"codex {self._table.version}"
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
         if not self._table.is_ours:
-            return Script("codex_found codex_version", {"remora_limit": VERSION_LIMIT})
-        return Script("codex_places codex_read", {"remora_location": self._table.location})
+            return StepScript("codex_found codex_version", {"remora_limit": VERSION_LIMIT})
+        return StepScript("codex_places codex_read", {"remora_location": self._table.location})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`Step`. Fetches the package unless the host has that version."""
@@ -55,7 +55,7 @@ class CodexStep:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
         table = self._table
         if table.installer:
-            script = Script("codex_command", {"remora_command": table.installer})
+            script = StepScript("codex_command", {"remora_command": table.installer})
             await bench.run(script, limit=bench.world.limits.setup)
             await bench.release()  # what the installer did to the PATH shows in the next login shell
             return

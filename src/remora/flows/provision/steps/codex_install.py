@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from remora.core.devbox.provision_step import Script
+from remora.core.devbox.provision_step import StepScript
 from remora.flows.provision.steps.step import Workbench
 from remora.ports import Package, PackageForm, Packages
 from remora.wire.manifest.document import CodexTable
@@ -90,5 +90,5 @@ class Install:
         variables = {"remora_form": form.value, "remora_start": str(parcel.start), "remora_upto": str(upto)}
         await bench.send(self._script(name, variables), parcel.data, size=parcel.size)
 
-    def _script(self, name: str, variables: Mapping[str, str] | None = None) -> Script:
-        return Script(f"codex_places codex_transfer {name}", {**self._variables, **(variables or {})})
+    def _script(self, name: str, variables: Mapping[str, str] | None = None) -> StepScript:
+        return StepScript(f"codex_places codex_transfer {name}", {**self._variables, **(variables or {})})

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
@@ -26,9 +26,9 @@ class ConfigStep:
         self._keys = keys
         self.title = "codex config.toml"
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
-        return Script("config_read", {"remora_cap": str(CAP)})
+        return StepScript("config_read", {"remora_cap": str(CAP)})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`Step`. A file that is no valid TOML blocks, and stays as it is."""
@@ -59,7 +59,7 @@ class ConfigStep:
                 "remora_content": merged.decode(),
                 "remora_before": "" if before is None else sha256(before).hexdigest(),
             }
-            said = await bench.ask(Script("config_apply", variables), limit=limit)
+            said = await bench.ask(StepScript("config_apply", variables), limit=limit)
             if said.one("outdated") is None:
                 tell(len(merged), len(merged), "")
                 return

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Final
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
@@ -31,9 +31,9 @@ class FileStep:
         self.name = name or f"file:{path}"
         self.title = title or f"file {path}"
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
-        return Script("file_read", {"remora_path_wished": self._path})
+        return StepScript("file_read", {"remora_path_wished": self._path})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.steps.step.Step`. Nothing travels when the digests are equal."""
@@ -64,13 +64,13 @@ class FileStep:
         }
         text = _plain(self._content)
         if not finding.sends and answers.one("digest") == self._digest:
-            await bench.ask(Script("file_apply", {**variables, "remora_how": "mode"}), limit=limit)
+            await bench.ask(StepScript("file_apply", {**variables, "remora_how": "mode"}), limit=limit)
         elif text is not None:
-            written = Script("file_apply", {**variables, "remora_how": "here", "remora_content": text})
+            written = StepScript("file_apply", {**variables, "remora_how": "here", "remora_content": text})
             await bench.ask(written, limit=limit)
             tell(len(self._content), len(self._content), "")
         else:
-            script = Script("file_apply", {**variables, "remora_how": "sent"})
+            script = StepScript("file_apply", {**variables, "remora_how": "sent"})
             await bench.send(script, _pieces(self._content), size=len(self._content))
 
 

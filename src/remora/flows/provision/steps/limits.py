@@ -1,6 +1,6 @@
 """What the app server and all that it runs may use, from its next start on."""
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.core.server.server_limits import make_limits, read_limits
@@ -20,9 +20,9 @@ class LimitsStep:
     def __init__(self, table: ServerTable) -> None:
         self._wish = make_limits(table.memory, table.cpu, table.processes)
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
-        return Script("manager limits_read")
+        return StepScript("manager limits_read")
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
@@ -35,7 +35,7 @@ class LimitsStep:
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
-        script = Script("manager limits_apply", {"remora_wish": self._wish.text()})
+        script = StepScript("manager limits_apply", {"remora_wish": self._wish.text()})
         await bench.ask(script, limit=bench.world.limits.provision_step)
 
 

@@ -8,14 +8,14 @@ from typing import Final
 from remora.core.devbox.logins import (
     LoginProof,
     LoginRecord,
-    Proof,
+    SignInProof,
     digest_secret,
     expiry_notice,
     read_day,
     read_record,
     secret_end,
 )
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
 from remora.core.secrets import MASK, Secret
 from remora.core.server.account_facts import AccountFacts
@@ -53,9 +53,9 @@ class LoginStep:
         self._secrets = secrets
         self.title = _TITLES[table.kind]
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
-        return Script("codex_program login_read")
+        return StepScript("codex_program login_read")
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`Step`. Reads the secret on this machine."""
@@ -76,7 +76,7 @@ class LoginStep:
             return Finding(
                 state=StepState.DIFFERENT, detail=detail, sends=size, notices=tuple(notices), answers=answers
             )
-        if record.proof is not Proof.OK:
+        if record.proof is not SignInProof.OK:
             notices.append(unsure_notice(record.proof))
         detail = f"signed in with this {_words(self._table.kind)}"
         return Finding(state=StepState.SAME, detail=detail, notices=tuple(notices), answers=answers)
@@ -86,8 +86,8 @@ class LoginStep:
         secret = await self._secret()
         await sign_in(bench, self._table.kind, secret)
         proof = await prove_login(bench, how="prove")
-        if proof.proof in (Proof.REFUSED, Proof.MISSING):
-            await bench.ask(Script(_APPLY, {"remora_how": "drop"}), limit=bench.world.limits.provision_step)
+        if proof.proof in (SignInProof.REFUSED, SignInProof.MISSING):
+            await bench.ask(StepScript(_APPLY, {"remora_how": "drop"}), limit=bench.world.limits.provision_step)
             raise login_refused(bench, proof, secret)
         await keep_login(bench, self._table.kind, secret, proof.proof, expires=self._table.expires)
 
@@ -127,12 +127,12 @@ async def sign_in(bench: Workbench, kind: LoginKind, secret: Secret) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield data
 
-    script = Script(_APPLY, {"remora_how": "login", "remora_option": OPTIONS[kind]})
+    script = StepScript(_APPLY, {"remora_how": "login", "remora_option": OPTIONS[kind]})
     answers = await bench.send(script, pieces(), size=len(data))
     if answers.one("login.status") != "0":
         said = _masked(answers.one("login.said") or "", secret)
         if is_refusal(said):
-            raise login_refused(bench, LoginProof(proof=Proof.REFUSED, detail=said), secret)
+            raise login_refused(bench, LoginProof(proof=SignInProof.REFUSED, detail=said), secret)
         trouble = config_trouble(said)
         if trouble is not None:
             raise config_broken(_AT_HOME.sub(lambda _: f"{bench.facts.codex_home}/config.toml", trouble))
@@ -148,11 +148,11 @@ async def prove_login(bench: Workbench, *, how: str) -> LoginProof:
     """Ask with the new login (``prove``) or the one that is there (``status``)."""
     limits = bench.world.limits
     variables = {"remora_how": how, "remora_patience": str(max(round(limits.login_proof), 1))}
-    return read_proof(await bench.ask(Script(_APPLY, variables), limit=limits.login_proof + _MARGIN))
+    return read_proof(await bench.ask(StepScript(_APPLY, variables), limit=limits.login_proof + _MARGIN))
 
 
 async def keep_login(
-    bench: Workbench, kind: LoginKind | None, secret: Secret | None, proof: Proof, *, expires: date | None = None
+    bench: Workbench, kind: LoginKind | None, secret: Secret | None, proof: SignInProof, *, expires: date | None = None
 ) -> None:
     """Put the new login in the place of the old one. Without a secret (a person signed in) nothing is noted of it.
 
@@ -171,7 +171,7 @@ async def keep_login(
         )
         record = noted.text().replace("stamp=\n", "")
     variables = {"remora_how": "keep", "remora_record": record}
-    await bench.ask(Script(_APPLY, variables), limit=bench.world.limits.provision_step)
+    await bench.ask(StepScript(_APPLY, variables), limit=bench.world.limits.provision_step)
 
 
 def login_refused(bench: Workbench, proof: LoginProof, secret: Secret | None = None) -> RemoraError:
@@ -192,9 +192,9 @@ def _masked(text: str, secret: Secret | None) -> str:
     return text.replace(secret.reveal(), MASK) if secret is not None and secret.reveal() else text
 
 
-def unsure_notice(proof: Proof) -> str:
+def unsure_notice(proof: SignInProof) -> str:
     """What to say of a login that no request has proven."""
-    if proof is Proof.UNUSED:
+    if proof is SignInProof.UNUSED:
         return "The model provider in config.toml takes no login of codex, so a request proves nothing about it."
     return "The login has not been proven by a request: the model endpoint gave no answer that tells."
 

@@ -1,7 +1,7 @@
 """codex visible to the login shell that will launch it."""
 
 from remora.core.devbox.path_lines import path_line
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
@@ -21,14 +21,14 @@ class PathStep:
         self._codex = codex
         self._table = table
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
         variables = {
             "remora_location": self._codex.location,
             "remora_managed": "1" if self._codex.is_ours else "",
             "remora_wished": self._table.folder or "",
         }
-        return Script("codex_places codex_found path_read", variables)
+        return StepScript("codex_places codex_found path_read", variables)
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`Step`. What counts is the file in the end, whatever leads to it."""
@@ -77,7 +77,7 @@ class PathStep:
             "remora_line": self._line(answers) or "",
         }
         how = "path_link" if self._table.how is PathChange.LINK and variables["remora_place"] else "path_line"
-        await bench.ask(Script(f"codex_places {how}", variables), limit=bench.world.limits.provision_step)
+        await bench.ask(StepScript(f"codex_places {how}", variables), limit=bench.world.limits.provision_step)
         await bench.release()
 
     def _hidden(self, answers: Answers) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, ConfigProblem
 from remora.core.secrets import Secret
 from remora.core.server.account_facts import AccountFacts
@@ -34,9 +34,9 @@ class _ScriptStep:
         folder = sha256(project.folder.encode("utf-8", "surrogateescape")).hexdigest()[:16]
         self.record = f"{kind}-{folder}"
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
-        return Script("git project_read", {**git_variables(self._project), "remora_record": self.record})
+        return StepScript("git project_read", {**git_variables(self._project), "remora_record": self.record})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.steps.step.Step`. Before there is a folder nobody can tell."""
@@ -61,7 +61,7 @@ class _ScriptStep:
             "remora_script": self._script,
         }
         limit = self._limit or bench.world.limits.setup
-        await bench.run(Script("git project_run", variables), limit=limit, secret=secret)
+        await bench.run(StepScript("git project_run", variables), limit=limit, secret=secret)
 
     @property
     def digested(self) -> tuple[bytes, bytes]:

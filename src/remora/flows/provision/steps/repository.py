@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
@@ -27,9 +27,9 @@ class RepositoryStep:
         self.name = f"project:{project.folder}"
         self.title = f"the repository in {project.folder}"
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`Step`. Only a branch needs a word with the origin."""
-        return Script("git repository_read", git_variables(self._project, patience=_PATIENCE))
+        return StepScript("git repository_read", git_variables(self._project, patience=_PATIENCE))
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
@@ -52,7 +52,7 @@ class RepositoryStep:
             "remora_target": answers.one("target") or "",
             "remora_branch": answers.one("target-branch") or "",
         }
-        await bench.run(Script("git repository_apply", variables), limit=bench.world.limits.setup)
+        await bench.run(StepScript("git repository_apply", variables), limit=bench.world.limits.setup)
 
     # -- what is there
 

@@ -4,7 +4,7 @@ import math
 import re
 from typing import Final
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, RemoraError
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
@@ -34,10 +34,10 @@ class ServerStep:
         at_boot = "starts at boot" if table.survive_reboot else "does not start at boot"
         self.title = "the app server runs" if table.start else f"the app server {at_boot}"
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
         variables = {"remora_survive": "1" if self._survive else "", "remora_limit": str(math.ceil(_ASKING))}
-        return Script(_READING, variables)
+        return StepScript(_READING, variables)
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
@@ -60,7 +60,7 @@ class ServerStep:
         answers = finding.answers
         if self._service_differs(answers):
             variables = {"remora_survive": "1" if self._survive else ""}
-            script = Script("codex_program manager server_unit server_unit_apply", variables)
+            script = StepScript("codex_program manager server_unit server_unit_apply", variables)
             await bench.ask(script, limit=bench.world.limits.provision_step)
         if self._start and answers.one("pid") is None:
             await _start(bench)

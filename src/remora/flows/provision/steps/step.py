@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from remora.core.devbox.provision_step import Finding, Script
+from remora.core.devbox.provision_step import Finding, StepScript
 from remora.core.secrets import Secret
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
@@ -31,18 +31,18 @@ class Workbench(Protocol):
         """The connection, for what the shell cannot do; a host with ``MaxSessions 1`` refuses more sessions on it."""
         ...
 
-    async def ask(self, script: Script, *, limit: float) -> Answers:
+    async def ask(self, script: StepScript, *, limit: float) -> Answers:
         """Run a script that ends soon, and give its answers."""
         ...
 
-    async def run(self, script: Script, *, limit: float, secret: Secret | None = None) -> Answers:
+    async def run(self, script: StepScript, *, limit: float, secret: Secret | None = None) -> Answers:
         """Run something of the user's, which may take long and write much: its lines are progress, the tail is kept
         as `Answers.one("tail")`, the whole as a log in the host's state folder. `secret` is what it reads on standard
         input. It has no terminal, runs in a process group of its own, and is ended with it at the limit.
         """
         ...
 
-    async def send(self, script: Script, data: AsyncIterator[bytes], *, size: int) -> Answers:
+    async def send(self, script: StepScript, data: AsyncIterator[bytes], *, size: int) -> Answers:
         """Run a script that takes exactly `size` bytes from its standard input once it has said ``go``.
 
         Counts as progress. Gives up when no byte moves for ``limits.provision_stall``.
@@ -71,7 +71,7 @@ class Step(Protocol):
         """What it is for people, a few words: ``codex 0.163.0``, ``sign in with an API key``."""
         ...
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """What to ask the host; changes nothing there."""
         ...
 

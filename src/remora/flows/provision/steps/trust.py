@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-from remora.core.devbox.provision_step import Finding, Script, StepState
+from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, Denied
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
@@ -35,9 +35,9 @@ class TrustStep:
         self.name = f"trust:{project.folder}"
         self.title = f"trust in what {project.folder} brings"
 
-    def reading(self) -> Script:
+    def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
-        return Script("git trust_read", {**git_variables(self._project), "remora_looker": shipped("look")})
+        return StepScript("git trust_read", {**git_variables(self._project), "remora_looker": shipped("look")})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`Step`. Before there is a folder nobody can tell."""
@@ -57,7 +57,7 @@ class TrustStep:
 
         async def run(named: Sequence[str]) -> str | None:
             variables = {"remora_looker": shipped("look"), "remora_arguments": shlex.join(look_words(folders, named))}
-            return (await bench.ask(Script("trust_look", variables), limit=_SECONDS)).one("look")
+            return (await bench.ask(StepScript("trust_look", variables), limit=_SECONDS)).one("look")
 
         found = await look_at(run, folders, folder) if folders else None
         if found is None or found.digest != self._digest:
