@@ -10,9 +10,9 @@ from remora.adapters.machine.local_network import SystemNetwork
 LIMIT = 30.0
 _MOVE = """
 import subprocess, sys
-from remora.adapters.machine.local_network import LocalNetwork
+from remora.adapters.machine.local_network import SystemNetwork
 def ip(*words): subprocess.run(["ip", *words], check=True)
-network = LocalNetwork()
+network = SystemNetwork()
 seen = [network.signature()]
 ip("link", "set", "lo", "up"); ip("tuntap", "add", "dev", "wlan9", "mode", "tun"); ip("link", "set", "wlan9", "up")
 ip("addr", "add", "192.168.7.2/24", "dev", "wlan9"); ip("route", "add", "default", "dev", "wlan9")

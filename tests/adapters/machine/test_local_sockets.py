@@ -221,7 +221,7 @@ def test_f73_a_port_that_another_program_uses_is_taken() -> None:
 
 _CROWDED = """
 import asyncio, resource, socket, sys
-from remora.adapters.machine.local_sockets import LocalSockets
+from remora.adapters.machine.local_sockets import SystemSockets
 
 async def main():
     complaints = 0
@@ -231,7 +231,7 @@ async def main():
     asyncio.get_running_loop().set_exception_handler(complain)
     async def visit(stream):
         await stream.write(await stream.read())
-    async with LocalSockets().serve(sys.argv[1], visit):
+    async with SystemSockets().serve(sys.argv[1], visit):
         crowd = []
         for _ in range(60):
             each = socket.socket(socket.AF_UNIX)
