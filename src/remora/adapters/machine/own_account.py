@@ -2,9 +2,11 @@
 
 import os
 import pwd
+from typing import Final
 
-from remora.adapters.ssh_failures import RAISE_LIMITS
 from remora.core.errors import Code, ConfigProblem
+
+RAISE_LIMITS: Final = "Raise the limits of this shell (ulimit -n, ulimit -u), or end programs that are not needed."
 
 
 def own_account() -> pwd.struct_passwd:

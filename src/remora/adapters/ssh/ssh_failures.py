@@ -3,6 +3,7 @@
 import errno
 from typing import Final
 
+from remora.adapters.machine.own_account import RAISE_LIMITS
 from remora.core.errors import (
     AuthenticationProblem,
     Code,
@@ -17,8 +18,6 @@ from remora.core.host.hosts import Host
 
 _NO_ROOM: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM})
 """Errors of a machine at one of its limits, whatever was to be started."""
-
-RAISE_LIMITS: Final = "Raise the limits of this shell (ulimit -n, ulimit -u), or end programs that are not needed."
 
 
 def host_left(host: Host, seen: str = "") -> Unreachable:

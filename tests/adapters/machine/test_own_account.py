@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from remora.adapters.own_account import own_account
+from remora.adapters.machine.own_account import own_account
 from remora.core.errors import Code, ConfigProblem
 
 
