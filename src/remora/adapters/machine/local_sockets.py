@@ -195,7 +195,7 @@ def _bind(path: str) -> _Listener:
 def _remove_stale(path: str) -> None:
     """Make room for a socket; what is alive, or no socket at all, stays."""
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        _refuse(path, "something else is there that is no socket")
+        _refuse(path, "something else is there that is no socket", next_step="Move it out of the way.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
@@ -279,10 +279,16 @@ def _unlink_if(path: str, mark: tuple[int, int]) -> None:
             Path(path).unlink()
 
 
-def _refuse(path: str, reason: str, seen: str = "") -> NoReturn:
+def _refuse(
+    path: str,
+    reason: str,
+    seen: str = "",
+    *,
+    next_step: str = "Set XDG_RUNTIME_DIR to a folder of your own with a short name.",
+) -> NoReturn:
     raise LaunchProblem(
         Code.RUNTIME_FOLDER_UNUSABLE,
         f"There can be no socket at {path}: {reason}.",
-        next_step="Set XDG_RUNTIME_DIR to a folder of your own with a short name.",
+        next_step=next_step,
         seen=seen,
     )

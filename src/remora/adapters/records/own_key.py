@@ -55,6 +55,6 @@ def _unusable(path: Path, seen: str) -> ConfigProblem:
     return ConfigProblem(
         Code.PLACE_UNUSABLE,
         f"The key of this machine cannot be kept at {path}.",
-        next_step="Make that folder writable, or set XDG_STATE_HOME to one that is.",
+        next_step=f"Move what lies there out of the way, or make {path.parent} a folder that you can write.",
         seen=seen,
     )
