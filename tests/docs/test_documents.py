@@ -4,25 +4,23 @@ import os
 import re
 import subprocess
 import sys
-import textwrap
-import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.base.documents import ROOT, blocks, commands, outcome, section, without_section
+from tests.support.base.documents import ROOT, blocks, commands, outcome, without_section
 from tests.support.base.loop import run
 from tests.support.codex.binaries import codex_binary
 from tests.support.link.hubs import hub_place
 
 from remora.core.errors import Code, ExitCode
 from remora.core.host.ssh_options import OPTIONS
-from remora.core.settings import read_settings
 from remora.demo.scene import demo_scene
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPTING = (ROOT / "docs" / "scripting.md").read_text()
+PROGRAMS = blocks((ROOT / "docs" / "library.md").read_text(), "python")
 
 
 @asynccontextmanager
@@ -58,11 +56,12 @@ def test_every_command_of_the_cookbook_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.codex
-def test_every_command_of_the_readme_about_devbox_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
+def test_every_command_of_the_first_pages_about_devbox_runs(page: str, tmp_path: Path) -> None:
     async def go() -> None:
         make_dirty_repository(tmp_path)
         async with devbox(tmp_path) as environment:
-            for command in commands((ROOT / "README.md").read_text()):
+            for command in commands((ROOT / page).read_text()):
                 if not re.search(r"remora (hosts|check|run|connect|status|disconnect)\b", command):
                     continue
                 code, written = await outcome(["bash", "-c", command], tmp_path, environment)
@@ -73,21 +72,26 @@ def test_every_command_of_the_readme_about_devbox_runs(tmp_path: Path) -> None:
 
 
 @pytest.mark.codex
-def test_the_library_example_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [
+        (0, r"^completed \['.*/price.sh'\]$"),
+        (1, r"^completed \[.*accept.*\]$"),
+        (2, r"^devbox is ready$"),
+    ],
+)
+def test_the_programs_of_the_library_page_run(number: int, told: str, tmp_path: Path) -> None:
     async def go() -> None:
-        (program,) = blocks(SCRIPTING, "python")
         async with devbox(tmp_path) as environment:
-            code, written = await outcome([sys.executable, "-c", textwrap.dedent(program)], tmp_path, environment)
+            code, written = await outcome([sys.executable, "-c", PROGRAMS[number]], tmp_path, environment)
             assert code == 0, written
-            assert re.search(r"^completed \['.*/price.sh'\]$", written, re.MULTILINE)
+            assert re.search(told, written, re.MULTILINE), written
 
     run(go())
 
 
-def test_the_settings_example_is_accepted() -> None:
-    (text,) = blocks(section(SCRIPTING, "Settings"), "toml")
-    host = read_settings(tomllib.loads(text), source="the example").host("devbox")
-    assert (host.codex, host.tags) == ("/opt/codex/bin/codex", ("team", "arm"))
+def test_every_program_of_the_library_page_is_run() -> None:
+    assert len(PROGRAMS) == 3
 
 
 def test_troubleshooting_has_every_error_code_and_no_other() -> None:
@@ -108,7 +112,23 @@ def test_links_between_documents_lead_somewhere(page: Path) -> None:
         assert file.exists(), f"{page.name} links to {target}"
         if anchor:
             headings = re.findall(r"^#+ (.+)$", file.read_text(), re.MULTILINE)
-            assert anchor[1:] in {heading.lower().replace(" ", "-") for heading in headings}
+            assert anchor[1:] in {anchor_of(heading) for heading in headings}, f"{page.name} links to {target}{anchor}"
+
+
+def anchor_of(heading: str) -> str:
+    """The anchor that GitHub gives a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def test_every_page_can_be_reached_from_the_readme() -> None:
+    reached, to_read = set[Path](), [ROOT / "README.md"]
+    while to_read:
+        page = to_read.pop()
+        if page not in reached:
+            reached.add(page)
+            targets = re.findall(r"\]\((?!https?:)([^)#]+\.md)", page.read_text())
+            to_read += [(page.parent / target).resolve() for target in targets]
+    assert [page.name for page in PAGES if page not in reached] == []
 
 
 def test_the_table_of_ssh_options_is_the_one_in_the_code() -> None:

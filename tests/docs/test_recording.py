@@ -7,8 +7,8 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
-from tests.support.documents import ROOT
-from tests.support.required import missing
+from tests.support.base.documents import ROOT
+from tests.support.base.required import missing
 
 PICTURE = ROOT / "docs" / "demo.svg"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -1,16 +1,22 @@
 """Every limit that remora keeps, in one place, and what the user's settings file may say about them.
 
-Times are seconds, sizes are bytes.
+``scripts/settings_page.py`` makes docs/settings.md from this file: a field's docstring is its effect, its type the unit.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from remora.core.errors import Code, ConfigProblem
 
 _E = TypeVar("_E", bound=StrEnum)
+
+Seconds: TypeAlias = float
+Bytes: TypeAlias = int
+Count: TypeAlias = int
+PerSecond: TypeAlias = float
+PerMinute: TypeAlias = int
 
 _GREETING: Final = 1024 * 1024
 """Bytes of one message to somebody who asks who the server is, and reads no thread."""
@@ -18,110 +24,112 @@ _GREETING: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long remora waits and how much it keeps; each error that a limit causes names it."""
+    """How long remora waits and how much it keeps. Each error that a limit causes names the limit."""
 
-    resolve: float = 10.0
-    """One ``ssh -G``, which may run ``Match exec`` commands."""
-    resolve_parallel: int = 8
-    """How many ``ssh -G`` run at once."""
-    connect: float = 20.0
-    """TCP connection and key exchange, when the configuration names no ConnectTimeout."""
-    login: float = 120.0
-    """Authentication; long, because a person may have to touch a key or read a code."""
-    shell_silence: float = 15.0
-    """A login shell that sends nothing for so long is taken to hang; output resets it."""
-    shell_total: float = 60.0
-    """A login shell that still talks but has not reached our script after so long is given up."""
-    probe: float = 20.0
-    """Our own script, from its first line to its last answer."""
-    launch: float = 30.0
-    """From starting the app server to its answer to ``initialize``."""
-    handshake: float = 10.0
-    """One WebSocket upgrade and ``initialize`` with a server that runs already."""
-    request: float = 60.0
-    """One request to the app server; a turn has no limit of its own."""
-    channel: float = 15.0
-    """Opening one channel inside the connection."""
-    keepalive_interval: float = 15.0
-    """Seconds between SSH keepalives when the configuration sets none."""
-    keepalive_count: int = 3
+    resolve: Seconds = 10.0
+    """Limit of one `ssh -G`, which may run `Match exec` commands."""
+    resolve_parallel: Count = 8
+    """`ssh -G` processes that run at once."""
+    connect: Seconds = 20.0
+    """Limit of TCP connection and key exchange, when the SSH configuration names no `ConnectTimeout`."""
+    login: Seconds = 120.0
+    """Limit of the authentication. A person may have to touch a key or read a code."""
+    shell_silence: Seconds = 15.0
+    """A login shell that sends nothing for this long counts as hanging. Output restarts the limit."""
+    shell_total: Seconds = 60.0
+    """A login shell that has not started remora's script after this long is given up, whatever it sends."""
+    probe: Seconds = 20.0
+    """Limit of the probe, from its first line to its last answer."""
+    launch: Seconds = 30.0
+    """Limit from the start of the app server to its answer to `initialize`."""
+    handshake: Seconds = 10.0
+    """Limit of one WebSocket upgrade and `initialize`, with a server that runs already."""
+    request: Seconds = 60.0
+    """Limit of one request to the app server. A turn has no limit of its own."""
+    channel: Seconds = 15.0
+    """Limit for opening one channel in the SSH connection."""
+    keepalive_interval: Seconds = 15.0
+    """Time between SSH keepalives, when the SSH configuration sets none."""
+    keepalive_count: Count = 3
     """Unanswered keepalives after which the connection counts as lost."""
-    reconnect_total: float = 180.0
-    """How long ``run`` tries to get back to a thread after a break."""
-    stop: float = 5.0
-    """A turn that is stopped while nobody may be at the keyboard; then ``run`` leaves it."""
-    message: int = 256 * 1024 * 1024
+    reconnect_total: Seconds = 180.0
+    """How long `run` tries to reconnect to its thread after the connection is lost."""
+    stop: Seconds = 5.0
+    """Limit for stopping a turn while nobody may be at the keyboard. Then `run` leaves the turn."""
+    message: Bytes = 256 * 1024 * 1024
     """The largest single protocol message."""
-    noise: int = 64 * 1024
-    """How much login-shell noise is kept for diagnosis."""
-    spool_memory: int = 8 * 1024 * 1024
-    """Unread events kept in memory before they go to disk."""
-    spool_disk: int = 1024 * 1024 * 1024
-    """Unread events kept on this machine's disk; a server that sends more is left."""
-    check_parallel: int = 16
-    """How many hosts are checked at once."""
-    stall: float = 20.0
-    """A link that has owed an answer for so long is shown as stalled; only the keepalives cut it."""
-    wake: float = 5.0
-    """After this machine slept, a link that does not answer within so long is made anew."""
-    dials_per_minute: int = 3
+    noise: Bytes = 64 * 1024
+    """Output of start-up files that is kept for diagnosis."""
+    spool_memory: Bytes = 8 * 1024 * 1024
+    """Unread events that are kept in memory. More go to disk."""
+    spool_disk: Bytes = 1024 * 1024 * 1024
+    """Unread events that are kept on this machine's disk. remora leaves a server that sends more."""
+    check_parallel: Count = 16
+    """Hosts that are checked at once."""
+    stall: Seconds = 20.0
+    """A link that has owed an answer for this long is shown as stalled. Only keepalives end it."""
+    wake: Seconds = 5.0
+    """A link that does not answer for this long after this machine slept is made again."""
+    dials_per_minute: PerMinute = 3
     """New connections to one host that does not answer."""
-    dials_per_second: float = 10.0
-    """New connections to all hosts together, begun by links."""
-    dial_parallel: int = 16
+    dials_per_second: PerSecond = 10.0
+    """New connections to all hosts together, made by links."""
+    dial_parallel: Count = 16
     """Connections to all hosts together that are not logged in yet."""
-    dial_parallel_server: int = 2
-    """The same for one server, whatever its aliases: sshd turns away a crowd (MaxStartups)."""
-    relay_window: int = 4 * 1024 * 1024
-    """Bytes of one stream that may be on their way unread."""
-    relay_memory: int = 8 * 1024 * 1024
-    """What the relay keeps of one stream in memory while nobody takes it; the rest waits on the host's disk."""
-    relay_disk: int = 1024 * 1024 * 1024
-    """What the relay keeps on the host's disk in all; beyond it the app server has to wait."""
-    lease: float = 3 * 24 * 3600.0
-    """How long the relay keeps the streams of a laptop that is away."""
-    lease_idle: float = 60.0
-    """How long the relay keeps a session that has nobody attached and nothing to lose."""
-    provision_parallel: int = 16
-    """How many hosts are provisioned at once, unless ``--jobs`` says otherwise."""
-    provision_dials: float = 30.0
-    """New connections a second of a provision run, which dials each host once; `dial_parallel` of them at once."""
-    provision_step: float = 120.0
-    """One step of provisioning that moves no bytes and runs nothing of the user's."""
-    provision_stall: float = 60.0
-    """A transfer that moves no byte for so long is given up; what has arrived is kept."""
-    provision_lock: float = 600.0
+    dial_parallel_server: Count = 2
+    """Connections to one server that are not logged in yet, whatever its aliases. sshd refuses more than its
+    `MaxStartups`.
+    """
+    relay_window: Bytes = 4 * 1024 * 1024
+    """Unread bytes of one stream that may be on their way."""
+    relay_memory: Bytes = 8 * 1024 * 1024
+    """Bytes of one stream that the relay keeps in memory while nobody reads them. More go to the host's disk."""
+    relay_disk: Bytes = 1024 * 1024 * 1024
+    """Bytes of all streams that the relay keeps on the host's disk. Beyond that the app server has to wait."""
+    lease: Seconds = 3 * 24 * 3600.0
+    """How long the relay keeps the streams of a machine that is away."""
+    lease_idle: Seconds = 60.0
+    """How long the relay keeps a session that has no client and nothing to lose."""
+    provision_parallel: Count = 16
+    """Hosts that are provisioned at once, unless `--jobs` says otherwise."""
+    provision_dials: PerSecond = 30.0
+    """New connections of a provision run, which dials each host once; `dial_parallel` of them at once."""
+    provision_step: Seconds = 120.0
+    """Limit of one provisioning step that moves no bytes and runs no script of the user."""
+    provision_stall: Seconds = 60.0
+    """A transfer that moves no byte for this long is given up. What has arrived is kept."""
+    provision_lock: Seconds = 600.0
     """How long a provision run waits for another one on the same host."""
-    provision_logs: int = 10
-    """Logs of provision runs that this machine keeps of one host; the oldest go."""
-    manifest: int = 4 * 1024 * 1024
-    """A manifest, and each file beside it that is put on hosts."""
-    secret: int = 64 * 1024
-    """One secret as it is read on this machine."""
-    secret_command: float = 60.0
-    """A command that prints a secret; long, because it may ask a person to unlock something."""
-    setup: float = 1800.0
-    """A set-up script or smoke test whose project names no limit."""
-    score_command: float = 900.0
-    """One command of a project, run for the scorecard, unless ``--limit`` says otherwise."""
-    login_proof: float = 30.0
-    """One real request that proves the login of codex on a host."""
-    login_device: float = 900.0
-    """How long a person may take to enter a device code; codex itself waits no longer."""
-    provision_retries: int = 3
-    """How often a host is dialled again in one run where trying again can help."""
-    egress_connect: float = 15.0
-    """From a host's request for a destination to the connection from here, a proxy of this machine included."""
-    egress_clients: int = 256
+    provision_logs: Count = 10
+    """Logs of provision runs that this machine keeps for one host. The oldest are deleted."""
+    manifest: Bytes = 4 * 1024 * 1024
+    """Size of a manifest, and of each file beside it that is put on hosts."""
+    secret: Bytes = 64 * 1024
+    """Size of one secret as it is read on this machine."""
+    secret_command: Seconds = 60.0
+    """Limit of a command that prints a secret. It may ask a person to unlock something."""
+    setup: Seconds = 1800.0
+    """Limit of a set-up script or smoke test whose project names none."""
+    score_command: Seconds = 900.0
+    """Limit of one command that the scorecard runs in a project, unless `--limit` says otherwise."""
+    login_proof: Seconds = 30.0
+    """Limit of the real request that proves codex's login on a host."""
+    login_device: Seconds = 900.0
+    """How long a person may take to enter a device code. codex itself waits no longer."""
+    provision_retries: Count = 3
+    """New connections to one host in one provision run, where trying again can help."""
+    egress_connect: Seconds = 15.0
+    """Limit from a host's request for a destination to the connection from here, a proxy of this machine included."""
+    egress_clients: Count = 256
     """Clients of one egress at once."""
-    egress_port: float = 30.0
-    """How long the port of an egress is asked for again after a reconnect, before another one is taken."""
-    hub_start: float = 10.0
-    """From starting the hub to its first answer."""
-    hub_answer: float = 5.0
-    """One answer of the hub that needs no host."""
-    hub_idle: float = 300.0
-    """The hub ends by itself when it has had no link for so long."""
+    egress_port: Seconds = 30.0
+    """How long an egress asks for its port again after a reconnect, before it counts as lost."""
+    hub_start: Seconds = 10.0
+    """Limit from the start of the hub to its first answer."""
+    hub_answer: Seconds = 5.0
+    """Limit of one answer of the hub that needs no host."""
+    hub_idle: Seconds = 300.0
+    """The hub ends after it has had no link for this long."""
 
     def for_greeting(self) -> "Limits":
         """The same for a connection that only greets: many of them at once must not hold many large messages."""
@@ -150,17 +158,18 @@ class Transport(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostSettings:
-    """What the user decided about one host. `codex` names the program to use there; `None`: the one that is found.
-
-    `tags` are names by which manifests select it. `short_way` is that of :class:`Settings`, for a hub that does not
-    read the file.
-    """
+    """What the user decided about one host."""
 
     codex: str | None = None
+    """The codex program on the host. Without it remora takes the first usable one that it finds."""
     reconnect: ReconnectPolicy = ReconnectPolicy.WHILE_ACTIVE
+    """When a lost link is dialled again by itself. `while-active`: while a client is attached or a turn runs."""
     transport: Transport = Transport.BUILT_IN
+    """Who speaks SSH: remora itself, or the system's `ssh`. An open control master of yours is used in any case."""
     tags: tuple[str, ...] = ()
+    """Names by which manifests of `remora provision` select the host."""
     short_way: bool = True
+    """That of :class:`Settings`, for a hub that does not read the file; not a setting of one host."""
 
 
 _USUAL: Final = HostSettings()
@@ -168,14 +177,13 @@ _USUAL: Final = HostSettings()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What the user decided once for all commands; `hosts` by alias.
-
-    Without `short_way` the built-in SSH is asyncssh as its authors ship it (docs/short-way.md).
-    """
+    """What the user decided once for all commands."""
 
     limits: Limits = DEFAULT_LIMITS
     hosts: Mapping[str, HostSettings] = field(default_factory=dict)
+    """By alias."""
     short_way: bool = True
+    """With `false` the built-in SSH is asyncssh as its authors ship it (docs/short-way.md)."""
 
     def host(self, alias: str, *, codex: str | None = None) -> HostSettings:
         """What holds for `alias`; with `codex` another program than usual is used there this time."""

@@ -343,7 +343,7 @@ def test_the_librarys_way_out_is_gone_when_the_host_is_left(tmp_path: Path) -> N
 
 
 def test_the_documented_way_out_works_as_written(tmp_path: Path) -> None:
-    text = section((ROOT / "docs/provisioning.md").read_text(), "Hosts without internet")
+    text = section((ROOT / "docs/manifest.md").read_text(), "Hosts without internet")
     with attached_host([Say("Done.")], tmp_path, network=False) as host:
         for command in commands(text):
             done = subprocess.run(
