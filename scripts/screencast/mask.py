@@ -21,7 +21,7 @@ _MASKS: Final = tuple(
         (r"\b[\w.-]+(?=@127\.0\.0\.1)", "me"),
         (r"(?<=/bash of )\S+|(?<=detached \()[\w.-]+(?=, started)|(?<=^ authentication )\S+", "me"),
         (r"Linux \w+", "Linux x86_64"),
-        (r" after \d+ ms| in [\d.]+ m?s$|^ +\d+ ms$", ""),
+        (r"( after| in|^ ) *[\d.]+ (ms|s|min)( \d+ s)?$", ""),
     )
 )
 

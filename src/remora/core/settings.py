@@ -1,6 +1,6 @@
 """Every limit that remora keeps, in one place, and what the user's settings file may say about them.
 
-``scripts/settings_page.py`` makes docs/settings.md from this file: a field's docstring is its effect, its type the unit.
+``scripts/settings_page.py`` makes docs/settings.md from this file: a docstring is the effect, a type is the unit.
 """
 
 from collections.abc import Mapping
