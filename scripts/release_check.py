@@ -20,18 +20,26 @@ def problems(packages: Path) -> list[str]:
     name, version = project["name"], project["version"]
     wheel, source = packages / f"{name}-{version}-py3-none-any.whl", packages / f"{name}-{version}.tar.gz"
     missing = [f"{file.name} is missing in {packages}." for file in (wheel, source) if not file.exists()]
-    return missing or [*_in_changelog(version), *_in_wheel(wheel, version), *_in_source(source)]
+    if missing:
+        return missing
+    return [
+        *changelog_problems((ROOT / "CHANGELOG.md").read_text(), version),
+        *wheel_problems(wheel, version),
+        *source_problems(source),
+    ]
 
 
-def _in_changelog(version: str) -> Iterator[str]:
-    heading = re.search(rf"^## {re.escape(version)} \((.*)\)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+def changelog_problems(changelog: str, version: str) -> Iterator[str]:
+    """What is wrong with the section of this version."""
+    heading = re.search(rf"^## {re.escape(version)} \((.*)\)$", changelog, re.MULTILINE)
     if heading is None:
         yield f"CHANGELOG.md has no section {version}."
     elif not re.fullmatch(r"\d{4}-\d{2}-\d{2}", heading[1]):
         yield f"CHANGELOG.md says {heading[1]!r} for {version}, not a day such as 2026-12-31."
 
 
-def _in_wheel(wheel: Path, version: str) -> Iterator[str]:
+def wheel_problems(wheel: Path, version: str) -> Iterator[str]:
+    """What the wheel lacks, and what it has beyond the files of this checkout."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
         metadata = email.message_from_bytes(archive.read(f"remora-{version}.dist-info/METADATA"))
@@ -46,7 +54,8 @@ def _in_wheel(wheel: Path, version: str) -> Iterator[str]:
         yield "The wheel lacks the licence."
 
 
-def _in_source(source: Path) -> Iterator[str]:
+def source_problems(source: Path) -> Iterator[str]:
+    """What the source package lacks, and what was built into it by mistake."""
     with tarfile.open(source) as archive:
         names = [name.partition("/")[2] for name in archive.getnames()]
     for needed in ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md", "src/remora/__init__.py"):
