@@ -14,6 +14,7 @@ from remora.cli.draw.markdown import MarkdownStream
 from remora.cli.draw.page import Indented, Page, remote
 from remora.cli.draw.short_forms import quoted, within
 from remora.cli.thread.command_view import CommandView
+from remora.cli.thread.item_words import item_words
 from remora.cli.thread.report_view import in_force, show_report
 from remora.core.server.launch_plan import STANDING_NOTICES
 from remora.core.text import neutralise
@@ -276,8 +277,7 @@ class RunView:
             self._page.line(remote(step.text, style, one_line=True), prefix=_STEP_MARKS.get(step.status, "[?] "))
 
     def _other_item(self, event: events.OtherItem) -> None:
-        text = f"{event.item_type}: {event.summary}" if event.summary else event.item_type
-        said = remote(f"{text} ({event.status})", "dim", one_line=True).append(_by(event))
+        said = remote(item_words(event), "dim", one_line=True).append(_by(event))
         self._page.line(said, prefix=Text("· ", style="dim"))
 
     def _subagent_started(self, event: events.SubagentStarted) -> None:
