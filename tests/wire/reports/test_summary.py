@@ -1,14 +1,19 @@
 """The report of a run: its exit code, and the error that explains it."""
 
+from dataclasses import replace
+
 import pytest
 
 from remora.core.errors import Code, ExitCode, Interrupted, RemoraError, TaskFailed, TimeLimit
+from remora.core.link.faults import host_changed
+from remora.core.link.links import HostIdentity
 from remora.wire.reports.run import (
     ApprovalRequested,
     ApprovalResolved,
     CommandCompleted,
     CommandStarted,
     RunReport,
+    ThreadReady,
 )
 from remora.wire.reports.summary import Summary
 
@@ -87,3 +92,24 @@ def test_a_command_whose_end_was_not_seen_is_in_the_report() -> None:
     summary.note(CommandCompleted(item_id="first", command="first", folder="/srv", status="completed", exit_code=0))
     commands = report("interrupted", summary=summary).commands
     assert [(each.command, each.status) for each in commands] == [("first", "completed"), ("second", "unfinished")]
+
+
+def test_a_turn_on_a_machine_that_the_alias_left_is_not_to_be_stopped_or_continued_by_the_alias() -> None:
+    one = HostIdentity(
+        host_key_fingerprint="SHA256:k", machine_id="1", boot_id=None, account="me", codex_home="/home/me/.codex"
+    )
+    other = replace(one, machine_id="2")
+    summary = Summary("box")
+    summary.note(ThreadReady(thread_id="t-1", folder="/w", resumed=False))
+    done = summary.report(
+        "unknown",
+        goes_on=True,
+        seconds=1.0,
+        error=host_changed("box", before=one, now=other),
+        interrupted=False,
+        reason=None,
+    )
+    assert done.continue_with is None
+    assert done.unfinished is not None
+    assert done.unfinished.message == "The turn may still be running on the machine that box led to before."
+    assert "remora threads interrupt NAME/t-1" in done.unfinished.next

@@ -120,6 +120,17 @@ def turn_left(alias: str, thread_id: str) -> RemoraError:
     )
 
 
+def turn_elsewhere(alias: str, thread_id: str) -> RemoraError:
+    """The turn was not waited for, and the alias leads to another machine now."""
+    return TaskFailed(
+        Code.STOP_UNPROVEN,
+        f"The turn may still be running on the machine that {alias} led to before.",
+        next_step="Give that machine a name of its own in the SSH configuration, and stop the turn with: "
+        f"{_again('NAME', thread_id)}",
+        host=alias,
+    )
+
+
 def subagents_left(alias: str, thread_id: str) -> RemoraError:
     """The turn has ended, and sub-agents that it started have not."""
     return TaskFailed(

@@ -7,7 +7,7 @@ import msgspec
 
 from remora.core.approval.request import UNATTENDED
 from remora.core.errors import Code, Denied, ExitCode, NeedsPerson, RemoraError, TaskFailed
-from remora.core.thread.remains import Remains, remains_problem, subagents_left, turn_left
+from remora.core.thread.remains import Remains, remains_problem, subagents_left, turn_elsewhere, turn_left
 from remora.wire.reports import NoticeBody, error_body
 from remora.wire.reports.run import (
     ApprovalRequested,
@@ -153,7 +153,8 @@ class Summary:
         reason = reason if outcome in _CUT_SHORT else None
         cause = error or reason or self._cause(outcome, interrupted=interrupted)
         thread = self._thread
-        unfinished = self._unfinished(remains, outcome, goes_on=goes_on)
+        moved = error is not None and error.code == Code.HOST_CHANGED
+        unfinished = self._unfinished(remains, outcome, goes_on=goes_on, moved=moved)
         return RunReport(
             host=self._alias,
             outcome=outcome,
@@ -177,7 +178,7 @@ class Summary:
             continue_with=shlex.join(
                 ["remora", "run", self._alias, "--thread", thread.thread_id, *self._options, "PROMPT"]
             )
-            if thread
+            if thread and not moved
             else None,
             notices=self._notices(),
             error=error_body(cause) if cause else None,
@@ -185,12 +186,14 @@ class Summary:
             still_running=process_bodies(remains.left if remains else ()),
         )
 
-    def _unfinished(self, remains: Remains | None, outcome: str, *, goes_on: bool) -> RemoraError | None:
-        """What may still be under way at the host, and how to end it."""
+    def _unfinished(self, remains: Remains | None, outcome: str, *, goes_on: bool, moved: bool) -> RemoraError | None:
+        """What may still be under way at the host, and how to end it. `moved`: the alias leads elsewhere now."""
         thread_id = self._thread.thread_id if self._thread else ""
         if remains is not None:
             return remains_problem(remains, self._alias, thread_id)
-        left = subagents_left if outcome in ("completed", "failed", "interrupted") else turn_left
+        left = turn_elsewhere if moved else turn_left
+        if outcome in ("completed", "failed", "interrupted"):
+            left = subagents_left
         return left(self._alias, thread_id) if goes_on else None
 
     def _cause(self, outcome: str, *, interrupted: bool) -> RemoraError | None:
