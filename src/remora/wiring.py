@@ -44,11 +44,13 @@ def default_config_reader(ssh_config: str | None = None) -> "ConfigReader":
     return ConfigFiles(ssh_config)
 
 
-def default_resolver(ssh_config: str | None = None, *, limits: Limits = DEFAULT_LIMITS) -> "HostResolver":
-    """The system's ``ssh``."""
+def default_resolver(
+    ssh_config: str | None = None, *, limits: Limits = DEFAULT_LIMITS, agent: "Callable[[], str | None] | None" = None
+) -> "HostResolver":
+    """The system's ``ssh``. `agent` gives the SSH agent of whoever asks; without it that of this process is used."""
     from remora.adapters.ssh.openssh_config import OpenSshResolver
 
-    return OpenSshResolver(ssh_config, reader=default_config_reader(ssh_config), limits=limits)
+    return OpenSshResolver(ssh_config, reader=default_config_reader(ssh_config), limits=limits, agent=agent)
 
 
 def dial_gate(limits: Limits = DEFAULT_LIMITS) -> "DialGate":
@@ -84,11 +86,15 @@ def default_dialler(
 
 
 def default_world(
-    ssh_config: str | None = None, *, settings: Settings = DEFAULT_SETTINGS, gate: "DialGate | None" = None
+    ssh_config: str | None = None,
+    *,
+    settings: Settings = DEFAULT_SETTINGS,
+    gate: "DialGate | None" = None,
+    agent: "Callable[[], str | None] | None" = None,
 ) -> "World":
     """The real world: the system's ``ssh`` resolves, and dials where it is wanted; unread events wait on disk.
 
-    Worlds that are given the same `gate` spare servers together.
+    Worlds that are given the same `gate` spare servers together. `agent` gives the SSH agent of whoever asks.
     """
     import secrets
     from functools import partial
@@ -105,7 +111,7 @@ def default_world(
         config=default_config_reader(ssh_config),
         network=SystemNetwork(),
         onward=SystemOnward(),
-        resolver=default_resolver(ssh_config, limits=limits),
+        resolver=default_resolver(ssh_config, limits=limits, agent=agent),
         dialler=default_dialler(ssh_config, settings=settings, gate=gate),
         clock=SystemClock(),
         random=SystemRandom(),

@@ -11,6 +11,7 @@ from remora.core.server.probes import FolderFacts, FolderState
 from remora.core.settings import ReconnectPolicy
 from remora.flows.kit.news import News
 from remora.flows.link.targets import Aim
+from remora.hub.held import LinkCaller
 from remora.ports import ByteStream, Dialogue, Far, Near, SecretQuestion
 from remora.testing.memory_streams import memory_stream_pair
 from remora.wire.hub.control import Connect
@@ -180,11 +181,11 @@ class FakeLinks:
         self._prepare = prepare
         self.made: dict[str, FakeLink] = {}
 
-    def aim(self, request: Connect) -> Aim:
+    def aim(self, request: Connect, caller: LinkCaller) -> Aim:
         """See :class:`remora.hub.registry.LinkMaker`: nothing is dialled."""
         return Aim(request.alias, wiring.default_world(), meaning=request.meaning)
 
-    def make(self, request: Connect, socket_path: str) -> FakeLink:
+    def make(self, request: Connect, socket_path: str, caller: LinkCaller) -> FakeLink:
         """See :class:`remora.hub.registry.LinkMaker`."""
         name = request.meant_name.name
         link = self.made[name.alias] = FakeLink(name, socket_path, identity=machine(name.alias))

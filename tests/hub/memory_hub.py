@@ -61,9 +61,15 @@ async def hub_in_memory(
     prepare: Callable[[FakeLink], None] = lambda link: None, *, limits: Limits = DEFAULT_LIMITS
 ) -> AsyncIterator[Hub]:
     sockets, links, stops = MemorySockets(), FakeLinks(prepare), [False]
-    registry = Registry(links, places=HubPlaces(Path("/run")), sockets=sockets, clock=ManualClock())
-    server = HubServer(registry, HubBody(running=True, version="1"), stop=lambda: stops.append(True))
-    server.limits = limits
+    clock = ManualClock()
+    registry = Registry(links, places=HubPlaces(Path("/run")), sockets=sockets, clock=clock)
+    server = HubServer(
+        registry,
+        HubBody(running=True, version="1"),
+        clock=clock,
+        stop=lambda: stops.append(True),
+        greeting=limits.hub_answer,
+    )
     async with sockets.serve(HUB_SOCKET, server.visit):
         yield Hub(sockets, registry, links, stops)
     await registry.close()

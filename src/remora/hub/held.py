@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from remora.core.errors import RemoraError
@@ -10,7 +11,7 @@ from remora.core.link.egress import EgressRequest
 from remora.core.link.links import HostIdentity, LinkName
 from remora.core.link.meanings import Meaning, MeantName
 from remora.core.server.probes import FolderFacts
-from remora.core.settings import ReconnectPolicy
+from remora.core.settings import Limits, ReconnectPolicy
 from remora.flows.link.targets import Aim
 from remora.ports import ByteStream, Dialogue, Far, Near
 from remora.wire.reports.links import EgressBody, LinkBody
@@ -51,11 +52,26 @@ class SupervisedLink(Protocol):
     async def stop(self, *, stop_server: bool = False, force: bool = False) -> str: ...
 
 
+@dataclass(slots=True)
+class LinkCaller:
+    """Whose link it is: what the latest caller of this link brought, and what no caller of another link changes."""
+
+    agent: str | None
+    """The socket of their SSH agent."""
+    limits: Limits
+
+    def renew(self, *, agent: str | None, limits: Limits) -> None:
+        """Somebody asks for the link again; one without an SSH agent takes none away."""
+        self.agent = agent or self.agent
+        self.limits = limits
+
+
 class HeldLink:
     """A link that the hub runs until :meth:`let_go`. `ended` is called when it ends by itself, `changed` at news."""
 
-    def __init__(self, name: MeantName, link: SupervisedLink, meaning: Meaning) -> None:
+    def __init__(self, name: MeantName, link: SupervisedLink, meaning: Meaning, caller: LinkCaller) -> None:
         self.link = link
+        self.caller = caller
         self.manner = meaning.manner
         """What all who use it get; names of another manner do not share it."""
         self.names: dict[MeantName, Meaning] = {name: meaning}

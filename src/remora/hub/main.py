@@ -25,7 +25,7 @@ from remora.core.settings import Settings
 from remora.core.text import decode
 from remora.flows.kit.pace import Pace, PacedDialler
 from remora.flows.link.targets import Aim
-from remora.hub.held import SupervisedLink
+from remora.hub.held import LinkCaller, SupervisedLink
 from remora.hub.log import log_faults, start_log
 from remora.hub.presence import Presence, first_of
 from remora.hub.registry import Registry
@@ -90,6 +90,7 @@ class _Hub:
                 socket=str(places.socket),
                 log=decode(os.fsencode(log)),
             ),
+            clock=self._clock,
             stop=lambda: self._tell("asked to"),
         )
 
@@ -106,7 +107,7 @@ class _Hub:
             _log.info("hub %s, process %d", version("remora"), os.getpid())
             presence = Presence(self._lock, self._sockets, make_folder=wiring.runtime_folder, clock=self._clock)
             watching = presence.watch(
-                self._idle_for, lambda: self._server.limits.hub_idle, attended=self._registry.has_clients
+                self._idle_for, lambda: self._registry.idle_limit, attended=self._registry.has_clients
             )
             reason = await first_of(asyncio.ensure_future(watching), asyncio.ensure_future(self._wait_told()))
             _log.info("ending: %s", reason)
@@ -156,22 +157,24 @@ class _Links:
         self._gates = cache(wiring.dial_gate)
         self._sockets = sockets
 
-    def aim(self, request: Connect) -> Aim:
+    def aim(self, request: Connect, caller: LinkCaller) -> Aim:
         """See :class:`~remora.hub.registry.LinkMaker`."""
         hosts = {request.alias: request.host}
         settings = Settings(limits=request.limits, hosts=hosts, short_way=request.host.short_way)
-        world = wiring.default_world(request.ssh_config, settings=settings, gate=self._gates(request.limits))
+        world = wiring.default_world(
+            request.ssh_config, settings=settings, gate=self._gates(request.limits), agent=lambda: caller.agent
+        )
         dialler = PacedDialler(world.dialler, self._pace, per_second=request.limits.dials_per_second)
         return Aim(request.alias, replace(world, dialler=dialler), request.host.transport, request.meaning)
 
-    def make(self, request: Connect, socket_path: str) -> SupervisedLink:
+    def make(self, request: Connect, socket_path: str, caller: LinkCaller) -> SupervisedLink:
         """See :class:`~remora.hub.registry.LinkMaker`."""
         from remora.flows.link import link
 
         meant = request.meant_name
         return link.Link(
             meant.name,
-            self.aim(request),
+            self.aim(request, caller),
             self._sockets,
             socket_path=socket_path,
             launch=LaunchRequest(codex=request.host.codex),

@@ -16,11 +16,11 @@ from remora.core.link.faults import link_missing
 from remora.core.link.links import LinkName, Liveness
 from remora.core.link.meanings import MeantName
 from remora.core.server.probes import FolderFacts
-from remora.core.settings import ReconnectPolicy
+from remora.core.settings import DEFAULT_LIMITS, ReconnectPolicy
 from remora.flows.kit.news import News
 from remora.flows.link.targets import Aim
 from remora.hub.forwards import HubForwards
-from remora.hub.held import HeldLink, SupervisedLink, by_name
+from remora.hub.held import HeldLink, LinkCaller, SupervisedLink, by_name
 from remora.hub.names import Names
 from remora.hub.shared.places import HubPlaces
 from remora.ports import Clock, Dialogue, LocalSockets
@@ -39,11 +39,11 @@ _PASSING: Final = frozenset({Verdict.RETRY, Verdict.NEEDS_HUMAN})
 class LinkMaker(Protocol):
     """Makes what a request asks for."""
 
-    def make(self, request: Connect, socket_path: str) -> SupervisedLink:
+    def make(self, request: Connect, socket_path: str, caller: LinkCaller) -> SupervisedLink:
         """A link with its local socket at this path; it does not run yet."""
         ...
 
-    def aim(self, request: Connect) -> Aim:
+    def aim(self, request: Connect, caller: LinkCaller) -> Aim:
         """What another link is to dial for this request, too."""
         ...
 
@@ -67,6 +67,8 @@ class Registry:
         self.news = News()
         self.idle_since: float | None = clock.monotonic()
         """Since when there is no link; `None` while there is one."""
+        self.idle_limit = DEFAULT_LIMITS.hub_idle
+        """How many seconds the hub stays without a link, as the last one that ended wanted it."""
 
     def bodies(self) -> list[LinkBody]:
         """All links, as they are now."""
@@ -176,6 +178,7 @@ class Registry:
             await self._until_gone(meant.name)
             known = self._names.links.get(meant)
             held = known or self._add(meant, request)
+            held.caller.renew(agent=request.agent, limits=request.limits)
             if request.again and (known is not None or request.host.reconnect is ReconnectPolicy.NEVER):
                 self._want(held, meant, request)
                 return LinkConnected(changed=known is None, link=self._body(held, meant))
@@ -227,7 +230,8 @@ class Registry:
             self._closing.pop(name, None)
 
     def _add(self, meant: MeantName, request: Connect) -> HeldLink:
-        held = HeldLink(meant, self._maker.make(request, self._door(meant)), request.meaning)
+        caller = LinkCaller(request.agent, request.limits)
+        held = HeldLink(meant, self._maker.make(request, self._door(meant), caller), request.meaning, caller)
         self._names.links[meant] = held
         self.idle_since = None
         held.begin(changed=lambda: self._changed(held), ended=lambda failure: self._ended(held, failure))
@@ -270,10 +274,14 @@ class Registry:
                 tried.add(twin)
                 with suppress(RemoraError):
                     if any(other.name == meant.name for other in twin.names):  # the machine has shown who it is
-                        await twin.link.add_alias(meant.name, self._maker.aim(request), self._door(meant))
+                        await twin.link.add_alias(meant.name, self._aim(twin, request), self._door(meant))
                     await twin.link.bring_up(dialogue)
                     tried.discard(twin)
         return held
+
+    def _aim(self, held: HeldLink, request: Connect) -> Aim:
+        held.caller.renew(agent=request.agent, limits=request.limits)
+        return self._maker.aim(request, held.caller)
 
     def _twin(self, held: HeldLink, tried: set[HeldLink]) -> HeldLink | None:
         """A settled link to the machine of `held`; not one that ends, nor one that was `tried` and does not come up."""
@@ -297,7 +305,7 @@ class Registry:
         if self._names.links.get(meant) is not twin:
             return
         try:
-            await twin.link.add_alias(meant.name, self._maker.aim(request), self._door(meant))
+            await twin.link.add_alias(meant.name, self._aim(twin, request), self._door(meant))
         except RemoraError:
             self._forget(twin, meant)
             raise
@@ -328,6 +336,7 @@ class Registry:
             self._names.current.pop(meant.name, None)
         if not self._names.links:
             self.idle_since = self._clock.monotonic()
+            self.idle_limit = held.caller.limits.hub_idle
         self.news.tell()
 
     def _changed(self, held: HeldLink) -> None:

@@ -15,7 +15,7 @@ from tests.support.link.hubs import HubPlace, hub_place
 from tests.support.link.link_scene import sshd
 from tests.support.screen.terminal_program import on_terminal
 from tests.support.sshd.account_sshd import AccountSshd
-from tests.support.sshd.system_sshd import make_key
+from tests.support.sshd.system_sshd import free_port, make_key
 
 from remora.core.errors import ExitCode
 
@@ -260,6 +260,24 @@ def test_f25_the_agent_of_the_latest_caller_is_used(place: HubPlace, sshd: Accou
     place.environment["SSH_AUTH_SOCK"] = agent
     (result,) = place.document("connect", "keyless")["hosts"]
     assert result["ok"], result["error"]
+
+
+def test_a_link_dials_with_the_agent_of_who_asked_for_it(place: HubPlace, sshd: AccountSshd, agent: str) -> None:
+    config = place.folder / "config"
+    bare = [line for line in sshd.ssh_config("keyless").splitlines() if "Identi" not in line]
+    lines = [*bare, "  IdentityFile none", "Host nobody", f"  HostName 127.0.0.1\n  Port {free_port()}"]
+    config.write_text("\n".join([config.read_text(), *lines, ""]))
+    environment = {**os.environ, "SSH_AUTH_SOCK": agent}
+    subprocess.run(["ssh-add", "-q", str(sshd.identity)], env=environment, check=True, timeout=LIMIT)
+    place.environment["SSH_AUTH_SOCK"] = agent
+    assert place.document("connect", "keyless")["hosts"][0]["ok"]
+    place.environment["SSH_AUTH_SOCK"] = "/nowhere"
+    assert place.document("connect", "nobody")["hosts"][0]["error"]["code"] == "connection-refused"
+    sshd.drop_connections()
+    wait_until(lambda: _links(place)["keyless"] != "live", what="the hub to see the break")
+    place.environment["SSH_AUTH_SOCK"] = ""
+    (result,) = place.document("connect", "keyless")["hosts"]
+    assert result["ok"], "who has no agent takes none from the link"
 
 
 def test_a_hub_that_hangs_in_the_middle_is_told_of(place: HubPlace) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from remora.adapters.asyncssh_host.laps import Laps
+from remora.adapters.ssh.session_options import program_environment
 from remora.core.errors import Code, Stage, Unreachable
 from remora.core.host.hosts import AddressFamily, Host
 from remora.core.text import decode
@@ -154,6 +155,7 @@ async def run_proxy(host: Host, command: str) -> AsyncIterator[tuple[socket.sock
                 stdout=far.fileno(),
                 stderr=errors_end,
                 start_new_session=True,
+                env=program_environment(host),
             )
         except OSError as error:
             raise Unreachable(

@@ -11,6 +11,7 @@ from typing import Final
 
 from remora.adapters.openssh_host import failures, packets
 from remora.adapters.openssh_host.guard import Guard
+from remora.adapters.ssh.session_options import program_environment
 from remora.adapters.ssh.ssh_failures import program_problem
 from remora.core.host.hosts import Host
 from remora.core.settings import Limits
@@ -142,7 +143,12 @@ async def _spawn(command: Sequence[str], errors: int, host: Host) -> asyncio.sub
     nothing = asyncio.subprocess.DEVNULL
     with _starting(command[0], host):
         return await asyncio.create_subprocess_exec(
-            *command, stdin=nothing, stdout=nothing, stderr=errors, start_new_session=True
+            *command,
+            stdin=nothing,
+            stdout=nothing,
+            stderr=errors,
+            start_new_session=True,
+            env=program_environment(host),
         )
 
 

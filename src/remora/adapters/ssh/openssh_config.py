@@ -6,7 +6,7 @@ import re
 import shlex
 import signal
 import tempfile
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import IO, Any, Final
 
@@ -14,7 +14,7 @@ from remora.adapters.machine.own_account import own_account
 from remora.adapters.ssh.ssh_failures import program_problem
 from remora.core.errors import Code, ConfigProblem, RemoraError, TimeLimit
 from remora.core.host.aliases import Listing
-from remora.core.host.hosts import Host, is_safe_alias
+from remora.core.host.hosts import AGENT_VARIABLE, Host, is_safe_alias
 from remora.core.host.ssh_answer import LocalAccount, parse_answer, read_options
 from remora.core.host.ssh_options import unknown_options
 from remora.core.settings import DEFAULT_LIMITS, Limits
@@ -41,7 +41,8 @@ _PLACE: Final = re.compile(r"^(?P<file>\S.*?):? line (?P<line>\d+):? ", re.MULTI
 class OpenSshResolver:
     """See :class:`remora.ports.HostResolver`.
 
-    `reader` is asked, after a time limit only, which ``Match exec`` lines may be the cause.
+    `reader` is asked, after a time limit only, which ``Match exec`` lines may be the cause. `agent` gives the socket of
+    the SSH agent to use; without it that of this process is used.
     """
 
     def __init__(
@@ -51,7 +52,9 @@ class OpenSshResolver:
         reader: ConfigReader | None = None,
         limits: Limits = DEFAULT_LIMITS,
         program: str = "ssh",
+        agent: Callable[[], str | None] | None = None,
     ) -> None:
+        self._agent = agent
         self._program = program
         self._options = [] if ssh_config is None else ["-F", ssh_config]
         self._reader = reader
@@ -68,7 +71,7 @@ class OpenSshResolver:
                 next_step="List the aliases with: remora hosts",
                 host=alias,
             )
-        account = _local_account()
+        account = _local_account(self._environment())
         options = [
             *self._options,
             *(() if user is None else ("-l", user)),
@@ -138,9 +141,17 @@ class OpenSshResolver:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
                 start_new_session=True,
+                env=self._environment(),
             )
         except OSError as error:
             raise program_problem(self._program, error, host=alias) from None
+
+    def _environment(self) -> Mapping[str, str]:
+        if self._agent is None:
+            return os.environ
+        others = {name: value for name, value in os.environ.items() if name != AGENT_VARIABLE}
+        agent = self._agent()
+        return others if agent is None else {**others, AGENT_VARIABLE: agent}
 
     async def _too_late(self, alias: str) -> TimeLimit:
         suspects = await asyncio.to_thread(self._executing_lines)
@@ -264,12 +275,12 @@ def _signal_group(leader: int, number: int) -> bool:
     return True
 
 
-def _local_account() -> LocalAccount:
+def _local_account(environment: Mapping[str, str]) -> LocalAccount:
     entry = own_account()
     return LocalAccount(
         home=entry.pw_dir,
         user=entry.pw_name,
         uid=entry.pw_uid,
         hostname=os.uname().nodename,
-        environment=os.environ,
+        environment=environment,
     )

@@ -2,7 +2,7 @@
 
 import os
 
-from remora.core.host.hosts import Host
+from remora.core.host.hosts import AGENT_VARIABLE, Host
 from remora.core.host.patterns import list_matches
 
 
@@ -34,4 +34,12 @@ def forwarded_agent(host: Host) -> str | None:
     wanted = host.forward_agent
     if wanted in {"yes", "true"}:
         return host.identity_agent
-    return os.environ.get(wanted[1:]) if wanted is not None and wanted.startswith("$") else wanted
+    if wanted is None or not wanted.startswith("$"):
+        return wanted
+    return host.caller_agent if wanted[1:] == AGENT_VARIABLE else os.environ.get(wanted[1:])
+
+
+def program_environment(host: Host) -> dict[str, str]:
+    """What a program gets that is started here for this host: the SSH agent is that of whoever asked."""
+    environment = {name: value for name, value in os.environ.items() if name != AGENT_VARIABLE}
+    return environment if host.caller_agent is None else {**environment, AGENT_VARIABLE: host.caller_agent}

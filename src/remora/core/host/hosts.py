@@ -6,6 +6,7 @@ The answer is the one authority. Nothing here or later reads the SSH configurati
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from remora.core.errors import Code, UsageProblem
 
@@ -27,6 +28,10 @@ class AddressFamily(StrEnum):
     IPV6 = "inet6"
 
 
+AGENT_VARIABLE: Final = "SSH_AUTH_SOCK"
+"""Where a process finds the SSH agent of its user."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """One alias as OpenSSH resolved it.
@@ -35,7 +40,8 @@ class Host:
     fields are the ones that remora acts on; paths have their tilde expanded. `connect_timeout` and
     `keepalive_interval` are seconds, `None` when the configuration sets none. `proxy_jump` is the
     configured chain, first hop first, as written (``[user@]host[:port]``). `typed` are the options that an ``ssh``
-    command line needs before the alias to mean the same host.
+    command line needs before the alias to mean the same host. `caller_agent` is the socket of the SSH agent of whoever
+    asked, which the programs that are started for this host get.
     """
 
     alias: str
@@ -64,6 +70,7 @@ class Host:
     compression: bool = False
     preferred_authentications: tuple[str, ...] = ()
     typed: tuple[str, ...] = ()
+    caller_agent: str | None = None
     options: Mapping[str, Sequence[str]]
 
     @property

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from remora.core.errors import Code, ConfigProblem
-from remora.core.host.hosts import AddressFamily, Host, StrictHostKeyChecking
+from remora.core.host.hosts import AGENT_VARIABLE, AddressFamily, Host, StrictHostKeyChecking
 
 _NOTHING: Final = "none"
 _STRICTNESS: Final = {
@@ -79,6 +79,7 @@ def parse_answer(alias: str, text: str, account: LocalAccount) -> Host:
         batch_mode=_is_yes(options, "batchmode"),
         compression=_is_yes(options, "compression"),
         preferred_authentications=_split_commas(_present(options, "preferredauthentications")),
+        caller_agent=account.environment.get(AGENT_VARIABLE) or None,
         options=options,
     )
 
@@ -111,10 +112,10 @@ class _Words:
 
     def agent(self) -> str | None:
         """The socket of the agent to ask: what the configuration says, else ``$SSH_AUTH_SOCK``."""
-        value = _last(self.options, "identityagent") or "SSH_AUTH_SOCK"
+        value = _last(self.options, "identityagent") or AGENT_VARIABLE
         if value.lower() == _NOTHING:
             return None
-        if value == "SSH_AUTH_SOCK":
+        if value == AGENT_VARIABLE:
             return self.account.environment.get(value) or None
         if value.startswith("$") and not value.startswith("${"):
             return self.account.environment.get(value[1:]) or None
