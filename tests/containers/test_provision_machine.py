@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from tests.containers.test_booted_server import notices, server_of
 from tests.containers.test_ordinary_hosts import run_prompt
+from tests.support.base import until
 from tests.support.containers.compose import ContainerHosts
 from tests.support.containers.container_host import Account
 from tests.support.containers.container_manifest import Laptop, laptop, outcomes
@@ -15,7 +16,9 @@ from tests.support.containers.container_model import furnish, model_reached
 
 from remora.demo.scripted_model import RunCommand, Say, ScriptedModel, Step
 
-pytestmark = [pytest.mark.containers, pytest.mark.codex, pytest.mark.longest]
+LIMIT = 4 * until.LIMIT
+"""Seconds for one command on a machine whose processor is emulated, beside tests on every real one."""
+pytestmark = [pytest.mark.containers, pytest.mark.codex, pytest.mark.longest, pytest.mark.timeout(3 * LIMIT)]
 
 MANIFEST = """
 [defaults.codex]
@@ -62,17 +65,20 @@ GREEDY = {"eaten": EAT, "forked": FORK, "burnt": BURN}
 A file, because a server that has just been throttled loses the last words of a command that ends.
 """
 
-PATIENCE = {
-    "connect": 120,
-    "shell_silence": 120,
-    "shell_total": 200,
-    "probe": 200,
-    "launch": 200,
-    "handshake": 120,
-    "request": 200,
-    "channel": 120,
-    "provision_step": 200,
-}
+PATIENCE = dict.fromkeys(
+    (
+        "connect",
+        "shell_silence",
+        "shell_total",
+        "probe",
+        "launch",
+        "handshake",
+        "request",
+        "channel",
+        "provision_step",
+    ),
+    400,
+)
 """What a user of such a slow host would set."""
 
 
@@ -84,7 +90,7 @@ def visit(machines: ContainerHosts) -> Iterator[tuple[Account, Laptop]]:
         settings.parent.mkdir(parents=True)
         settings.write_text("[limits]\n" + "".join(f"{name} = {seconds}\n" for name, seconds in PATIENCE.items()))
         environment = {**box.place.environment, "XDG_CONFIG_HOME": str(settings.parents[1])}
-        yield account, Laptop(replace(box.place, environment=environment))
+        yield account, Laptop(replace(box.place, environment=environment, limit=LIMIT))
 
 
 def kernel_limits(account: Account, server: int | None) -> dict[str, str]:

@@ -10,14 +10,17 @@ from tests.support.base.until import LIMIT
 
 
 def remora(
-    *words: str, environment: Mapping[str, str] | None = None, folder: Path | None = None
+    *words: str,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    limit: float = LIMIT,
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one command line to its end, in `folder`, without a terminal; `environment` comes on top of ours."""
     return subprocess.run(
         [sys.executable, "-m", "remora", *words],
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=LIMIT,
+        timeout=limit,
         check=False,
         cwd=folder,
         env={**os.environ, **(environment or {})},

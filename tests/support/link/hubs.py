@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.base.program import remora
+from tests.support.base.until import LIMIT
 
 from remora.hub.shared.lock import holder_of
 from remora.hub.shared.places import HubPlaces
@@ -19,10 +20,11 @@ from remora.hub.shared.places import HubPlaces
 
 @dataclass(frozen=True, slots=True)
 class HubPlace:
-    """Where a hub may run; `environment` makes `remora` find it."""
+    """Where a hub may run; `environment` makes `remora` find it. `limit` is how many seconds a command may take."""
 
     folder: Path
     environment: dict[str, str]
+    limit: float = LIMIT
 
     @property
     def places(self) -> HubPlaces:
@@ -42,7 +44,7 @@ class HubPlace:
 
     def run(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """Run `remora` here, without a terminal."""
-        return remora(*words, environment=self.environment)
+        return remora(*words, environment=self.environment, limit=self.limit)
 
     def document(self, *words: str) -> dict[str, Any]:
         """The one document of a command that may fail."""

@@ -193,7 +193,7 @@ def test_f44_a_server_that_was_started_before_the_login_is_told_of(tmp_path: Pat
         os.utime(auth, (2**31 - 1, 2**31 - 1))  # as if time had gone by
         assert before.notices == ()
         _, after = brought(sshd, *steps_of(ServerTable(start=True)))
-        assert any("the login of then" in notice for notice in after.notices)
+        assert any("before codex was signed in" in notice for notice in after.notices)
 
 
 def test_f59_a_server_that_another_program_started_is_taken_as_it_is(tmp_path: Path) -> None:
