@@ -1,6 +1,7 @@
 """`scripts/bench fuzz`: the short way through asyncssh beside asyncssh itself, over random traffic, for an hour.
 
-Each case is made of a number alone, so one that differs can be played again: `--first NUMBER --cases 1`.
+Each case is made of a number alone, its keys as well, so one that differs can be played again with the same sources:
+`--first NUMBER --cases 1`.
 """
 
 import argparse

@@ -1,21 +1,22 @@
 """The same traffic through asyncssh as it is and through the short way: what each side of both has seen.
 
 A case is made of a seed alone. It is played between two connections in memory: a server of plain asyncssh, and a client
-that is plain or takes the short way. What the server writes may be spoiled, and comes in pieces of any size.
+that is plain or takes the short way. What the server writes may be spoiled, and comes in pieces of any size. Keys,
+cookies and padding are made of the seed, too: what a spoiled packet says is decided by them, so with other keys each
+play would be another case, and the same bytes come from the server on both ways.
 """
 
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from typing import Any, Final
 
 import asyncssh
 from asyncssh.connection import (
     SSHClientConnection,
     SSHClientConnectionOptions,
-    SSHServerConnection,
     SSHServerConnectionOptions,
 )
 from asyncssh.constants import (
@@ -32,12 +33,12 @@ from asyncssh.constants import (
 )
 from asyncssh.packet import Boolean, SSHPacket, SSHPacketLogger, String, UInt32
 from tests.support.short_way.cases import Case
-from tests.support.short_way.wire import ThreadlessLoop, Wire, spoiled
+from tests.support.short_way.fixed import fixed_chance, fixed_key
+from tests.support.short_way.server import CaseConnection, CaseServer
+from tests.support.short_way.wire import Spoiling, ThreadlessLoop, Wire
 
 from remora.adapters.asyncssh_host.short_way.lean_connection import LeanConnection
 
-_WINDOWS: Final = (2**22, 2**16, 3000)
-"""What the host may send ahead on each channel."""
 _PASSES: Final = 16
 """Passes of the loop without a byte after which both sides have done all that they would."""
 _MOST_PASSES: Final = 20_000
@@ -45,20 +46,24 @@ _MOST_PASSES: Final = 20_000
 
 @dataclass(slots=True)
 class Transcript:
-    """What was seen. Keys, padding and signatures differ by themselves, and are not part of it."""
+    """What was seen by either side."""
 
     login: str = ""
     channels: list[list[tuple[Any, ...]]] = field(default_factory=list)
     ended: str | None = None
     heard_by_server: list[tuple[int, bytes]] = field(default_factory=list)
     server_ended: str | None = None
+    attempts: list[str] = field(default_factory=list)
+    """The proofs that the server has judged."""
+    written_by_server: str = ""
+    """A digest of all that the server wrote, encrypted. If it differs, the two plays were not of the same case."""
     allowed_too_much: bool = False
     """Whether the server was ever allowed more on a channel than the client had taken. How much at once may differ."""
 
 
 def play(case: Case, *, short: bool) -> Transcript:
     """The transcript of a case."""
-    with asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
+    with fixed_chance(case.seed), asyncio.Runner(loop_factory=ThreadlessLoop) as runner:
         return runner.run(_Player(case, short).play())
 
 
@@ -111,69 +116,25 @@ class _Client(asyncssh.SSHClient):
         self._transcript.ended = _told(exc)
 
     def public_key_auth_requested(self) -> asyncssh.SSHKey | None:
-        return _key(self._keys.pop(0)) if self._keys else None
+        return fixed_key(self._keys.pop(0)) if self._keys else None
 
     def password_auth_requested(self) -> str | None:
         asked, self._asked = getattr(self, "_asked", False), True
         return None if asked else "let me in"
 
 
-class _Server(asyncssh.SSHServer):
-    def __init__(self, transcript: Transcript, case: Case) -> None:
-        self._transcript = transcript
-        self._case = case
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transcript.server_ended = _told(exc)
-
-    def begin_auth(self, username: str) -> bool:
-        return self._case.login != "open"
-
-    def public_key_auth_supported(self) -> bool:
-        return self._case.login in {"key", "second key", "denied"}
-
-    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-        return bool(key == _key(1).convert_to_public())
-
-    def password_auth_supported(self) -> bool:
-        return self._case.login in {"password", "denied"}
-
-    def validate_password(self, username: str, password: str) -> bool:
-        return self._case.login == "password" and password == "let me in"
-
-    def session_requested(self) -> asyncssh.SSHServerSession[bytes]:
-        return _Idle()
-
-
-class _Idle(asyncssh.SSHServerSession[bytes]):
-    """A program that takes everything and says what the case says."""
-
-    def exec_requested(self, command: str) -> bool:
-        return True
-
-
-class _BareServer(SSHServerConnection):
-    """Sends no empty packets of its own accord, as sshd does."""
-
-    told_to = False
-
-    def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
-        told_to, self.told_to = self.told_to, False
-        if pkttype != MSG_IGNORE or told_to:
-            super().send_packet(pkttype, *args, handler=handler)
-
-
 class _Player:
     def __init__(self, case: Case, short: bool) -> None:
         self._case = case
-        self._transcript = Transcript(channels=[[] for _ in _WINDOWS])
+        self._transcript = Transcript(channels=[[] for _ in case.windows])
         self._short = short
         self._to_client, self._to_server = Wire(), Wire()
+        self._host = CaseServer(case)
         self._client: SSHClientConnection
-        self._server: SSHServerConnection
+        self._server: CaseConnection
         self._channels: list[Any] = []
-        self._spoil: tuple[str, float, float] | None = None
-        self._allowed = [0] * len(_WINDOWS)
+        self._spoiling: Spoiling | None = None
+        self._allowed = [0] * len(case.windows)
 
     def _log(self, channel: int) -> list[tuple[Any, ...]]:
         return [event for event in self._transcript.channels[channel] if event[0] == "data"]
@@ -189,6 +150,9 @@ class _Player:
             self._client.abort()
             self._server.abort()
             await self._settle(1.0)
+        self._transcript.server_ended = _told(self._host.ended)
+        self._transcript.attempts = self._host.attempts
+        self._transcript.written_by_server = self._to_client.digest.hexdigest()
         return self._transcript
 
     async def _connect(self) -> None:
@@ -200,8 +164,8 @@ class _Player:
             "compression_algs": ["zlib@openssh.com"] if case.compressed else ["none"],
         }
         served = SSHServerConnectionOptions(
-            server_factory=partial(_Server, self._transcript, case),
-            server_host_keys=[_key(2)],
+            server_factory=lambda: self._host,
+            server_host_keys=[fixed_key(2)],
             server_version="OpenSSH_9.9" if case.says_openssh else "Other_1.0",
             encoding=None,
             login_timeout=0,
@@ -222,12 +186,12 @@ class _Player:
             **algorithms,
         )
         wanted.waiter = loop.create_future()
-        kind = _BareServer if case.bare else SSHServerConnection
-        self._server = kind(loop, served)
+        self._server = CaseConnection(loop, served)
+        self._server.begin(case, self._to_client)
         self._client = SSHClientConnection(loop, wanted, wait="auth")
         self._server.connection_made(self._to_client)  # type: ignore[arg-type]
         self._client.connection_made(self._to_server)  # type: ignore[arg-type]
-        await self._settle(1.0)
+        await self._settle(case.login_share)
         waiter = wanted.waiter
         if not waiter.done():
             self._transcript.login = "waits"
@@ -237,7 +201,7 @@ class _Player:
 
     async def _open_channels(self) -> None:
         self._transcript.heard_by_server.clear()  # a login in fewer flights is one of other requests
-        for log, window in zip(self._transcript.channels, _WINDOWS, strict=True):
+        for log, window in zip(self._transcript.channels, self._case.windows, strict=True):
             opening = asyncio.ensure_future(
                 self._client.create_session(
                     partial(_Heard, log), "idle", encoding=None, window=window, max_pktsize=32 * 1024
@@ -260,12 +224,12 @@ class _Player:
         raise AssertionError(f"the traffic of case {self._case.seed} does not end")
 
     async def _deliver(self, share: float) -> bool:
-        packets, self._to_client.packets = self._to_client.packets, []
-        said, self._to_server.packets = self._to_server.packets, []
+        packets, new_keys_from = self._to_client.take()
+        said, _ = self._to_server.take()
         if said and not self._to_client.closed:
             self._server.data_received(b"".join(said), None)
-        if packets and self._spoil is not None:
-            packets, self._spoil = spoiled(packets, *self._spoil), None
+        if packets and self._spoiling is not None and self._spoiling.spoil(packets, new_keys_from):
+            self._spoiling = None
         came = b"".join(packets)
         step = max(int(len(came) * share), 1) if share >= 0.02 else 7
         for start in range(0, len(came), step):
@@ -277,12 +241,8 @@ class _Player:
     # -- what the server does
 
     def _send(self, kind: int, *content: bytes) -> None:
-        server = self._server
-        if self._to_client.closed or server._transport is None:
-            return
-        if isinstance(server, _BareServer):
-            server.told_to = kind == MSG_IGNORE
-        server.send_packet(kind, *content)
+        if not self._to_client.closed:
+            self._server.tell(kind, *content)
 
     def _number(self, channel: int) -> bytes:
         """What the client calls its channel: they are opened in order, and numbers are not used again."""
@@ -317,14 +277,19 @@ class _Player:
     def _malformed(self, channel: int, content: bytes, unknown: bool) -> None:
         self._send(MSG_CHANNEL_DATA, UInt32(77) if unknown else self._number(channel), content)
 
-    def _new_keys(self) -> None:
-        server = self._server
-        if server._kex_complete and not self._to_client.closed and server._transport is not None:
-            server._send_kexinit()
-            server._kexinit_sent = True
+    def _raw(self, inside: bytes) -> None:
+        if not self._to_client.closed:
+            self._server.tell_raw(inside)
 
-    def _spoil_next(self, how: str, place: float, more: float) -> None:
-        self._spoil = (how, place, more)
+    def _new_keys(self) -> None:
+        if not self._to_client.closed:
+            self._server.exchange_keys()
+
+    def _spoil_next(self, how: str, place: float, byte: int) -> None:
+        self._spoiling = Spoiling(how, place, byte)
+
+    def _spoil_after_new_keys(self, how: str, packet: int, byte: int) -> None:
+        self._spoiling = Spoiling(how, packet, byte, after_new_keys=True)
 
     # -- what the client does
 
@@ -374,11 +339,6 @@ class _Player:
             yield
         finally:
             SSHPacketLogger.log_received_packet = original  # type: ignore[method-assign]
-
-
-@cache
-def _key(number: int) -> asyncssh.SSHKey:
-    return asyncssh.generate_private_key("ssh-ed25519", comment=str(number))
 
 
 def _told(error: BaseException | None) -> str | None:

@@ -1,6 +1,8 @@
 """Two sides of an SSH connection in memory: an event loop without threads, a transport that keeps its packets."""
 
 import asyncio
+from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 
@@ -20,12 +22,25 @@ class Wire:
     """What one side writes, as a transport; each write is one packet."""
 
     def __init__(self) -> None:
-        self.packets: list[bytes] = []
+        self._packets: list[bytes] = []
+        self._new_keys_from: int | None = None
+        self.digest = sha256()
         self.closed = False
 
     def write(self, data: bytes) -> None:
         if not self.closed:
-            self.packets.append(bytes(data))
+            self._packets.append(bytes(data))
+            self.digest.update(data)
+
+    def mark_new_keys(self) -> None:
+        """Say that the next packet is the first one under new keys."""
+        self._new_keys_from = len(self._packets)
+
+    def take(self) -> tuple[list[bytes], int | None]:
+        """What was written since, and which of it is the first packet under new keys."""
+        packets, new_keys_from = self._packets, self._new_keys_from
+        self._packets, self._new_keys_from = [], None
+        return packets, new_keys_from
 
     def close(self) -> None:
         self.closed = True
@@ -45,19 +60,38 @@ class Wire:
         """See above."""
 
 
-def spoiled(packets: list[bytes], how: str, place: float, more: float) -> list[bytes]:
-    """The packets with one of them changed, which `place` and `more`, shares of the whole, name."""
-    at = int(place * len(packets))
-    packet = packets[at]
-    if how == "flip":
-        where = int(more * len(packet))
-        packets[at] = packet[:where] + bytes([packet[where] ^ (1 << at % 8)]) + packet[where + 1 :]
-    elif how == "truncate":
-        packets[at] = packet[: int(more * len(packet))]
-    elif how == "replay":
-        packets.insert(at, packet)
-    elif how == "swap":
-        packets[at], packets[at - 1] = packets[at - 1], packets[at]
-    else:
-        del packets[at]
-    return packets
+@dataclass(frozen=True, slots=True)
+class Spoiling:
+    """How one of the packets on their way is changed."""
+
+    how: str
+    packet: float
+    """Which one: a share of those that wait, or its number after new keys."""
+    byte: int
+    """Where in it; below zero from its end."""
+    after_new_keys: bool = False
+
+    def spoil(self, packets: list[bytes], new_keys_from: int | None) -> bool:
+        """Change one of `packets`, if the one that is meant is there."""
+        if self.after_new_keys:
+            at = len(packets) if new_keys_from is None else new_keys_from + int(self.packet)
+        else:
+            at = int(self.packet * len(packets))
+        if at >= len(packets):
+            return False
+        packet = packets[at]
+        where = self.byte % len(packet)
+        match self.how:
+            case "flip":
+                packets[at] = packet[:where] + bytes([packet[where] ^ (1 << at % 8)]) + packet[where + 1 :]
+            case "truncate":
+                packets[at] = packet[:where]
+            case "insert":
+                packets[at] = packet[:where] + packet[-1:] + packet[where:]
+            case "replay":
+                packets.insert(at, packet)
+            case "swap":
+                packets[at], packets[at - 1] = packets[at - 1], packets[at]
+            case _:
+                del packets[at]
+        return True

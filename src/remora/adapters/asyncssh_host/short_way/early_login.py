@@ -55,7 +55,8 @@ class EarlyLogin(asyncssh.SSHClientConnection):
 
     def _process_ext_info(self, kind: int, number: int, packet: SSHPacket) -> None:
         super()._process_ext_info(kind, number, packet)
-        if self._next_service == _USERAUTH and self._server_version.startswith(_SERVERS):
+        first = not self._begun  # a host may say twice what it knows, and is to be asked once
+        if first and self._next_service == _USERAUTH and self._server_version.startswith(_SERVERS):
             self._begun = True
             self._auth_in_progress = True
             self._owner.begin_auth(self._username)

@@ -22,12 +22,14 @@ from asyncssh.packet import PacketDecodeError, SSHPacket
 from remora.adapters.asyncssh_host.short_way.early_login import EarlyLogin
 
 PROVEN: Final = frozenset({"2.24.1"})
-"""Versions of asyncssh with which the differential test held (tests/adapters/test_short_way); no other takes it."""
+"""Versions of asyncssh with which the differential test (tests/…/test_short_way) held; no other takes it."""
 
 _log: Final = logging.getLogger(__name__)
 _BLOCK: Final = 16
 _TAG: Final = 16
 _SHORTEST_PADDING: Final = 4
+_SHORTEST: Final = 12
+"""What the length of a packet says at least: that and its own four bytes fill a block."""
 _LENGTH: Final = struct.Struct(">I")
 _LEAD: Final = struct.Struct(">BB")
 _DATA: Final = struct.Struct(">BBII")
@@ -112,8 +114,8 @@ class LeanConnection(EarlyLogin):
                 self._deliver(channel, pieces)
                 return True
         if self._opened is None:
-            too_long = len(received) >= _BLOCK and _LENGTH.unpack_from(received)[0] > self._max_recv_pktlen
-            return too_long and super()._recv_pkthdr()
+            odd = len(received) >= _BLOCK and not self._is_opened(_LENGTH.unpack_from(received)[0])
+            return odd and super()._recv_pkthdr()
         opened, self._opened = self._opened, None
         self._packet, self._inpbuf = received[:_BLOCK], received[_BLOCK:]
         self._pktlen = _LENGTH.unpack_from(received)[0]
@@ -131,7 +133,7 @@ class LeanConnection(EarlyLogin):
         while len(received) - start >= _BLOCK:
             length = _LENGTH.unpack_from(received, start)[0]
             inside, stop = start + _LENGTH.size, start + _LENGTH.size + length
-            if length > self._max_recv_pktlen or stop + _TAG > len(received):
+            if not self._is_opened(length) or stop + _TAG > len(received):
                 break
             header, sealed, tag = received[start:inside], received[inside:stop], received[stop : stop + _TAG]
             packet = encryption.decrypt_packet(self._recv_seq, header, sealed, _LENGTH.size, tag)
@@ -149,12 +151,18 @@ class LeanConnection(EarlyLogin):
             start = stop + _TAG
         return channel, pieces, start
 
+    def _is_opened(self, length: int) -> bool:
+        """Whether a packet of that length is decrypted here; one that is too long or too short is asyncssh's."""
+        return _SHORTEST <= length <= self._max_recv_pktlen
+
     def _data_of(self, packet: bytes | None) -> tuple[int, memoryview] | None:
         """The channel and the data of a packet that brings data as it should; `None` for any other."""
         if packet is None or len(packet) < _DATA.size:
             return None
         padding, kind, channel, size = _DATA.unpack_from(packet)
         if kind != MSG_CHANNEL_DATA or channel not in self._channels or len(packet) != _DATA.size + size + padding:
+            return None
+        if not padding:  # asyncssh finds nothing in such a packet
             return None
         return channel, memoryview(packet)[_DATA.size : _DATA.size + size]
 
