@@ -1,4 +1,4 @@
-"""Names of modules and files in the documents: each is one that exists."""
+"""Names of modules and files in documents and docstrings: each is one that exists."""
 
 import re
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from tests.support.base.documents import ROOT
+
+import remora
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 SOURCE = ROOT / "src" / "remora"
@@ -57,3 +59,14 @@ def test_names_that_exist_are_found(name: str) -> None:
 def test_names_that_do_not_exist_are_told(name: str) -> None:
     assert list(names(f"`{name}`")) == [name]
     assert not exists(name)
+
+
+@pytest.mark.parametrize("top", ["src", "tests", "scripts", "examples"])
+def test_every_reference_in_a_docstring_leads_somewhere(top: str) -> None:
+    for file in (ROOT / top).rglob("*.py"):
+        for name in re.findall(r":\w+:`~?((?:remora|tests|scripts)\.[\w.]+)`", file.read_text()):
+            assert exists(name), f"{file.relative_to(ROOT)} refers to {name}"
+
+
+def test_every_public_name_says_what_it_is() -> None:
+    assert [name for name in remora.__all__ if not (getattr(remora, name).__doc__ or "").strip()] == []

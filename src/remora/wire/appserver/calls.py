@@ -212,7 +212,7 @@ def turn_start(
 ) -> dict[str, Any]:
     """Parameters of ``turn/start``. `message_id` is how the message is found again after a break.
 
-    `safety` is what the agent may do, as :func:`remora.wire.appserver.safety.turn_safety` says it.
+    `safety` is what the agent may do: :attr:`remora.wire.appserver.safety.Terms.params`.
     """
     body = {"threadId": thread_id, "input": list(inputs), "clientUserMessageId": message_id, **safety}
     return body if effort is None else {**body, "effort": effort}
