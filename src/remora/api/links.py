@@ -153,7 +153,8 @@ async def connect(
     connection.
     """
     from remora import wiring
-    from remora.flows.kit.unattended import UnattendedApprovals, UnattendedDialogue, UnattendedTrust
+    from remora.flows.approval.chain import ApprovalChain
+    from remora.flows.kit.unattended import UnattendedDialogue, UnattendedTrust
     from remora.flows.thread.linked_host import linked_host
     from remora.flows.trust.judge import TrustRules
     from remora.hub_client.access import link_for
@@ -163,7 +164,7 @@ async def connect(
     rules = TrustRules(alias=alias, handler=trust or UnattendedTrust(), memory=wiring.trust_memory())
     async with (
         link_for(alias, ssh_config, world, asking, host=settings.host(alias, codex=codex)) as access,
-        linked_host(alias, access, world, approvals or UnattendedApprovals(), rules) as host,
+        linked_host(alias, access, world, ApprovalChain(people=[approvals] if approvals else []), rules) as host,
     ):
         yield host
 

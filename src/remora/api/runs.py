@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from remora.core.settings import DEFAULT_SETTINGS, Settings
 
 if TYPE_CHECKING:
+    from remora.core.approval.rules import ApprovalRule
     from remora.flows.kit.stop_request import InterruptSwitch
     from remora.flows.thread.run_request import RunRequest as RunRequest
     from remora.ports import ApprovalHandler, Dialogue, TrustHandler
@@ -20,6 +21,7 @@ async def run(
     codex: str | None = None,
     dialogue: "Dialogue | None" = None,
     approvals: "ApprovalHandler | None" = None,
+    approval_rules: "Sequence[ApprovalRule]" = (),
     trust: "TrustHandler | None" = None,
     trust_folder: str | None = None,
     interrupt: "InterruptSwitch | None" = None,
@@ -31,10 +33,11 @@ async def run(
     A live link of the hub is used when there is one, without another login; else, and whenever that is gone, this
     dials itself. Each reconnect decides anew.
 
-    Without `approvals` every request of the agent is declined with a reason it can read; without `dialogue`
-    every question while connecting is refused. What the repository of the folder brings (MCP servers, hooks, rules,
-    configuration) is in force only where codex on the host trusts it, where `trust` says yes to exactly that content,
-    or where `trust_folder` names its hash (``trust-mismatch`` for another one); never its sandbox or approval policy.
+    A request of the agent is answered by the first of `approval_rules` that answers it, else by `approvals`, else it is
+    declined with a reason that the agent can read. Without `dialogue` every question while connecting is refused. What
+    the repository of the folder brings (MCP servers, hooks, rules, configuration) is in force only where codex on the
+    host trusts it, where `trust` says yes to exactly that content, or where `trust_folder` names its hash
+    (``trust-mismatch`` for another one); never its sandbox or approval policy.
     `interrupt` stops the turn. Order and failures as in
     :func:`remora.flows.thread.run.run_thread`. Closing it early (``contextlib.aclosing``), or cancelling who
     waits for it, stops the turn as one interrupt does.
@@ -43,8 +46,9 @@ async def run(
 
     from remora import wiring
     from remora.core.server.launch_plan import LaunchRequest
+    from remora.flows.approval.chain import ApprovalChain
     from remora.flows.kit.stop_request import InterruptSwitch
-    from remora.flows.kit.unattended import UnattendedApprovals, UnattendedDialogue, UnattendedTrust
+    from remora.flows.kit.unattended import UnattendedDialogue, UnattendedTrust
     from remora.flows.thread.run import run_thread
     from remora.flows.thread.thread_open import Opening
     from remora.flows.trust.judge import TrustRules
@@ -60,7 +64,7 @@ async def run(
         partial(reach_server, alias, ssh_config, launch, world, dialogue or UnattendedDialogue(), host=host),
         request,
         alias=alias,
-        approvals=approvals or UnattendedApprovals(),
+        approvals=ApprovalChain(rules=approval_rules, people=[approvals] if approvals else []),
         interrupt=interrupt or InterruptSwitch(),
         clock=world.clock,
         random=world.random,

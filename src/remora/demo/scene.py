@@ -97,9 +97,9 @@ class DemoAnswers:
         grant = next((choice for choice in request.choices if choice.grants and choice.name == "accept"), None)
         if grant is None or not _is_foreseen(request):
             self._announce("Nobody is at the terminal. The demo's script did not foresee this request and declines it.")
-            return Decision(request.refusal, decided_by="rule")
+            return request.decision(request.refusal, "rule")
         self._announce("Nobody is at the terminal: the demo's own script answers, and allows this once.")
-        return Decision(grant, decided_by="rule")
+        return request.decision(grant, "rule")
 
 
 @asynccontextmanager

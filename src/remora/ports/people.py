@@ -61,8 +61,11 @@ class Dialogue(Protocol):
 class ApprovalHandler(Protocol):
     """Decides what the agent asks. There is no default that says yes."""
 
-    async def decide(self, request: ApprovalRequest) -> Decision:
-        """Choose among `request.choices`. May be cancelled when the request is answered elsewhere."""
+    async def decide(self, request: ApprovalRequest) -> Decision | None:
+        """Choose among `request.choices` (:meth:`ApprovalRequest.decision`); `None`: somebody else has to decide.
+
+        May be cancelled when the request is answered elsewhere.
+        """
         ...
 
 

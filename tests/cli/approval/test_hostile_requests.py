@@ -12,9 +12,10 @@ from tests.support.base.loop import run
 from tests.support.screen.person import ENVIRONMENT, Person, person
 
 from remora.cli.approval.approval_view import show_request
-from remora.cli.approval.decide import TerminalApprovals, choice_keys, chosen_by, topic
+from remora.cli.approval.decide import TerminalApprovals
 from remora.cli.draw.page import Page
 from remora.core.approval.request import ApprovalRequest, Decision
+from remora.core.approval.typed import choice_keys, chosen_by
 from remora.wire.approval import read_request
 from remora.wire.appserver.story import Story
 from remora.wire.reports.approval import ApprovalRequested, requested
@@ -31,6 +32,12 @@ def asked(method: str, request_id: int = 1, **params: Any) -> ApprovalRequest:
 
 def event_of(request: ApprovalRequest) -> ApprovalRequested:
     return requested(request.without_grants() if request.blind else request)
+
+
+def announce(someone: Person, request: ApprovalRequest) -> None:
+    """The request was shown."""
+    event = event_of(request)
+    someone.floor.announce((event.id, event.digest))
 
 
 def panel(request: ApprovalRequest) -> str:
@@ -58,13 +65,13 @@ def test_a_question_never_stands_below_another_request_that_had_its_id() -> None
 
     async def scene() -> None:
         async with person() as someone:
-            someone.floor.announce(topic(event_of(harmless)))
+            announce(someone, harmless)
             deciding = question(someone, harmful)
             for _ in range(5):
                 await asyncio.sleep(0)
             assert not someone.floor.taken
             assert someone.screen.drain() == ""
-            someone.floor.announce(topic(event_of(harmful)))
+            announce(someone, harmful)
             await someone.answer("d\n", at="Your decision: ")
             assert not (await deciding).choice.grants
 
@@ -134,7 +141,7 @@ def test_a_request_that_is_longer_than_the_screen_says_so(command: str) -> None:
     async def scene() -> None:
         async with person() as someone:
             request = asked(COMMAND, command=command)
-            someone.floor.announce(topic(request))
+            announce(someone, request)
             deciding = question(someone, request)
             await someone.screen.shows("scroll up")
             await someone.answer("\x04", at="Your decision: ")
@@ -151,7 +158,7 @@ def test_a_request_that_fits_on_the_screen_does_not_ask_to_scroll() -> None:
             parsed = [{"type": "unknown", "command": "touch ~/x"}, {"type": "unknown", "command": "ls"}]
             beside: dict[str, Any] = {"turnId": "u", "startedAtMs": 1, "cwd": "/srv", "commandActions": parsed * 5}
             request = asked(COMMAND, command="touch ~/x", reason="why", **beside)
-            someone.floor.announce(topic(request))
+            announce(someone, request)
             deciding = question(someone, request)
             await someone.answer("\x04", at="Your decision: ")
             assert "scroll up" not in someone.screen.drain()
@@ -197,7 +204,7 @@ def test_a_request_that_is_too_long_for_a_terminal_is_granted_only_after_its_fil
     async def scene() -> None:
         async with person() as someone:
             request = asked(COMMAND, command=command, reason="\x1b]0;x\x07\u202ewhy")
-            someone.floor.announce(topic(request))
+            announce(someone, request)
             deciding = question(someone, request)
             await someone.screen.shows("too many to be read")
             file, mode, text = only_file(tmp_path)
@@ -221,7 +228,7 @@ def test_a_request_that_is_too_long_can_only_be_denied_where_it_cannot_be_writte
     async def scene() -> None:
         async with person() as someone:
             request = asked(COMMAND, command="true\n" * 6_000)
-            someone.floor.announce(topic(request))
+            announce(someone, request)
             deciding = question(someone, request)
             await someone.screen.shows("can only be denied")
             for word in ("read", "y", "n"):

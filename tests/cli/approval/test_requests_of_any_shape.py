@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tests.support.screen.person import ENVIRONMENT
 
 from remora.cli.approval.approval_view import lines_of, show_request
-from remora.cli.approval.decide import choice_keys, topic
 from remora.cli.draw.page import Page
+from remora.core.approval.typed import choice_keys
 from remora.wire.approval import read_request
 from remora.wire.appserver.story import Story
 from remora.wire.reports import encode
@@ -69,7 +69,7 @@ def test_a_request_of_any_shape_is_told_behind_our_bar_or_can_only_be_denied(met
         assert not any(choice.grants for choice in request.choices)
     document = requested(request)
     assert encode(document)
-    assert topic(request)
+    assert (document.id, document.digest) == (request.id, request.digest)
     assert lines_of(document, 80) >= 0
     assert len(choice_keys(request.choices)) == len(request.choices)
     assert not request.refusal.grants

@@ -72,7 +72,7 @@ def everything(text: str) -> list[RunEvent]:
         Warned(message=text),
         SubagentStarted(subagent="sub-agent 1", parent_thread_id=text, prompt=text),
         SubagentEnded(subagent="sub-agent 1", status=text, error=text),
-        ApprovalResolved(request_id=1, decision=text, decided_by=text),
+        ApprovalResolved(id="i", digest="d", request_id=1, decision=text, decided_by=text),
         ReviewCompleted(review_id="r", verdict=text, risk=text, rationale=text, target={"command": text}),
         LinkLost(error=error),
         RunReport(

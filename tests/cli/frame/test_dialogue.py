@@ -9,20 +9,13 @@ from tests.support.base.loop import run
 from tests.support.screen.person import Person, person
 from tests.support.screen.pseudo_terminal import PseudoTerminal
 
-from remora.cli.approval.decide import (
-    DeclineByRule,
-    OnApproval,
-    TerminalApprovals,
-    approval_handler,
-    choice_keys,
-    topic,
-)
+from remora.cli.approval.decide import TerminalApprovals
 from remora.cli.frame.dialogue import TerminalDialogue
 from remora.cli.frame.terminal import Terminal
 from remora.core.approval.request import ApprovalRequest, Choice, Decision, RequestKind
 from remora.core.errors import ExitCode, NeedsPerson
 from remora.core.secrets import Secret
-from remora.flows.kit.unattended import UnattendedApprovals, UnattendedDialogue
+from remora.flows.kit.unattended import UnattendedDialogue
 from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion
 
 ACCEPT = Choice("accept", "Yes, run it", "accept", grants=True)
@@ -47,7 +40,7 @@ HOST_KEY = HostKeyQuestion(
 
 
 async def decide(someone: Person, *answers: str) -> Decision:
-    someone.floor.announce(topic(REQUEST))
+    someone.floor.announce((REQUEST.id, REQUEST.digest))
     deciding = asyncio.create_task(TerminalApprovals(someone.questioner).decide(REQUEST))
     for answer in answers:
         await someone.answer(answer, at="Your decision: ")
@@ -73,7 +66,7 @@ def test_a_typed_key_chooses(typed: str, choice: Choice) -> None:
     async def scene() -> None:
         async with person() as someone:
             decision = await decide(someone, typed)
-            assert decision == Decision(choice, "person")
+            assert decision == REQUEST.decision(choice, "person")
             assert "Yes, run it" in someone.screen.seen
 
     run(scene())
@@ -94,7 +87,7 @@ def test_the_end_of_input_declines(before: str) -> None:
     async def scene() -> None:
         async with person() as someone:
             decision = await decide(someone, before + "\x04\x04")
-            assert decision == Decision(DECLINE, "person")
+            assert decision == REQUEST.decision(DECLINE, "person")
 
     run(scene())
 
@@ -129,7 +122,7 @@ def test_a_question_answered_elsewhere_is_withdrawn_and_leaves_no_reader() -> No
     async def scene() -> None:
         async with person() as someone:
             threads = threading.active_count()
-            someone.floor.announce(topic(REQUEST))
+            someone.floor.announce((REQUEST.id, REQUEST.digest))
             deciding = asyncio.create_task(TerminalApprovals(someone.questioner).decide(REQUEST))
             await someone.screen.shows("Your decision: ")
             someone.screen.type("a")
@@ -151,7 +144,7 @@ def test_a_question_waits_until_its_request_was_shown_and_then_holds_the_stream(
             await asyncio.sleep(0)
             await someone.floor.free()
             assert someone.screen.drain() == ""
-            someone.floor.announce(topic(REQUEST))
+            someone.floor.announce((REQUEST.id, REQUEST.digest))
             assert someone.floor.taken
             await someone.answer("d\n", at="Your decision: ")
             await someone.floor.free()
@@ -175,7 +168,7 @@ def test_questions_of_the_agent_are_answered_by_number_or_words_and_secrets_are_
 
     async def scene() -> None:
         async with person() as someone:
-            someone.floor.announce(topic(request))
+            someone.floor.announce((request.id, request.digest))
             deciding = asyncio.create_task(TerminalApprovals(someone.questioner).decide(request))
             await someone.answer("blue\n", at="Your answer: ")
             await someone.answer("1\n", at="Your answer: ")
@@ -299,27 +292,6 @@ def test_where_nobody_may_be_asked_the_question_is_told() -> None:
     with pytest.raises(NeedsPerson) as declined:
         run(UnattendedDialogue().secret(SecretQuestion(alias="box", prompt="Password:")))
     assert declined.value.seen == "Password:"
-
-
-@pytest.mark.parametrize("way", list(OnApproval))
-def test_without_a_terminal_nothing_grants(way: OnApproval) -> None:
-    handler = approval_handler(way, None) or UnattendedApprovals()
-    decision = run(handler.decide(REQUEST))
-    assert not decision.choice.grants
-    assert decision.note
-    asked_for = way in (OnApproval.DECLINE, OnApproval.CANCEL)
-    assert decision.decided_by == ("rule" if asked_for else "unattended")
-
-
-def test_a_rule_declines_or_ends_the_turn() -> None:
-    assert run(DeclineByRule(cancel=False).decide(REQUEST)).choice is DECLINE
-    assert run(DeclineByRule(cancel=True).decide(REQUEST)).choice is CANCEL
-
-
-def test_every_choice_has_a_number_and_no_letter_means_two_things() -> None:
-    amendment = Choice("acceptWithExecpolicyAmendment", "", None, grants=True)
-    keys = choice_keys((ACCEPT, amendment, SESSION, DECLINE, CANCEL))
-    assert keys == [("1", "a"), ("2",), ("3", "s"), ("4", "d"), ("5", "c")]
 
 
 @pytest.mark.parametrize("echo", [True, False])

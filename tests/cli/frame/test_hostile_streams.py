@@ -11,10 +11,9 @@ import pytest
 from tests.support.base.loop import run
 from tests.support.base.program import remora
 from tests.support.screen.run_events import HOSTILE, REPORT
-from tests.support.screen.run_views import REQUEST, Recorder
+from tests.support.screen.run_views import Recorder
 
 from remora import api
-from remora.cli.approval.decide import topic
 from remora.cli.frame.floor import Floor
 from remora.cli.frame.output import write_document
 from remora.cli.frame.typed import read_prompt
@@ -72,11 +71,11 @@ def test_a_server_that_talks_on_below_a_question_fills_no_memory() -> None:
 
     async def scene() -> None:
         floor, view = Floor(), Recorder()
-        floor.announce(topic(REQUEST))
+        floor.announce("asked")
         answered = asyncio.Event()
 
         async def question() -> None:
-            async with floor.ask(topic(REQUEST)):
+            async with floor.ask("asked"):
                 await answered.wait()
 
         asking = asyncio.create_task(question())

@@ -9,8 +9,8 @@ import msgspec
 import pytest
 from tests.support.base.loop import run
 from tests.support.screen.pseudo_terminal import PseudoTerminal
-from tests.support.screen.run_events import ASKED, HOSTILE, REPORT, RESOLVED, THREAD
-from tests.support.screen.run_views import REQUEST, Recorder
+from tests.support.screen.run_events import ASKED, HOSTILE, REPORT, REQUEST, RESOLVED, THREAD
+from tests.support.screen.run_views import Recorder
 
 from remora.cli.approval.decide import TerminalApprovals
 from remora.cli.draw.page import Page

@@ -47,7 +47,7 @@ class FirstOnly:
     async def decide(self, request: ApprovalRequest) -> Decision:
         self._asked += 1
         allowed = next(choice for choice in request.choices if choice.name == "accept")
-        return Decision(allowed if self._asked == 1 else request.refusal, "person")
+        return request.decision(allowed if self._asked == 1 else request.refusal, "person")
 
 
 def typed_into(version: str, text: str, approvals: ApprovalHandler) -> tuple[list[RunEvent], bool]:

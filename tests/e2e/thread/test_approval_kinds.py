@@ -178,6 +178,10 @@ def test_permissions_questions_and_more_are_told_whole_and_refused_where_nobody_
         assert asked.turn_id
         assert asked.detail["threadId"] == ready.thread_id
     assert {resolved.decided_by for resolved in of(ApprovalResolved, events)} == {"unattended"}
+    named = [(asked.id, asked.digest) for asked in of(ApprovalRequested, events)]
+    assert [(resolved.id, resolved.digest) for resolved in of(ApprovalResolved, events)] == named
+    assert len(set(named)) == 3
+    assert not any(asked.unknown for asked in by_kind.values()), "all that this server tells is understood"
     assert report_of(events).exit_code == 11
 
 
@@ -190,8 +194,8 @@ class AfterSubagent:
     async def decide(self, request: ApprovalRequest) -> Decision:
         if request.parent_thread_id is None:
             await self.ended.wait()
-            return Decision(request.refusal, "person")
-        return Decision(next(each for each in request.choices if each.name == "accept"), "person")
+            return request.decision(request.refusal, "person")
+        return request.decision(next(each for each in request.choices if each.name == "accept"), "person")
 
     async def hear(self, event: RunEvent) -> None:
         if isinstance(event, SubagentEnded):
@@ -252,8 +256,10 @@ def test_a_sub_agent_is_heard_again_after_a_break_and_its_question_is_asked_agai
 
     with ScriptedModel(steps) as model:
         events = run(go(model))
-    again = [each.again for each in of(ApprovalRequested, events) if each.subagent]
-    assert again == [False, True]
+    first, again = (each for each in of(ApprovalRequested, events) if each.subagent)
+    assert (first.again, again.again) == (False, True)
+    assert (again.id, again.digest) == (first.id, first.digest)
+    assert (first.id, first.digest) in {(each.id, each.digest) for each in of(ApprovalResolved, events)}
     ended = [each for each in of(SubagentEnded, events) if each.status == "completed"]
     assert len(ended) == 1
     said = [each.output for each in of(CommandCompleted, events) if each.subagent and each.exit_code == 0]

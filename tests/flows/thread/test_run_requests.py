@@ -1,6 +1,7 @@
 """What the server asks of a run, under faults that the real one cannot be made to show."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,26 @@ def test_f82_nobody_there_means_no_for_every_kind(method: str, params: dict[str,
     run(go())
 
 
+def test_a_request_that_nests_beyond_all_reason_ends_the_run_before_anybody_is_asked() -> None:
+    nested: Any = {}
+    for _ in range(120):
+        nested = {"in": nested}
+
+    async def play(thread: FakeThread, peer: Peer) -> None:
+        await thread.ask(peer, 0, COMMAND, itemId="c", command="ls", more=nested)
+
+    async def go() -> None:
+        nobody = Unattended()
+        async with FakeThread(play).serve() as server:
+            report = report_of(await run_to_end(server.connect, PROMPT, approvals=nobody))
+        assert report.error is not None
+        assert report.error.code == "protocol-violation"
+        assert "100 levels" in report.error.message
+        assert not nobody.seen
+
+    run(go())
+
+
 class Misbehaving:
     """An approval handler that goes wrong in one way."""
 
@@ -108,11 +129,13 @@ class Misbehaving:
             case "cancels itself":
                 raise asyncio.CancelledError
             case "invents":
-                return Decision(Choice("accept", "Yes", {"accept": "all"}, grants=True), "person")
-        return None  # type: ignore[return-value]
+                return request.decision(Choice("accept", "Yes", {"accept": "all"}, grants=True), "person")
+            case "another digest":
+                return replace(request, command="ls").decision(request.choices[0], "person")
+        return "yes"  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("way", ["raises", "cancels itself", "invents", "gives nothing"])
+@pytest.mark.parametrize("way", ["raises", "cancels itself", "invents", "gives text", "another digest"])
 def test_f82_a_handler_that_goes_wrong_declines(way: str) -> None:
     got: list[Any] = []
     background: list[asyncio.Task[None]] = []

@@ -10,8 +10,8 @@ from remora.adapters.files.disk_spool import DiskSpool
 from remora.adapters.machine.system_clock import SystemClock
 from remora.core.approval.request import ApprovalRequest, Decision
 from remora.core.settings import DEFAULT_LIMITS, Limits
+from remora.flows.approval.chain import ApprovalChain
 from remora.flows.kit.stop_request import InterruptSwitch
-from remora.flows.kit.unattended import UnattendedApprovals
 from remora.flows.server.launch import Ahead
 from remora.flows.thread.run import run_thread
 from remora.flows.thread.run_request import RunRequest
@@ -24,15 +24,15 @@ T = TypeVar("T")
 PROMPT = RunRequest(prompt="please", message_id="message-1")
 
 
-class Unattended(UnattendedApprovals):
-    """Nobody is there; what was asked is remembered."""
+class Unattended:
+    """Decides nothing, as where nobody is; what was asked is remembered."""
 
     def __init__(self) -> None:
         self.seen: list[ApprovalRequest] = []
 
-    async def decide(self, request: ApprovalRequest) -> Decision:
+    async def decide(self, request: ApprovalRequest) -> Decision | None:
         self.seen.append(request)
-        return await super().decide(request)
+        return None
 
 
 class Person:
@@ -47,7 +47,7 @@ class Person:
         name = self._names.pop(0) if self._names else None
         if name is None:
             await asyncio.Event().wait()
-        return Decision(next(choice for choice in request.choices if choice.name == name), "person")
+        return request.decision(next(choice for choice in request.choices if choice.name == name), "person")
 
 
 def told_by(
@@ -65,7 +65,7 @@ def told_by(
         connect,
         request,
         alias="devbox",
-        approvals=approvals or Unattended(),
+        approvals=ApprovalChain(people=[approvals] if approvals else []),
         interrupt=interrupt or InterruptSwitch(),
         clock=clock or SystemClock(),
         random=Random(7),  # noqa: S311 - spreads retries

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from remora.core.approval.request import ApprovalRequest, Choice, RequestKind
 from remora.wire.reports import ErrorBody, NoticeBody
+from remora.wire.reports.approval import requested
 from remora.wire.reports.run import (
     ApprovalRequested,
     ApprovalResolved,
-    ChoiceBody,
     CommandCompleted,
     CommandOutput,
     CommandStarted,
@@ -54,20 +55,21 @@ def add(first, second):
 ```
 
 See [the guide](https://example.org/guide)."""
-ASKED = ApprovalRequested(
-    thread_id=THREAD,
+REQUEST = ApprovalRequest(
     request_id=3,
-    request="command",
+    kind=RequestKind.COMMAND,
+    thread_id=THREAD,
     item_id="command-2",
     command="git push origin main",
     folder="/srv/app",
     reason="The push needs the network.",
-    choices=[
-        ChoiceBody(name="accept", label="Yes, run it", grants=True),
-        ChoiceBody(name="decline", label="No, go on without it", grants=False),
-    ],
+    choices=(
+        Choice("accept", "Yes, run it", "accept", grants=True),
+        Choice("decline", "No, go on without it", "decline", grants=False),
+    ),
 )
-RESOLVED = ApprovalResolved(request_id=3, decision="decline", decided_by="person")
+ASKED = requested(REQUEST)
+RESOLVED = ApprovalResolved(id=ASKED.id, digest=ASKED.digest, request_id=3, decision="decline", decided_by="person")
 TOKENS = TokenUsage(input=12_000, cached_input=8_000, output=300, reasoning_output=20, total=12_300)
 BROKEN = ErrorBody(
     code="connection-lost",
@@ -206,9 +208,9 @@ def hostile_run() -> Iterator[RunEvent]:
         item_id="g", status="completed", changes=[FileChangeEntry(path=bad, change="update", diff=f"@@\n+{bad}\n")]
     )
     yield ApprovalRequested(
-        request_id=1, request=bad, command=bad, folder=bad, reason=bad, diff=f"+{bad}\n", choices=[]
+        id="i", digest="d", request_id=1, request=bad, command=bad, folder=bad, reason=bad, diff=f"+{bad}\n", choices=[]
     )
-    yield ApprovalResolved(request_id=1, decision=bad, decided_by=bad, delivered=None)
+    yield ApprovalResolved(id="i", digest="d", request_id=1, decision=bad, decided_by=bad, delivered=None)
     error = ErrorBody(code="x", stage="route", verdict="retry", message=bad, seen=bad, next=bad, host=bad)
     yield LinkLost(error=error)
     yield Warned(message=bad)
@@ -223,7 +225,7 @@ def hostile_run() -> Iterator[RunEvent]:
         launch_mode=bad,
         changed_files=[bad],
         commands=[CommandSummary(command=bad, folder=bad, status=bad)],
-        approvals=[ApprovalResolved(request_id=1, decision=bad, decided_by=bad)],
+        approvals=[ApprovalResolved(id="i", digest="d", request_id=1, decision=bad, decided_by=bad)],
         continue_with=bad,
         error=error,
     )

@@ -3,22 +3,9 @@
 import asyncio
 
 from rich.text import Text
-from tests.support.screen.run_events import ASKED, THREAD
 
-from remora.core.approval.request import ApprovalRequest, Choice, RequestKind
 from remora.core.errors import RemoraError
 from remora.wire.reports.run import RunEvent
-
-REQUEST = ApprovalRequest(
-    request_id=ASKED.request_id,
-    kind=RequestKind.COMMAND,
-    thread_id=THREAD,
-    item_id=ASKED.item_id,
-    command=ASKED.command,
-    folder=ASKED.folder,
-    reason=ASKED.reason,
-    choices=tuple(Choice(item.name, item.label, item.name, item.grants) for item in ASKED.choices),
-)
 
 
 class Recorder:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from remora.core.approval.request import ApprovalRequest, Choice, Decision
+from remora.core.approval.request import ApprovalRequest, Choice
 from remora.wire.approval import answer, read_request
 
 COMMAND, MCP = "item/commandExecution/requestApproval", "mcpServer/elicitation/request"
@@ -28,7 +28,7 @@ def test_a_rule_for_commands_is_told_word_by_word_and_sent_untouched() -> None:
     assert choice.stores is not None
     assert "every thread" in choice.stores
     assert "outside of the sandbox" in choice.stores
-    assert answer(COMMAND, request, Decision(choice, "person")) == {"decision": value}
+    assert answer(COMMAND, request, request.decision(choice, "person")) == {"decision": value}
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_yes_to_a_tool_is_kept_only_as_long_as_was_chosen(name: str, sent: Any
         "tool_params": {},
     }
     request = asked(MCP, serverName="s", mode="form", message="?", _meta=meta, requestedSchema={"properties": {}})
-    assert answer(MCP, request, Decision(named(request, name), "person")) == sent
+    assert answer(MCP, request, request.decision(named(request, name), "person")) == sent
 
 
 def test_only_what_the_server_keeps_is_offered_for_longer() -> None:
@@ -93,5 +93,5 @@ def test_a_form_gets_values_of_its_types(typed: str, value: bool) -> None:
     schema = {"properties": {"sure": {"type": "boolean"}, "age": {"type": "integer"}}, "required": ["sure"]}
     request = asked(MCP, serverName="s", mode="form", message="?", requestedSchema=schema)
     assert [(each["id"], each["required"]) for each in request.questions] == [("sure", True), ("age", False)]
-    decision = Decision(named(request, "accept"), "person", answers={"sure": (typed,), "age": ("3",)})
+    decision = request.decision(named(request, "accept"), "person", answers={"sure": (typed,), "age": ("3",)})
     assert answer(MCP, request, decision)["content"] == {"sure": value, "age": 3}

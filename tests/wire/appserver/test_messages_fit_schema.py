@@ -7,7 +7,7 @@ import pytest
 from tests.support.codex.binaries import VERSIONS
 from tests.support.codex.schema import protocol_schema
 
-from remora.core.approval.request import ApprovalRequest, Choice, Decision, RequestKind
+from remora.core.approval.request import ApprovalRequest, Choice, RequestKind
 from remora.core.trust.safety import SafetyConfig
 from remora.flows.thread.run_request import RunRequest
 from remora.wire import approval
@@ -135,7 +135,7 @@ def test_every_decision_on_offer_fits_and_so_does_the_refusal(
     assert request is not None
     assert not request.refusal.grants
     for choice in (*request.choices, request.refusal):
-        decision = Decision(choice, "person", answers={"q": ("yes",)})
+        decision = request.decision(choice, "person", answers={"q": ("yes",)})
         protocol_schema(version).check_answer(method, approval.answer(method, request, decision))
 
 
@@ -154,7 +154,7 @@ def test_only_what_the_server_lists_is_offered(method: str, params: dict[str, An
         assert [choice.value for choice in request.choices] == params["availableDecisions"]
     invented = Choice("accept", "Yes", {"accept": "everything"}, grants=True)
     with pytest.raises(ValueError, match="not among"):
-        approval.answer(method, request, Decision(invented, "person"))
+        approval.answer(method, request, request.decision(invented, "person"))
 
 
 def test_what_is_not_understood_counts_as_granting() -> None:

@@ -59,8 +59,8 @@ def test_a_person_who_interrupts_needs_no_reason() -> None:
 @pytest.mark.parametrize("interrupted", [False, True])
 def test_what_nobody_was_there_to_approve_is_named(interrupted: bool) -> None:
     summary = Summary("box")
-    summary.note(ApprovalRequested(request_id=1, request="command", command="make install"))
-    summary.note(ApprovalResolved(request_id=1, decision="decline", decided_by="unattended"))
+    summary.note(ApprovalRequested(id="i", digest="d", request_id=1, request="command", command="make install"))
+    summary.note(ApprovalResolved(id="i", digest="d", request_id=1, decision="decline", decided_by="unattended"))
     done = report("completed", interrupted=interrupted, summary=summary)
     assert done.exit_code == ExitCode.NEEDS_PERSON
     assert done.error is not None
@@ -80,8 +80,8 @@ def test_a_turn_that_nobody_here_stopped_says_who_may_have() -> None:
 @pytest.mark.parametrize("decided_by", ["person", "rule"])
 def test_a_turn_that_a_decision_cancelled_was_not_stopped_on_the_host(decided_by: str) -> None:
     summary = Summary("box")
-    summary.note(ApprovalRequested(request_id=1, request="command", command="make install"))
-    summary.note(ApprovalResolved(request_id=1, decision="cancel", decided_by=decided_by))
+    summary.note(ApprovalRequested(id="i", digest="d", request_id=1, request="command", command="make install"))
+    summary.note(ApprovalResolved(id="i", digest="d", request_id=1, decision="cancel", decided_by=decided_by))
     assert report("interrupted", interrupted=False, summary=summary).error is None
 
 

@@ -41,39 +41,7 @@ _LABEL_WIDTH: Final = 9
 _BAR: Final = Text("▌ ", style="yellow")
 _HERE: Final = "local"
 """Codex calls the host that it runs on so, which is not what is local here."""
-_SHOWN: Final = frozenset(
-    name
-    for names in (
-        ("threadId", "turnId", "itemId", "startedAtMs", "conversationId", "callId", "approvalId", "elicitationId"),
-        (
-            "kind",
-            "command",
-            "commandActions",
-            "parsedCmd",
-            "cwd",
-            "environmentId",
-            "reason",
-            "fileChanges",
-            "grantRoot",
-        ),
-        ("networkApprovalContext", "additionalPermissions", "permissions", "availableDecisions"),
-        ("proposedExecpolicyAmendment", "proposedNetworkPolicyAmendments", "questions", "isBlocking"),
-        ("serverName", "mode", "_meta", "message", "description", "requestedSchema", "url", "autoResolutionMs"),
-    )
-    for name in names
-)
-"""Members of a request that have a row of their own, or nothing to do with what a yes means."""
-_META_SHOWN: Final = frozenset(
-    (
-        "codex_approval_kind",
-        "persist",
-        "tool_name",
-        "tool_annotations",
-        "tool_description",
-        "tool_params",
-        "tool_params_display",
-    )
-)
+_RENAMED: Final = {"autoResolutionMs": "answers itself after milliseconds"}
 
 
 def show_request(page: Page, request: ApprovalRequested, *, where: str | None) -> None:
@@ -119,7 +87,7 @@ def _facts(request: ApprovalRequested) -> Iterator[tuple[str, Text]]:
         yield "opens", _exact(request.url, "bold")
     if request.reason:
         yield "reason", remote(request.reason)
-    yield from _rest(request.detail)
+    yield from _rest(request.unknown)
 
 
 def _place(request: ApprovalRequested) -> Iterator[tuple[str, Text]]:
@@ -158,17 +126,10 @@ def _tool(tool: ToolBody) -> Iterator[tuple[str, Text]]:
         yield "it says", remote(tool.description)
 
 
-def _rest(detail: dict[str, Any]) -> Iterator[tuple[str, Text]]:
+def _rest(unknown: dict[str, Any]) -> Iterator[tuple[str, Text]]:
     """What the server tells that has no row: whatever it means, it is shown."""
-    rest = {name: value for name, value in detail.items() if name not in _SHOWN and value is not None}
-    if detail.get("kind") not in (None, "command", "writeStdin"):
-        rest["kind"] = detail["kind"]
-    if detail.get("autoResolutionMs") is not None:
-        rest["answers itself after milliseconds"] = detail["autoResolutionMs"]
-    meta = detail.get("_meta")
-    beyond = {name: value for name, value in meta.items() if name not in _META_SHOWN} if isinstance(meta, dict) else {}
-    if rest | beyond:
-        yield "also", _json(rest | beyond)
+    if unknown:
+        yield "also", _json({_RENAMED.get(name, name): value for name, value in unknown.items()})
 
 
 def _odd_characters(request: ApprovalRequested) -> list[str]:

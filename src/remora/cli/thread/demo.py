@@ -32,6 +32,7 @@ async def _play(options: Options, ending: "EarlyEnd") -> int:
     from remora.cli.frame.output import tell
     from remora.cli.host.check_show import check_and_show
     from remora.cli.thread.run_show import run_and_show
+    from remora.core.approval.rules import OnApproval
     from remora.demo.scene import DemoAnswers, demo_scene
 
     async with demo_scene() as scene:
@@ -42,5 +43,5 @@ async def _play(options: Options, ending: "EarlyEnd") -> int:
         request = api.run_request(scene.prompt, folder=scene.folder)
         answers = DemoAnswers(tell)
         return await run_and_show(
-            scene.alias, request, there, ending, on_approval=None, unattended=answers, lasting=False
+            scene.alias, request, there, ending, on_approval=OnApproval.ASK, unattended=answers, lasting=False
         )

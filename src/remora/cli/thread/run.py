@@ -94,16 +94,16 @@ def run(
       remora run --thread ID devbox "now commit it"
     """
     from remora import api
-    from remora.cli.approval.decide import OnApproval
     from remora.cli.frame.typed import attach_images, named_thread, read_place, read_prompt
     from remora.cli.link.plan_show import plan_and_show
     from remora.cli.process.early_end import EarlyEnd
     from remora.cli.thread.run_show import run_and_show
+    from remora.core.approval.rules import OnApproval
 
     address = read_place(place)
     if dry_run:
         return run_async(plan_and_show(address, options, codex=codex), options)
-    way = None if on_approval is None else OnApproval(on_approval)
+    way = OnApproval.ASK if on_approval is None else OnApproval(on_approval)
     with limit_blocking(options):
         words, images = read_prompt(prompt, address), attach_images(image or [])
     request = api.run_request(

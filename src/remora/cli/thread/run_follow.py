@@ -8,7 +8,6 @@ from typing import Any, Final, Protocol
 
 from rich.text import Text
 
-from remora.cli.approval.decide import topic
 from remora.cli.draw.page import remote
 from remora.cli.frame.audience import drawing
 from remora.cli.frame.floor import Floor
@@ -71,7 +70,7 @@ async def follow(
                 elif isinstance(event, ThreadReady):
                     stopping.begin(event.thread_id)
                 elif isinstance(event, ApprovalRequested):
-                    floor.announce(topic(event))
+                    floor.announce((event.id, event.digest))
     if report is None:
         raise ProtocolProblem(Code.INTERNAL, "The run ended without a report.", next_step="Report this.", host=alias)
     return int(ExitCode(report.exit_code))

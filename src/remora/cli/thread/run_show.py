@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from remora import api
-from remora.cli.approval.decide import OnApproval, approval_handler
+from remora.cli.approval.decide import TerminalApprovals
 from remora.cli.approval.trust_question import TerminalTrust
 from remora.cli.draw.page import Page
 from remora.cli.frame.audience import activity_page, dialogue_of, questioner
@@ -17,6 +17,7 @@ from remora.cli.process.early_end import EarlyEnd
 from remora.cli.thread.json_lines import JsonLines
 from remora.cli.thread.run_follow import follow
 from remora.cli.thread.run_view import MarkdownAnswer, PlainAnswer, RunView
+from remora.core.approval.rules import OnApproval, rules_for
 from remora.ports import ApprovalHandler
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ async def run_and_show(
     options: Options,
     ending: EarlyEnd,
     *,
-    on_approval: OnApproval | None,
+    on_approval: OnApproval,
     codex: str | None = None,
     unattended: ApprovalHandler | None = None,
     trust_folder: str | None = None,
@@ -42,6 +43,7 @@ async def run_and_show(
     """
     page, floor, settings = activity_page(), Floor(), options.settings
     is_news = partial(api.is_first_warning, alias)
+    asks = on_approval is OnApproval.ASK
     quiet = options.verbosity < 0
     view = JsonLines(page) if options.json else RunView(page, _answer(page), quiet=quiet, is_news=is_news)
     view.wait_for(f"connecting to {alias}")
@@ -52,7 +54,8 @@ async def run_and_show(
             request,
             codex=codex,
             dialogue=dialogue_of(someone),
-            approvals=approval_handler(on_approval or OnApproval.ASK, someone) or unattended,
+            approvals=TerminalApprovals(someone) if asks and someone is not None else unattended,
+            approval_rules=rules_for(on_approval),
             trust=TerminalTrust(someone) if someone is not None else None,
             trust_folder=trust_folder,
             interrupt=interrupt,

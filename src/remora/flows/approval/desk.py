@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Protocol
 
-from remora.core.approval.request import UNATTENDED, ApprovalRequest, Decision
+from remora.core.approval.canonical import DEEPEST, is_deeper
+from remora.core.approval.request import CANCELS, ApprovalRequest, Decision
+from remora.core.approval.rules import refuse_unattended
 from remora.core.errors import RemoraError
 from remora.core.server.request_faults import too_much
+from remora.flows.approval.chain import ApprovalChain, ApprovalOutcome
 from remora.flows.kit.timeout import dismiss
 from remora.flows.server.rpc import RpcClient
 from remora.flows.server.thread_client import ThreadClient
-from remora.ports import ApprovalHandler
 from remora.wire import approval
 from remora.wire.appserver import calls, jsonrpc
 from remora.wire.appserver.jsonrpc import RequestId
@@ -20,8 +23,6 @@ from remora.wire.reports.run import ApprovalRequested, ApprovalResolved, RunEven
 
 ELSEWHERE: Final = "elsewhere"
 _WITHDRAWN: Final = "withdrawn"
-CANCELS: Final = ("cancel", "abort")
-"""The names of decisions that stop the turn."""
 _MOST_OPEN: Final = 200
 """Requests that wait for an answer, or for the server's word that it has it."""
 _MOST_ASKED: Final = 10_000
@@ -41,20 +42,16 @@ class Context(Protocol):
 class _Pending:
     method: str
     request: ApprovalRequest
-    deciding: "asyncio.Task[Decision] | None" = None
+    deciding: "asyncio.Task[ApprovalOutcome] | None" = None
     decision: Decision | None = None
     """What was sent; the server has not confirmed it yet."""
 
 
 class ApprovalDesk:
-    """Presents each request once to the handler, sends the decision, and says what became of it.
+    """Presents each request once to the chain, sends the decision, and says what became of it. Use from one task."""
 
-    A request is known by its id together with its item: ids begin anew when a server restarts. A handler
-    that fails, is cancelled or chooses what was not offered means a decline. Use from one task.
-    """
-
-    def __init__(self, handler: ApprovalHandler, context: Context) -> None:
-        self._handler = handler
+    def __init__(self, chain: ApprovalChain, context: Context) -> None:
+        self._chain = chain
         self._context = context
         self._pending: dict[RequestId, _Pending] = {}
         self._stale: dict[RequestId, _Pending] = {}
@@ -65,8 +62,8 @@ class ApprovalDesk:
         self._bytes = 0
 
     @property
-    def deciding(self) -> "set[asyncio.Task[Decision]]":
-        """The handlers that are at work; when one is done, call :meth:`conclude`."""
+    def deciding(self) -> "set[asyncio.Task[ApprovalOutcome]]":
+        """The requests that are being decided; when one is done, call :meth:`conclude`."""
         return {pending.deciding for pending in self._pending.values() if pending.deciding is not None}
 
     async def present(self, rpc: RpcClient, message: jsonrpc.Request) -> list[RunEvent]:
@@ -87,12 +84,14 @@ class ApprovalDesk:
         if self._bytes > _MOST_BYTES:
             raise too_much("bytes of requests in one turn", _MOST_BYTES)
         request = self._context.complete(request)
+        if is_deeper([request.detail, request.tool.arguments if request.tool else None], DEEPEST - 2):
+            raise too_much("levels of objects and lists in one request", DEEPEST)
         before = self._stale.get(message.id)
-        again = before is not None and before.request.item_id == request.item_id and before.method == message.method
+        again = before is not None and before.request.id == request.id and before.method == message.method
         if again:
             del self._stale[message.id]
         pending = _Pending(message.method, request)
-        pending.deciding = asyncio.create_task(_decide(self._handler, request))
+        pending.deciding = asyncio.create_task(self._chain.decide(request, partial(approval.answer, message.method)))
         self._pending[message.id] = pending
         return [self._requested(request, again=again)]
 
@@ -103,9 +102,8 @@ class ApprovalDesk:
             if pending.deciding is None or not pending.deciding.done():
                 continue
             task, pending.deciding = pending.deciding, None
-            decision, problem = _outcome(task, pending)
-            if problem:
-                events.append(Warned(message=problem))
+            decision = task.result().decision
+            events += [Warned(message=problem) for problem in task.result().problems]
             pending.decision = decision
             self.cancelled = self.cancelled or decision.choice.name in CANCELS
             self._tell_why(rpc, pending.request, decision)
@@ -144,7 +142,7 @@ class ApprovalDesk:
                 continue
             if pending.deciding is not None:
                 await dismiss(pending.deciding)
-            pending.deciding, pending.decision = None, Decision(pending.request.refusal, UNATTENDED)
+            pending.deciding, pending.decision = None, refuse_unattended(pending.request)
             answer = approval.answer(pending.method, pending.request, pending.decision)
             await rpc.respond(pending.request.request_id, answer)
             del self._pending[pending.request.request_id]
@@ -184,6 +182,8 @@ class ApprovalDesk:
         return ApprovalResolved(
             thread_id=request.thread_id or None,
             subagent=self._context.label(request.thread_id),
+            id=request.id,
+            digest=request.digest,
             request_id=request.request_id,
             decision=decision.choice.name if decision else _WITHDRAWN,
             decided_by=decision.decided_by if decision else ELSEWHERE,
@@ -191,28 +191,8 @@ class ApprovalDesk:
         )
 
 
-async def _decide(handler: ApprovalHandler, request: ApprovalRequest) -> Decision:
-    return await handler.decide(request)
-
-
 async def _steer(threads: ThreadClient, thread_id: str, turn_id: str, note: str) -> None:
     try:
         await threads.steer(thread_id, turn_id, note)
     except RemoraError:
         pass  # the note is a courtesy; the decision itself is what counts
-
-
-def _outcome(task: "asyncio.Task[Decision]", pending: _Pending) -> tuple[Decision, str | None]:
-    request = pending.request
-    refusal = Decision(request.refusal, UNATTENDED)
-    if task.cancelled():
-        return refusal, "The approval prompt was cancelled; the request is declined."
-    failure = task.exception()
-    if failure is not None:
-        return refusal, f"The approval prompt failed ({type(failure).__name__}); the request is declined."
-    decision = task.result()
-    try:
-        approval.answer(pending.method, request, decision)
-    except (ValueError, TypeError, AttributeError) as error:  # a handler of a program without types may give anything
-        return refusal, f"The decision cannot be sent ({error}); the request is declined."
-    return decision, None

@@ -1,25 +1,9 @@
 """What happens when there is nobody to ask: questions are refused, and say what they were."""
 
-from typing import Final
-
-from remora.core.approval.request import UNATTENDED, ApprovalRequest, Decision
 from remora.core.errors import Code, NeedsPerson, Stage
 from remora.core.secrets import Secret
 from remora.core.trust.verdict import TrustRecord
 from remora.ports import HostKeyAnswer, HostKeyQuestion, SecretQuestion, TrustQuestion
-
-_NOBODY: Final = (
-    "Nobody is there to decide this request, so it was declined. "
-    "Go on without it, or finish and say what a person has to approve."
-)
-
-
-class UnattendedApprovals:
-    """An :class:`~remora.ports.ApprovalHandler` that declines, with words that the agent can read."""
-
-    async def decide(self, request: ApprovalRequest) -> Decision:
-        """Decline; the run then ends with exit code 11."""
-        return Decision(request.refusal, UNATTENDED, note=_NOBODY)
 
 
 class UnattendedTrust:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from remora.core.errors import Code, RemoraError, UsageProblem
 from remora.core.link.egress import EgressRequest
+from remora.flows.approval.chain import ApprovalChain
 from remora.flows.kit.held_open import Holder
 from remora.flows.kit.stop_request import InterruptSwitch
 from remora.flows.link.linked import LinkAccess, LinkedServer, open_linked_server
@@ -30,7 +31,7 @@ class LinkedHost:
     """A host behind a link. Its objects stay the same across lost connections."""
 
     def __init__(
-        self, alias: str, access: LinkAccess, world: World, approvals: ApprovalHandler, rules: TrustRules
+        self, alias: str, access: LinkAccess, world: World, approvals: ApprovalChain, rules: TrustRules
     ) -> None:
         self.alias = alias
         self._access = access
@@ -188,7 +189,7 @@ class LinkedHost:
             connect,
             request,
             alias=self.alias,
-            approvals=approvals or self._approvals,
+            approvals=self._approvals.with_people(approvals) if approvals else self._approvals,
             interrupt=interrupt,
             clock=world.clock,
             random=world.random,
@@ -332,7 +333,7 @@ class LinkedEgress(LinkedPort):
 
 @asynccontextmanager
 async def linked_host(
-    alias: str, access: LinkAccess, world: World, approvals: ApprovalHandler, rules: TrustRules
+    alias: str, access: LinkAccess, world: World, approvals: ApprovalChain, rules: TrustRules
 ) -> AsyncIterator[LinkedHost]:
     """The host `alias` over a link that is up. On leaving, what was opened here is closed; the link stays."""
     host = LinkedHost(alias, access, world, approvals, rules)

@@ -15,6 +15,7 @@ from remora.core.link.faults import host_changed
 from remora.core.link.links import HostIdentity
 from remora.core.server.launch_plan import BytePath, LaunchMode
 from remora.core.settings import Limits
+from remora.flows.approval.chain import ApprovalChain
 from remora.flows.kit.held_open import Holder
 from remora.flows.kit.stop_request import InterruptSwitch
 from remora.flows.kit.timeout import dismiss
@@ -23,7 +24,7 @@ from remora.flows.server.rpc import RpcClient
 from remora.flows.thread.run_request import RunRequest
 from remora.flows.thread.thread_open import Opening
 from remora.flows.thread.turn import Turn, TurnEnd
-from remora.ports import ApprovalHandler, Clock, EventSpool
+from remora.ports import Clock, EventSpool
 from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.run import Connected, LinkLost, Reconnected, Reconnecting, RunEvent
 from remora.wire.reports.summary import Summary
@@ -92,7 +93,7 @@ async def run_thread(
     request: RunRequest,
     *,
     alias: str,
-    approvals: ApprovalHandler,
+    approvals: ApprovalChain,
     interrupt: InterruptSwitch,
     clock: Clock,
     random: Random,

@@ -11,6 +11,7 @@ from remora.core.server.probes import FolderFacts
 from remora.core.server.request_faults import answer_late
 from remora.core.settings import Limits
 from remora.core.thread.remains import Remains
+from remora.flows.approval.chain import ApprovalChain
 from remora.flows.approval.desk import ApprovalDesk
 from remora.flows.kit.timeout import dismiss, within
 from remora.flows.server.rpc import Asked, RpcClient
@@ -18,7 +19,7 @@ from remora.flows.server.thread_client import ThreadClient
 from remora.flows.thread.run_request import RunRequest
 from remora.flows.thread.thread_open import OpenedThread, Opening, refuse_looser
 from remora.flows.thread.turn_stop import TurnStop
-from remora.ports import ApprovalHandler, Clock
+from remora.ports import Clock
 from remora.wire.appserver import calls, jsonrpc
 from remora.wire.appserver.calls import ThreadState
 from remora.wire.appserver.safety import Terms, read_terms
@@ -51,7 +52,7 @@ class Turn:
     def __init__(
         self,
         request: RunRequest,
-        approvals: ApprovalHandler,
+        approvals: ApprovalChain,
         *,
         clock: Clock,
         limits: Limits,

@@ -8,7 +8,12 @@ from remora.wire.appserver.calls import mapping
 
 
 def answer(method: str, request: ApprovalRequest, decision: Decision) -> dict[str, Any]:
-    """The result to send for `decision`. Only what was offered, or the plain refusal, can be sent."""
+    """The result to send for `decision`. Raises :class:`ValueError` for anything but an answer to exactly this request.
+
+    Only what was offered, or the plain refusal, can be sent, and only where the decision names the digest of `request`.
+    """
+    if decision.digest != request.digest:
+        raise ValueError("it was made for a request with another digest")
     allowed = (*request.choices, request.unlisted_decline)
     if decision.choice not in allowed:
         raise ValueError(f"{decision.choice.name} is not among the decisions offered")

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from remora.core.approval.request import ApprovalRequest, Choice, RequestKind, TerminalInput, ToolCall
@@ -14,12 +15,42 @@ from remora.wire.appserver.jsonrpc import RequestId
 _ANSWERABLE: Final = ("form", "url", "openai/form", "openaiForm")
 """A browser page or a form can be answered; a proof of being the user cannot."""
 _TOOL_QUESTION: Final = "mcp_tool_call_approval"
+_KINDS: Final = ("command", "writeStdin")
+_IDS: Final = ("threadId", "turnId", "itemId", "startedAtMs", "conversationId", "callId", "approvalId", "elicitationId")
+_COMMAND_MEMBERS: Final = ("command", "commandActions", "parsedCmd", "cwd", "environmentId", "networkApprovalContext")
+_OFFERS: Final = ("availableDecisions", "proposedExecpolicyAmendment", "proposedNetworkPolicyAmendments")
+_QUESTION_MEMBERS: Final = ("questions", "isBlocking", "serverName", "mode", "message", "requestedSchema", "url")
+_KNOWN: Final = frozenset(
+    (
+        *_IDS,
+        *_COMMAND_MEMBERS,
+        *_OFFERS,
+        *_QUESTION_MEMBERS,
+        *("reason", "description", "fileChanges", "grantRoot", "permissions", "additionalPermissions"),
+    )
+)
+"""Members of requests that are read, or that say nothing about what a yes does."""
+_TEXTS: Final = ("cwd", "environmentId", "grantRoot", "message", "reason", "serverName", "url")
+"""Members that are read as text only."""
+_META_KNOWN: Final = frozenset(
+    (
+        *("codex_approval_kind", "persist", "tool_name", "tool_annotations", "tool_description", "tool_params"),
+        "tool_params_display",
+    )
+)
 
 
 def read_request(request_id: RequestId, method: str, params: Mapping[str, Any]) -> ApprovalRequest | None:
     """Read a server request that somebody decides; `None` when this is not one of them."""
     reader = _READERS.get(method)
-    return reader(request_id, params) if reader is not None else None
+    if reader is None:
+        return None
+    asked_at = params.get("startedAtMs")
+    return replace(
+        reader(request_id, params),
+        asked_at_ms=asked_at if isinstance(asked_at, int) and not isinstance(asked_at, bool) else None,
+        unknown=_unknown(params),
+    )
 
 
 def _command(request_id: RequestId, params: Mapping[str, Any]) -> ApprovalRequest:
@@ -155,6 +186,20 @@ _READERS: Final[dict[str, Callable[[RequestId, Mapping[str, Any]], ApprovalReque
     "execCommandApproval": _oldest_command,
     "applyPatchApproval": _oldest_patch,
 }
+
+
+def _unknown(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the server tells and nobody here has read, of whatever meaning."""
+    rest = {name: value for name, value in params.items() if value is not None and not _is_read(name, value)}
+    if isinstance(meta := rest.get("_meta"), dict):
+        rest["_meta"] = {name: value for name, value in meta.items() if name not in _META_KNOWN}
+    return {name: value for name, value in rest.items() if value != {}}
+
+
+def _is_read(name: str, value: Any) -> bool:
+    if name == "kind":
+        return value in _KINDS
+    return name in _KNOWN and (isinstance(value, str) or name not in _TEXTS)
 
 
 def _place(params: Mapping[str, Any]) -> dict[str, Any]:

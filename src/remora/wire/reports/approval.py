@@ -3,19 +3,21 @@
 All texts are the remote side's own, unneutralised.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import msgspec
 
-from remora.core.approval.request import ApprovalRequest
+from remora.core.approval.request import ApprovalRequest, Choice
 from remora.wire.reports.work import FileChangeEntry, ThreadEvent
 
 
 class ChoiceBody(msgspec.Struct, kw_only=True):
-    """One decision on offer. `stores` says what it keeps beyond this request, and where."""
+    """One decision on offer. `value` goes to the server; `stores` says what it keeps beyond this request, and where."""
 
     name: str
     label: str
+    value: Any = None
     grants: bool
     stores: str | None = None
 
@@ -49,7 +51,14 @@ class ApprovalRequested(ThreadEvent, kw_only=True):
     """
 
     kind: ClassVar[str] = "approval-requested"
+    id: str
+    """Names this request; it is the same when the request is shown again after a reconnect."""
+    digest: str
+    """SHA-256 of the RFC 8785 form of all that determines what a yes does; a decision counts for this digest only."""
     request_id: str | int
+    """The server's own id, which begins at 0 again with each server."""
+    asked_at_ms: int | None = None
+    """When the server began to ask, in milliseconds since 1970 by its clock."""
     request: str
     parent_thread_id: str | None = None
     """The thread whose agent started the sub-agent that asks."""
@@ -76,15 +85,22 @@ class ApprovalRequested(ThreadEvent, kw_only=True):
     url: str | None = None
     questions: list[dict[str, Any]] = []
     choices: list[ChoiceBody] = []
+    unknown: dict[str, Any] = {}
+    """What the server tells beyond all this, by the server's own names."""
     detail: dict[str, Any] = {}
     again: bool = False
     """True when the request was shown before a reconnect and is still open."""
 
 
 class ApprovalResolved(ThreadEvent, kw_only=True):
-    """A request is answered: by us (`decided_by` ``person``, ``rule``, ``unattended``) or ``elsewhere``."""
+    """A request is answered: by us (`decided_by` ``person``, ``rule``, ``unattended``) or ``elsewhere``.
+
+    `id` and `digest` are those of the ``approval-requested`` event.
+    """
 
     kind: ClassVar[str] = "approval-resolved"
+    id: str
+    digest: str
     request_id: str | int
     decision: str
     decided_by: str
@@ -123,6 +139,9 @@ def requested(request: ApprovalRequest, *, again: bool = False) -> ApprovalReque
     """The public form of a request."""
     tool, typed = request.tool, request.terminal_input
     return ApprovalRequested(
+        id=request.id,
+        digest=request.digest,
+        asked_at_ms=request.asked_at_ms,
         request_id=request.request_id,
         request=request.kind.value,
         thread_id=request.thread_id or None,
@@ -154,13 +173,19 @@ def requested(request: ApprovalRequest, *, again: bool = False) -> ApprovalReque
         asked_by=request.asked_by,
         url=request.url,
         questions=[dict(question) for question in request.questions],
-        choices=[
-            ChoiceBody(name=each.name, label=each.label, grants=each.grants, stores=each.stores)
-            for each in request.choices
-        ],
+        choices=choice_bodies(request.choices),
+        unknown=dict(request.unknown),
         detail=dict(request.detail),
         again=again,
     )
+
+
+def choice_bodies(choices: Sequence[Choice]) -> list[ChoiceBody]:
+    """The public form of the decisions on offer."""
+    return [
+        ChoiceBody(name=each.name, label=each.label, value=each.value, grants=each.grants, stores=each.stores)
+        for each in choices
+    ]
 
 
 def _object(value: Any) -> dict[str, Any] | None:
