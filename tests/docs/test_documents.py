@@ -62,7 +62,7 @@ def test_every_command_of_the_first_pages_about_devbox_runs(page: str, tmp_path:
         make_dirty_repository(tmp_path)
         async with devbox(tmp_path) as environment:
             for command in commands((ROOT / page).read_text()):
-                if not re.search(r"remora (hosts|check|run|connect|status|disconnect)\b", command):
+                if not re.search(r"remora (hosts|check|wait|run|connect|status|forward|disconnect|hub)\b", command):
                     continue
                 code, written = await outcome(["bash", "-c", command], tmp_path, environment)
                 asks = "remora run" in command and "--on-approval" not in command and "|" not in command
