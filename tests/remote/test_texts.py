@@ -13,14 +13,33 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.support.base.required import missing
 
+from remora.core.devbox.compact import compact_shell
 from remora.core.server import shell_faults
 from remora.core.server.scripts import becoming, first_script, opening_lines
-from remora.flows.provision.emit.compact import compact_shell
-from remora.flows.provision.emit.program import START, program
-from remora.flows.provision.emit.step_variables import AloneStep
+from remora.core.settings import DEFAULT_LIMITS
+from remora.flows.kit.unattended import NoTrustMemory
+from remora.flows.provision.emit.program import PLACES, START, program
+from remora.flows.provision.step_list import steps_for
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.server.shell import shipped
+from remora.testing.memory_packages import MemoryPackages
+from remora.testing.memory_secrets import MemorySecrets
+from remora.wire.manifest.document import (
+    CodexSource,
+    CodexTable,
+    FileTable,
+    HostTables,
+    LoginKind,
+    LoginTable,
+    PathTable,
+    ProjectTable,
+    SecretSource,
+    ServerTable,
+)
+from remora.wire.manifest.host_spec import HostSpec
 
 pytestmark = pytest.mark.shells
 
@@ -44,8 +63,27 @@ EXCEPTIONS = {
 
 def emitted(text_of: Callable[[str], str] = shipped) -> str:
     """A whole program with steps of every kind, as another engine gets it."""
-    kinds = ("codex", "found", "path", "config", "file", "login", "limits", "server", "repository", "project", "places")
-    steps = [(number, AloneStep(kind, kind, f"it's {kind}", {})) for number, kind in enumerate(kinds, 1)]
+    terms = AloneTerms(DEFAULT_LIMITS, (), lambda package: "")
+    wished = HostTables(
+        path=PathTable(),
+        config={"model": "it's"},
+        files=[FileTable(path="~/it's", content="it's")],
+        login=LoginTable(kind=LoginKind.API_KEY, secret=SecretSource(environment="KEY")),
+        server=ServerTable(memory="1GiB"),
+        projects=[ProjectTable(repository="file:///it's", folder="~/it's", setup="true", smoke="true")],
+    )
+    made = [
+        step.alone(terms)
+        for codex in (CodexTable(), CodexTable(version="installed", source=CodexSource.NONE))
+        for step in steps_for(
+            HostSpec("devbox", structs.replace(wished, codex=codex), "0"),
+            packages=MemoryPackages(),
+            secrets=MemorySecrets("secret"),
+            trust=NoTrustMemory(),
+        )
+    ]
+    made.append(AloneStep(kind=PLACES, name=PLACES, title="it's there"))
+    steps = list(enumerate(made, 1))
     return program(steps, count=len(steps), digest="0" * 64, operator="me", text_of=text_of)
 
 

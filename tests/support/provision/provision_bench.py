@@ -21,6 +21,7 @@ from remora.flows.kit.unattended import UnattendedDialogue
 from remora.flows.provision.bench import Bench, open_bench
 from remora.flows.provision.host import HostRun, HostWork
 from remora.flows.provision.operators import Operator
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.provision.steps.step import Step, Tell, Workbench
 from remora.flows.server.shell import ProbeRequest, open_shell
 from remora.ports import World
@@ -90,6 +91,10 @@ class LineStep:
         await bench.ask(StepScript("", {**self._variables, "remora_line": self._text}, write + count), limit=20)
         await self._hook("after")
 
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """No engine but the one under test carries it out."""
+        raise NotImplementedError
+
     @property
     def _variables(self) -> dict[str, str]:
         return {"remora_file": self.name}
@@ -114,6 +119,10 @@ class AnotherStep:
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         """See the contract."""
         await self._step.apply(finding, bench, tell)
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See the contract."""
+        return self._step.alone(terms)
 
 
 DIGEST = "sha256:" + "1" * 64

@@ -8,6 +8,7 @@ from remora.core.errors import Code, ProvisionProblem, Unreachable
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.flows.provision.outcome import HostOutcome
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.reports.provision import HostProvision, StepDone, StepMoved, StepStarted
 
@@ -32,6 +33,9 @@ class Named:
         raise NotImplementedError
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
+        raise NotImplementedError
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
         raise NotImplementedError
 
 

@@ -144,6 +144,7 @@ class Cut:
         self.title = step.title
         self.reading = step.reading
         self.judge = step.judge
+        self.alone = step.alone
         self._step = step
         self._sshd = sshd
         self._moment = moment

@@ -10,14 +10,14 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import quote
 
+from remora.core.devbox.compact import compact_shell
 from remora.core.errors import Code, ConfigProblem, UsageProblem
 from remora.core.secrets import hide_in_addresses
 from remora.core.text import neutralise
-from remora.flows.provision.emit.compact import compact_shell
 from remora.flows.provision.emit.emission import EmittedFile
 from remora.flows.provision.emit.program import BOOTSTRAP, marker_step, program
-from remora.flows.provision.emit.step_variables import AloneStep
 from remora.flows.provision.emit.yaml_text import yaml_text
+from remora.flows.provision.steps.alone import AloneStep
 from remora.flows.server.shell import shipped
 from remora.wire.manifest.host_spec import HostSpec
 
@@ -163,7 +163,7 @@ def _advice(plain: int, small: int) -> str:
 
 def _document(steps: Sequence[AloneStep], user: str, **written: str) -> bytes:
     """What cloud-init is to do; `written` is how it is told the program."""
-    packages = ["git"] if any(step.kind == "repository" for step in steps) else []
+    packages = list(dict.fromkeys(program for step in steps for program in step.programs))
     if any("remora_fetch=wheel:" in step.setting for step in steps):
         packages.append("python3-pip")
     if any("remora_fetch=npm:" in step.setting or "remora_fetch='npm:" in step.setting for step in steps):

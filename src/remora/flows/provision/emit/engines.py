@@ -11,10 +11,12 @@ from remora.core.errors import AppServerProblem, Code, UsageProblem
 from remora.core.secrets import hide_in_addresses
 from remora.core.server.platforms import BUILT_FOR, codex_build
 from remora.core.settings import Limits
+from remora.flows.kit.unattended import NoTrustMemory
 from remora.flows.provision.emit.cloud_init import cloud_init_files, secret_in_address
 from remora.flows.provision.emit.emission import Emission, EmittedFile, archive_name
 from remora.flows.provision.emit.playbook import TaskGroup, playbook_files
-from remora.flows.provision.emit.step_variables import AloneStep, alone_steps
+from remora.flows.provision.step_list import steps_for
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.ports import Package, Packages, Platform, SecretReader
 from remora.wire.manifest.document import CodexSource, CodexTable, SecretSource
 from remora.wire.manifest.host_spec import HostSpec
@@ -122,14 +124,9 @@ class _Emitter:
     def _steps(
         self, spec: HostSpec, shipments: Sequence[Package], fetched: Callable[[Package], str]
     ) -> tuple[AloneStep, ...]:
-        return alone_steps(
-            spec,
-            packages=self._packages,
-            secrets=self._secrets,
-            limits=self._limits,
-            shipments=shipments,
-            fetched=fetched,
-        )
+        terms = AloneTerms(self._limits, shipments, fetched)
+        steps = steps_for(spec, packages=self._packages, secrets=self._secrets, trust=NoTrustMemory())
+        return tuple(step.alone(terms) for step in steps)
 
     def _fetched(self, spec: HostSpec) -> Callable[[Package], str]:
         """Where a machine on its own finds its codex."""

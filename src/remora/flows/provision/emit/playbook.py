@@ -9,9 +9,9 @@ from typing import Any, Final
 from remora.core.errors import Code, ConfigProblem
 from remora.core.text import neutralise
 from remora.flows.provision.emit.emission import EmittedFile, archive_name
-from remora.flows.provision.emit.program import START, marker_step, program
-from remora.flows.provision.emit.step_variables import AloneStep
+from remora.flows.provision.emit.program import PLACES, START, marker_step, program
 from remora.flows.provision.emit.yaml_text import Block, Unsafe, yaml_text
+from remora.flows.provision.steps.alone import AloneStep
 from remora.ports import Package
 from remora.wire.manifest.document import FileTable, SecretSource
 from remora.wire.manifest.host_spec import HostSpec
@@ -19,7 +19,6 @@ from remora.wire.manifest.host_spec import HostSpec
 _ALIAS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]*")
 _LAST: Final = "(remora_step.stdout_lines | default([], true) | last | default(''))"
 _CHANGED: Final = f"{_LAST} is match('remora: (changed|would change)')"
-_PLACES: Final = "places"
 _TEMPLATE: Final = re.compile(r"\{(?=[{%#])")
 _READY: Final = "remora: ready: [A-Za-z0-9_-]+ /"
 """A platform and a place, as a host says them: the platform becomes a part of the name of a file here."""
@@ -131,7 +130,7 @@ class _Work:
     def _tasks(self, number: int, step: AloneStep) -> list[dict[str, Any]]:
         if step.file is not None:
             return self._copy(number, step, step.file)
-        if step.kind == "codex":
+        if step.brings_archive:
             return self._codex(number, step)
         return self._command(number, step)
 
@@ -185,7 +184,7 @@ class _Work:
         return f"lookup('ansible.builtin.pipe', {variable})"
 
     def _places(self) -> dict[str, Any]:
-        step = AloneStep(_PLACES, _PLACES, "Find the home of codex", {})
+        step = AloneStep(kind=PLACES, name=PLACES, title="Find the home of codex")
         (task,) = self._command(0, step, how="check")
         task["register"] = "remora_places"
         self.variables["remora_codex_home"] = (

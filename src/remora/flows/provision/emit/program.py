@@ -2,13 +2,13 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from remora.core.devbox.provision_step import operator_word
 from remora.core.errors import Code, ConfigProblem
 from remora.core.server.markers import Marker, Readiness, marker_text
-from remora.flows.provision.emit.step_variables import AloneStep
+from remora.flows.provision.steps.alone import LAUNCH, AloneStep
 from remora.flows.provision.texts import FUNCTIONS
 from remora.flows.server.shell import shipped
 
@@ -20,37 +20,11 @@ START: Final = f'unset remora_role\nexec 3<&0 </dev/null\n{BOOTSTRAP}eval "$remo
 """What ``/bin/sh -c`` gets, for a program on standard input: lines ``NAME BASE64`` of secrets, an empty one, and it."""
 
 _EVERY: Final = ("lock_take", "lock_leave", "marker_write")
-_LONG: Final = "run"
-_LAUNCH: Final = ("provision/manager", "confine", "launch")
-_SCRIPTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "codex": tuple(
-        f"codex_places {rest}"
-        for rest in (
-            "codex_read",
-            "codex_transfer codex_prepare",
-            "codex_transfer alone/part",
-            "codex_transfer codex_take codex_install",
-            "codex_transfer codex_switch",
-        )
-    ),
-    "found": ("codex_found codex_version", "codex_command", _LONG),
-    "path": ("codex_places codex_found path_read", "codex_places path_link", "codex_places path_line"),
-    "config": ("config_read", "config_apply"),
-    "file": ("file_read", "file_apply"),
-    "login": ("codex_program login_read", "codex_program login_functions login_apply"),
-    "limits": ("manager limits_read", "manager limits_apply"),
-    "server": (
-        "codex_program server_find limits_enforced manager server_unit server_read",
-        "codex_program manager server_unit server_unit_apply",
-        "launch",
-    ),
-    "repository": ("git repository_read", "git repository_apply", _LONG),
-    "project": ("git project_read", "git project_run", _LONG),
-    "marker": (),
-    "places": (),
-}
-"""The scripts that steps of each kind use, together as they are run."""
-
+_MARKER: Final = "marker"
+_LOGIN: Final = "login"
+PLACES: Final = "places"
+"""A kind of step that only says where things are; it needs no function of its own."""
+_LAUNCH_PARTS: Final = ("provision/manager", "confine", "launch")
 
 Texts = Callable[[str], str]
 """Gives one of our scripts, as :func:`remora.flows.server.shell.shipped` does."""
@@ -74,10 +48,9 @@ def program(
         return text_of(f"provision/alone/{name}")
 
     kinds = list(dict.fromkeys(step.kind for _, step in steps))
-    combined = dict.fromkeys((*_EVERY, *(script for kind in kinds for script in _SCRIPTS[kind])))
+    combined = dict.fromkeys((*_EVERY, *(script for _, step in steps for script in step.scripts)))
     parts = dict.fromkeys(part for scripts in combined for part in _parts(scripts))
-    kind_texts = "".join(alone(kind) for kind in kinds if kind != "places")
-    needs_python = "" if "config" in kinds or "codex" not in kinds else alone("config")
+    functions = dict.fromkeys((*kinds, *(name for _, step in steps for name in step.functions)))
     cases = "".join(_case(number, step, count, digest, operator) for number, step in steps)
     titles = "".join(f"{number}) printf '%s\\n' {shlex.quote(step.title)} ;;\n" for number, step in steps)
     text = (
@@ -94,8 +67,7 @@ def program(
         + "".join(_function(scripts) for scripts in combined)
         + text_of("provision/agent")
         + alone("child")
-        + kind_texts
-        + needs_python
+        + "".join(alone(name) for name in functions if name != PLACES)
         + f"remora_select() {{\ncase $1 in\n{cases}esac\n}}\n"
         + 'if [ -n "${remora_inner-}" ]; then "$remora_inner"; else remora_work_on; fi\n'
         + "else\n"
@@ -114,16 +86,16 @@ def program(
 def marker_step(steps: Sequence[AloneStep], *, left_out: str | None = None) -> AloneStep:
     """The step behind all: what the ready marker says in the end. `left_out` says what is missing, if anything is."""
     readiness = Readiness.READY if left_out is None else Readiness.FAILED
-    number = next((at for at, step in enumerate(steps, 1) if step.kind == "login"), len(steps))
+    number = next((at for at, step in enumerate(steps, 1) if step.kind == _LOGIN), len(steps))
     setting = "" if left_out is None else f"detail={left_out}\n"
     variables = {"remora_readiness": readiness.value, "remora_rest": setting, "remora_at": str(number)}
-    return AloneStep("marker", "marker", "the ready marker", variables)
+    return AloneStep(kind=_MARKER, name=_MARKER, title="the ready marker", variables=variables)
 
 
 def _case(number: int, step: AloneStep, count: int, digest: str, operator: str) -> str:
     at = int(step.variables.get("remora_at", number))
-    whole = step.kind == "marker" and step.variables["remora_readiness"] == Readiness.READY.value
-    title = "sign in" if step.kind == "marker" else step.title
+    whole = step.kind == _MARKER and step.variables["remora_readiness"] == Readiness.READY.value
+    title = "sign in" if step.kind == _MARKER else step.title
     marker = Marker(
         readiness=Readiness.PROVISIONING,
         digest=digest,
@@ -142,7 +114,7 @@ def _case(number: int, step: AloneStep, count: int, digest: str, operator: str) 
 
 def _parts(scripts: str) -> tuple[str, ...]:
     """What is run together, by the names of our files."""
-    return _LAUNCH if scripts == "launch" else tuple(f"provision/{name}" for name in scripts.split())
+    return _LAUNCH_PARTS if scripts == LAUNCH else tuple(f"provision/{name}" for name in scripts.split())
 
 
 def _function(scripts: str) -> str:

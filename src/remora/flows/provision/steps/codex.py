@@ -1,14 +1,34 @@
 """The codex program on a host: an install of ours, the host's own installer's, or whatever is there."""
 
+import shlex
+from typing import Final
+
 from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import AppServerProblem, Code, RemoraError
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers, whole_number
 from remora.core.server.platforms import codex_build
-from remora.flows.provision.steps.codex_install import VERSION_LIMIT, Install, install_name, install_variables
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms, host_program
+from remora.flows.provision.steps.codex_install import (
+    VERSION_LIMIT,
+    Install,
+    install_name,
+    install_variables,
+    package_variables,
+)
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.ports import Package, Packages, Platform
 from remora.wire.manifest.document import INSTALLED, CodexSource, CodexTable
+
+_FOUND: Final = "codex_found codex_version"
+_READ: Final = "codex_places codex_read"
+_INSTALL: Final = (
+    "codex_transfer codex_prepare",
+    "codex_transfer alone/part",
+    "codex_transfer codex_take codex_install",
+    "codex_transfer codex_switch",
+)
+"""What installs a package on a host alone."""
 
 
 class CodexStep:
@@ -32,8 +52,8 @@ class CodexStep:
     def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
         if not self._table.is_ours:
-            return StepScript("codex_found codex_version", {"remora_limit": VERSION_LIMIT})
-        return StepScript("codex_places codex_read", {"remora_location": self._table.location})
+            return StepScript(_FOUND, {"remora_limit": VERSION_LIMIT})
+        return StepScript(_READ, {"remora_location": self._table.location})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`Step`. Fetches the package unless the host has that version."""
@@ -61,6 +81,36 @@ class CodexStep:
             return
         package = await self._fetch(await self._version(bench.facts), bench.facts)
         await Install(package, self._packages, install_variables(table)).make(bench)
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        table = self._table
+        if not table.is_ours:
+            return AloneStep(
+                kind="found",
+                name=self.name,
+                title=self.title,
+                scripts=(_FOUND, "codex_command", "run"),
+                variables={
+                    "remora_wished_version": table.number,
+                    "remora_command": table.installer,
+                    "remora_left_alone": "1" if table.source is CodexSource.NONE else "",
+                    "remora_limit": VERSION_LIMIT,
+                    "remora_long": terms.long,
+                },
+            )
+        cases = "".join(_package_case(package, terms.fetched(package)) for package in terms.shipments)
+        versions = sorted({package.version for package in terms.shipments})
+        return AloneStep(
+            kind="codex",
+            name=self.name,
+            title=f"codex {', '.join(versions)}",
+            scripts=(_READ, *(f"codex_places {rest}" for rest in _INSTALL)),
+            functions=("config",),
+            variables={**install_variables(table), "remora_fetcher": host_program("codex_fetch")},
+            setting=f"remora_package() {{\ncase $1 in\n{cases}*) return 1 ;;\nesac\n}}\n",
+            brings_archive=True,
+        )
 
     async def _version(self, facts: AccountFacts) -> str:
         table = self._table
@@ -165,3 +215,9 @@ def _nothing_usable(answers: Answers) -> RemoraError:
         seen="\n".join(f"{path} is there but cannot be run" for path in unusable),
         next_step="Install codex there, or let remora do it: name a version in [codex].",
     )
+
+
+def _package_case(package: Package, fetched: str) -> str:
+    values = {**package_variables(package), "remora_fetch": fetched}
+    lines = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    return f"{package.platform.name})\n{lines};;\n"

@@ -8,6 +8,7 @@ from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms, host_program
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.config_merge import changed_keys, merge_config
 
@@ -68,6 +69,16 @@ class ConfigStep:
             raise finding.error
         if finding.state is StepState.DIFFERENT:
             raise _contended(finding.answers.one("file") or "config.toml")
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        variables = {
+            "remora_cap": str(CAP),
+            "remora_keys": merge_config(b"", self._keys).decode(),
+            "remora_merger": host_program("config_merge"),
+        }
+        scripts = ("config_read", "config_apply")
+        return AloneStep(kind="config", name=self.name, title=self.title, scripts=scripts, variables=variables)
 
 
 def _content(answers: Answers, place: str) -> bytes | None:

@@ -8,7 +8,9 @@ from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.provision.steps.step import Tell, Workbench
+from remora.wire.manifest.document import FileTable
 
 _IN_SCRIPT: Final = 32 * 1024
 """Bytes that travel inside the script, without waiting for the host to say go."""
@@ -72,6 +74,23 @@ class FileStep:
         else:
             script = StepScript("file_apply", {**variables, "remora_how": "sent"})
             await bench.send(script, _pieces(self._content), size=len(self._content))
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        content = self._content.decode()
+        return AloneStep(
+            kind="file",
+            name=self.name,
+            title=self.title,
+            scripts=("file_read", "file_apply"),
+            variables={
+                "remora_path_wished": self._path,
+                "remora_mode_wished": self._mode.removeprefix("0"),
+                "remora_digest_wished": self._digest,
+                "remora_content": content,
+            },
+            file=FileTable(path=self._path, content=content, mode=self._mode),
+        )
 
 
 def _plain(content: bytes) -> str | None:

@@ -4,6 +4,7 @@ from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.core.server.server_limits import make_limits, read_limits
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.document import ServerTable
 
@@ -37,6 +38,12 @@ class LimitsStep:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
         script = StepScript("manager limits_apply", {"remora_wish": self._wish.text()})
         await bench.ask(script, limit=bench.world.limits.provision_step)
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        variables = {"remora_wish": self._wish.text()}
+        scripts = ("manager limits_read", "manager limits_apply")
+        return AloneStep(kind="limits", name=self.name, title=self.title, scripts=scripts, variables=variables)
 
 
 def _confined_to_login(facts: AccountFacts) -> str:

@@ -21,6 +21,7 @@ from remora.core.secrets import MASK, Secret
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers, without_escapes
 from remora.core.server.request_faults import config_broken, config_trouble
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.ports import SecretReader
 from remora.wire.appserver.login_proof import is_refusal, read_proof
@@ -28,6 +29,7 @@ from remora.wire.manifest.document import LoginKind, LoginTable, SecretSource
 
 OPTIONS: Final = {LoginKind.API_KEY: "--with-api-key", LoginKind.ACCESS_TOKEN: "--with-access-token"}
 _TITLES: Final = {LoginKind.API_KEY: "sign in with an API key", LoginKind.ACCESS_TOKEN: "sign in with an access token"}
+_READ: Final = "codex_program login_read"
 _APPLY: Final = "codex_program login_functions login_apply"
 _MARGIN: Final = 15.0
 """Seconds that a script gets beyond the time for one proof, to begin and to clean up."""
@@ -55,7 +57,7 @@ class LoginStep:
 
     def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
-        return StepScript("codex_program login_read")
+        return StepScript(_READ)
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`Step`. Reads the secret on this machine."""
@@ -90,6 +92,23 @@ class LoginStep:
             await bench.ask(StepScript(_APPLY, {"remora_how": "drop"}), limit=bench.world.limits.provision_step)
             raise login_refused(bench, proof, secret)
         await keep_login(bench, self._table.kind, secret, proof.proof, expires=self._table.expires)
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        table = self._table
+        return AloneStep(
+            kind="login",
+            name=self.name,
+            title=self.title,
+            scripts=(_READ, _APPLY),
+            variables={
+                "remora_login_kind": table.kind.value,
+                "remora_option": OPTIONS[table.kind],
+                "remora_expires": table.expires.isoformat() if table.expires else "",
+                "remora_patience": str(max(round(terms.limits.login_proof), 1)),
+            },
+            secrets={"login": self._source},
+        )
 
     async def _secret(self) -> Secret:
         source = self._source

@@ -1,12 +1,17 @@
 """codex visible to the login shell that will launch it."""
 
+from typing import Final
+
 from remora.core.devbox.path_lines import path_line
 from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import AppServerProblem, Code, ProvisionProblem, RemoraError
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.document import CodexTable, PathChange, PathTable
+
+_READ: Final = "codex_places codex_found path_read"
 
 
 class PathStep:
@@ -28,7 +33,7 @@ class PathStep:
             "remora_managed": "1" if self._codex.is_ours else "",
             "remora_wished": self._table.folder or "",
         }
-        return StepScript("codex_places codex_found path_read", variables)
+        return StepScript(_READ, variables)
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`Step`. What counts is the file in the end, whatever leads to it."""
@@ -67,6 +72,16 @@ class PathStep:
             )
             if again.state is StepState.DIFFERENT:
                 await self._make(again.answers, bench)
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        variables = {
+            **self.reading().variables,
+            "remora_by": self._table.how.value,
+            "remora_edit": "1" if self._table.allow_shell_edit else "",
+        }
+        scripts = (_READ, "codex_places path_link", "codex_places path_line")
+        return AloneStep(kind="path", name=self.name, title=self.title, scripts=scripts, variables=variables)
 
     async def _make(self, answers: Answers, bench: Workbench) -> None:
         variables = {

@@ -13,11 +13,14 @@ from remora.core.errors import Code, ConfigProblem
 from remora.core.secrets import Secret
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.provision.steps.repository import git_variables
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.ports import SecretReader
 from remora.wire.manifest.document import ProjectTable, SecretSource
 
+_READ: Final = "git project_read"
+_RUN: Final = "git project_run"
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -32,11 +35,11 @@ class _ScriptStep:
         self._script = script
         self._limit = limit
         folder = sha256(project.folder.encode("utf-8", "surrogateescape")).hexdigest()[:16]
-        self.record = f"{kind}-{folder}"
+        self._record = f"{kind}-{folder}"
 
     def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
-        return StepScript("git project_read", {**git_variables(self._project), "remora_record": self.record})
+        return StepScript(_READ, {**git_variables(self._project), "remora_record": self._record})
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.steps.step.Step`. Before there is a folder nobody can tell."""
@@ -54,26 +57,48 @@ class _ScriptStep:
         commit = finding.answers.one("commit") or ""
         variables = {
             **git_variables(self._project),
-            "remora_record": self.record,
+            "remora_record": self._record,
             "remora_commit": commit,
             "remora_digest_wished": self._digest(commit),
             "remora_environment": assignments(self._project.environment),
             "remora_script": self._script,
         }
         limit = self._limit or bench.world.limits.setup
-        await bench.run(StepScript("git project_run", variables), limit=limit, secret=secret)
+        await bench.run(StepScript(_RUN, variables), limit=limit, secret=secret)
+
+    def _alone(self, name: str, title: str, terms: AloneTerms, secrets: Mapping[str, SecretSource]) -> AloneStep:
+        project = self._project
+        before, after = self._digested
+        assignments(dict.fromkeys(secrets, ""))
+        return AloneStep(
+            kind="project",
+            name=name,
+            title=title,
+            scripts=(_READ, _RUN, "run"),
+            variables={
+                **git_variables(project),
+                **terms.run_variables(name, self._limit),
+                "remora_record": self._record,
+                "remora_digest_head": before.decode(),
+                "remora_digest_tail": after.decode(),
+                "remora_environment": assignments(project.environment),
+                "remora_script": self._script,
+                "remora_secret_names": " ".join(secrets),
+            },
+            secrets=secrets,
+        )
 
     @property
-    def digested(self) -> tuple[bytes, bytes]:
+    def _digested(self) -> tuple[bytes, bytes]:
         """What the digest in the record is over, before and after the commit."""
         project = self._project
-        before = msgspec.json.encode((self.record, self._script, project.setup))[:-1]
+        before = msgspec.json.encode((self._record, self._script, project.setup))[:-1]
         after = msgspec.json.encode((sorted(project.environment.items()), sorted(project.secrets)))[1:]
         return before + b',"', b'",' + after
 
     def _digest(self, commit: str) -> str:
         """Of all that decides how the script ends; of secrets only the names, since a new token changes nothing."""
-        before, after = self.digested
+        before, after = self._digested
         return sha256(before + commit.encode() + after).hexdigest()
 
 
@@ -92,6 +117,10 @@ class SetupStep(_ScriptStep):
         revealed = {name: value.reveal() for name, value in values.items()}
         await self._run(finding, bench, Secret(assignments(revealed)) if revealed else None)
 
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        return self._alone(self.name, self.title, terms, self._project.secrets)
+
     async def _read(self, name: str, source: SecretSource) -> Secret:
         if not _NAME.fullmatch(name):
             raise _no_variable(name)
@@ -109,6 +138,10 @@ class SmokeStep(_ScriptStep):
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
         await self._run(finding, bench, None)
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        return self._alone(self.name, self.title, terms, {})
 
 
 def assignments(values: Mapping[str, str]) -> str:

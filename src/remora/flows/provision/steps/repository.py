@@ -7,9 +7,12 @@ from remora.core.devbox.provision_step import Finding, StepScript, StepState
 from remora.core.errors import Code, ProvisionProblem
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.document import ProjectTable
 
+_READ: Final = "git repository_read"
+_APPLY: Final = "git repository_apply"
 _PATIENCE: Final = 20
 """Seconds for asking the origin where a branch is."""
 _SAFE_REF: Final = re.compile(r"(?!-)(?!.*\.\.)(?!.*@\{)[^\x00-\x20\x7f~^:?*\[\\]+")
@@ -29,7 +32,7 @@ class RepositoryStep:
 
     def reading(self) -> StepScript:
         """See :class:`Step`. Only a branch needs a word with the origin."""
-        return StepScript("git repository_read", git_variables(self._project, patience=_PATIENCE))
+        return StepScript(_READ, git_variables(self._project, patience=_PATIENCE))
 
     async def judge(self, answers: Answers, facts: AccountFacts) -> Finding:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
@@ -52,7 +55,20 @@ class RepositoryStep:
             "remora_target": answers.one("target") or "",
             "remora_branch": answers.one("target-branch") or "",
         }
-        await bench.run(StepScript("git repository_apply", variables), limit=bench.world.limits.setup)
+        await bench.run(StepScript(_APPLY, variables), limit=bench.world.limits.setup)
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        if (problem := self.unusable()) is not None:
+            raise problem
+        return AloneStep(
+            kind="repository",
+            name=self.name,
+            title=self.title,
+            scripts=(_READ, _APPLY, "run"),
+            variables={**git_variables(self._project), **terms.run_variables(self.name)},
+            programs=("git",),
+        )
 
     # -- what is there
 

@@ -10,10 +10,13 @@ from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.core.server.launch_plan import LaunchRequest
 from remora.core.server.server_limits import START_ANEW, enforcement_notices, read_limits
+from remora.flows.provision.steps.alone import LAUNCH, AloneStep, AloneTerms
+from remora.flows.provision.steps.codex_install import VERSION_LIMIT
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.wire.manifest.document import ServerTable
 
 _READING: Final = "codex_program server_find limits_enforced manager server_unit server_read"
+_APPLYING: Final = "codex_program manager server_unit server_unit_apply"
 _VERSION: Final = re.compile(r"\d+\.\d+\.\d+\S*")
 _ASKING: Final = 5
 """Seconds for one ``codex --version``."""
@@ -60,10 +63,20 @@ class ServerStep:
         answers = finding.answers
         if self._service_differs(answers):
             variables = {"remora_survive": "1" if self._survive else ""}
-            script = StepScript("codex_program manager server_unit server_unit_apply", variables)
+            script = StepScript(_APPLYING, variables)
             await bench.ask(script, limit=bench.world.limits.provision_step)
         if self._start and answers.one("pid") is None:
             await _start(bench)
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`."""
+        variables = {
+            "remora_start_it": "1" if self._start else "",
+            "remora_survive": "1" if self._survive else "",
+            "remora_limit": VERSION_LIMIT,
+        }
+        scripts = (_READING, _APPLYING, LAUNCH)
+        return AloneStep(kind="server", name=self.name, title=self.title, scripts=scripts, variables=variables)
 
     def _service_differs(self, answers: Answers) -> bool:
         if not self._survive:

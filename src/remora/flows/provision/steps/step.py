@@ -7,6 +7,7 @@ from remora.core.devbox.provision_step import Finding, StepScript
 from remora.core.secrets import Secret
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.ports import RemoteHost, World
 
 Tell = Callable[[int, int, str], None]
@@ -84,4 +85,8 @@ class Step(Protocol):
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
         """Make it true, atomically: on any failure the old state is untouched or finished by the next run."""
+        ...
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """The same for an engine that is not remora. Raises what no host could carry out."""
         ...

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import Final
 
 from remora.core.devbox.provision_step import Finding, StepScript, StepState
-from remora.core.errors import Code, Denied
+from remora.core.errors import Code, ConfigProblem, Denied
 from remora.core.server.account_facts import AccountFacts
 from remora.core.server.answers import Answers
 from remora.core.trust.repository import Repository
 from remora.core.trust.verdict import TrustedBy, TrustRecord
+from remora.flows.provision.steps.alone import AloneStep, AloneTerms
 from remora.flows.provision.steps.repository import git_variables
 from remora.flows.provision.steps.step import Tell, Workbench
 from remora.flows.server.shell import shipped
@@ -64,6 +65,14 @@ class TrustStep:
             raise self._mismatch(folder, found)
         record = TrustRecord(digest=self._digest, by=TrustedBy.MANIFEST, alias=self._alias)
         self._memory.expect(_machine(answers), folder, record)
+
+    def alone(self, terms: AloneTerms) -> AloneStep:
+        """See :class:`~remora.flows.provision.steps.step.Step`. Raises ``manifest-invalid``: no other engine can."""
+        raise ConfigProblem(
+            Code.MANIFEST_INVALID,
+            f"Trust in {self._project.folder} is recorded on this machine, which only remora provision can do.",
+            next_step="Remove trust for this host, or provision it with remora provision.",
+        )
 
     def _mismatch(self, folder: str, found: Repository | None) -> Denied:
         advice = "Look at what it brings, then name that hash in trust, or leave trust out."

@@ -11,7 +11,7 @@ import pytest
 from tests.support.base.required import missing
 
 import remora.remote
-from remora.flows.provision.emit.compact import compact_python, compact_shell
+from remora.core.devbox.compact import compact_python, compact_shell
 
 REMOTE = Path(str(files(remora.remote)))
 SCRIPTS = sorted(REMOTE.rglob("*.sh"))
