@@ -13,7 +13,7 @@ from tests.support.model.fake_app_server import FakeAppServer, Peer
 from tests.support.model.fake_thread import FakeThread, say_and_end
 from tests.support.network.streams import link_lost
 
-from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError
+from remora.core.errors import AuthenticationProblem, Code, HostKeyProblem, RemoraError, TimeLimit
 from remora.core.link.links import HostIdentity
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.flows.kit.stop_request import InterruptSwitch
@@ -138,6 +138,34 @@ def test_f79_attempts_are_bounded_in_number_and_time() -> None:
             delays = [each.delay for each in of(Reconnecting, events)]
             assert 3 <= len(delays) <= 2 + 3 * 3
             assert sum(delays) <= 181
+
+    run(go())
+
+
+def test_a_host_that_answers_too_slowly_is_tried_again_as_a_link_would() -> None:
+    async def play(thread: FakeThread, peer: Peer) -> None:
+        await thread.say(peer, "a", "hello")
+
+    async def go() -> None:
+        clock = ManualClock()
+        async with FakeThread(play).serve() as server:
+            slow = TimeLimit(Code.TIME_LIMIT, "The host was too slow.", next_step="Wait.")
+            refused = AuthenticationProblem(Code.AUTHENTICATION_REFUSED, "Refused.", next_step="Add the key.")
+            failing = Failing(server, slow, refused)
+
+            async def look(event: RunEvent) -> None:
+                if isinstance(event, Message):
+                    server.cut()
+
+            running = asyncio.create_task(run_to_end(failing.connect, PROMPT, on_event=look, clock=clock))
+            async with asyncio.timeout(20):
+                while not running.done():
+                    await asyncio.sleep(0)
+                    if server.links and server.links[0]._lost.is_set() and clock.sleepers:
+                        await clock.advance(1.0)
+            assert [each.attempt for each in of(Reconnecting, running.result())] == [1, 2]
+            assert failing.attempts == 3
+            assert report_of(running.result()).exit_code == 6
 
     run(go())
 

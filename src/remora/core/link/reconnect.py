@@ -9,7 +9,7 @@ from collections import deque
 from enum import Enum, auto
 from typing import Final
 
-from remora.core.backoff import Backoff, may_retry
+from remora.core.backoff import Backoff
 from remora.core.errors import Code, RemoraError
 from remora.core.link.events import (
     Active,
@@ -26,13 +26,14 @@ from remora.core.link.events import (
     Woke,
 )
 from remora.core.link.links import Liveness
+from remora.core.link.retry_judge import RetryJudge, may_help
 from remora.core.settings import ReconnectPolicy
 
 _MINUTE: Final = 60.0
 _RARELY: Final = 300.0
 """Seconds between attempts once the budget is spent."""
 _STEADY: Final = 1.0
-"""A connection that held so long was none of the attempts that failed."""
+"""A connection that lasted this long (seconds) makes the next pauses short again."""
 _LIVELY_PER_MINUTE: Final = 120
 """New connections to a host that lets us in and drops us, again and again."""
 _RELAUNCHES_PER_MINUTE: Final = 3
@@ -79,15 +80,13 @@ class LinkState:
         self._patience = 0
         self.policy = policy
         """When it dials without being asked."""
-        self._backoff = Backoff(first=0.2, quick=3, growth=8.0, total=reconnect_total)
+        backoff = Backoff(first=0.2, quick=3, growth=8.0, total=reconnect_total)
+        self._retries = RetryJudge(backoff, steady=_STEADY, useful=0.0)
         self._busy = False
         self._again = False
         self._active = False
         self._left = False
         self._was_live = False
-        self._up_since = 0.0
-        self._trouble_since = 0.0
-        self._attempt = 0
         self._moved: float | None = None
         self._unanswered: deque[float] = deque(maxlen=dials_per_minute)
         self._dials: deque[float] = deque(maxlen=_LIVELY_PER_MINUTE)
@@ -151,7 +150,7 @@ class LinkState:
         if self.liveness is Liveness.SUSPENDED:
             if self._left or self.policy is ReconnectPolicy.NEVER:
                 return Effect.NONE
-            self._trouble_since = now
+            self._retries.extend(now)
             self.liveness = Liveness.RECONNECTING if self._was_live else Liveness.CONNECTING
         self.deadline = max(now, self._earliest(now))
         return self._dial(now) if self.deadline <= now else Effect.NONE
@@ -181,11 +180,11 @@ class LinkState:
         self.liveness, self.error, self.deadline = Liveness.LIVE, None, None
         self._busy = self._again = self._left = self.promised = False
         self._was_live = True
-        self._up_since = now
+        self._retries.came_up(now)
         self._unanswered.clear()
 
     def _failed(self, error: RemoraError, now: float, chance: float) -> Effect:
-        again = self._again and (_may_help(error) or error.code is Code.PROMPT_UNATTENDED)
+        again = self._again and (may_help(error) or error.code is Code.PROMPT_UNATTENDED)
         self._end_attempt(error)
         if again:
             return self._dial(now)
@@ -199,11 +198,11 @@ class LinkState:
 
     def _lost(self, error: RemoraError, now: float, chance: float, *, useful: bool) -> None:
         self._end_attempt(error)
-        self._note_break(now, useful=useful)
+        self._retries.broke(now, proven=useful)
         self._go_on(error, now, chance)
 
     def _broke(self, error: RemoraError, now: float, chance: float) -> Effect:
-        self._note_break(now, useful=False)
+        self._retries.broke(now)
         if len(self._relaunches) == _RELAUNCHES_PER_MINUTE and now - self._relaunches[0] < _MINUTE:
             self._end_attempt(error)
             self._go_on(error, now, chance)
@@ -212,12 +211,6 @@ class LinkState:
         self.liveness, self.error, self.deadline, self._busy = Liveness.RECONNECTING, error, None, True
         return Effect.RELAUNCH
 
-    def _note_break(self, now: float, *, useful: bool) -> None:
-        """Pauses start short again after a connection that held or was of use; else they go on growing."""
-        if useful or now - self._up_since >= _STEADY:
-            self._attempt = 0
-        self._trouble_since = now
-
     def _end_attempt(self, error: RemoraError) -> None:
         self.error, self._busy, self._again = error, False, False
 
@@ -225,7 +218,7 @@ class LinkState:
         """Choose between waiting for a person, for whoever needs it, and for the next attempt."""
         self._left = error.code is Code.HOST_LEFT
         self.promised = False
-        if not _may_help(error) and not self._left:
+        if not may_help(error) and not self._left:
             self.liveness, self.deadline = Liveness.NEEDS_HUMAN, None
         elif not self._goes_on:
             self._suspend()
@@ -243,16 +236,15 @@ class LinkState:
         self.liveness, self.deadline = Liveness.SUSPENDED, None
 
     def _schedule(self, error: RemoraError, now: float, chance: float) -> None:
-        elapsed = now - self._trouble_since
         self.liveness = Liveness.RECONNECTING if self._was_live else Liveness.CONNECTING
         if error.code in _UNHEARD:
             if self._unanswered:
                 self._unanswered.pop()
+            elapsed = self._retries.elapsed(now)
             pause = min(max(_UNHEARD_PAUSE, elapsed / _UNHEARD_GROWTH), _UNHEARD_CEILING) * (0.7 + 0.3 * chance)
-            spent = elapsed >= self._backoff.total
+            spent = self._retries.is_spent(now)
         else:
-            self._attempt += 1
-            delay = self._backoff.delay(self._attempt, elapsed=elapsed, chance=chance)
+            delay = self._retries.pause(now, chance)
             pause = _RARELY * (1 + 0.25 * chance) if delay is None else delay
             spent = delay is None
         if spent:
@@ -276,12 +268,6 @@ class LinkState:
         return earliest
 
     def _fresh_budget(self, now: float) -> None:
-        self._attempt = 0
-        self._trouble_since = now
+        self._retries.begin(now)
         self._unanswered.clear()
         self._dials.clear()
-
-
-def _may_help(error: RemoraError) -> bool:
-    """Whether another attempt can help; a host that was too slow once need not be so again."""
-    return may_retry(error) or error.code is Code.TIME_LIMIT

@@ -13,6 +13,7 @@ from remora.core.errors import RemoraError
 from remora.core.host.hosts import Notice
 from remora.core.link.faults import host_changed
 from remora.core.link.links import HostIdentity
+from remora.core.link.retry_judge import RetryJudge, may_help
 from remora.core.server.launch_plan import BytePath, LaunchMode
 from remora.core.settings import Limits
 from remora.flows.approval.chain import ApprovalChain
@@ -34,9 +35,9 @@ T = TypeVar("T")
 _SILENT: Final = 2.0
 """Seconds without an answer that are worth a word."""
 _STEADY_SECONDS: Final = 60.0
-"""A connection that held so long was no failed attempt: pauses start short again."""
+"""A connection that lasted this long makes the next pauses short again."""
 _USEFUL_SECONDS: Final = 10.0
-"""A connection that broke sooner is part of the same trouble, whose time is limited as a whole."""
+"""A connection that broke sooner belongs to the same trouble, whose time is limited as a whole."""
 _LEAVE: Final = 2
 """So many interrupts leave the turn running."""
 
@@ -85,7 +86,6 @@ class _Link:
     server: RunServer
     holder: Holder[RunServer]
     spool: EventSpool
-    since: float
 
 
 async def run_thread(
@@ -156,7 +156,8 @@ class _Run:
         self._interrupt = interrupt
         self._clock = clock
         self._random = random
-        self._backoff = Backoff(total=limits.reconnect_total)
+        backoff = Backoff(total=limits.reconnect_total)
+        self._retries = RetryJudge(backoff, steady=_STEADY_SECONDS, useful=_USEFUL_SECONDS)
         self._new_spool = spool
         self._link: _Link | None = None
         self._identity: HostIdentity | None = None
@@ -188,7 +189,6 @@ class _Run:
     async def _across_breaks(self) -> AsyncGenerator[RunEvent, None]:
         link = await self._open_link()
         yield self._connected(link.server)
-        attempt, trouble_since = 0, None
         while True:
             cause = None
             try:
@@ -202,27 +202,21 @@ class _Run:
             await self._unlink()
             await self._turn.cut()
             yield LinkLost(error=error_body(cause))
-            broken_at = self._clock.monotonic()
-            held = broken_at - link.since
-            attempt = 0 if held >= _STEADY_SECONDS else attempt
-            if trouble_since is None or held >= _USEFUL_SECONDS:
-                trouble_since = broken_at
+            self._retries.broke(self._clock.monotonic())
             while self._link is None:
-                attempt += 1
-                delay = self._pause(attempt, trouble_since, cause)
+                delay = self._pause(cause)
                 if delay is None:
                     return
-                yield Reconnecting(attempt=attempt, delay=round(delay, 3))
+                yield Reconnecting(attempt=self._retries.attempt, delay=round(delay, 3))
                 await self._unless_stopped(self._clock.sleep(delay))
                 cause = await self._try_link() or cause
             link = self._link
             yield Reconnected(launch_mode=link.server.mode.value, byte_path=link.server.byte_path.value)
 
-    def _pause(self, attempt: int, trouble_since: float, cause: RemoraError) -> float | None:
+    def _pause(self, cause: RemoraError) -> float | None:
         """How long to wait before the next attempt; `None`, and the end is set, when there is none."""
-        elapsed = self._clock.monotonic() - trouble_since
-        delay = self._backoff.delay(attempt, elapsed=elapsed, chance=self._random.random())
-        if delay is None or not may_retry(cause):
+        delay = self._retries.pause(self._clock.monotonic(), self._random.random())
+        if delay is None or not may_help(cause):
             self._turn.end = TurnEnd("unknown", goes_on=self._turn.survives, error=cause)
             return None
         return delay
@@ -251,7 +245,8 @@ class _Run:
         spool = self._new_spool()
         server.rpc.deliver_to(spool)
         self._turn.survives = server.mode is not LaunchMode.ATTACHED
-        self._link = _Link(server, holder, spool, self._clock.monotonic())
+        self._link = _Link(server, holder, spool)
+        self._retries.came_up(self._clock.monotonic())
         return self._link
 
     def _recognise(self, server: RunServer) -> None:
