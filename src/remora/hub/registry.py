@@ -19,8 +19,8 @@ from remora.core.server.probes import FolderFacts
 from remora.core.settings import DEFAULT_LIMITS, ReconnectPolicy
 from remora.flows.kit.news import News
 from remora.flows.link.targets import Aim
-from remora.hub.forwards import HubForwards
 from remora.hub.held import HeldLink, LinkCaller, SupervisedLink, by_name
+from remora.hub.link_forwards import HubForwards
 from remora.hub.names import Names
 from remora.hub.shared.places import HubPlaces
 from remora.ports import Clock, Dialogue, LocalSockets
