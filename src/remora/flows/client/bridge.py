@@ -6,13 +6,14 @@ or left out.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Final
 
-from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit
+from remora.core.errors import Code, ProtocolProblem, RemoraError
 from remora.core.settings import Limits
 from remora.flows.client.client_guard import ClientGuard
 from remora.flows.kit.portions import Portions
-from remora.flows.kit.timeout import dismiss, within
+from remora.flows.kit.timeout import dismiss, within_or_none
 from remora.ports import ByteStream, Clock
 from remora.wire.client.conversation import Conversation
 from remora.wire.socket.line_pieces import LineCutter, as_line
@@ -96,10 +97,8 @@ class _Carrier:
                     task.result()
             if not speaking.done():
                 raise _gone()
-            try:
-                await within(self._clock, _FAREWELL, _settled(listening), error=_gone())
-            except RemoraError:
-                pass  # everything that was asked for is answered: how the server leaves is its own affair
+            with suppress(RemoraError):  # all that was asked for is answered; how the server leaves does not matter
+                await within_or_none(self._clock, _FAREWELL, _settled(listening))
         finally:
             await dismiss(speaking, listening, answering)
 
@@ -108,11 +107,7 @@ class _Carrier:
         while data := await self._client.read(_READ):
             await self._say(cutter.feed(data))
         await self._say(cutter.finish())
-        late = TimeLimit(Code.TIME_LIMIT, "The app server did not answer any more.", next_step="Look at its log.")
-        try:
-            await within(self._clock, self._limits.request, self._all_answered(), error=late)
-        except TimeLimit:
-            pass  # the client has left and waits for nothing
+        await within_or_none(self._clock, self._limits.request, self._all_answered())  # the client waits for nothing
         await self._write(self._socket.close())
 
     async def _say(self, pieces: Iterable[Piece]) -> None:

@@ -12,7 +12,7 @@ from remora.core.link.upstream import Upstream
 from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.flows.forward.listeners import show_in
-from remora.flows.kit.timeout import within
+from remora.flows.kit.timeout import within, within_or_none
 from remora.ports import ByteStream, Clock, Onward
 from remora.wire.proxy.bodies import RequestBody
 from remora.wire.proxy.heads import (
@@ -168,8 +168,7 @@ class Egress:
             if not self.direct:
                 await client.write(answer(status, line))
             await client.write_eof()
-            over = TimeLimit(Code.TIME_LIMIT, "the client goes on", next_step="None.")
-            await within(self._clock, _DRAINING, _drain(client), error=over)
+            await within_or_none(self._clock, _DRAINING, _drain(client))
 
     def _note(self, line: str) -> None:
         self.refused += 1

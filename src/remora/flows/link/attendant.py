@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from remora.core.backoff import Backoff
-from remora.core.errors import Code, ProtocolProblem, RemoraError, TimeLimit, Unreachable
+from remora.core.errors import Code, ProtocolProblem, RemoraError, Unreachable
 from remora.core.server.launch_plan import BytePath
-from remora.flows.kit.timeout import dismiss, within
+from remora.flows.kit.timeout import dismiss, within_or_none
 from remora.flows.link.reach import Reach
 from remora.flows.relay.relay_attachment import Attachment
 from remora.flows.server.observer import Board
 from remora.flows.server.rpc import RpcClient, open_rpc
-from remora.ports import RemoteHost, World
+from remora.ports import ExitStatus, RemoteHost, World
 from remora.wire.appserver.jsonrpc import Framing
 
 _UNSPOKEN: Final = frozenset({Code.HANDSHAKE_FAILED, Code.PROTOCOL_VIOLATION, Code.MESSAGE_TOO_LARGE})
@@ -89,18 +89,15 @@ class Attendance:
     async def _answers(self, limit: float) -> bool:
         if self._attachment is not None:
             return await self._attachment.ping(limit)
-        late = TimeLimit(Code.TIME_LIMIT, "The host did not answer.", next_step="None.")
         try:
-            await within(self._clock, limit, self._start_nothing(), error=late)
+            return await within_or_none(self._clock, limit, self._start_nothing()) is not None
         except RemoraError as error:
-            gone = {Code.CONNECTION_LOST, Code.HOST_LEFT}
-            return error is not late and error.code not in gone  # a refusal is an answer
-        return True
+            return error.code not in {Code.CONNECTION_LOST, Code.HOST_LEFT}  # a refusal is an answer
 
-    async def _start_nothing(self) -> None:
+    async def _start_nothing(self) -> ExitStatus:
         process = await self._host.start(("true",))
         try:
-            await process.wait()
+            return await process.wait()
         finally:
             await process.close()
 

@@ -29,7 +29,7 @@ from remora.flows.forward.host_ports import HostPorts
 from remora.flows.forward.listeners import Doors, Guest, show_in
 from remora.flows.kit.lent_person import LentDialogue
 from remora.flows.kit.news import News
-from remora.flows.kit.timeout import dismiss, within
+from remora.flows.kit.timeout import dismiss, within, within_or_none
 from remora.flows.kit.unattended import UnattendedDialogue
 from remora.flows.link.reach import Reach
 from remora.flows.link.supervise import Supervisor
@@ -438,10 +438,9 @@ class Link:
     async def _end(self, tasks: "list[asyncio.Future[Any]]") -> None:
         self._tell(Ended())
         limits = self._world.limits
-        unheard = TimeLimit(Code.TIME_LIMIT, "The relay did not hear our farewell.", next_step="None: its lease ends.")
         try:
             with suppress(RemoraError):
-                await within(self._clock, limits.stop, self._supervisor.leave(), error=unheard)
+                await within_or_none(self._clock, limits.stop, self._supervisor.leave())  # else its lease ends it
         finally:
             await dismiss(*tasks)
             await self._doors.close_all()

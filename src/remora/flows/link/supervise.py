@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
 
-from remora.core.errors import Code, RemoraError, TimeLimit
+from remora.core.errors import Code, RemoraError
 from remora.core.host.hosts import Notice
 from remora.core.link.events import AttemptFailed, Broke, CameUp, ConnectionLost, Ended, Event
 from remora.core.link.faults import host_changed, link_missing
@@ -17,7 +17,7 @@ from remora.core.server.launch_plan import LaunchRequest
 from remora.flows.forward.host_ports import HostPorts
 from remora.flows.host.dial import connect_route
 from remora.flows.kit.own_faults import log_fault
-from remora.flows.kit.timeout import dismiss, within
+from remora.flows.kit.timeout import dismiss, within_or_none
 from remora.flows.link.attendant import Attendance
 from remora.flows.link.learned import Learned, learn
 from remora.flows.link.reach import PlainWay, Reach, RelayWay
@@ -162,11 +162,10 @@ class Supervisor:
         way, known = self.way, self.learned
         if way is None or known is None or not known.facts.state_folder or self.stalled_since is not None:
             return
-        late = TimeLimit(Code.TIME_LIMIT, "The host did not tell its ready marker.", next_step="None.")
         asking = way.read_marker(known.facts.state_folder)
         with suppress(RemoraError):
-            marker = await within(self._world.clock, self._world.limits.probe, asking, error=late)
-            if self.learned is known and marker != known.facts.marker:
+            marker = await within_or_none(self._world.clock, self._world.limits.probe, asking)
+            if marker is not None and self.learned is known and marker != known.facts.marker:
                 self.learned = replace(known, facts=replace(known.facts, marker=marker))
                 self._changed()
 
@@ -212,12 +211,7 @@ class Supervisor:
 
     async def _is_lost(self, host: RemoteHost) -> bool:
         """Whether the whole connection has ended: a channel's end may come a moment before that."""
-        stands = TimeLimit(Code.TIME_LIMIT, "The connection stands.", next_step="None.")
-        try:
-            await within(self._world.clock, _LAST_WORDS, host.wait_lost(), error=stands)
-        except TimeLimit:
-            return False
-        return True
+        return await within_or_none(self._world.clock, _LAST_WORDS, host.wait_lost()) is not None
 
     async def _launch(self, host: RemoteHost) -> None:
         world = self._world

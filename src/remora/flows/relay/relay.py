@@ -13,7 +13,7 @@ from remora.core.secrets import Secret
 from remora.core.settings import Limits
 from remora.core.text import decode
 from remora.flows.kit.portions import PORTION, LoopTurn
-from remora.flows.kit.timeout import dismiss, within
+from remora.flows.kit.timeout import dismiss, within, within_or_none
 from remora.flows.relay.relay_attachment import Attachment
 from remora.flows.relay.relay_streams import CarriedOutbox, CarriedStream, RelayStream, StreamOutbox
 from remora.ports import ByteStream, Clock, Far, Near, PromptStream
@@ -144,9 +144,8 @@ class RelaySession:
             attachment = self._attachment
             if attachment is not None:
                 self.send_now(frames.encode(frames.BYE))
-                slow = TimeLimit(Code.TIME_LIMIT, "The relay did not end the session in time.", next_step="None.")
                 with suppress(RemoraError):
-                    await within(self._clock, self._limits.stop, attachment.wait_lost(), error=slow)
+                    await within_or_none(self._clock, self._limits.stop, attachment.wait_lost())
             self._break_streams(link_left())
 
     def send_now(self, frame: bytes) -> None:

@@ -18,7 +18,7 @@ from remora.core.server.shell_faults import Silence
 from remora.core.settings import Limits
 from remora.core.text import decode
 from remora.flows.kit.handover import Handover
-from remora.flows.kit.timeout import dismiss, within
+from remora.flows.kit.timeout import dismiss, within_or_none
 from remora.ports import ByteStream, Clock, RemoteHost, RemoteProcess
 
 _GRACE: Final = 2.0
@@ -313,13 +313,12 @@ class RemoteShell:
     async def _suspects(self) -> tuple[str, ...]:
         """Ask once more, in a way that survives a shell in the wrong place: any shell reads this command."""
         limit = min(_GRACE, self._limits.shell_silence)
-        quiet = TimeLimit(Code.TIME_LIMIT, "The host did not tell its start-up files.", next_step="None.")
         try:
             process = await self._host.start(("/bin/sh", "-c", shell_faults.RC_LINES))
         except RemoraError:
             return ()
         try:
-            return await within(self._clock, limit, _read_suspects(process), error=quiet)
+            return await within_or_none(self._clock, limit, _read_suspects(process)) or ()
         except RemoraError:
             return ()
         finally:

@@ -8,7 +8,7 @@ from remora.core.settings import Limits
 from remora.core.text import SEEN_LIMIT
 from remora.core.text import decode as text_of
 from remora.flows.kit.portions import Portions
-from remora.flows.kit.timeout import within
+from remora.flows.kit.timeout import within_or_none
 from remora.ports import ByteStream, Clock
 from remora.wire.appserver.jsonrpc import Framing, Lines, TooLarge
 from remora.wire.socket.websocket import ClientSocket
@@ -123,7 +123,7 @@ class _SocketTransport:
         try:
             farewell = self._socket.close()
             if farewell:
-                await within(clock, _CLOSING_SECONDS, self._stream.write(farewell), error=_gone(b""))
+                await within_or_none(clock, _CLOSING_SECONDS, self._stream.write(farewell))
         except RemoraError:
             pass  # the other side is gone: nobody to say farewell to
         finally:

@@ -2,16 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, Final
 
 from remora.core.errors import AppServerProblem, Code, ExitCode, RemoraError
-from remora.core.server.request_faults import answer_late
 from remora.core.server.scripts import script
 from remora.core.settings import Limits
 from remora.core.text import decode
 from remora.core.thread.remains import HostProcess, Look, Remains, left_between, read_look, remains_problem
 from remora.core.thread.threads import is_whole_id, may_begin_id
-from remora.flows.kit.timeout import within
+from remora.flows.kit.timeout import within_or_none
 from remora.flows.server.rpc import RpcClient
 from remora.flows.server.shell import open_shell, shipped
 from remora.flows.server.thread_client import ThreadClient
@@ -70,11 +70,10 @@ class TurnStop:
         return await self._in_time(self._settle(ends=False))
 
     async def _in_time(self, work: Coroutine[Any, Any, Remains]) -> Remains:
-        late = answer_late("the end of what the turn started", self._limits.stop)
-        try:
-            return await within(self._clock, self._limits.stop, work, error=late)
-        except RemoraError:
-            return Remains(goal_paused=self._goal_paused)
+        found = None
+        with suppress(RemoraError):
+            found = await within_or_none(self._clock, self._limits.stop, work)
+        return found or Remains(goal_paused=self._goal_paused)
 
     async def _settle(self, *, ends: bool) -> Remains:
         remains = Remains()
