@@ -97,6 +97,12 @@ def _misused(error: typer.TyperException) -> UsageProblem:
     """What the line cannot be read as."""
     message = shown(error.format_message().strip(), most=500)
     extra = _EXTRA.fullmatch(message)
+    if extra is not None and getattr(getattr(error, "ctx", None), "info_name", None) == "login":
+        return UsageProblem(
+            Code.USAGE,
+            "Too many arguments: remora login takes a host only.",  # a word too many may be the secret itself
+            next_step="Send a key on standard input: remora login ALIAS --with-api-key < FILE",
+        )
     if extra is not None:
         return UsageProblem(
             Code.USAGE,

@@ -112,6 +112,13 @@ def test_words_too_many_are_told_as_what_they_are() -> None:
     assert b"Put words that belong together in quotes" in done.stderr
 
 
+def test_a_key_on_the_line_of_login_is_refused_and_not_repeated() -> None:
+    done = remora("login", "box", "--with-api-key", "sk-nonsense")
+    assert done.returncode == ExitCode.USAGE
+    assert b"sk-nonsense" not in done.stdout + done.stderr
+    assert b"standard input" in done.stderr
+
+
 @pytest.mark.parametrize("place", ["box:", "box/", "box: ", "box/\t"])
 @pytest.mark.parametrize("command", ["run", "tui", "score", "bridge"])
 def test_a_place_that_ends_in_its_separator_is_a_slip(command: str, place: str) -> None:

@@ -45,6 +45,23 @@ def test_the_listing_for_people_has_aligned_columns_with_file_and_line(tmp_path:
 
 
 @needs_ssh
+def test_an_ipv6_address_stands_in_brackets_beside_its_port(tmp_path: Path) -> None:
+    config = _config(tmp_path, "Host a\n HostName ::1\n User u\n")
+    assert b"u@[::1]:22" in remora("hosts", "--resolve", "--ssh-config", str(config)).stdout
+
+
+@needs_ssh
+@pytest.mark.parametrize("keyword", ["IdentityFile", "CertificateFile"])
+def test_a_key_named_by_a_variable_without_a_value_is_refused_as_ssh_does(tmp_path: Path, keyword: str) -> None:
+    config = _config(tmp_path, f"Host a\n HostName x\n {keyword} ${{REMORA_NOPE}}/key\n")
+    _, document = _hosts(config, "--resolve")
+    error = document["hosts"][0]["error"]
+    assert error["code"] == "config-rejected"
+    assert f"{config}:3" in error["message"]
+    assert "REMORA_NOPE" in error["seen"]
+
+
+@needs_ssh
 def test_resolve_adds_what_openssh_makes_of_each_alias(tmp_path: Path) -> None:
     config = _config(tmp_path, "Host a\n HostName x.example\n User u\n Port 24\n ProxyJump j1,j2\nHost b\n User v\n")
     code, document = _hosts(config, "--resolve")

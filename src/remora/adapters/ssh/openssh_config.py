@@ -15,7 +15,7 @@ from remora.adapters.ssh.ssh_failures import program_problem
 from remora.core.errors import Code, ConfigProblem, RemoraError, TimeLimit
 from remora.core.host.aliases import Listing
 from remora.core.host.hosts import AGENT_VARIABLE, Host, is_safe_alias
-from remora.core.host.ssh_answer import LocalAccount, parse_answer, read_options
+from remora.core.host.ssh_answer import LocalAccount, parse_answer, read_options, unset_variable
 from remora.core.host.ssh_options import unknown_options
 from remora.core.settings import DEFAULT_LIMITS, Limits
 from remora.core.text import decode
@@ -79,6 +79,8 @@ class OpenSshResolver:
         ]
         async with self._free:
             host = parse_answer(alias, await self._ask(alias, options), account)
+            if (name := unset_variable(host, account.environment)) is not None:
+                raise self._rejected(alias, f"env var ${{{name}}} has no value")
             if unknown_options(host):
                 host = replace(host, options=await self._without_defaults(host))
         return replace(host, typed=tuple(options))

@@ -11,6 +11,7 @@ from remora.cli.frame.parts import make_app
 from remora.cli.frame.timed_run import limit_blocking, run_async
 from remora.core.errors import ExitCode
 from remora.core.failure_lines import HEADLINE, advice_rows
+from remora.core.host.hosts import place_name
 from remora.core.text import neutralise
 
 if TYPE_CHECKING:
@@ -99,9 +100,9 @@ def _cells(row: "HostRow") -> list[str]:
     place = f"{short_path(row.file)}:{row.line}"
     if row.error is not None:
         return [row.alias, f"({row.error.code})", place]
-    if row.hostname is None:
+    if row.hostname is None or row.user is None or row.port is None:
         return [row.alias, place]
-    target = f"{row.user}@{row.hostname}:{row.port}" + (f" via {row.jump}" if row.jump else "")
+    target = place_name(row.user, row.hostname, row.port) + (f" via {row.jump}" if row.jump else "")
     return [row.alias, neutralise(target, one_line=True), place]
 
 

@@ -28,6 +28,11 @@ class AddressFamily(StrEnum):
     IPV6 = "inet6"
 
 
+def place_name(user: str, hostname: str, port: int) -> str:
+    """An account on a host as people write it; an IPv6 address stands in brackets."""
+    return f"{user}@[{hostname}]:{port}" if ":" in hostname else f"{user}@{hostname}:{port}"
+
+
 AGENT_VARIABLE: Final = "SSH_AUTH_SOCK"
 """Where a process finds the SSH agent of its user."""
 

@@ -174,6 +174,13 @@ class _Words:
         }
 
 
+def unset_variable(host: Host, environment: Mapping[str, str]) -> str | None:
+    """A variable without a value in the name of a key or certificate: OpenSSH logs in nowhere with it."""
+    values = (*host.options.get("identityfile", ()), *host.options.get("certificatefile", ()))
+    names = (found[1] for value in values for found in _VARIABLE.finditer(value))
+    return next((name for name in names if name not in environment), None)
+
+
 def read_options(text: str) -> dict[str, tuple[str, ...]]:
     """The lines of an answer: keywords in lower case, and their values in order."""
     options: dict[str, list[str]] = {}

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Final
 
 from remora.core.errors import Code, ConfigProblem
-from remora.core.host.hosts import Host, Route
+from remora.core.host.hosts import Host, Route, place_name
 from remora.core.link.links import LinkName
 from remora.core.settings import Transport
 
@@ -64,11 +64,11 @@ class MeantName:
 def meaning_of(route: Route, transport: Transport) -> Meaning:
     """What the name of this route means, dialled by `transport`."""
     target = route.target
-    place = " > ".join(_place(host) for host in (*route.jumps, target))
+    place = " > ".join(place_name(host.user, host.hostname, host.port) for host in (*route.jumps, target))
     manner = _digest([transport.value, *(f"{key} {value}" for key in _SHARED for value in target.options.get(key, ()))])
     facts = [manner]
     for host in (*route.jumps, target):
-        facts += [_place(host), *_rules(host)]
+        facts += [place_name(host.user, host.hostname, host.port), *_rules(host)]
     lasting = [rule for rule in _rules(target) if rule.partition(" ")[0] not in _WAY]
     machine = None if target.host_key_alias is None else _digest([manner, target.user, *lasting])
     return Meaning(place, _digest(facts), manner, machine)
@@ -90,11 +90,6 @@ def describe_change(alias: str, *, made: str, now: str) -> str:
     if made == now:
         return f"The SSH configuration of {alias} has changed since its link was made."
     return f"{alias} means {now} now, and its link leads to {made}."
-
-
-def _place(host: Host) -> str:
-    name = f"[{host.hostname}]" if ":" in host.hostname else host.hostname
-    return f"{host.user}@{name}:{host.port}"
 
 
 def _rules(host: Host) -> Iterator[str]:
