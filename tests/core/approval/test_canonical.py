@@ -1,5 +1,6 @@
 """The one form of a document: RFC 8785 where that has one, and never two documents with one form."""
 
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -37,6 +38,13 @@ def test_what_rfc_8785_has_no_form_for_has_one_of_ours() -> None:
     assert canonical_form(float("inf")) == b'{"$number":"inf"}'
     assert canonical_form("a\ud800") == b'{"$utf16":"0061d800"}'
     assert canonical_form({"\udc00": 1, "$x": 2}) == b'{"$$x":2,"$utf16:dc00":1}'
+
+
+def test_a_long_text_stands_as_its_hash_and_a_shorter_one_as_itself() -> None:
+    assert canonical_form("é" * 1_024) == rfc8785.dumps("é" * 1_024)
+    long = "é" * 1_025
+    assert canonical_form(long) == b'{"$sha256":"%s"}' % sha256(long.encode()).hexdigest().encode()
+    assert canonical_form(long + "\ud800") != canonical_form(long + "\ud801")
 
 
 def test_a_hash_is_the_sha_256_of_the_form_and_the_order_of_members_does_not_matter() -> None:

@@ -1,9 +1,10 @@
 """The one form of a document whose hash stands for it: RFC 8785, for whatever JSON a server sends.
 
-RFC 8785 has no form for an integer that a double cannot hold, and none for text that is not Unicode. Both become
-objects with one member whose name begins with ``$``: ``{"$number": "9007199254740993"}``, and ``{"$utf16": "d800"}``
-with the text as big-endian UTF-16 in hexadecimal. A member's name that is not Unicode becomes ``$utf16:`` and its
-hexadecimal; one that begins with ``$`` gets another ``$`` in front. So two documents never share a form.
+RFC 8785 has no form for an integer that a double cannot hold, and none for text that is not Unicode; a long text takes
+much time there. These become objects with one member whose name begins with ``$``: ``{"$number": "9007199254740993"}``;
+``{"$utf16": "d800"}``, the text as big-endian UTF-16 in hexadecimal; ``{"$sha256": …}``, the hash of the text as UTF-8.
+A member's name that is not Unicode becomes ``$utf16:`` and its hexadecimal; one that begins with ``$`` gets another
+``$`` in front. So two documents never share a form.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,8 @@ from typing import Any, Final
 
 _LARGEST: Final = 2**53 - 1
 """The largest integer such that each one up to it is a double of its own."""
+_LONG: Final = 1_024
+"""Characters (code points) of a text beyond which its hash stands for it."""
 DEEPEST: Final = 100
 """Levels of objects and arrays in a document that is hashed; a deeper one is refused before (:func:`is_deeper`)."""
 
@@ -46,7 +49,7 @@ def _within(value: Any) -> list[Any]:
 def _plain(value: Any) -> Any:
     match value:
         case str():
-            return value if _is_unicode(value) else {"$utf16": _hexadecimal(value)}
+            return _text(value)
         case bool() | None:
             return value
         case int():
@@ -60,6 +63,12 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"JSON has no {type(value).__name__}")
 
 
+def _text(text: str) -> Any:
+    if len(text) > _LONG:
+        return {"$sha256": sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
+    return text if _is_unicode(text) else {"$utf16": _hexadecimal(text)}
+
+
 def _name(name: str) -> str:
     if not _is_unicode(name):
         return f"$utf16:{_hexadecimal(name)}"
@@ -67,7 +76,11 @@ def _name(name: str) -> str:
 
 
 def _is_unicode(text: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _hexadecimal(text: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final, Literal, Self
 
 from remora.core.approval.canonical import canonical_hash
@@ -83,7 +84,7 @@ class TerminalInput:
     runs: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class ApprovalRequest:
     """One pending request of the app server, with all that a person needs to decide.
 
@@ -130,7 +131,7 @@ class ApprovalRequest:
     """A plain decline that every server takes for this kind of request, even when it lists only cancel.
     It is never shown to a person; nobody being there must not end the whole turn."""
 
-    @property
+    @cached_property
     def id(self) -> str:
         """What names this request on this side: the same when the server sends it again, never that of another one."""
         return canonical_hash(
@@ -143,7 +144,7 @@ class ApprovalRequest:
             }
         )[:_ID_LENGTH]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of the RFC 8785 form of all that determines what a yes does, without texts that only explain it."""
         return canonical_hash(
