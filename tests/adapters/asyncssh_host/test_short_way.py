@@ -7,7 +7,7 @@ from unittest import mock
 
 import asyncssh
 import pytest
-from asyncssh.constants import MSG_CHANNEL_DATA
+from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_WINDOW_ADJUST
 from asyncssh.packet import Byte, String, UInt32
 from tests.support.base.loop import run
 from tests.support.short_way.cases import CIPHERS, Case, make_case
@@ -77,7 +77,7 @@ def test_the_cases_have_what_they_are_to_have() -> None:
     assert {transcript.ended is None for transcript in told} == {True, False}
     assert any("MACError" in (transcript.ended or "") for transcript in told)
     assert any(event[0] == "data" for transcript in told for log in transcript.channels for event in log)
-    assert not any(transcript.allowed_too_much for transcript in told)
+    assert any(kind == MSG_CHANNEL_WINDOW_ADJUST for transcript in told for kind, _ in transcript.heard_by_server)
 
 
 @pytest.mark.parametrize("kept", [2, 3])
@@ -153,6 +153,20 @@ def test_a_window_of_one_byte_takes_one_byte_at_a_time_on_both_ways(compressed: 
     beyond = _case(_GCM, ("row", (*row, (0, b"xx"))), windows=(1, 7, 64), compressed=compressed)
     assert difference(beyond) is None
     assert play(beyond, short=True).ended == "ProtocolError: Window exceeded"
+
+
+@pytest.mark.parametrize("paused", [False, True])
+def test_a_row_of_packets_is_followed_by_the_same_window_as_one_after_the_other(paused: bool) -> None:
+    """Of 7 bytes the host has 1, 1, 2 and 1; it is allowed 4 more after the third, so the next 7 are too many."""
+    row = tuple((0, bytes(size)) for size in (1, 1, 2, 1))
+    begins = ("pause", 0) if paused else ("resume", 0)
+    for last in (1, 2, 3, 6, 7):
+        case = _case(_GCM, begins, ("row", row), ("row", ((0, bytes(last)),)), ("go", 1.0), windows=(7, 7, 7))
+        assert difference(case) is None, last
+        told = play(case, short=True)
+        assert (told.ended == "ProtocolError: Window exceeded") is (last > (2 if paused else 6)), last
+        adjusted = [content[5:] for kind, content in told.heard_by_server if kind == MSG_CHANNEL_WINDOW_ADJUST]
+        assert adjusted[:1] == ([] if paused else [UInt32(4)]), last
 
 
 @pytest.mark.parametrize("share", [1.0, 0.3, 0.01])

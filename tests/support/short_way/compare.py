@@ -57,8 +57,6 @@ class Transcript:
     """The proofs that the server has judged."""
     written_by_server: str = ""
     """A digest of all that the server wrote, encrypted. If it differs, the two plays were not of the same case."""
-    allowed_too_much: bool = False
-    """Whether the server was ever allowed more on a channel than the client had taken. How much at once may differ."""
 
 
 def play(case: Case, *, short: bool) -> Transcript:
@@ -134,10 +132,6 @@ class _Player:
         self._server: CaseConnection
         self._channels: list[Any] = []
         self._spoiling: Spoiling | None = None
-        self._allowed = [0] * len(case.windows)
-
-    def _log(self, channel: int) -> list[tuple[Any, ...]]:
-        return [event for event in self._transcript.channels[channel] if event[0] == "data"]
 
     async def play(self) -> Transcript:
         with self._recorded():
@@ -326,13 +320,7 @@ class _Player:
             if getattr(handler, "_conn", handler) is not self._server or kind == MSG_IGNORE:
                 return
             content = b"" if MSG_KEXINIT <= kind <= MSG_KEX_LAST else bytes(packet.get_full_payload())
-            if kind == MSG_CHANNEL_WINDOW_ADJUST:
-                channel, amount = int.from_bytes(content[1:5], "big"), int.from_bytes(content[5:9], "big")
-                self._allowed[channel] += amount
-                if self._allowed[channel] > sum(len(event[2]) for event in self._log(channel)):
-                    self._transcript.allowed_too_much = True
-            else:
-                self._transcript.heard_by_server.append((kind, content))
+            self._transcript.heard_by_server.append((kind, content))
 
         SSHPacketLogger.log_received_packet = note  # type: ignore[method-assign,assignment]
         try:

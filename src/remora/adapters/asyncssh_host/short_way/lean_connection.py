@@ -127,9 +127,13 @@ class LeanConnection(EarlyLogin):
                 self._recv_encryption = encryption
 
     def _open_packets(self, encryption: GCMEncryption, received: bytes) -> tuple[int, list[memoryview], int]:
-        """The channel of packets in a row, the data they bring, and their end; a packet of another kind is kept."""
+        """The channel of packets in a row, the data they bring, and their end; a packet of another kind is kept.
+
+        A row ends where asyncssh allows the host more, so it does so after the same packet and by the same amount.
+        """
         pieces: list[memoryview] = []
         channel = start = room = 0
+        enough = 0.0
         while len(received) - start >= _BLOCK:
             length = _LENGTH.unpack_from(received, start)[0]
             inside, stop = start + _LENGTH.size, start + _LENGTH.size + length
@@ -140,7 +144,7 @@ class LeanConnection(EarlyLogin):
             data = self._data_of(packet)
             if data is not None and not pieces:
                 channel = data[0]
-                room = self._channels[channel]._recv_window  # noqa: SLF001
+                room, enough = self._room_of(channel)
             # One that its channel has no room for is refused by asyncssh, after what came before it was delivered.
             if data is None or data[0] != channel or len(data[1]) > room:
                 self._opened = _Opened(packet)
@@ -149,7 +153,14 @@ class LeanConnection(EarlyLogin):
             pieces.append(data[1])
             self._recv_seq = (self._recv_seq + 1) & _NUMBERS
             start = stop + _TAG
+            if room < enough:
+                break
         return channel, pieces, start
+
+    def _room_of(self, channel: int) -> tuple[int, float]:
+        """How much the channel takes, and with how much left of it asyncssh allows more: none while it is paused."""
+        taking = self._channels[channel]
+        return taking._recv_window, 0 if taking._recv_paused else taking._init_recv_window / 2  # noqa: SLF001
 
     def _is_opened(self, length: int) -> bool:
         """Whether a packet of that length is decrypted here; one that is too long or too short is asyncssh's."""
