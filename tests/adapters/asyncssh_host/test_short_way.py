@@ -7,8 +7,13 @@ from unittest import mock
 
 import asyncssh
 import pytest
-from asyncssh.constants import MSG_CHANNEL_DATA, MSG_CHANNEL_WINDOW_ADJUST
-from asyncssh.packet import Byte, String, UInt32
+from asyncssh.constants import (
+    MSG_CHANNEL_DATA,
+    MSG_CHANNEL_WINDOW_ADJUST,
+    MSG_USERAUTH_FAILURE,
+    MSG_USERAUTH_SUCCESS,
+)
+from asyncssh.packet import Boolean, Byte, NameList, String, UInt32
 from tests.support.base.loop import run
 from tests.support.short_way.cases import CIPHERS, Case, make_case
 from tests.support.short_way.compare import difference, play
@@ -47,6 +52,7 @@ def _case(cipher: str, *steps: tuple[Any, ...], seed: int = 1, **other: Any) -> 
             "login": "open",
             "says_openssh": True,
             "says_signatures_twice": False,
+            "says_ahead": None,
             "login_share": 1.0,
             "windows": (2**22, 2**16, 3000),
             "steps": steps,
@@ -175,6 +181,24 @@ def test_a_host_that_says_twice_which_signatures_it_knows_is_asked_once(login: s
     case = _case(_GCM, ("data", 0, _SHORT), login=login, login_share=share, says_signatures_twice=True)
     assert difference(case) is None
     assert (play(case, short=True).login == "in") is (login != "denied")
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "content"),
+    [
+        ("success", MSG_USERAUTH_SUCCESS, b""),
+        ("failure", MSG_USERAUTH_FAILURE, NameList([b"publickey", b"password"]) + Boolean(False)),
+    ],
+    ids=["success", "failure"],
+)
+@pytest.mark.parametrize("share", [1.0, 0.01])
+@pytest.mark.parametrize("login", ["open", "key", "password"])
+def test_an_answer_to_a_login_before_the_host_takes_one_is_refused_on_both_ways(
+    login: str, share: float, answer: str, kind: int, content: bytes
+) -> None:
+    case = _case(_GCM, login=login, login_share=share, says_ahead=(kind, content))
+    for short in (False, True):
+        assert play(case, short=short).login == f"ProtocolError: Unexpected userauth {answer} response"
 
 
 class _Noted(asyncssh.SSHClient):

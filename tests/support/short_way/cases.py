@@ -35,6 +35,8 @@ class Case:
     says_openssh: bool
     says_signatures_twice: bool
     """The server says twice which signatures it knows."""
+    says_ahead: tuple[int, bytes] | None
+    """The kind and content of what the server says before it takes the request for a login."""
     login_share: float
     """In pieces of which share of what waits the client hears the server until the login is complete."""
     windows: tuple[int, ...]
@@ -56,6 +58,7 @@ def make_case(seed: int) -> Case:
         login=login,
         says_openssh=chance.random() < 0.6,
         says_signatures_twice=chance.random() < 0.1,
+        says_ahead=None,
         login_share=chance.choice((1.0, 0.01, chance.random())),
         windows=_NARROW_WINDOWS if narrow else _WINDOWS,
         steps=tuple(_make_step(chance, _NARROW_STEPS if narrow else _STEPS) for _ in range(count)),

@@ -4,7 +4,7 @@ from typing import Any
 
 import asyncssh
 from asyncssh.connection import SSHServerConnection
-from asyncssh.constants import MSG_EXT_INFO, MSG_IGNORE, MSG_NEWKEYS
+from asyncssh.constants import MSG_EXT_INFO, MSG_IGNORE, MSG_NEWKEYS, MSG_SERVICE_ACCEPT
 from asyncssh.packet import SSHPacketLogger, UInt32
 from tests.support.short_way.cases import Case
 from tests.support.short_way.fixed import fixed_key
@@ -65,6 +65,9 @@ class CaseConnection(SSHServerConnection):
         told_to, self._told_to = self._told_to, False
         if pkttype == MSG_IGNORE and self._case.bare and not told_to:
             return
+        if pkttype == MSG_SERVICE_ACCEPT and self._case.says_ahead is not None:
+            kind, content = self._case.says_ahead
+            super().send_packet(kind, content)
         super().send_packet(pkttype, *args, handler=handler)
         if pkttype == MSG_EXT_INFO and self._case.says_signatures_twice:
             super().send_packet(pkttype, *args, handler=handler)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncssh
 from asyncssh.auth import _ClientPublicKeyAuth
 from asyncssh.constants import MSG_EXT_INFO, MSG_SERVICE_ACCEPT, MSG_USERAUTH_FAILURE, MSG_USERAUTH_SUCCESS
-from asyncssh.misc import ServiceNotAvailable
+from asyncssh.misc import ProtocolError, ServiceNotAvailable
 from asyncssh.packet import Boolean, SSHPacket, String
 
 _USERAUTH: Final = b"ssh-userauth"
@@ -75,6 +75,7 @@ class EarlyLogin(asyncssh.SSHClientConnection):
         self._next_service = None
 
     def _process_userauth_failure(self, kind: int, number: int, packet: SSHPacket) -> None:
+        self._refuse_before_service("failure")
         tell = getattr(self._owner, "host_allows", None)
         if tell is not None:
             methods = SSHPacket(packet.get_remaining_payload()).get_namelist()
@@ -85,8 +86,14 @@ class EarlyLogin(asyncssh.SSHClientConnection):
             super()._process_userauth_failure(kind, number, packet)
 
     def _process_userauth_success(self, kind: int, number: int, packet: SSHPacket) -> None:
+        self._refuse_before_service("success")
         self._give_up_ahead()
         super()._process_userauth_success(kind, number, packet)
+
+    def _refuse_before_service(self, answer: str) -> None:
+        """Fail as asyncssh does where a host answers to a login before it has said that there is one."""
+        if self._next_service is not None:
+            raise ProtocolError(f"Unexpected userauth {answer} response")
 
     _packet_handlers: Any = {
         **asyncssh.SSHClientConnection._packet_handlers,  # noqa: SLF001
