@@ -174,21 +174,26 @@ def test_what_is_listened_to_and_what_is_read_are_one_stream_in_its_order(tmp_pa
             process = await host.start(["cat"])
             assert isinstance(process, PromptStream)
             came, heard = bytearray(), []
+            begun = asyncio.Event()
 
             def hear(data: bytes) -> bytes:
-                some = len(data) if chance.random() < 0.5 else len(data) // 2
+                some = len(data) if not begun.is_set() or chance.random() < 0.5 else len(data) // 2
                 heard.append(some)
                 came.extend(data[:some])
+                begun.set()
                 return data[some:]
 
             process.listen(hear)
 
             async def send() -> None:
-                for piece in pieces:
+                await process.write(sent[:1])  # a small piece that comes while nobody reads is listened to
+                await begun.wait()
+                for piece in (pieces[0][1:], *pieces[1:]):
                     await process.write(piece)
                 await process.write_eof()
 
             sending = asyncio.create_task(send())
+            await begun.wait()
             while data := await process.read(100_000):
                 came += data
             await sending
