@@ -117,9 +117,9 @@ def test_limits_of_a_launch_are_those_of_the_service_and_the_report_is_what_hold
         if groups:
             assert told == ""
         else:
-            assert "memory is limited for each process by itself" in told
-            assert "no such limit of cpu (this host has no means for it)" in told
-            assert "processes are counted over the whole account" in told
+            assert "memory is limited for each process" in told
+            assert "does not have this cpu limit (this host does not support it)" in told
+            assert "processes are counted for the whole account" in told
         launched = each_process(account, server_of(account))
         assert each_process(account, rebooted(account)) == launched
         assert notices(box.provision_one()) == told
@@ -151,6 +151,6 @@ def test_other_limits_are_in_the_service_at_once_and_in_what_runs_after_a_new_st
         assert "MemoryMax=2147483648" in account.read(UNIT)
         assert "TasksMax" not in account.read(UNIT)
         assert server_of(account) == server, "what runs is not restarted"
-        assert "keeps the limits that it was started with" in notices(host)
+        assert "keeps its old limits" in notices(host)
         rebooted(account)
-        assert "keeps the limits" not in notices(box.provision_one())
+        assert "keeps its old limits" not in notices(box.provision_one())

@@ -77,7 +77,7 @@ def test_f91_a_full_account_is_named_and_a_link_that_stands_goes_on(tmp_path: Pa
                 answer = await asyncio.to_thread(other.document, "connect", "devbox")
             error = answer["hosts"][0]["error"]
             assert error["code"] == "shell-failed"
-            assert f"the limit of {TASKS} is reached (ulimit -u" in error["message"]
+            assert f"the limit of {TASKS} (ulimit -u" in error["message"]
             assert "fork" in error["seen"]
         assert place.document("status")["links"][0]["breaks"] == 0
 

@@ -96,7 +96,7 @@ class ChoosingDialler:
             except RemoraError as error:
                 if error.code not in _ONLY_OPENSSH:
                     raise
-                reason = Notice("openssh-used", f"{error.message} The system's ssh is used.")
+                reason = Notice("openssh-used", f"{error.message} remora uses the system's ssh.")
                 if error.code is Code.AGENT_REFUSED:
                     agent_refused = error
                 if error.code is Code.KEY_EXCHANGE_FAILED:
@@ -133,5 +133,5 @@ def _unused(host: Host, path: Path | None) -> Notice:
     return Notice(
         "control-master-unused",
         f"The control socket {path} of {host.alias} is there, but no master answers behind it; "
-        "a connection of its own was made.",
+        "remora made a new connection.",
     )

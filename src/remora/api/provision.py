@@ -72,7 +72,7 @@ def codex_specs(
     named = None if file is None else str(Path(file).expanduser().absolute())
     if named is not None and not Path(named).exists():
         advice = "Name a codex program, wheel or .tar.gz archive that is on this machine."
-        raise UsageProblem(Code.USAGE, f"--file: there is no {named}.", next_step=advice)
+        raise UsageProblem(Code.USAGE, f"--file: {named} does not exist.", next_step=advice)
     return simple_specs(aliases, version=version, source=source, file=named, allow_shell_edit=allow_shell_edit)
 
 
@@ -109,7 +109,7 @@ async def provision(
     def remarks(alias: str) -> list[str]:
         files = next((spec.secret_files for spec in specs if spec.alias == alias), ())
         return [
-            f"Others on this machine can read the secret in {file}; use chmod 600."
+            f"Other accounts of this machine can read the secret in {file}; use chmod 600."
             for file in files
             if file in secrets.exposed
         ]

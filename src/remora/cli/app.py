@@ -107,4 +107,4 @@ def _no_such_command(name: str) -> UsageProblem:
 
     near = get_close_matches(name, COMMANDS, n=1)
     next_step = f"Did you mean: remora {near[0]}" if near else "See the commands with: remora --help"
-    return UsageProblem(Code.USAGE, f"There is no command {name!r}.", next_step=next_step)
+    return UsageProblem(Code.USAGE, f"Unknown command: {name!r}.", next_step=next_step)

@@ -107,10 +107,10 @@ def _misused(error: typer.TyperException) -> UsageProblem:
         return UsageProblem(
             Code.USAGE,
             f"Too many arguments: {extra[1]} is not expected.",
-            next_step="Put words that belong together in quotes, and see what is accepted with --help.",
+            next_step="Put quotes around words that belong together, and see --help.",
         )
     end = "" if message.endswith((".", "?", ")")) else "."
-    return UsageProblem(Code.USAGE, f"{message}{end}", next_step="See what is accepted with --help.")
+    return UsageProblem(Code.USAGE, f"{message}{end}", next_step="See the accepted options with --help.")
 
 
 def _internal(error: Exception, options: Options) -> RemoraError:
@@ -119,7 +119,7 @@ def _internal(error: Exception, options: Options) -> RemoraError:
     return own_failure(
         "remora",
         error,
-        next_step="Run it again with -v for the traceback, and report it with the issue tracker of remora.",
+        next_step="Run the command again with -v for the traceback, and report it in remora's issue tracker.",
     )
 
 
@@ -129,7 +129,7 @@ def _tell_of_lost_output(error: OSError) -> int:
     with suppress(OSError):
         sys.stderr.write(
             f"remora: Standard output cannot be written: {error.strerror or error}.\n"
-            "  next:  Make room, or send it elsewhere. What the command does on hosts may have been done.\n"
+            "  next:  Make room, or redirect the output. The command may have completed its work on hosts.\n"
         )
     return ExitCode.PROTOCOL
 

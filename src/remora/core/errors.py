@@ -190,7 +190,7 @@ def own_failure(who: str, error: Exception, *, next_step: str) -> RemoraError:
     """A bug of `who`, as a failure that names it."""
     return RemoraError(
         Code.INTERNAL,
-        f"{who} itself failed; this is a bug.",
+        f"{who} failed with an internal error; this is a bug.",
         seen=f"{type(error).__name__}: {error}",
         next_step=next_step,
     )

@@ -223,14 +223,14 @@ def read_settings(values: Mapping[str, Any], *, source: str) -> Settings:
 
 def _read_host(values: object, *, place: str) -> HostSettings:
     if not isinstance(values, Mapping):
-        raise _invalid(f"{place} is no table.")
+        raise _invalid(f"{place} is not a table.")
     _only(values, [item.name for item in fields(HostSettings) if item.name != "short_way"], place)
     for name, value in values.items():
         if name != "tags" and not isinstance(value, str):
-            raise _invalid(f"{name} in {place} is no text.")
+            raise _invalid(f"{name} in {place} is not text.")
     tags = values.get("tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) and tag for tag in tags):
-        raise _invalid(f"tags in {place} is no list of text.")
+        raise _invalid(f"tags in {place} is not a list of texts.")
     return HostSettings(
         codex=values.get("codex") or None,
         reconnect=_choice(ReconnectPolicy, values, "reconnect", _USUAL.reconnect, place),
@@ -242,21 +242,21 @@ def _read_host(values: object, *, place: str) -> HostSettings:
 def _choice(kind: type[_E], values: Mapping[str, Any], name: str, usual: _E, place: str) -> _E:
     value = values.get(name, usual.value)
     if value not in {choice.value for choice in kind}:
-        raise _invalid(f"{name} in {place} is {value!r}; there are: {', '.join(choice.value for choice in kind)}.")
+        raise _invalid(f"{name} in {place} is {value!r}; use one of: {', '.join(choice.value for choice in kind)}.")
     return kind(value)
 
 
 def _table(values: Mapping[str, Any], name: str, source: str) -> Mapping[str, Any]:
     table = values.get(name, {})
     if not isinstance(table, Mapping):
-        raise _invalid(f"{name} in {source} is no table.")
+        raise _invalid(f"{name} in {source} is not a table.")
     return table
 
 
 def _only(values: Mapping[str, Any], known: "list[str] | tuple[str, ...]", place: str) -> None:
     strange = next((name for name in values if name not in known), None)
     if strange is not None:
-        raise _invalid(f"{strange!r} in {place} is no setting; there are: {', '.join(known)}.")
+        raise _invalid(f"{strange!r} in {place} is not a setting; the settings are: {', '.join(known)}.")
 
 
 def _invalid(message: str) -> ConfigProblem:

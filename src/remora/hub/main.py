@@ -115,7 +115,7 @@ class _Hub:
             async with asyncio.timeout(_LINKS_END):
                 await self._registry.close()
         except TimeoutError:
-            _log.warning("some links did not say goodbye in time")
+            _log.warning("some links did not close in time")
         _log.info("ended")
 
     async def _wait_told(self) -> str:
@@ -222,7 +222,7 @@ def _in_the_way(error: OSError) -> LaunchProblem:
     return LaunchProblem(
         Code.RUNTIME_FOLDER_UNUSABLE,
         f"The hub cannot use {error.filename or 'a file of its own'}: {error.strerror or error}.",
-        next_step="Move what lies there out of the way, or set REMORA_RUNTIME_DIR to another folder.",
+        next_step="Move that file away, or set REMORA_RUNTIME_DIR to another folder.",
         seen=str(error),
     )
 
@@ -234,8 +234,8 @@ def _leave_to_the_other(*, foreground: bool) -> int:
         return ExitCode.DONE
     error = LaunchProblem(
         Code.HUB_START_FAILED,
-        "Another hub runs, and there is only one at a time.",
-        next_step="End that one with: remora hub stop",
+        "Another hub already runs.",
+        next_step="Stop it with: remora hub stop",
     )
     tell_failure(error, foreground=True)
     return error.exit_code

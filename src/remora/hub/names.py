@@ -14,7 +14,7 @@ from remora.wire.reports.links import EgressBody, ForwardBody
 
 B = TypeVar("B", ForwardBody, EgressBody)
 
-_LEFT: Final = "It is left to who uses it, and ends with the last of them."
+_LEFT: Final = "Commands that use the old link keep it; it ends with the last one."
 
 
 class Names:

@@ -192,7 +192,7 @@ class Registry:
                 raise held.failure or error from None
             held = await self._settle(meant, held, request, dialogue)
             if self._names.links.get(meant) is not held:
-                raise link_missing(alias, "was dropped while it was made")
+                raise link_missing(alias, "was dropped while it was created")
             held.link.set_policy(request.host.reconnect)
             self._want(held, meant, request)
             return LinkConnected(changed=changed or known is None, link=self._body(held, meant))

@@ -205,7 +205,7 @@ async def _access(
             link = (await client.connect(alias, ssh_config, meaning, host=host, dialogue=dialogue)).link
         except RemoraError as error:
             if error.stage in _HUB_TROUBLE:
-                return None, Notice(error.code, f"{error.message} This uses a connection of its own.")
+                return None, Notice(error.code, f"{error.message} This command uses a separate connection.")
             raise
     return HubLink(client, link, meaning), None
 
@@ -214,5 +214,5 @@ def _notice_of(link: LinkBody, now: Meaning) -> Notice:
     said = describe_change(link.host, made=link.leads_to or "", now=now.place)
     return Notice(
         Code.ALIAS_CHANGED,
-        f"{said} This uses a connection of its own; to have a link to what it means now: remora connect {link.host}",
+        f"{said} This command uses a separate connection; to make a new link: remora connect {link.host}",
     )

@@ -231,6 +231,6 @@ def config_name(ssh_config: str | None) -> str | None:
         path.encode()
     except UnicodeEncodeError:
         raise UsageProblem(
-            Code.USAGE, "The name of the SSH config is no UTF-8.", next_step="Give that file another name."
+            Code.USAGE, "The path of the SSH config is not UTF-8.", next_step="Rename that file."
         ) from None
     return path

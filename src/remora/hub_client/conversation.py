@@ -22,8 +22,8 @@ class HubEnded(LaunchProblem):
     def __init__(self) -> None:
         super().__init__(
             Code.HUB_MUTE,
-            "The background process that holds links has ended.",
-            next_step="Run the command again; links are made again by: remora connect",
+            "The hub has ended.",
+            next_step="Run the command again; make links again with: remora connect",
         )
 
 
@@ -50,8 +50,8 @@ class Talk:
         except UnicodeEncodeError:
             raise UsageProblem(
                 Code.USAGE,
-                "A name on the command line or in SSH_AUTH_SOCK is no UTF-8, and only such names reach the hub.",
-                next_step="Give what it names another name.",
+                "A path on the command line or in SSH_AUTH_SOCK is not UTF-8, which the hub requires.",
+                next_step="Rename that file.",
             ) from None
         if not isinstance(said, control.Hello):
             raise _strange(type(said).__name__)
@@ -125,24 +125,24 @@ def mute(seconds: float) -> LaunchProblem:
     """The hub is there and says nothing."""
     return LaunchProblem(
         Code.HUB_MUTE,
-        f"The background process that holds links did not answer within {seconds:g} seconds.",
-        next_step="End it with: remora hub stop",
+        f"The hub did not answer within {seconds:g} seconds.",
+        next_step="Stop it with: remora hub stop",
     )
 
 
 def _other_version(hello: control.Hello) -> LaunchProblem:
     return LaunchProblem(
         Code.HUB_VERSION,
-        f"The background process that runs belongs to remora {hello.program or '?'} and speaks another version of the "
-        f"hub's protocol ({hello.protocol}, not {control.PROTOCOL}).",
-        next_step="End it with: remora hub stop. Then connect again; the servers on the hosts go on meanwhile.",
+        f"The running hub belongs to remora {hello.program or '?'} and uses another protocol version ("
+        f"{hello.protocol}, not {control.PROTOCOL}).",
+        next_step="Stop it with: remora hub stop. Then connect again; the servers on the hosts keep running.",
     )
 
 
 def _strange(seen: str) -> ProtocolProblem:
     return ProtocolProblem(
         Code.HUB_VERSION,
-        "What listens at the hub's socket does not speak as a hub does.",
+        "The program on the hub's socket is not a hub.",
         seen=seen,
-        next_step="End it with: remora hub stop",
+        next_step="Stop it with: remora hub stop",
     )

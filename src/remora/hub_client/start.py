@@ -37,8 +37,8 @@ async def start_hub(limits: Limits) -> HubClient:
     except TimeoutError:
         raise LaunchProblem(
             Code.HUB_START_FAILED,
-            f"The background process that holds links was not there within {limits.hub_start:g} seconds.",
-            next_step="See what it says with: remora hub start --foreground",
+            f"The hub did not start within {limits.hub_start:g} seconds.",
+            next_step="See its output with: remora hub start --foreground",
         ) from None
 
 
@@ -63,8 +63,8 @@ async def stop_hub(limits: Limits) -> bool:
     if holder_of(places.lock) is not None:
         raise LaunchProblem(
             Code.HUB_MUTE,
-            "The background process that holds links does not end, not even when it is killed.",
-            next_step="Look at what holds it up with: ps -l",
+            "The hub did not end, even after SIGKILL.",
+            next_step="Check its state with: ps -l",
         )
     return found is not None
 
@@ -97,9 +97,9 @@ async def _spawn() -> bool:
         os.close(reading)
         raise LaunchProblem(
             Code.HUB_START_FAILED,
-            "The background process that holds links cannot be started on this machine.",
+            "The hub cannot be started on this machine.",
             seen=str(error),
-            next_step="Check that this machine is not out of processes or memory.",
+            next_step="Check that this machine has free processes and memory.",
         ) from None
     finally:
         os.close(writing)

@@ -176,7 +176,7 @@ class MemoryHost:
         self._break(
             Unreachable(
                 Code.HOST_LEFT,
-                "The host said goodbye and ended the connection.",
+                "The host closed the connection.",
                 next_step="Start the host again if it was stopped, then connect again.",
             )
         )
@@ -275,5 +275,5 @@ def _lost() -> Unreachable:
     return Unreachable(
         Code.CONNECTION_LOST,
         "The SSH connection was lost.",
-        next_step="Check the network and whether the host still runs, then connect again.",
+        next_step="Check the network and that the host still runs, then connect again.",
     )

@@ -61,7 +61,7 @@ class MemoryPackages:
             return list(self._versions)[-1]
         if version not in self._versions:
             raise AppServerProblem(
-                Code.PACKAGE_UNAVAILABLE, f"codex {version} cannot be had.", next_step="Name another version."
+                Code.PACKAGE_UNAVAILABLE, f"codex {version} is not available.", next_step="Name another version."
             )
         return version
 

@@ -24,7 +24,7 @@ class MemorySockets:
         if path in self._unusable or path in self._doors:
             raise LaunchProblem(
                 Code.RUNTIME_FOLDER_UNUSABLE,
-                f"There can be no socket at {path}: another program listens there.",
+                f"Could not create a socket at {path}: another program listens on it.",
                 next_step="Name another path.",
             )
         async with self._serving(path, visitor):
@@ -36,7 +36,7 @@ class MemorySockets:
         if port in self._doors:
             raise LaunchProblem(
                 Code.PORT_TAKEN,
-                f"Port {port} of this machine cannot be listened on.",
+                f"Port {port} of this machine cannot be opened for listening.",
                 next_step="Name another port, or 0 for any.",
             )
         chosen = port or next(free for free in range(_FIRST_FREE_PORT, 65536) if free not in self._doors)
@@ -55,8 +55,8 @@ class MemorySockets:
         if (door := self._doors.get(name)) is None:
             raise Unreachable(
                 Code.CONNECTION_REFUSED,
-                f"Nothing listens at the socket {name}.",
-                next_step="Start the program that serves this socket.",
+                f"No program listens on the socket {name}.",
+                next_step="Start the program that owns this socket.",
             )
         return door.receive()
 

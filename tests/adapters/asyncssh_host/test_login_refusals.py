@@ -71,9 +71,9 @@ def test_an_account_refused_without_a_word_is_a_refusal_the_second_time(tmp_path
         (["-n", "{user}", "-V", "20200101:20200102"], "expired on 2020-01-02"),
         (["-n", "{user}", "-V", "20900101:20900102"], "is not valid before 20"),
         (["-n", "somebody,else"], "is for somebody, else, not for {user}"),
-        (["-h", "-n", "{user}"], "is one for hosts, not for users"),
+        (["-h", "-n", "{user}"], "is a host certificate, not a user certificate"),
         ([], "is for no user by name, not for {user}"),
-        (["-n", "{user}", "-O", "source-address=192.0.2.0/24"], "is good only from 192.0.2.0/24"),
+        (["-n", "{user}", "-O", "source-address=192.0.2.0/24"], "is valid only from 192.0.2.0/24"),
     ],
 )
 @pytest.mark.parametrize("where", ["beside the key", "in the agent"])

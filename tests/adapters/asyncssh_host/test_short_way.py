@@ -232,7 +232,7 @@ def test_a_version_of_asyncssh_that_was_not_proven_takes_its_own_way(
         caplog.set_level(logging.DEBUG, logger="remora")
         with mock.patch.object(asyncssh, "__version__", "2.24.99"):
             assert run(_kind(server)) is asyncssh.SSHClientConnection
-    assert "asyncssh 2.24.99 takes its own way" in caplog.text
+    assert "asyncssh 2.24.99 uses the standard connection" in caplog.text
 
 
 @pytest.mark.sshd

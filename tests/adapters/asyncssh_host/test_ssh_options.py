@@ -145,7 +145,7 @@ def test_a_list_of_which_remora_has_nothing_is_not_replaced_by_another(tmp_path:
             else:
                 with pytest.raises(RemoraError) as raised:
                     laptop.log_in()
-                assert "system's ssh is used" in raised.value.seen
+                assert "uses the system's ssh" in raised.value.seen
             assert laptop.dialled[-1] is Transport.OPENSSH
 
 

@@ -206,5 +206,5 @@ def test_an_index_that_stalls_is_given_up(tmp_path: Path, monkeypatch: pytest.Mo
     packages = packages_in(tmp_path / "kept", limits=Limits(provision_stall=1.0))
     error = refusal(packages.fetch("npm", "0.10.0", HERE))
     assert error.code is Code.PACKAGE_UNAVAILABLE
-    assert "nothing came for 1 seconds" in error.seen
+    assert "no data arrived for 1 seconds" in error.seen
     assert "canary" not in error.seen

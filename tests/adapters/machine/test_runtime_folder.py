@@ -157,7 +157,7 @@ def test_a_file_in_its_place_is_told(short: Path) -> None:
 def test_a_folder_that_others_may_write_to_is_not_trusted(short: Path) -> None:
     (short / "mine").mkdir()
     (short / "mine").chmod(0o777)
-    assert "others may write" in _refused(short / "mine")
+    assert "other accounts can write" in _refused(short / "mine")
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder away")

@@ -69,7 +69,7 @@ def test_of_a_list_that_ssh_tells_without_quotes_every_file_counts(
         with both_transports(config) as laptop:
             (notice,) = laptop.log_in().notices
             assert laptop.dialled == [Transport.BUILT_IN, Transport.OPENSSH]
-            assert "may be one file or several" in notice.message
+            assert "is ambiguous in the output of ssh -G" in notice.message
 
         (tmp_path / "rel").write_text(f"@revoked * {public_key(server.host_keys[0])}\n")
         server.known_hosts.write_text(key)

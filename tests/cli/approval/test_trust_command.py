@@ -51,7 +51,7 @@ def test_what_is_revoked_is_gone_and_what_is_not_there_is_told(memory: TrustFile
     environment = {"XDG_STATE_HOME": str(tmp_path)}
     for place in ("devbox:/home/me", "other:/home/me/app", "other"):
         done = remora("trust", "revoke", place, environment=environment)
-        assert (done.returncode, b"See what is remembered: remora trust" in done.stderr) == (ExitCode.USAGE, True)
+        assert (done.returncode, b"List the records with: remora trust" in done.stderr) == (ExitCode.USAGE, True)
     assert len(memory.kept()) == 4
     done = remora("trust", "revoke", "devbox:~/app", "--json", environment=environment)
     document = json.loads(done.stdout)
@@ -61,4 +61,4 @@ def test_what_is_revoked_is_gone_and_what_is_not_there_is_told(memory: TrustFile
     )
     assert not memory.expects("0a1b2c3d", "/home/me/app", "f" * 64)
     assert remora("trust", "revoke", "devbox", environment=environment).returncode == 0
-    assert remora("trust", environment=environment).stdout == b"Nothing is remembered of any repository.\n"
+    assert remora("trust", environment=environment).stdout == b"No repository is recorded.\n"

@@ -131,6 +131,6 @@ def test_it_says_what_the_hash_does_not_cover() -> None:
             deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question()))
             await someone.answer("\n", at=PROMPT)
             await deciding
-            assert "not what those load or fetch in turn" in " ".join(someone.screen.seen.split())
+            assert "not what those load or fetch" in " ".join(someone.screen.seen.split())
 
     run(scene())

@@ -32,7 +32,7 @@ def test_the_example_and_the_schema_are_printed() -> None:
     ("words", "code", "named"),
     [
         ([], ExitCode.USAGE, "No manifest was named"),
-        (["a.toml", "b.toml"], ExitCode.USAGE, "one file"),
+        (["a.toml", "b.toml"], ExitCode.USAGE, "More than one manifest"),
         (["none.toml"], ExitCode.CONFIG, "remora provision ALIAS --codex latest"),
         (["bxo.toml"], ExitCode.CONFIG, "box.toml?"),
         (["box.toml", "--source", "npm"], ExitCode.USAGE, "--source goes with --codex"),
@@ -48,11 +48,11 @@ def test_the_example_and_the_schema_are_printed() -> None:
         (["devbox", "--codex", "latest", "--source", "none"], ExitCode.USAGE, "use wheel, npm or file"),
         (["devbox", "--codex", "latest", "--emit", "ansible", "--user", "me"], ExitCode.USAGE, "--emit cloud-init"),
         (["devbox", "--codex", "latest", "--emit", "ansible", "--platform", "arm"], ExitCode.USAGE, "Linux-aarch64"),
-        (["devbox:~/app", "--codex", "latest"], ExitCode.USAGE, "more than a host"),
+        (["devbox:~/app", "--codex", "latest"], ExitCode.USAGE, "must name a host only"),
         (["devbx", "--codex", "latest"], ExitCode.CONFIG, "devbox"),
         (["box.toml", "--allow-shell-edit"], ExitCode.USAGE, "allow_shell_edit = true"),
         (["devbox"], ExitCode.CONFIG, "remora provision devbox --codex latest"),
-        (["box.toml", "--codex", "latest"], ExitCode.USAGE, "Leave --codex out"),
+        (["box.toml", "--codex", "latest"], ExitCode.USAGE, "Omit --codex"),
         (["box.toml", "--jobs", "0"], ExitCode.USAGE, "jobs"),
     ],
 )

@@ -181,7 +181,7 @@ def test_hosts_whose_plans_are_the_same_are_told_together() -> None:
     hosts = [host(number, PLANNED if number % 15 == 0 else UNCHANGED) for number in range(1, 201)]
     failed = msgspec.structs.replace(FAILED, alias="ci-201")
     text = shown(progress(*hosts, failed, dry_run=True), plans=True, width=100)
-    assert "13 hosts: would change  ci-15, ci-30, ci-45, ci-60, ci-75 and 8 more  sends 560.3 MB in all" in text
+    assert "13 hosts: would change  ci-15, ci-30, ci-45, ci-60, ci-75 and 8 more  sends 560.3 MB in total" in text
     assert "187 hosts: nothing to do  ci-1, ci-2, ci-3, ci-4, ci-5 and 182 more" in text
     assert text.count("codex 0.163.0: nothing is installed") == 1
     assert "✗ ci-201" in text

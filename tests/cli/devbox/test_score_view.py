@@ -99,6 +99,6 @@ def test_quietly_there_are_groups_and_the_score() -> None:
 
 
 def test_nothing_known_is_no_score() -> None:
-    nothing = [unknown(item, "not run, as asked", "") for item in items()]
+    nothing = [unknown(item, "not run, as requested", "") for item in items()]
     text = shown(report(nothing), width=80)
     assert "score unknown  0 of 15 items known" in text

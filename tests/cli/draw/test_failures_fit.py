@@ -17,11 +17,12 @@ def test_a_failure_fits_the_terminal_and_is_whole_lines_elsewhere() -> None:
         "remora: --force belongs to",
         "         --stop-server.",
         "  code:  usage (stage: usage)",
-        "  next:  A link is dropped",
-        "         without it, too.",
+        "  next:  Omit --force; a link",
+        "         is dropped without",
+        "         it.",
     ]
     assert remora(*_WORDS, environment={}).stderr.decode().splitlines() == [
         "remora: --force belongs to --stop-server.",
         "  code:  usage (stage: usage)",
-        "  next:  A link is dropped without it, too.",
+        "  next:  Omit --force; a link is dropped without it.",
     ]

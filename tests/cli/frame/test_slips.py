@@ -109,7 +109,7 @@ def test_words_too_many_are_told_as_what_they_are() -> None:
     done = remora("run", "box", "fix", "the", "test")
     assert done.returncode == ExitCode.USAGE
     assert b"Too many arguments: the test is not expected." in done.stderr
-    assert b"Put words that belong together in quotes" in done.stderr
+    assert b"Put quotes around words that belong together" in done.stderr
 
 
 def test_a_key_on_the_line_of_login_is_refused_and_not_repeated() -> None:
@@ -125,11 +125,11 @@ def test_a_place_that_ends_in_its_separator_is_a_slip(command: str, place: str) 
     done = remora(command, place, *(["hi"] if command == "run" else []), "--json")
     error = json.loads(done.stdout)["error"]
     assert (done.returncode, error["code"]) == (ExitCode.USAGE, "usage")
-    assert "ends where the name of a" in error["message"]
+    assert "ends before the name of a" in error["message"]
 
 
 def test_a_prompt_is_never_advised_to_be_left_out() -> None:
-    assert "leave PROMPT out" not in remora("run", "box", "").stderr.decode()
+    assert "omit PROMPT" not in remora("run", "box", "").stderr.decode()
 
 
 @pytest.mark.parametrize("url", ["ssh://box", "ssh://me@box:22", "ssh://me@[::1]:22/work"])
@@ -138,7 +138,7 @@ def test_a_url_is_not_taken_for_a_host_called_ssh(command: str, url: str) -> Non
     done = remora(command, url, *(["hi"] if command == "run" else []))
     said = done.stderr.decode()
     assert done.returncode == ExitCode.USAGE
-    assert f"{url!r} is a URL, and remora takes an alias" in said
+    assert f"{url!r} is a URL; remora needs an alias" in said
     assert "Use: remora check ssh" not in said
 
 
@@ -157,7 +157,7 @@ def test_a_path_is_not_a_prompt(prompt: str, tmp_path: Path) -> None:
     done = remora("run", "box", prompt.format(here=tmp_path))
     assert done.returncode == ExitCode.USAGE
     told = " ".join(done.stderr.decode().split())
-    assert "The prompt is nothing but a path" in told
+    assert "The prompt is only a path" in told
     assert "box:DIR" in told
 
 

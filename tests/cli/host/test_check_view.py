@@ -29,12 +29,12 @@ GOOD = HostCheck(
     stages=[
         StageBody(stage="config", outcome="ok", detail="joe@devbox.example.org port 22", seconds=0.011),
         StageBody(stage="authentication", outcome="ok", detail="joe by publickey", seconds=0.25),
-        StageBody(stage="path", outcome="warning", detail="codex lies outside of it, at /opt/codex/bin/codex"),
+        StageBody(stage="path", outcome="warning", detail="codex is outside of it, at /opt/codex/bin/codex"),
         StageBody(stage="codex", outcome="ok", detail="0.169.0 at /opt/codex/bin/codex: found where installers put it"),
         StageBody(stage="handshake", outcome="skipped", detail="no app server runs there, and none was started"),
     ],
     codex=[
-        CodexEntry(path="/usr/bin/codex", problem="is a symbolic link to nothing"),
+        CodexEntry(path="/usr/bin/codex", problem="is a broken symbolic link"),
         CodexEntry(path="/opt/codex/bin/codex", version="0.169.0", chosen=True),
     ],
     plan=["start, detached: /opt/codex/bin/codex app-server --listen unix://", "work in /home/joe"],

@@ -151,13 +151,13 @@ def test_one_link_tells_all_that_is_known() -> None:
     assert "\x07" not in screen.getvalue()
 
 
-@pytest.mark.parametrize(("running", "said"), [(True, "There are no links."), (False, "the hub does not run")])
+@pytest.mark.parametrize(("running", "said"), [(True, "No links."), (False, "the hub does not run")])
 def test_no_links_is_said(running: bool, said: str) -> None:
     page, screen = _page(80)
     show_links(page, _status(running=running), alias=None, verbosity=0)
     assert said in "\n".join(_lines(screen))
     show_links(page, _status(running=running), alias="box", verbosity=0)
-    assert "There is no link to box." in "\n".join(_lines(screen))
+    assert "No link to box." in "\n".join(_lines(screen))
 
 
 def test_results_of_connecting_come_one_by_one() -> None:
@@ -212,7 +212,7 @@ def test_the_hub_is_shown() -> None:
 
 
 def test_a3_a_link_whose_name_means_something_else_now_is_told_from_the_one_that_has_the_name() -> None:
-    notice = NoticeBody(code="alias-changed", message="devbox means me@new:22 now, and its link leads to me@old:22.")
+    notice = NoticeBody(code="alias-changed", message="devbox now means me@new:22, but its link leads to me@old:22.")
     page, screen = _page(120)
     show_links(
         page,

@@ -32,9 +32,9 @@ def _shown(link: LinkBody, alias: str | None = None) -> str:
 @pytest.mark.parametrize(
     ("code", "policy", "why"),
     [
-        ("connection-lost", "while-active", "while nobody used it. The next client brings it back, or:"),
-        ("connection-lost", "never", 'reconnect = "never". Bring it back with:'),
-        ("host-left", "while-active", "the host itself ended the connection. Bring it back with:"),
+        ("connection-lost", "while-active", "while no client used it. The next client reconnects it, or run:"),
+        ("connection-lost", "never", 'reconnect is "never". Connect again with:'),
+        ("host-left", "while-active", "the host ended the connection. Connect again with:"),
     ],
 )
 def test_a_link_that_rests_is_no_failure_and_says_what_brings_it_back(

@@ -111,7 +111,7 @@ def test_the_time_limit_stops_the_turn_and_a_turn_that_does_not_stop_is_left() -
 
     view = followed(deaf, ending=ending, patience=0.01)
     assert [reason and reason.code for reason in view.reasons] == [Code.TIME_LIMIT] * 2
-    assert "goes on there" in view.said[1]
+    assert "continues on" in view.said[1]
 
 
 def test_where_the_server_ends_with_the_connection_leaving_says_so() -> None:

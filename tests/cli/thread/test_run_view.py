@@ -233,7 +233,7 @@ def test_a_command_that_takes_long_streams_to_a_pipe_and_is_put_right_at_its_end
     assert out.getvalue().endswith("│ bye\n│ and on\n"), "from then on line by line"
     view.show(msgspec.structs.replace(WHOLE, output="hello\nbye\nand on\n"))
     *_, note, first, second, third, end = out.getvalue().splitlines()
-    assert "from its beginning" in note
+    assert "from the start" in note
     assert (first, second, third, end) == ("│ hello", "│ bye", "│ and on", "└ exit 0")
 
 
@@ -277,7 +277,7 @@ def test_what_a_host_is_like_is_said_once_and_what_the_login_was_like_each_time(
     told = ToldWarnings(tmp_path)
     notices = [
         NoticeBody(code="codex-off-path", message="codex lies elsewhere."),
-        NoticeBody(code="openssh-used", message="The system's ssh is used."),
+        NoticeBody(code="openssh-used", message="remora uses the system's ssh."),
     ]
 
     def shown(*, quiet: bool = False) -> str:
@@ -293,4 +293,4 @@ def test_what_a_host_is_like_is_said_once_and_what_the_login_was_like_each_time(
     assert "codex lies elsewhere." not in shown(quiet=True)
     assert shown().count("codex lies elsewhere.") == 1
     assert "codex lies elsewhere." not in shown()
-    assert "The system's ssh is used." in shown(quiet=True)
+    assert "remora uses the system's ssh." in shown(quiet=True)

@@ -41,7 +41,7 @@ def test_what_is_no_record_is_none(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("day", "words"),
-    [(1, "ended on"), (10, "ends today"), (11, "ends tomorrow"), (17, "in 7 days"), (18, None), (30, None)],
+    [(1, "expired on"), (10, "expires today"), (11, "expires tomorrow"), (17, "in 7 days"), (18, None), (30, None)],
 )
 def test_the_end_of_a_secret_is_told_a_week_ahead(day: int, words: str | None) -> None:
     notice = expiry_notice(date(2027, 1, day), date(2027, 1, 10))

@@ -71,7 +71,7 @@ def test_names_in_a_file_included_by_a_block_need_that_block() -> None:
     listing = _list("Host work-* !work-z\n Include work\n", work="Host work-a home work-z\n User x\n")
     assert _names(listing) == ["work-a"]
     assert [(problem.file, problem.line) for problem in listing.problems] == [("work", 1), ("work", 1)]
-    assert "'home' is never in force" in listing.problems[0].message
+    assert "'home' has no effect" in listing.problems[0].message
 
 
 def test_the_block_of_an_included_file_ends_with_the_file() -> None:
@@ -154,13 +154,13 @@ def test_an_unknown_name_shows_what_could_not_be_read() -> None:
     [
         (
             "root@devbox",
-            "Name the alias alone: devbox. The user belongs into its Host block of the SSH config: User root",
+            "Name the alias alone: devbox. Put the user into its Host block of the SSH config: User root",
         ),
         (
             "root@devbux",
-            "Did you mean devbox? The user belongs into its Host block of the SSH config: User root",
+            "Did you mean devbox? Put the user into its Host block of the SSH config: User root",
         ),
-        ("root@elsewhere", "The user belongs into its Host block of the SSH config: User root"),
+        ("root@elsewhere", "Put the user into its Host block of the SSH config: User root"),
     ],
 )
 def test_a_user_before_an_alias_is_told_where_it_belongs(alias: str, advice: str) -> None:

@@ -43,7 +43,7 @@ def test_lines_that_say_nothing_are_passed_over(text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("Host", "no value"), ("FooBar  ", "no value"), ('Host "a', "quote"), ("  = foo", "no value")],
+    [("Host", "No value"), ("FooBar  ", "No value"), ('Host "a', "quote"), ("  = foo", "No value")],
 )
 def test_a_line_that_is_no_keyword_and_value_is_bad(text: str, says: str) -> None:
     line = _one(text)

@@ -93,7 +93,7 @@ def test_a_server_is_adopted_even_where_codex_is_not_found() -> None:
     [
         ({"runtime": ""}, "no folder", "set XDG_RUNTIME_DIR"),
         ({"socket.bytes": "104"}, "104 bytes", "set CODEX_HOME"),
-        ({"socket.kind": "file"}, f"{SOCKET}, where codex makes its control socket, is a file", "move it away"),
+        ({"socket.kind": "file"}, f"{SOCKET}, the path of codex's control socket, is not a socket", "move it away"),
     ],
 )
 def test_f65_where_a_socket_is_impossible_the_server_is_attached(
@@ -137,7 +137,7 @@ def test_a_missing_folder_names_near_ones() -> None:
     assert "/home/dev/Projects" in error.next_step
 
 
-@pytest.mark.parametrize(("state", "word"), [("file", "is a file"), ("closed", "may not be entered")])
+@pytest.mark.parametrize(("state", "word"), [("file", "is a file"), ("closed", "cannot be entered by this account")])
 def test_a_folder_that_is_none_is_refused(state: str, word: str) -> None:
     assert word in refused(facts(folder_state=state)).message
 

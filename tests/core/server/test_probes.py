@@ -41,7 +41,7 @@ def test_a_noisy_debian_host_is_read() -> None:
     newest, oldest, dangling = facts.candidates
     assert (newest.version, newest.can_listen_on_socket, newest.has_proxy) == ("0.169.0", True, True)
     assert (oldest.version, oldest.can_serve, oldest.can_listen_on_socket) == ("0.120.0", True, False)
-    assert dangling.problem == "is a symbolic link to nothing"
+    assert dangling.problem == "is a broken symbolic link"
     assert facts.runtime_folder == "/run/user/0/remora"
     assert facts.sandbox == "ok"
 
@@ -162,7 +162,7 @@ def test_f91_a_full_account_is_told_as_that(said: str) -> None:
     limits = Answers((("limit.processes", "96365"), ("limit.processes", "64"), ("limit.processes", "max")))
     problem = too_many_processes(limits, f"Welcome!\n{said}\n")
     assert problem is not None
-    assert "the limit of 64 is reached (ulimit -u" in problem.message
+    assert "has reached the limit of 64 (ulimit -u" in problem.message
     assert problem.seen.endswith(said)
 
 

@@ -22,9 +22,9 @@ def test_a_name_or_the_beginning_of_an_id_means_one_thread(words: str, position:
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        ("01a1fb3c", Code.THREAD_AMBIGUOUS, "2 threads of the host fit '01a1fb3c'."),
-        ("nothing", Code.THREAD_MISSING, "No thread of the host fits 'nothing'."),
-        ("", Code.THREAD_MISSING, "No thread of the host fits ''."),
+        ("01a1fb3c", Code.THREAD_AMBIGUOUS, "2 threads of the host match '01a1fb3c'."),
+        ("nothing", Code.THREAD_MISSING, "No thread of the host matches 'nothing'."),
+        ("", Code.THREAD_MISSING, "No thread of the host matches ''."),
     ],
 )
 def test_none_or_several_are_refused_with_what_there_is(words: str, code: Code, said: str) -> None:

@@ -91,13 +91,13 @@ def test_the_hash_is_over_names_and_contents() -> None:
 def test_what_cannot_be_vouched_for_has_no_hash_and_says_why() -> None:
     assert repository(file("a"), file("b", fault="is a symbolic link")).digest is None
     assert repository(file("b", fault="is a symbolic link")).problem == ".codex/b is a symbolic link"
-    assert repository(fault="cannot be looked at").digest is None
+    assert repository(fault="cannot be read").digest is None
 
 
 def test_skills_alone_do_not_depend_on_trust() -> None:
     assert not repository(file("skills/one/SKILL.md")).acts
     assert repository(file("skills/one/SKILL.md"), file("config.toml")).acts
-    assert repository(fault="cannot be looked at").acts
+    assert repository(fault="cannot be read").acts
 
 
 @pytest.mark.parametrize("more", ["a = {\n b = 1,\n}\n", 'a = "\\e"\n', "a = 07:32\n", "\ufeff", "# \udcff"])

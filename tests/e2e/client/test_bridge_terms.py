@@ -136,9 +136,7 @@ def test_without_a_folder_nothing_is_started_that_may_write_in_the_home_folder(v
         assert "remora bridge ALIAS:DIR" in refused["error"]["message"]
         assert started["sandbox"]["type"] == "readOnly"
         assert not (host.sshd.home / "written").exists()
-        assert complaints == (
-            "remora: thread/start names no folder (cwd), works in the home folder, and may only read there.\n"
-        )
+        assert complaints == ("remora: thread/start names no folder (cwd), so it works in the home folder read-only.\n")
 
 
 @versions

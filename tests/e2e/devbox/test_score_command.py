@@ -335,7 +335,7 @@ def test_nothing_that_a_trusted_folder_brings_runs_where_nothing_may_run(tmp_pat
         assert "mcp-server x" in items_of(report)["instructions.loaded"]["evidence"]
         _, report = host.report("brings")
         assert results_of(report)["instructions.loaded"] == "pass"
-        assert "It is in force: codex on the host trusts this folder." in json.dumps(report["notices"])
+        assert "It is in use: codex on the host trusts this folder." in json.dumps(report["notices"])
 
 
 def test_what_somebody_trusts_is_in_force_until_it_changes(tmp_path: Path) -> None:

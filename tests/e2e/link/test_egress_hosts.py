@@ -210,7 +210,7 @@ def test_only_what_was_named_is_reached_and_only_with_the_password(tmp_path: Pat
             refused = curl(host, "-i", *tunnel, "-x", url, f"http://{other}/")
             assert "403" in refused.stdout, refused
         assert (
-            f"remora: {other} was not named; this leads to {place_of(host)} only"
+            f"remora: {other} is not a destination of this egress; allowed: {place_of(host)}"
             in curl(host, "-x", url, f"http://{other}/").stdout
         )
         bare = f"http://127.0.0.1:{urlsplit(url).port}"

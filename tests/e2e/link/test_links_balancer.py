@@ -88,7 +88,7 @@ def test_b9_a_link_does_not_go_on_at_another_machine_until_a_person_says_so(
             assert body.error is not None
             assert body.error.code == Code.HOST_CHANGED
             assert ("@node2" in body.error.message, "@node1" in body.error.message) == (True, True)
-            assert "goes on there" in body.error.next
+            assert "continues" in body.error.next
             assert link.egresses.bodies[0].port is None  # the other machine gets no way out
             with pytest.raises(RemoraError) as caught:
                 await link.bring_up(UnattendedDialogue())

@@ -297,7 +297,7 @@ def test_a_run_whose_time_is_up_says_that_the_host_was_silent(linked: bool) -> N
         code, report = run(work(way, *warm(way)))
         gate.open()
     assert (code, report["outcome"], report["error"]["code"]) == (14, "left", "time-limit")
-    silence = re.search(f"{ALIAS} has owed an answer for ([0-9]+) s and sent nothing", report["error"]["message"])
+    silence = re.search(f"{ALIAS} has not answered for ([0-9]+) s", report["error"]["message"])
     assert silence is not None, report["error"]["message"]
     assert int(silence[1]) >= SILENCE
 

@@ -184,7 +184,10 @@ def test_a_link_that_needs_a_person_then_says_so_and_goes_on_when_one_has_come(t
                 await begin(process)
                 known_hosts.write_bytes(b"")  # noqa: ASYNC240
                 kill_hub(host)
-                assert b"is not known: nobody is there to confirm it" in await process.stderr.readline()
+                assert (
+                    b"is not known: nobody can confirm it (no terminal, or --no-input)"
+                    in await process.stderr.readline()
+                )
                 assert link(host)["liveness"] == "needs-human"
                 logins = host.sshd.accepted_logins()
                 known_hosts.write_bytes(keys)  # noqa: ASYNC240

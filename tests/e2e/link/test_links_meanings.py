@@ -61,7 +61,7 @@ def test_a3_run_and_connect_go_where_the_name_leads_now(
     config.write_text(new.ssh_config())
 
     ran = place.run("run", "devbox", "hello", "--no-input")
-    assert f"devbox means {new.user}@127.0.0.1:{new.port} now, and its link leads to" in ran.stderr.decode()
+    assert f"devbox now means {new.user}@127.0.0.1:{new.port}, but its link leads to" in ran.stderr.decode()
     assert processes_on(new).app_servers
     (left,) = place.document("status")["links"]
     assert (left["leads_to"], left["liveness"]) == (first["link"]["leads_to"], "live")
@@ -178,9 +178,9 @@ def test_a3_each_forward_says_where_it_leads_and_is_stopped_by_itself(
     assert both[places[1]]["notices"] == []
     (notice,) = both[places[0]]["notices"]
     assert notice["code"] == "alias-changed"
-    assert f"devbox means {places[1]} now, and its link leads to {places[0]}." in notice["message"]
+    assert f"devbox now means {places[1]}, but its link leads to {places[0]}." in notice["message"]
     shown = place.run("forward", "list").stdout.decode()
-    assert f"localhost:{first['local_port']}  ->  devbox port 5173\n  ! devbox means {places[1]} now" in shown
+    assert f"localhost:{first['local_port']}  ->  devbox port 5173\n  ! devbox now means {places[1]}" in shown
 
     stopped = place.document("forward", "stop", "devbox", "5173")["forwards"]
     assert [(each["local_port"], each["leads_to"]) for each in stopped] == [(second["local_port"], places[1])]

@@ -125,7 +125,7 @@ def test_an_api_key_from_a_pipe_or_a_variable_is_proven_and_told_in_one_document
         assert json.loads(login.auth.read_text())["OPENAI_API_KEY"] == CANARY
         done = login.run("--api-key-from", "SOME_KEY", SOME_KEY="sk-other")
         assert done.returncode == 0, done.stderr
-        assert "a real request was answered" in done.stderr
+        assert "a real request succeeded" in done.stderr
         assert json.loads(login.auth.read_text())["OPENAI_API_KEY"] == "sk-other"
         assert endpoint.credentials == [f"Bearer {CANARY}", "Bearer sk-other"]
 
@@ -214,7 +214,7 @@ def test_f35_a_device_code_is_asked_for_on_the_way_out_that_codex_has_there(tmp_
         done = login.run("--device")
         proxy.shutdown(socket.SHUT_RDWR)
         assert done.returncode == 1, done
-        assert "could not reach the address that gives device codes" in done.stderr
+        assert "could not reach the address for device codes" in done.stderr
         assert "remora forward --egress" in done.stderr
         assert b"CONNECT auth.openai.com:443 HTTP/1.1" in asked
         assert not list(login.sshd.home.rglob("login.new"))

@@ -129,8 +129,8 @@ WRITES = {"sandboxPolicy": {"type": "workspaceWrite"}}
     ("place", "method", "said", "got"),
     [
         (None, "thread/resume", {}, {"sandbox": "read-only"}),
-        (None, "thread/resume", {"sandbox": "workspace-write"}, "a folder that the server does not tell"),
-        (None, "turn/start", WRITES, "a folder that the server does not tell"),
+        (None, "thread/resume", {"sandbox": "workspace-write"}, "a folder that the server does not report"),
+        (None, "turn/start", WRITES, "a folder that the server does not report"),
         ("/home/me", "thread/fork", {}, {"sandbox": "read-only"}),
         ("/home/me", "turn/start", {}, {}),
         ("/home/me", "turn/start", {"sandboxPolicy": {"type": "readOnly"}}, {}),

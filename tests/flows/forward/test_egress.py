@@ -71,7 +71,7 @@ def test_what_was_not_named_is_refused_in_one_line_and_never_looked_up(head: str
         async with scene() as here:
             said = await here.ask(head)
             assert said.startswith(b"HTTP/1.1 403 Forbidden\r\n")
-            assert said.endswith(b" was not named; this leads to api.example.com:443 only\n")
+            assert said.endswith(b" is not a destination of this egress; allowed: api.example.com:443\n")
             assert here.onward.asked == []
             assert here.egress.refused == 1
 

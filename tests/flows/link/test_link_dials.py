@@ -70,7 +70,7 @@ def test_a_fault_of_ours_in_a_dial_is_told_and_logged_as_ours_and_the_link_stays
                 await link.bring_up(UnattendedDialogue())
             error = raised.value
             assert (error.code, error.stage, error.host) == ("internal", "internal", "devbox")
-            assert error.message == "remora itself failed; this is a bug."
+            assert error.message == "remora failed with an internal error; this is a bug."
             assert error.seen == "TypeError: no such thing"
             assert "remora hub logs" in error.next_step
             await network.clock.advance(HOUR)

@@ -21,7 +21,7 @@ def test_after_nonsense_the_streams_break_and_the_next_connection_begins_anew() 
             await laptop.clock.settle()
             await laptop.far.say(frames.encode(frames.DATA, b"x", stream=1, number=7))
             await attachment.wait_lost()
-        with pytest.raises(RemoraError, match="could not be put together"):
+        with pytest.raises(RemoraError, match="could not be reassembled"):
             await stream.read()
         async with laptop.attached(incarnation="second") as attachment:
             assert not attachment.resumed

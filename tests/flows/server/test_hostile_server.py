@@ -80,7 +80,7 @@ def test_a_spool_that_fails_ends_the_connection_instead_of_leaving_it_deaf() -> 
     async def go() -> None:
         async with FakeAppServer({"talk": talk}) as server, server.rpc() as rpc, asyncio.timeout(LIMIT):
             rpc.deliver_to(FullDisk())
-            with pytest.raises(RemoraError, match="could not be taken in"):
+            with pytest.raises(RemoraError, match="could not process"):
                 await rpc.request("talk")
             await rpc.wait_closed()
             assert rpc.failure is not None
@@ -100,7 +100,7 @@ def test_a_server_that_asks_for_ever_and_takes_no_answer_is_left() -> None:
 
     async def go() -> None:
         async with FakeAppServer({"flood": flood}) as server, server.rpc() as rpc, asyncio.timeout(LIMIT):
-            with pytest.raises(ProtocolProblem, match="on and on"):
+            with pytest.raises(ProtocolProblem, match="without reading the answers"):
                 await rpc.request("flood")
             assert rpc.failure is not None
             assert rpc.failure.code is Code.PROTOCOL_VIOLATION

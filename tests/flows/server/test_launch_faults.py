@@ -54,7 +54,7 @@ def test_a_server_of_ours_that_answers_nobody_is_ended_and_the_next_way_is_taken
         async with connected(sshd) as host, launched(host, limits=limits) as server:
             assert (server.mode, server.byte_path) == (LaunchMode.ATTACHED, BytePath.STDIO)
             (notice,) = [notice for notice in server.notices if notice.code == "attached"]
-            assert "answers nobody on its socket" in notice.message
+            assert "does not answer on its socket" in notice.message
             assert len(servers(sshd)) == 1
 
     with AccountSshd("/bin/bash") as sshd:

@@ -118,4 +118,4 @@ def test_as_a_program_it_says_what_came_of_it(tmp_path: Path) -> None:
     assert subprocess.run(program, input=wish, capture_output=True, check=False).returncode == 3
     file.write_bytes(b"model")
     done = subprocess.run(program, input=wish, capture_output=True, check=False)
-    assert (done.returncode, b"no valid TOML" in done.stderr) == (4, True)
+    assert (done.returncode, b"not valid TOML" in done.stderr) == (4, True)

@@ -139,7 +139,7 @@ def test_beyond_its_limit_the_relay_holds_the_server_up_and_tells_the_truth(tmp_
                     assert len(await read_exactly(stream, total)) == total
                     assert await stream.read() == b""
                 else:
-                    with pytest.raises(RemoraError, match="more to tell than the relay may keep") as failed:
+                    with pytest.raises(RemoraError, match="unread data exceeded the limit of the relay") as failed:
                         await read_all(stream)
                     assert failed.value.code is Code.SERVER_GONE
 

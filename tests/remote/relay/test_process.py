@@ -122,7 +122,7 @@ def test_after_the_lease_nothing_is_left(tmp_path: Path) -> None:
             await bench.gone()
             async with bench.attached(session) as attachment:
                 assert not attachment.resumed
-                with pytest.raises(RemoraError, match="nobody came back in time"):
+                with pytest.raises(RemoraError, match="its lease ran out"):
                     await stream.read()
                 await session.leave()
 

@@ -25,7 +25,7 @@ VERSIONS: Final = ("0.120.0", "0.133.0", "0.163.0", "0.169.0", "0.171.0")
 """No unix socket; sockets and proxy; the version of ``remora[demo]``; then the newest two."""
 
 NEWEST: Final = VERSIONS[-1]
-"""What a test uses that needs codex as it is today."""
+"""What a test uses that needs codex as installed today."""
 
 _FETCH_LIMIT: Final = 600.0
 _ASK_LIMIT: Final = 30.0

@@ -25,7 +25,7 @@ class Beside:
 
     def read(self, path: str) -> str:
         if path not in self._files:
-            raise ValueError("there is no such file")
+            raise ValueError("it does not exist")
         return self._files[path]
 
 

@@ -51,7 +51,7 @@ def names_in(packages: Packages, package: Package) -> dict[str, str]:
 
 
 def refusal(work: Coroutine[Any, Any, Package]) -> AppServerProblem:
-    """Why a package cannot be had."""
+    """Why a package is not available."""
     with pytest.raises(AppServerProblem) as caught:
         run(work)
     return caught.value

@@ -194,7 +194,7 @@ def test_tags_come_from_the_manifest_and_from_the_settings() -> None:
 def test_a_tag_of_the_settings_for_a_host_that_is_none_is_told() -> None:
     with pytest.raises(ConfigProblem) as caught:
         specs('[[hosts]]\nselect = ["tag:gpus"]\n', tags={"gpus": ["gpu", "gp"]})
-    assert ":2: hosts[0].select[0]: your settings give this tag to a host that is none." in caught.value.message
+    assert ":2: hosts[0].select[0]: the settings give this tag to an unknown host." in caught.value.message
     assert "'gp'" in caught.value.message
 
 

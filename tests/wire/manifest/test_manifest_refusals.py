@@ -16,12 +16,17 @@ from remora.wire.manifest.host_spec import read_specs
 @pytest.mark.parametrize(
     ("text", "place", "words", "hint"),
     [
-        ("[[host]]\n", "box.toml:1: host", "'host' is no key", "hosts"),
+        ("[[host]]\n", "box.toml:1: host", "'host' is not a key", "hosts"),
         ("[defaults]\n", "box.toml", "'hosts' is missing", ""),
-        (HOST + "[hosts.codex]\nversin = '1'\n", "box.toml:4: hosts[0].codex.versin", "'versin' is no key", "version"),
+        (
+            HOST + "[hosts.codex]\nversin = '1'\n",
+            "box.toml:4: hosts[0].codex.versin",
+            "'versin' is not a key",
+            "version",
+        ),
         (HOST + "codex.source = 'whel'\n", ":3: hosts[0].codex.source", "wheel, npm, file, command, none", "wheel"),
         (HOST + "codex.version = 'lastest'\n", ":3: hosts[0].codex.version", "0.163.0, latest or installed", "latest"),
-        (HOST + "codex.version = '0.163'\n", ":3: hosts[0].codex.version", '"0.163" is no version', ""),
+        (HOST + "codex.version = '0.163'\n", ":3: hosts[0].codex.version", '"0.163" is not a version', ""),
         (HOST + "codex.keep = 0\n", ":3: hosts[0].codex.keep", "a whole number of 1 or more", ""),
         (HOST + "codex.source = 'file'\n", ":3: hosts[0].codex.source", "needs file", ""),
         (HOST + "codex.digest = 'sha256:1'\n", ":3: hosts[0].codex.digest", "sha256:[0-9a-f]{64}", ""),
@@ -34,7 +39,7 @@ from remora.wire.manifest.host_spec import read_specs
             "exclude each other",
             "",
         ),
-        (HOST + "files = [{ path = 'a', source = 'b' }]\n", "hosts[0].files[0].source", "there is no such file", ""),
+        (HOST + "files = [{ path = 'a', source = 'b' }]\n", "hosts[0].files[0].source", "it does not exist", ""),
         (HOST + "files = [{ path = '../a', content = '' }]\n", "hosts[0].files[0].path", "below CODEX_HOME", ""),
         (HOST + "files = [{ path = 'a', content = '', mode = '644' }]\n", "hosts[0].files[0].mode", "0644", ""),
         (HOST + "files = [{ path = 'a', content = '', mode = \"0644\\n\" }]\n", "hosts[0].files[0].mode", "0644", ""),
@@ -69,19 +74,19 @@ from remora.wire.manifest.host_spec import read_specs
         ),
         (HOST + "variables.a = []\n", "hosts[0].variables.a", "text, a whole number, a number or true or false", ""),
         (HOST + "variables.alias = 'x'\n", "hosts[0].variables.alias", "taken", ""),
-        (HOST + "variables.'a b' = 'x'\n", 'hosts[0].variables."a b"', "no name of a variable", ""),
-        (HOST + "config.a = '{{ alis }}'\n", ":3: hosts[0].config.a", "{{ alis }} is no variable", "alias"),
+        (HOST + "variables.'a b' = 'x'\n", 'hosts[0].variables."a b"', "not a variable name", ""),
+        (HOST + "config.a = '{{ alis }}'\n", ":3: hosts[0].config.a", "{{ alis }} is not a variable", "alias"),
         (HOST + "[[hosts.projects]]\nfolder = '~/a'\n", ":3: hosts[0].projects[0]", "'repository' is missing", ""),
         (HOST + "projects = [{ repository = '--x', folder = '~/a' }]\n", "projects[0].repository", "to git", ""),
         (HOST + "projects = [{ repository = 'x', folder = 'a' }]\n", "projects[0].folder", "begins with / or ~/", ""),
         (
             HOST + "projects = [{ repository = 'x', folder = '/a', secrets = { A = { file = 'k' } } }]\n",
             "projects[0].secrets",
-            "there is no setup",
+            "setup is missing",
             "",
         ),
         ("[[hosts]]\nselect = ['devbx']\n", ":2: hosts[0].select[0]", "No Host line matches 'devbx'", "devbox"),
-        ("[[hosts]]\nselect = ['web-*']\n", ":2: hosts[0].select[0]", 'no alias of the SSH config fits "web-*"', ""),
+        ("[[hosts]]\nselect = ['web-*']\n", ":2: hosts[0].select[0]", 'no alias of the SSH config matches "web-*"', ""),
         ("[[hosts]]\nselect = []\n", ":2: hosts[0].select", "a list that is not empty", ""),
         ("tags.team = ['gpu']\n[[hosts]]\nselect = ['tag:teem']\n", ":3: hosts[0].select[0]", "no tag", "team"),
         ("tags.team = []\n[[hosts]]\nselect = ['tag:team']\n", ":1: tags.team", "no host has this tag", ""),
@@ -120,8 +125,7 @@ folder = "~/app"
     with pytest.raises(ConfigProblem) as caught:
         specs(text)
     assert (
-        "repository: what stands before the @ is a password or may be a token"
-        in f"{caught.value.message}{caught.value.seen}"
+        "repository: the part before the @ may be a password or token" in f"{caught.value.message}{caught.value.seen}"
     )
     assert "canary" not in f"{caught.value.message}{caught.value.seen}{caught.value.next_step}"
 

@@ -263,7 +263,7 @@ def test_more_credit_than_was_agreed_on_is_a_break() -> None:
     session = FrameSession(1024)
     session.open("server", ByteQueue())
     session.take_output(10**6)
-    with pytest.raises(ProtocolBreak, match="more was allowed"):
+    with pytest.raises(ProtocolBreak, match="a credit exceeds"):
         session.receive(Frame(frames.CREDIT, 1, 1, (2**64 - 1).to_bytes(8, "big")))
 
 

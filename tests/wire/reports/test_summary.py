@@ -71,7 +71,7 @@ def test_a_turn_that_nobody_here_stopped_says_who_may_have() -> None:
     done = report("interrupted", interrupted=False)
     assert done.exit_code == ExitCode.TASK_FAILED
     assert done.error is not None
-    assert "stopped on the host" in done.error.message
+    assert "stopped by another client" in done.error.message
     gone = report("interrupted", interrupted=False, error=GONE)
     assert gone.error is not None
     assert gone.error.message == GONE.message

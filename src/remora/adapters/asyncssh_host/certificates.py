@@ -22,7 +22,7 @@ def certificate_fault(data: bytes, user: str) -> str | None:
     name = f"the certificate {certificate._key_id!r}"  # noqa: SLF001 - asyncssh has no public name for these
     now, begin, end = time.time(), certificate._valid_after, certificate._valid_before  # noqa: SLF001
     if certificate._cert_type != CERT_TYPE_USER:  # noqa: SLF001
-        return f"{name} is one for hosts, not for users"
+        return f"{name} is a host certificate, not a user certificate"
     if now >= end:
         return f"{name} expired on {_date(end)}"
     if now < begin:
@@ -31,7 +31,7 @@ def certificate_fault(data: bytes, user: str) -> str | None:
         return f"{name} is for {', '.join(certificate.principals) or 'no user by name'}, not for {user}"
     sources = certificate.options.get("source-address")
     if isinstance(sources, list):
-        return f"{name} is good only from {', '.join(str(source) for source in sources)}"
+        return f"{name} is valid only from {', '.join(str(source) for source in sources)}"
     return None
 
 

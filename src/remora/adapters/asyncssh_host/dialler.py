@@ -131,7 +131,7 @@ class _Hop:
                 self._known = replace(self._known, authorities=())
             elif accepted is not None:
                 raise unknown_key_problem(
-                    self._host, shown.get_algorithm(), shown.public_data, reason="it is not the key shown before"
+                    self._host, shown.get_algorithm(), shown.public_data, reason="it differs from the key shown before"
                 )
             else:
                 accepted = await self._accept(shown)
@@ -272,8 +272,9 @@ class _Hop:
             self._notices.append(
                 Notice(
                     "host-key-accepted",
-                    f"The unknown {key_type} key of {host.alias}, {fingerprint(key)}, was accepted unseen, "
-                    f"because StrictHostKeyChecking is {policy.value}.",
+                    f"The unknown {key_type} key of {host.alias}, {fingerprint(key)}, was accepted without a "
+                    "question, because"
+                    f" StrictHostKeyChecking is {policy.value}.",
                 )
             )
         await asyncio.to_thread(record_key, host, key_type, key)
@@ -283,7 +284,7 @@ class _Hop:
         """Ask a person; whether the key shall be recorded. Raises HostKeyProblem when it is not accepted."""
         host = self._host
         if host.batch_mode:
-            raise unknown_key_problem(host, key_type, key, reason="BatchMode is set, so nobody was asked")
+            raise unknown_key_problem(host, key_type, key, reason="BatchMode is set, so remora did not ask")
         question = HostKeyQuestion(
             alias=host.alias,
             hostname=host.hostname,
@@ -295,7 +296,9 @@ class _Hop:
         try:
             answer = await self._dialogue.accept_host_key(question)
         except NeedsPerson:
-            raise unknown_key_problem(host, key_type, key, reason="nobody is there to confirm it") from None
+            raise unknown_key_problem(
+                host, key_type, key, reason="nobody can confirm it (no terminal, or --no-input)"
+            ) from None
         if answer is HostKeyAnswer.REFUSE:
             raise unknown_key_problem(host, key_type, key, reason="it was refused")
         return answer is HostKeyAnswer.RECORD

@@ -44,14 +44,14 @@ def login_failure(host: Host, login: Login, error: Exception, *, proxy_said: str
         return Unreachable(
             Code.PROXY_FAILED,
             f"The ProxyCommand of {host.alias} ended before the host answered.",
-            next_step="Run the ProxyCommand by hand to see what it needs.",
+            next_step="Run the ProxyCommand by hand and correct it.",
             seen=proxy_said or str(error),
             host=host.alias,
         )
     return Unreachable(
         Code.CONNECTION_CLOSED,
-        f"{host.alias} closed the connection before the login: too many connections at once, a ban, or no SSH server.",
-        next_step="Try again in a moment; if it stays, look into the host's sshd log (MaxStartups, deny lists).",
+        f"{host.alias} closed the connection before the login (too many connections, a ban, or not an SSH server).",
+        next_step="Try again in a minute; if it fails again, read the host's sshd log (MaxStartups, deny lists).",
         seen=str(error),
         host=host.alias,
     )
@@ -73,16 +73,16 @@ def login_too_slow(host: Host, login: Login, limit: float, *, proxy_said: str) -
     if login.proven:
         return TimeLimit(
             Code.TIME_LIMIT,
-            f"The login to {host.alias} was not done after {limit:g} seconds; last tried: "
+            f"The login to {host.alias} did not finish within {limit:g} seconds; last tried: "
             f"{', '.join(login.methods) or 'nothing yet'}.",
-            next_step="If a key or agent waits for a touch or a confirmation, give it and try again.",
+            next_step="Touch the key or confirm at the agent if it waits, then try again.",
             host=host.alias,
             stage=Stage.AUTHENTICATION,
         )
     return Unreachable(
         Code.CONNECT_TIMEOUT,
         f"{host.alias} accepted the connection but did not answer as an SSH server within {limit:g} seconds.",
-        next_step="Check that HostName and Port lead to sshd and that the machine is not overloaded.",
+        next_step="Check that HostName and Port name an SSH server and that the machine is not overloaded.",
         seen=proxy_said,
         host=host.alias,
     )
@@ -93,7 +93,7 @@ def files_too_slow(host: Host, limit: float) -> TimeLimit:
     return TimeLimit(
         Code.TIME_LIMIT,
         f"The known hosts files of {host.alias} could not be read within {limit:g} seconds.",
-        next_step="See which of them does not answer, and name others with UserKnownHostsFile.",
+        next_step="Find the file that does not answer, or name other files with UserKnownHostsFile.",
         seen="\n".join((*host.user_known_hosts, *host.global_known_hosts)),
         host=host.alias,
         stage=Stage.CONFIG,
@@ -109,8 +109,8 @@ def _broken_off(host: Host, error: Exception) -> Unreachable:
     """The connection is gone and the host has refused nothing yet: this says nothing about the login."""
     return Unreachable(
         Code.CONNECTION_CLOSED,
-        f"The connection to {host.alias} ended in the middle of the login, before the host had said yes or no.",
-        next_step="Try again in a moment; if it stays, look into the host's sshd log (MaxStartups, deny lists).",
+        f"The connection to {host.alias} ended during the login, before the host accepted or refused it.",
+        next_step="Try again in a minute; if it fails again, read the host's sshd log (MaxStartups, deny lists).",
         seen=str(error),
         host=host.alias,
     )
@@ -135,7 +135,7 @@ def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
         return AuthenticationProblem(
             Code.KEY_UNUSABLE,
             f"{host.alias} refused the login of {host.user}; {identities.certificate_faults[0]}.",
-            next_step=f"Have a certificate issued that is good for {host.user} now.",
+            next_step=f"Request a certificate that is valid for {host.user} now.",
             seen=_seen(login, "\n".join((*identities.certificate_faults, *problems, reason))),
             host=host.alias,
         )
@@ -144,7 +144,7 @@ def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
             Code.AGENT_REFUSED,
             f"The SSH agent did not sign with {identities.agent_refused}: it was declined, or the key is for certain "
             f"hosts only (ssh-add -h). {host.alias} took no other key of {host.user}.",
-            next_step="Confirm it to the agent, or load the key without that condition.",
+            next_step="Confirm the request at the agent, or load the key without that restriction.",
             seen=_seen(login, reason),
             host=host.alias,
         )
@@ -152,7 +152,7 @@ def _refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
         return AuthenticationProblem(
             Code.KEY_UNUSABLE,
             f"{host.alias} refused the login of {host.user}, and a configured key could not be used: {problems[0]}.",
-            next_step="Make that key usable: correct its permissions, or load it with ssh-add.",
+            next_step="Correct the permissions of that key, or load it with ssh-add.",
             seen=_seen(login, "\n".join(problems)),
             host=host.alias,
         )
@@ -171,15 +171,15 @@ def _what_is_allowed(host: Host, login: Login) -> str:
     beyond = [method for method in login.allowed if method not in login.methods]
     if not beyond or set(login.allowed) & set(login.methods):
         return ""
-    reason = ", and BatchMode forbids to ask" if host.batch_mode and not set(beyond).isdisjoint(_ASK) else ""
+    reason = ", and BatchMode forbids prompts" if host.batch_mode and not set(beyond).isdisjoint(_ASK) else ""
     return f" It allows only {', '.join(login.allowed)}{reason}."
 
 
 def _answer_refused(host: Host, login: Login, reason: str) -> AuthenticationProblem:
     return AuthenticationProblem(
         Code.AUTHENTICATION_REFUSED,
-        f"{host.alias} refused what was typed for {host.user} ({login.methods[-1]}).",
-        next_step="Run it again and type it once more; if it is right, see what the host says about the account.",
+        f"{host.alias} refused the password or code typed for {host.user} ({login.methods[-1]}).",
+        next_step="Run the command again and type it again; if it is correct, check the account on the host.",
         seen=_seen(login, reason),
         host=host.alias,
     )
@@ -188,8 +188,8 @@ def _answer_refused(host: Host, login: Login, reason: str) -> AuthenticationProb
 def _too_many_keys(host: Host, login: Login, reason: str) -> AuthenticationProblem:
     return AuthenticationProblem(
         Code.TOO_MANY_KEYS,
-        f"{host.alias} ended the login after {login.identities.offered} keys were offered and none was right.",
-        next_step=f"Set 'IdentitiesOnly yes' and the right IdentityFile for {host.alias} in the SSH configuration.",
+        f"{host.alias} ended the login after {login.identities.offered} keys were offered and none was accepted.",
+        next_step=f"Set 'IdentitiesOnly yes' and the correct IdentityFile for {host.alias} in the SSH configuration.",
         seen=_seen(login, reason),
         host=host.alias,
     )

@@ -75,7 +75,7 @@ def record_key(host: Host, key_type: str, key: bytes) -> None:
         raise ConfigProblem(
             Code.CONFIG_UNREADABLE,
             f"The key of {host.alias} could not be written to {file}.",
-            next_step=f"Make {file} writable for you, or answer 'once' to trust the key without recording it.",
+            next_step=f"Make {file} writable for your account, or answer 'once' to trust the key without recording it.",
             seen=str(error),
             host=host.alias,
         ) from None
@@ -86,7 +86,7 @@ def unknown_key_problem(host: Host, key_type: str, key: bytes, *, reason: str) -
     return HostKeyProblem(
         Code.HOST_KEY_UNKNOWN,
         f"The {key_type} key of {host.alias} ({name_for_keys(host)}), {fingerprint(key)}, is not known: {reason}.",
-        next_step=f"Compare the fingerprint with the machine's own, then connect once with: "
+        next_step=f"Compare the fingerprint with the one of the machine, then connect once with: "
         f"{quote_words(host.ssh_command)}",
         host=host.alias,
     )
@@ -103,10 +103,10 @@ def refused_key_problem(host: Host, known: KnownKeys, key_type: str, key: bytes)
     recorded = name_for_keys(host) if against is known.plain else old.names
     return HostKeyProblem(
         Code.HOST_KEY_CHANGED,
-        f"{host.alias} ({recorded}) shows another host key than the one on record. Now: {shown}. "
-        f"On record: {old.key_type} {fingerprint(old.key)} in {old.file} line {old.line}. "
-        "Somebody may be in between, or the machine was set up anew. Nothing was sent to it.",
-        next_step="If you know why it changed, remove the old key with: "
+        f"{host.alias} ({recorded}) shows a different host key than the one on record: {shown}, not "
+        f"{old.key_type} {fingerprint(old.key)} ({old.file} line {old.line}). "
+        "The connection may be intercepted, or the machine was reinstalled; nothing was sent to it.",
+        next_step="Find out why the key changed; if the change is expected, remove the old key with: "
         f"{quote_words(['ssh-keygen', '-R', recorded, '-f', old.file])}",
         host=host.alias,
     )
@@ -132,8 +132,8 @@ def certificate_problem(host: Host, known: KnownKeys, reason: str) -> HostKeyPro
         return _revoked_problem(host, known, " or ".join(fingerprint(entry.key) for entry in known.revoked))
     return HostKeyProblem(
         Code.HOST_KEY_UNKNOWN,
-        f"The host certificate of {host.alias} ({name_for_keys(host)}) does not hold.",
-        next_step="Ask whoever runs the machine for a certificate that names this host and has not expired.",
+        f"The host certificate of {host.alias} ({name_for_keys(host)}) is not valid.",
+        next_step="Ask the administrator of the host for a certificate that names this host and has not expired.",
         seen=reason,
         host=host.alias,
     )
@@ -145,7 +145,7 @@ def _revoked_problem(host: Host, known: KnownKeys, shown: str) -> HostKeyProblem
         Code.HOST_KEY_REVOKED,
         f"{host.alias} ({name_for_keys(host)}) shows a revoked host key: {shown}, revoked by {lines}. "
         "Nothing was sent to it.",
-        next_step="Ask whoever runs the machine for its new key; remora never lifts a revocation.",
+        next_step="Ask the administrator of the host for its new key; remora never lifts a revocation.",
         host=host.alias,
     )
 

@@ -270,7 +270,7 @@ class Identities:
         if path in self._unlocked:
             return self._unlocked[path]
         if self._host.batch_mode:
-            self.problems.append(f"{path}: its passphrase is not asked for, because BatchMode is set")
+            self.problems.append(f"{path}: remora did not ask for its passphrase, because BatchMode is set")
             raise ValueError("no passphrase in batch mode")
         tries = option(self._host, "numberofpasswordprompts")
         prompt = f"Passphrase for key {path}: "
@@ -301,7 +301,9 @@ def _read_key_file(path: str) -> _KeyFile:
         except asyncssh.KeyImportError:
             raise ValueError("it holds no key") from None
     if status.st_uid == os.getuid() and status.st_mode & _OTHERS_MAY_READ:
-        raise ValueError(f"others may read it (mode {status.st_mode & 0o777:04o}), so it is not used; chmod 600 it")
+        raise ValueError(
+            f"other accounts can read it (mode {status.st_mode & 0o777:04o}), so it is not used (chmod 600)"
+        )
     try:
         private = asyncssh.import_private_key(data)
     except asyncssh.KeyImportError as error:

@@ -101,7 +101,7 @@ class Login(asyncssh.SSHClient):
         trusted = self._known.judge_authority(key.public_data) is KeyJudgement.TRUSTED
         signature = authority_signature(self._proof, key.public_data)
         if trusted and signature not in authority_signatures(self._host):
-            raise ValueError(f"Its authority signed with {signature!r}, which is not allowed")
+            raise ValueError(f"Its certificate authority signed with {signature!r}, which is not allowed")
         self.shown_authority = not trusted
         return self._conclude(key, trusted=trusted)
 

@@ -77,7 +77,7 @@ def _methods(host: Host) -> list[str]:
     on: Callable[[str], bool] = lambda method: option(host, _METHOD_SWITCHES[method]) not in {"no", "false"}  # noqa: E731
     methods = [method for method in wanted if method in _METHODS and on(method)]
     if not methods:
-        raise only_through_ssh(host, f"it allows none of these ways to log in: {', '.join(_METHODS)}")
+        raise only_through_ssh(host, f"it allows none of these authentication methods: {', '.join(_METHODS)}")
     return methods
 
 

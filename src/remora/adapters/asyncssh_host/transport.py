@@ -130,7 +130,7 @@ async def connect_tcp(host: Host, *, limit: float, laps: Laps) -> socket.socket:
         raise Unreachable(
             Code.CONNECT_TIMEOUT,
             f"{_where(host)} did not answer within {limit:g} seconds.",
-            next_step="Check that the machine is on and that no firewall is in the way, or raise ConnectTimeout.",
+            next_step="Check that the machine is on and that no firewall blocks the port, or raise ConnectTimeout.",
             seen="; ".join(map(str, failures)),
             host=host.alias,
         ) from None
@@ -161,7 +161,7 @@ async def run_proxy(host: Host, command: str) -> AsyncIterator[tuple[socket.sock
             raise Unreachable(
                 Code.PROXY_FAILED,
                 f"The ProxyCommand of {host.alias} could not be started.",
-                next_step="Check that the shell in SHELL exists and can run.",
+                next_step="Check that the program in SHELL exists and can be run.",
                 seen=str(error),
                 host=host.alias,
             ) from None
@@ -189,7 +189,7 @@ async def _look_up(host: Host) -> list[_AddressInfo]:
         raise Unreachable(
             Code.NAME_NOT_FOUND,
             f"The name {host.hostname!r} of {host.alias} has no address.",
-            next_step="Check HostName in the SSH configuration, and the VPN or DNS that knows this name.",
+            next_step="Check HostName in the SSH configuration, and the VPN or DNS that resolves this name.",
             seen=str(error),
             host=host.alias,
         ) from None
@@ -236,13 +236,13 @@ def _connect_failure(host: Host, failures: list[OSError]) -> Unreachable:
         return Unreachable(
             Code.CONNECT_TIMEOUT,
             f"{_where(host)} did not answer.",
-            next_step="Check that the machine is on and that no firewall is in the way.",
+            next_step="Check that the machine is on and that no firewall blocks the port.",
             seen=seen,
             host=host.alias,
         )
     return Unreachable(
         Code.NETWORK_UNREACHABLE,
-        f"There is no way to {_where(host)} from here.",
+        f"Network unreachable: {_where(host)}.",
         next_step="Check the network or VPN of this machine, and BindAddress and AddressFamily if they are set.",
         seen=seen,
         host=host.alias,

@@ -76,7 +76,7 @@ def open_contents(archive: Path, scratch: Path) -> Contents:
     except (FileExistsError, NotADirectoryError) as error:
         raise ArchiveUnusable(f"it holds {Path(error.filename or '').name} twice") from None
     except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ArchiveUnusable(f"it is damaged or of an unusual kind: {error}") from None
+        raise ArchiveUnusable(f"it is damaged or has an unsupported format: {error}") from None
     return _within(scratch)
 
 
@@ -126,7 +126,7 @@ def _within(folder: Path) -> Contents:
     lone = [file for file in folder.rglob("codex*") if file.is_file() and _is_program(file)]
     if len(lone) == 1:  # the archives of its releases hold one program named after its build
         return Contents({"bin/codex": lone[0]}, "bin/codex", None)
-    raise ArchiveUnusable("there is no codex in it")
+    raise ArchiveUnusable("it contains no codex")
 
 
 def _package(root: Path, program: str) -> Contents:
@@ -152,9 +152,9 @@ def _files_below(folder: Path) -> Iterator[Path]:
 def _check_listed(name: str, target: str) -> None:
     """A list of files has a line for each, of which the name is the last word and a link's target one before it."""
     if not name.isprintable() or name.strip() != name:
-        raise ArchiveUnusable(f"its file {name!r} has a name that no list of files can hold")
+        raise ArchiveUnusable(f"the name of its file {name!r} has unsupported characters")
     if not target.isprintable() or len(target.split()) > 1 or target.strip() != target:
-        raise ArchiveUnusable(f"its link {name} leads to {target!r}, which no list of files can hold")
+        raise ArchiveUnusable(f"its link {name} points to {target!r}, which has unsupported characters")
 
 
 def _is_program(file: Path) -> bool:
@@ -203,7 +203,7 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
                 assert content is not None  # noqa: S101 - so it is for regular files
                 _write(folder, item.name, content, executable=bool(item.mode & 0o100))
             elif not item.isdir():
-                raise ArchiveUnusable(f"it holds {item.name}, which is no file")
+                raise ArchiveUnusable(f"it holds {item.name}, which is not a file")
 
 
 class _Room:
@@ -228,7 +228,7 @@ def _check_links(folder: Path) -> None:
         except (OSError, RuntimeError):  # links in a circle
             inside = False
         if not inside:
-            raise ArchiveUnusable(f"its link {path.relative_to(folder)} leads out of it")
+            raise ArchiveUnusable(f"its link {path.relative_to(folder)} points outside of it")
 
 
 def _write(folder: Path, name: str, content: IO[bytes], *, executable: bool) -> None:
@@ -241,7 +241,7 @@ def _write(folder: Path, name: str, content: IO[bytes], *, executable: bool) -> 
 def _link(folder: Path, name: str, target: str) -> None:
     path = _place(folder, name)
     if target.startswith("/") or not (path.parent / target).resolve().is_relative_to(folder.resolve()):
-        raise ArchiveUnusable(f"its link {name} leads out of it")
+        raise ArchiveUnusable(f"its link {name} points outside of it")
     path.symlink_to(target)
 
 
@@ -250,6 +250,6 @@ def _place(folder: Path, name: str) -> Path:
     inside = PurePosixPath(name)
     path = folder / inside
     if inside.is_absolute() or ".." in inside.parts or not path.parent.resolve().is_relative_to(folder.resolve()):
-        raise ArchiveUnusable(f"its file {name} leads out of it")
+        raise ArchiveUnusable(f"its file {name} points outside of it")
     path.parent.mkdir(parents=True, exist_ok=True)
     return path

@@ -46,7 +46,7 @@ class WheelIndex:
         said = await self._pip(("index", "versions", *_platform_options(build), _WHEEL), folder, None)
         found = re.search(rf"^{_WHEEL} \(({_NUMBER})\)", said, re.MULTILINE)
         if found is None:
-            raise ProgramFailed(f"pip names no version of {_WHEEL}.")
+            raise ProgramFailed(f"pip found no version of {_WHEEL}.")
         return found[1]
 
     async def download(self, version: str, build: CodexBuild, folder: Path, tell: TellBytes) -> Path:
@@ -79,7 +79,7 @@ class NpmIndex:
         """See :class:`Index`."""
         said = (await self._npm(("view", _NPM, "dist-tags.latest"), folder, None)).strip()
         if re.fullmatch(_NUMBER, said) is None:
-            raise ProgramFailed(said or f"npm names no version of {_NPM}.")
+            raise ProgramFailed(said or f"npm found no version of {_NPM}.")
         return said
 
     async def download(self, version: str, build: CodexBuild, folder: Path, tell: TellBytes) -> Path:
@@ -116,5 +116,5 @@ def _platform_options(build: CodexBuild) -> tuple[str, ...]:
 def _only_file(folder: Path) -> Path:
     found = list(folder.iterdir()) if folder.is_dir() else []
     if len(found) != 1:
-        raise ProgramFailed("The index gave no archive.")
+        raise ProgramFailed("The package index sent no archive.")
     return found[0]

@@ -183,7 +183,7 @@ class CodexPackages:
         except ArchiveUnusable as problem:
             raise AppServerProblem(
                 Code.PACKAGE_UNAVAILABLE,
-                f"{archive.name} is no codex package: {problem}.",
+                f"{archive.name} is not a codex package: {problem}.",
                 next_step='Name a codex program, wheel or .tar.gz archive; or use source = "wheel" or "npm".',
             ) from None
 
@@ -236,7 +236,7 @@ class CodexPackages:
 async def _asked_of(digest: Callable[[Path], str], archive: Path) -> str:
     def ask() -> str:
         if not S_ISREG(archive.stat().st_mode):  # a device may never end
-            raise OSError(EINVAL, "it is no file")
+            raise OSError(EINVAL, "it is not a file")
         return digest(archive)
 
     try:
@@ -290,8 +290,8 @@ def _check_pin(pin: str | None, found: str, name: str) -> None:
     if pin is not None and pin != found:
         raise AppServerProblem(
             Code.DIGEST_MISMATCH,
-            f"{name} is not what the digest says: it is sha256:{found}.",
-            next_step="Find out why it differs. Correct the digest only when you trust this archive.",
+            f"{name} does not match the digest in the manifest: it is sha256:{found}.",
+            next_step="Find out why they differ; correct the digest only if you trust this archive.",
         )
 
 
@@ -299,7 +299,7 @@ def _check_version(version: str, package: Package, name: str) -> None:
     if version != _LATEST and package.version != version and not package.version.startswith("file."):
         raise AppServerProblem(
             Code.PACKAGE_UNAVAILABLE,
-            f"{name} is codex {package.version}, and {version} is wanted.",
+            f"{name} is codex {package.version}, and the request names {version}.",
             next_step="Correct the version, or name another package.",
         )
 
@@ -308,17 +308,17 @@ def _unavailable(source: str, version: str, platform: Platform, seen: str) -> Re
     what = "the newest codex" if version == _LATEST else f"codex {version}"
     return AppServerProblem(
         Code.PACKAGE_UNAVAILABLE,
-        f"{what} for {platform.os} {platform.architecture} cannot be had ({source}), and none is kept here.",
+        f"{what} for {platform.os} {platform.architecture} is not available ({source}), and this machine has no copy.",
         seen=seen,
-        next_step="Look whether that version exists, and whether this machine reaches its package index; or take "
-        "another source: npm, which has the newest versions, or a file.",
+        next_step="Check the version and the access of this machine to the package index, or use another source: npm "
+        "(has the newest versions) or a file.",
     )
 
 
 def _disk_problem(error: OSError) -> RemoraError:
     return AppServerProblem(
         Code.PACKAGE_UNAVAILABLE,
-        f"The package cannot be kept on this machine: {error.strerror or error}.",
+        f"The package could not be saved on this machine: {error.strerror or error}.",
         seen=str(error.filename or ""),
-        next_step=f"Make room in {package_folder()}, and let it be yours.",
+        next_step=f"Make room in {package_folder()}, and make your account its owner.",
     )

@@ -15,7 +15,7 @@ from remora.ports import Clock
 _TAIL: Final = 4000
 _BEAT: Final = 0.5
 _SECRET: Final = re.compile(r"(?<=://)[^/\s@]+@")
-_STALLED: Final = "It was ended: nothing came for {:g} seconds."
+_STALLED: Final = "It was ended: no data arrived for {:g} seconds."
 
 
 _SIZE: Final = re.compile(rb"Downloading [^\n]* \(([0-9.]+) (bytes|kB|MB|GB)\)\n")

@@ -67,11 +67,11 @@ class ConfigFiles:
     def _require(self, path: str) -> None:
         if os.access(path, os.R_OK):
             return
-        reason = "it cannot be read" if Path(path).exists() else "there is no such file"
+        reason = "it cannot be read" if Path(path).exists() else "it does not exist"
         raise ConfigProblem(
             Code.CONFIG_UNREADABLE,
             f"The SSH config {path} cannot be used: {reason}.",
-            next_step="Name a readable file with --ssh-config, or leave the option (and REMORA_SSH_CONFIG) out.",
+            next_step="Name a readable file with --ssh-config, or omit the option (and unset REMORA_SSH_CONFIG).",
         )
 
 
@@ -94,7 +94,7 @@ class _Files:
             return None
         text, complaints = _as_text(data)
         if self._checks_owner(path, root=root) and _writable_by_others(status):
-            complaints.append("Somebody else owns the file or may write to it, which OpenSSH refuses.")
+            complaints.append("Another account owns the file or can write to it, which OpenSSH refuses.")
         return FileText(text, (status.st_dev, status.st_ino), tuple(complaints))
 
     def _load(self, path: str) -> tuple[os.stat_result, bytes]:

@@ -49,7 +49,7 @@ def write_emitted(folder: str, files: Iterable[Emitted]) -> None:
             if ".." in Path(file.path).parts or Path(file.path).is_absolute():
                 raise UsageProblem(
                     Code.USAGE,
-                    f"{file.path!r} would lie outside of {folder}.",
+                    f"{file.path!r} would be outside of {folder}.",
                     next_step="Give the host another alias.",
                 )
             path = root / file.path

@@ -37,7 +37,7 @@ class ManifestFile:
         except (ValueError, RecursionError) as error:  # numbers and nesting without end, too
             place = _PLACE.search(str(error))
             line = int(place[1]) if place else len(text.splitlines())
-            hint = "Correct that line: text needs quotes, and every bracket its partner."
+            hint = "Correct that line: put text in quotes, and close every bracket."
             problem = Problem((), f"it is not TOML: {error}.", hint)
             raise manifest_error([problem], file=f"{self.name}:{line}") from None
 
@@ -66,7 +66,7 @@ class ManifestFile:
             with path.open("rb") as file:
                 data = file.read(self._limits.manifest + 1)
         except FileNotFoundError:
-            raise ValueError(f"there is no {path}") from None
+            raise ValueError(f"{path} does not exist") from None
         except OSError as error:
             raise ValueError(f"{path}: {error.strerror or error}") from None
         if len(data) > self._limits.manifest:
@@ -80,7 +80,7 @@ class ManifestFile:
 def _parse(text: str) -> dict[str, Any]:
     values = tomllib.loads(text)
     if _is_deep(values):
-        raise ValueError("tables and lists lie within one another without end")
+        raise ValueError("its tables and lists are nested too deeply")
     return values
 
 

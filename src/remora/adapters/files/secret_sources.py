@@ -59,7 +59,7 @@ class SecretSources:
         return self._secret(self._environment[name].encode("utf-8", "surrogateescape"), what, advice)
 
     async def _from_file(self, name: str) -> Secret:
-        what, advice = f"The file {name}", "Put the secret into it, readable by you alone (chmod 600)."
+        what, advice = f"The file {name}", "Write the secret into that file, readable only by your account (chmod 600)."
         try:
             mode, data = await asyncio.to_thread(self._load, name)
         except (OSError, ValueError, RuntimeError) as error:  # a name may have a null byte, or a home of nobody
@@ -76,7 +76,7 @@ class SecretSources:
     async def _from_command(self, words: tuple[str, ...]) -> Secret:
         what, advice = (
             f"The command {words[0]}",
-            "Run it by hand: it has to print the secret to standard output, and exit 0.",
+            "Run it by hand; it must print the secret to standard output and exit with 0.",
         )
         try:
             child = await asyncio.create_subprocess_exec(
@@ -112,15 +112,15 @@ class SecretSources:
 
     def _secret(self, data: bytes, what: str, advice: str) -> Secret:
         if len(data) > self._limits.secret:
-            raise _missing(f"{what} gives more than {self._limits.secret} bytes, which is no secret.", advice)
+            raise _missing(f"{what} gives more than {self._limits.secret} bytes, more than a secret may have.", advice)
         try:
             value = data.decode("utf-8").removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError:
-            raise _missing(f"{what} gives bytes that are no UTF-8 text.", advice) from None
+            raise _missing(f"{what} gives bytes that are not UTF-8 text.", advice) from None
         if not value.strip():
-            raise _missing(f"{what} gives nothing.", advice)
+            raise _missing(f"{what} gives no data.", advice)
         if "\0" in value:
-            raise _missing(f"{what} gives a null byte, which no secret has.", advice)
+            raise _missing(f"{what} gives a NUL byte, which a secret must not contain.", advice)
         self._hidden.update(part for part in (value, *value.splitlines()) if len(part) >= _SHORTEST_HIDDEN)
         return Secret(value)
 

@@ -24,7 +24,7 @@ def read_whole(path: str | os.PathLike[str], *, limit: int = LARGEST, may_wait: 
         if stat.S_ISCHR(status.st_mode) and status.st_rdev == Path(os.devnull).stat().st_rdev:
             return b""
         if not (may_wait or stat.S_ISREG(status.st_mode)):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             data = file.read(limit + 1)
     finally:

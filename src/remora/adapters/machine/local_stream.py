@@ -141,7 +141,7 @@ class LocalStream(asyncio.Protocol):
 def _lost(reason: str) -> Unreachable:
     return Unreachable(
         Code.CONNECTION_LOST,
-        "The program at the other end of a local socket has closed it.",
+        "The program at the other end of a local socket closed it.",
         next_step="Start that program again.",
         seen=reason,
     )

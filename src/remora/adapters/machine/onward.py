@@ -25,8 +25,8 @@ class SystemOnward:
         if not admitted:
             raise LaunchProblem(
                 Code.EGRESS_REFUSED,
-                f"{host} means {addresses[0]}, which may only be reached when it is named itself.",
-                next_step=f"If that is what you want, name it: {addresses[0]}:{port}",
+                f"{host} means {addresses[0]}, and the egress allows that address only if the command names it.",
+                next_step=f"Name the address itself to allow it: {addresses[0]}:{port}",
             )
         failure: OSError | None = None
         for number, address in enumerate(admitted, start=1):
@@ -44,7 +44,7 @@ async def _look_up(host: str, port: int) -> list[str]:
     except OSError as error:
         raise Unreachable(
             Code.NAME_NOT_FOUND,
-            f"This machine does not find the name {host}.",
+            f"This machine cannot resolve the name {host}.",
             next_step="Check the name and the network of this machine.",
             seen=str(error),
         ) from None
@@ -77,6 +77,6 @@ def _unreachable(host: str, port: int, error: OSError | None) -> Unreachable:
     return Unreachable(
         code,
         f"{host} port {port} {what}.",
-        next_step="Check that it runs, and the network of this machine.",
+        next_step="Check that the destination runs, and check the network of this machine.",
         seen=str(error or ""),
     )

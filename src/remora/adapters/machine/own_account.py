@@ -6,7 +6,7 @@ from typing import Final
 
 from remora.core.errors import Code, ConfigProblem
 
-RAISE_LIMITS: Final = "Raise the limits of this shell (ulimit -n, ulimit -u), or end programs that are not needed."
+RAISE_LIMITS: Final = "Raise the limits of this shell (ulimit -n, ulimit -u), or end programs that you do not need."
 
 
 def own_account() -> pwd.struct_passwd:
@@ -20,8 +20,8 @@ def own_account() -> pwd.struct_passwd:
         _need_descriptors()
         raise ConfigProblem(
             Code.CONFIG_UNREADABLE,
-            f"The user id {os.getuid()} has no entry in the password database, and OpenSSH works for no such user.",
-            next_step="Run remora as a user of this machine, or add one: in a container, a line in /etc/passwd.",
+            f"The user id {os.getuid()} has no entry in the password database, which OpenSSH requires.",
+            next_step="Run remora as a user with an entry, or add a line to /etc/passwd (in a container).",
         ) from None
 
 
@@ -32,7 +32,7 @@ def _need_descriptors() -> None:
     except OSError as error:
         raise ConfigProblem(
             Code.CONFIG_UNREADABLE,
-            f"This machine cannot look up the account of this process now: {error.strerror}.",
+            f"This machine could not look up the account of this process: {error.strerror}.",
             seen=str(error),
             next_step=RAISE_LIMITS,
         ) from None

@@ -26,7 +26,7 @@ def runtime_folder(environment: Mapping[str, str] = os.environ, *, temporary: Pa
     """A folder that is ours alone (0700), with a name short enough for the sockets below it; made if missing.
 
     The first that serves of: ``$XDG_RUNTIME_DIR/remora``, the system's usual place, and a folder in `temporary`, which
-    other users may write to: what lies there already must be a real folder of this user. The order does not depend
+    other users may write to: a path that exists must be a real folder of this user. The order does not depend
     on ``TMPDIR``, so that all sessions of a user meet. A place where something lies that cannot be used is not passed
     over: a hub may live there, and there is never a reason for two. Raises
     :class:`~remora.core.errors.LaunchProblem` (``runtime-folder-unusable``) with the reason for each place.
@@ -40,18 +40,18 @@ def runtime_folder(environment: Mapping[str, str] = os.environ, *, temporary: Pa
         if not environment.get(OVERRIDE) and os.path.lexists(folder):
             raise LaunchProblem(
                 Code.RUNTIME_FOLDER_UNUSABLE,
-                f"{folder} is the place for the sockets, and it cannot be used: {reason}.",
-                next_step="Mend it, or move it away; it is made again: "
+                f"{folder} is the folder for sockets, and it cannot be used: {reason}.",
+                next_step="Repair it, or move it away and run the command again: "
                 + shlex.join(("mv", str(folder), f"{folder}.old")),
                 seen="\n".join(reasons),
             )
     named = environment.get(OVERRIDE)
     raise LaunchProblem(
         Code.RUNTIME_FOLDER_UNUSABLE,
-        "There is no private folder with a short name for the sockets.",
-        next_step=f"Set {OVERRIDE} to another folder of your own with a short name."
+        "No private folder with a short path was found for the sockets.",
+        next_step=f"Set {OVERRIDE} to another folder of your account with a short path."
         if named
-        else "Set XDG_RUNTIME_DIR to a folder of your own with a short name and mode 0700.",
+        else "Set XDG_RUNTIME_DIR to a folder of your account with a short path and mode 0700.",
         seen="\n".join(reasons),
     )
 
@@ -79,22 +79,22 @@ def _candidates(environment: Mapping[str, str], temporary: Path) -> Iterator[tup
 def _find_fault(folder: Path, *, needs_private_parent: bool) -> str | None:
     """Make the folder if need be; what is wrong with it, or `None`."""
     if (size := len(os.fsencode(folder))) > _FOLDER_LIMIT:
-        return f"the name has {size} bytes, which leaves too little of the {SOCKET_PATH_LIMIT} that a socket may have"
+        return f"the name has {size} bytes, which leaves too few of the {SOCKET_PATH_LIMIT} that a socket path may have"
     try:
         str(folder).encode()
     except UnicodeEncodeError:
-        return "the name is no UTF-8, so nobody can be told of it"
+        return "its path is not UTF-8"
     try:
         if needs_private_parent and (fault := _find_stranger(folder.parent.stat())) is not None:
             return f"the folder above {fault}"
         folder.mkdir(mode=0o700, exist_ok=True)
         facts = folder.lstat()
         if not stat.S_ISDIR(facts.st_mode):
-            return "it is no folder, or only a link to one"
+            return "it is not a folder, or it is a symbolic link"
         if facts.st_uid != os.getuid():
             return "it belongs to another user"
         if facts.st_mode & _OTHERS_WRITE:
-            return "others may write to it"
+            return "other accounts can write to it"
         if stat.S_IMODE(facts.st_mode) != 0o700:
             folder.chmod(0o700)
     except OSError as error:
@@ -105,4 +105,4 @@ def _find_fault(folder: Path, *, needs_private_parent: bool) -> str | None:
 def _find_stranger(facts: os.stat_result) -> str | None:
     if facts.st_uid != os.getuid():
         return "belongs to another user"
-    return "is open to others" if facts.st_mode & _OTHERS else None
+    return "is accessible to other accounts" if facts.st_mode & _OTHERS else None

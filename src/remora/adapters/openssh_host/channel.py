@@ -146,7 +146,7 @@ class MuxChannel:
     def stand(self, far: int, window: int, piece: int) -> None:
         """The host has opened the channel. Raises ``ValueError`` for terms that nobody can keep."""
         if piece < _LEAST_PIECE:
-            raise ValueError("the host takes no packets of a usable size")
+            raise ValueError("the host accepts no packets of a usable size")
         self._far, self._window, self._piece = far, window, piece
         self._window_open.set()
         if self._close_sent:
@@ -171,7 +171,7 @@ class MuxChannel:
         """Bytes have come. Raises ``ValueError`` for more than were allowed: the master passes on all that it gets."""
         self._granted -= len(data)
         if self._granted < 0:
-            raise ValueError("more bytes came than were allowed")
+            raise ValueError("more data arrived than was allowed")
         if self._close_sent:
             return
         (self._errors if errors else self._output).put(data)

@@ -132,7 +132,7 @@ class MuxConnection(asyncio.Protocol):
         self._lost.set()
         self._room.set()
         if not self._ready.done():
-            self._ready.set_exception(ConnectionError("the control master has let go of us"))
+            self._ready.set_exception(ConnectionError("the control master closed the channel"))
             self._ready.exception()
         for channel in list(self._channels.values()):
             channel.fail(None if self._leaving else self._explain())

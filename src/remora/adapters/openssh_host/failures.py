@@ -29,21 +29,21 @@ def _kind(pattern: str, error: type[RemoraError], code: Code, message: str, next
     return _Kind(re.compile(pattern, re.MULTILINE | re.IGNORECASE), error, code, message, next_step)
 
 
-_BY_HAND: Final = "See what it needs with: {command}"
+_BY_HAND: Final = "Find the missing input with: {command}"
 _KINDS: Final = (
     _kind(
         r"bad configuration option|terminating, \d+ bad config|^\S+: line \d+: ",
         ConfigProblem,
         Code.CONFIG_REJECTED,
-        "OpenSSH refuses the configuration of {alias}.",
-        "Correct what it says, and try: {command}",
+        "OpenSSH rejects the configuration of {alias}.",
+        "Correct the line shown above, then run: {command}",
     ),
     _kind(
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         HostKeyProblem,
         Code.HOST_KEY_CHANGED,
-        "{alias} shows another host key than the one on record. Nothing was sent to it.",
-        "If you know why it changed, remove the old key as the text above says.",
+        "{alias} shows a different host key than the one on record. Nothing was sent to it.",
+        "Find out why the key changed; if the change is expected, remove the old key as shown above.",
     ),
     _kind(
         r"^Error checking host key .* in revoked keys file",
@@ -57,14 +57,14 @@ _KINDS: Final = (
         HostKeyProblem,
         Code.HOST_KEY_REVOKED,
         "{alias} shows a revoked host key. Nothing was sent to it.",
-        "Ask whoever runs the machine for its new key; remora never lifts a revocation.",
+        "Ask the administrator of the host for its new key; remora never lifts a revocation.",
     ),
     _kind(
         r"^KnownHostsCommand failed",
         HostKeyProblem,
         Code.HOST_KEY_UNKNOWN,
         "KnownHostsCommand of {alias} failed, so no host key is known.",
-        "Run the command of KnownHostsCommand by hand to see what it needs.",
+        "Run the command of KnownHostsCommand by hand and correct it.",
     ),
     _kind(
         r"host key.*: Invalid key length",
@@ -78,20 +78,20 @@ _KINDS: Final = (
         HostKeyProblem,
         Code.HOST_KEY_UNKNOWN,
         "The host key of {alias}, or of a jump host before it, is not known.",
-        "Compare the fingerprint with the machine's own, then connect once with: {command}",
+        "Compare the fingerprint with the one of the machine, then connect once with: {command}",
     ),
     _kind(
         r"Too many authentication failures",
         AuthenticationProblem,
         Code.TOO_MANY_KEYS,
         "{alias} ended the login after too many keys were offered.",
-        "Set 'IdentitiesOnly yes' and the right IdentityFile for {alias} in the SSH configuration.",
+        "Set 'IdentitiesOnly yes' and the correct IdentityFile for {alias} in the SSH configuration.",
     ),
     _kind(
         r"Permission denied \(|No more authentication methods|: Permission denied\.",
         AuthenticationProblem,
         Code.AUTHENTICATION_REFUSED,
-        "{alias} refused the login of {user} through the system's ssh, which could not ask anybody.",
+        "{alias} refused the login of {user} through the system's ssh, which cannot ask for a password.",
         "Load the key with ssh-add, or connect once by hand: {command}",
     ),
     _kind(
@@ -99,7 +99,7 @@ _KINDS: Final = (
         Unreachable,
         Code.NAME_NOT_FOUND,
         "The name {hostname!r} of {alias} has no address.",
-        "Check HostName in the SSH configuration, and the VPN or DNS that knows this name.",
+        "Check HostName in the SSH configuration, and the VPN or DNS that resolves this name.",
     ),
     _kind(
         r"no matching (?P<what>.+?) found",
@@ -128,13 +128,13 @@ _KINDS: Final = (
         Unreachable,
         Code.CONNECT_TIMEOUT,
         "{hostname} port {port} did not answer.",
-        "Check that the machine is on and that no firewall is in the way, or raise ConnectTimeout.",
+        "Check that the machine is on and that no firewall blocks the port, or raise ConnectTimeout.",
     ),
     _kind(
         r"No route to host|Network is unreachable|Cannot assign requested address|Address family .* not supported",
         Unreachable,
         Code.NETWORK_UNREACHABLE,
-        "There is no way to {hostname} port {port} from here.",
+        "Network unreachable: {hostname} port {port}.",
         "Check the network or VPN of this machine, and BindAddress and AddressFamily if they are set.",
     ),
 )
@@ -142,8 +142,8 @@ _CLOSED: Final = _kind(
     "",
     Unreachable,
     Code.CONNECTION_CLOSED,
-    "{alias} closed the connection before the login: too many connections at once, a ban, or no SSH server.",
-    "Try again in a moment; if it stays, look into the host's sshd log (MaxStartups, deny lists).",
+    "{alias} closed the connection before the login (too many connections, a ban, or not an SSH server).",
+    "Try again in a minute; if it fails again, read the host's sshd log (MaxStartups, deny lists).",
 )
 _PROXY: Final = _kind(
     "",
@@ -192,8 +192,8 @@ def login_too_slow(host: Host, limit: float, said: str) -> Unreachable:
     """The limit for connecting and logging in is reached."""
     return Unreachable(
         Code.CONNECT_TIMEOUT,
-        f"The system's ssh was not connected to {host.alias} within {limit:g} seconds.",
-        next_step=f"See what it waits for with: {quote_words(host.ssh_command)}",
+        f"The system's ssh did not connect to {host.alias} within {limit:g} seconds.",
+        next_step=f"Find what it waits for with: {quote_words(host.ssh_command)}",
         seen=plain_words(said),
         host=host.alias,
     )

@@ -72,7 +72,7 @@ class TrustFile:
             if any(kept.is_at(host, folder) for kept in self.kept()):
                 raise ConfigProblem(
                     Code.CONFIG_UNREADABLE,
-                    f"{self._lines.path} cannot be written, so what is trusted stays.",
+                    f"{self._lines.path} cannot be written, so the trust was not revoked.",
                     next_step="Make its folder writable for your account, or remove that file.",
                 )
         return gone

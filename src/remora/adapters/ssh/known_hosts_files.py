@@ -24,7 +24,7 @@ def read_known_hosts(host: Host) -> list[KnownKey]:
         if strange is not None:
             raise only_through_ssh(
                 host,
-                f"{keyword} {' '.join(files)} may be one file or several, as ssh -G tells it, and there is {strange}",
+                f"{keyword} {' '.join(files)} is ambiguous in the output of ssh -G, and there is {strange}",
             )
         for file in files:
             lines += parse_known_hosts(_read(host, keyword, file).decode("utf-8", "replace"), file)
@@ -52,7 +52,7 @@ def _read(host: Host, keyword: str, file: str) -> bytes:
         raise ConfigProblem(
             Code.CONFIG_UNREADABLE,
             f"{keyword} {file} of {host.alias} cannot be read, so no host key can be trusted: {error.strerror}.",
-            next_step=f"Make {file} a file that you can read, or remove it from {keyword}.",
+            next_step=f"Make {file} readable for your account, or remove it from {keyword}.",
             seen=str(error),
             host=host.alias,
         ) from None

@@ -67,7 +67,7 @@ class OpenSshResolver:
         if not is_safe_alias(alias):
             raise ConfigProblem(
                 Code.ALIAS_UNSAFE,
-                f"{alias!r} is not usable as a host name.",
+                f"{alias!r} cannot be used as a host name.",
                 next_step="List the aliases with: remora hosts",
                 host=alias,
             )
@@ -160,11 +160,11 @@ class OpenSshResolver:
         cause = f" Match lines that run a command: {', '.join(suspects)}." if suspects else ""
         return TimeLimit(
             Code.RESOLVE_TIMEOUT,
-            f"OpenSSH did not say what {alias!r} means within {self._limits.resolve:g} seconds.{cause}",
+            f"OpenSSH did not resolve {alias!r} within {self._limits.resolve:g} seconds.{cause}",
             next_step=(
-                f"See why the command at {suspects[0]} does not end."
+                f"Find out why the command at {suspects[0]} does not end."
                 if suspects
-                else f"See where this hangs: {self._command(alias)}"
+                else f"Find where this command hangs: {self._command(alias)}"
             ),
             host=alias,
         )
@@ -188,19 +188,21 @@ class OpenSshResolver:
             return ConfigProblem(
                 Code.CONFIG_REJECTED,
                 f"The SSH configuration refuses connections to {alias}: {refused['reason']}",
-                next_step=f"See RefuseConnection at {where}." if where else "See RefuseConnection in the SSH config.",
+                next_step=f"Check RefuseConnection at {where}."
+                if where
+                else "Check RefuseConnection in the SSH config.",
                 host=alias,
             )
-        correction = f"Correct {where}" if where else "Correct what it says"
+        correction = f"Correct {where}" if where else "Correct the error shown above"
         unknown = tuple(dict.fromkeys(_UNKNOWN.findall(errors)))
         if unknown:
             ignored = ",".join(_SPELT.get(option, option) for option in unknown)
             correction += f" (if another ssh needs it, write before it: IgnoreUnknown {ignored})"
         return ConfigProblem(
             Code.CONFIG_REJECTED,
-            f"OpenSSH refuses the configuration at {where}." if where else "OpenSSH refused to resolve the name.",
+            f"OpenSSH rejects the configuration at {where}." if where else "OpenSSH refused to resolve the name.",
             seen=errors,
-            next_step=f"{correction}, and try: {self._command(alias)}",
+            next_step=f"{correction}, then run: {self._command(alias)}",
             host=alias,
         )
 

@@ -28,8 +28,8 @@ def host_left(host: Host, seen: str = "") -> Unreachable:
     """
     return Unreachable(
         Code.HOST_LEFT,
-        f"{host.alias} said goodbye and ended the connection.",
-        next_step=f"Start {host.alias} again if it was stopped, then connect again.",
+        f"{host.alias} closed the connection.",
+        next_step=f"Start {host.alias} again if it was shut down, then connect again.",
         seen=seen,
         host=host.alias,
     )
@@ -63,13 +63,13 @@ def login_cut(host: Host, words: str, seen: str) -> RemoraError:
     if words:
         return AuthenticationProblem(
             Code.ACCOUNT_REFUSED,
-            f"{host.alias} took the key of {host.user} and refused the account: {words}",
-            next_step=f"Have the account of {host.user} on that machine put in order; see its sshd log.",
+            f"{host.alias} accepted the key of {host.user} and refused the account: {words}",
+            next_step=f"Repair the account of {host.user} on that host; its sshd log has the reason.",
             host=host.alias,
         )
     return Unreachable(
         Code.CONNECTION_CLOSED,
-        f"{host.alias} took the key of {host.user}, and then the connection ended.",
+        f"{host.alias} accepted the key of {host.user} and then closed the connection.",
         next_step=f"Try again. If it stays so, the host refuses the account of {host.user} (expired, locked, denied by "
         "PAM); its sshd log says why.",
         seen=seen,
@@ -82,9 +82,9 @@ def refused_silently(host: Host, seen: str) -> AuthenticationProblem:
     """Twice in a row the host ended the connection when it had a valid proof of a key."""
     return AuthenticationProblem(
         Code.ACCOUNT_REFUSED,
-        f"{host.alias} takes the key of {host.user} and then ends the connection, each time: it refuses the account "
-        "and does not say why.",
-        next_step="See the sshd log of that machine; an account that is expired, locked or denied by PAM looks so.",
+        f"{host.alias} refuses the account of {host.user} and gives no reason: it accepts the key and closes the "
+        "connection each time.",
+        next_step="Read the sshd log of that host; check whether the account is expired, locked or denied by PAM.",
         seen=seen,
         host=host.alias,
     )
@@ -115,7 +115,7 @@ def listening_refused(host: Host, port: int, reason: str) -> ShellProblem:
     """The host refuses to listen for us; it does not say why."""
     return ShellProblem(
         Code.CHANNEL_REFUSED,
-        f"{host.alias} refused to listen on {f'port {port}' if port else 'a port'} of its loopback for us.",
+        f"{host.alias} refused to listen on {f'port {port}' if port else 'a port'} of its loopback address.",
         next_step="Check AllowTcpForwarding, PermitListen and DisableForwarding in the host's sshd_config"
         f"{', and whether the port is taken' if port else ''}.",
         seen=reason,
@@ -127,7 +127,7 @@ def channel_too_slow(host: Host, what: str, limit: float) -> TimeLimit:
     """The host did not answer the request for a channel."""
     return TimeLimit(
         Code.TIME_LIMIT,
-        f"{host.alias} did not answer within {limit:g} seconds when asked for {what}.",
+        f"{host.alias} did not answer within {limit:g} seconds to the request for {what}.",
         next_step="Check that the host is not overloaded, then try again.",
         host=host.alias,
         stage=Stage.SHELL,
@@ -139,7 +139,7 @@ def connection_lost(host: Host, seen: str = "") -> Unreachable:
     return Unreachable(
         Code.CONNECTION_LOST,
         f"The SSH connection to {host.alias} was lost.",
-        next_step="Check the network and whether the host still runs, then connect again.",
+        next_step="Check the network and that the host still runs, then connect again.",
         seen=seen,
         host=host.alias,
     )

@@ -56,7 +56,7 @@ def list_(options: Options) -> int:
     if options.json:
         write_document(report)
     else:
-        write_listing([*_lines(report.kept)] or ["Nothing is remembered of any repository."])
+        write_listing([*_lines(report.kept)] or ["No repository is recorded."])
     return ExitCode.DONE
 
 
@@ -68,7 +68,7 @@ def revoke(
         str,
         typer.Argument(
             metavar="ALIAS[:DIR]",
-            help="The host, and the folder there, as listed; without it all folders of the host.",
+            help="The host and a folder as listed; without a folder, all of the host.",
             autocompletion=complete_alias,
         ),
     ],
@@ -93,8 +93,8 @@ def revoke(
     if not report.revoked:
         raise UsageProblem(
             Code.USAGE,
-            f"Nothing is remembered of any repository called {place!r}.",
-            next_step="See what is remembered: remora trust",
+            f"No record exists for the repository {place!r}.",
+            next_step="List the records with: remora trust",
         )
     if options.json:
         write_document(report)

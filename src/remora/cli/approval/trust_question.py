@@ -13,13 +13,14 @@ from remora.ports import TrustQuestion
 
 _ANSWERS: Final = {"": False, "n": False, "no": False, "yes": True}
 _LABEL: Final = 12
-_ROOM: Final = 10
+_ROOM: Final = 12
 """Lines of the screen that the head, the hash, the explanation and the prompt take."""
 _MEANING: Final = (
-    "yes: use it in the threads that remora starts there, until it changes; its programs run as your account, outside "
-    "of any sandbox. The hash covers .codex and the files that it names (program), not what those load or fetch in "
-    "turn: read them first. no: work without it. Sandbox and approvals stay as you set them either way, and nothing "
-    "is written on the host."
+    "yes: use it in the threads that remora starts there, until it changes.",
+    "Its programs run as your account, outside of any sandbox.",
+    "no: work without it.",
+    "The hash covers .codex and the files that it names (program), but not what those load or fetch: read them first.",
+    "Neither answer changes the sandbox or the approvals, and remora writes nothing on the host.",
 )
 _KINDS: Final = {
     "mcp-server": "MCP server",
@@ -51,7 +52,7 @@ class TerminalTrust:
             shown = _lines_of(question, self._page.console.width)
             self._show_head(question)
             if shown > READABLE:
-                text = f"about {shown} lines, too many to be read here, so it is not used in this thread."
+                text = f"about {shown} lines, too many to read here, so it is not used in this thread."
                 self._page.line(Text(text, style="bold yellow"))
                 return None
             self._show(question)
@@ -74,7 +75,8 @@ class TerminalTrust:
         for each in question.repository.brings:  # all of it: what is left out would be agreed to unseen
             self._page.line(remote(_words(each)), prefix=Text(f"  {_KINDS[each.kind]:<{_LABEL}}", style="dim"))
         self._page.line(remote(question.digest, one_line=True), prefix=Text(f"  {'hash':<{_LABEL}}", style="dim"))
-        self._page.line(_MEANING)
+        for sentence in _MEANING:
+            self._page.line(sentence)
 
 
 def _words(each: Brought) -> str:

@@ -21,7 +21,7 @@ def bridge(
         str,
         typer.Argument(
             metavar="ALIAS[:DIR]",
-            help="The host, and the folder of threads that name none.",
+            help="The host, and the folder for threads that name none.",
             autocompletion=complete_alias,
         ),
     ],

@@ -67,7 +67,7 @@ def find_client(named: str | None = None) -> LocalClient:
         )
     raise AppServerProblem(
         Code.CLIENT_UNSUPPORTED,
-        "The codex of this machine cannot attach to an app server elsewhere.",
+        "The codex of this machine cannot attach to a remote app server.",
         seen="\n".join(unsupported),
         next_step="Update codex here to 0.125 or newer, or name another one with --client PATH.",
     )
@@ -120,7 +120,7 @@ def _named(path: str) -> str:
     if found is None:
         raise AppServerProblem(
             Code.CLIENT_MISSING,
-            f"There is no program {path}.",
+            f"The program {path} does not exist.",
             next_step="Name the codex of this machine with --client PATH.",
         )
     return found
@@ -162,7 +162,7 @@ def require_terminal() -> None:
         raise UsageProblem(
             Code.USAGE,
             "The terminal client needs a terminal.",
-            next_step="Run it on one; for programs there are: remora run and remora bridge",
+            next_step="Run it on a terminal, or use remora run or remora bridge from a program.",
         )
 
 

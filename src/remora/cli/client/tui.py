@@ -21,7 +21,7 @@ def tui(
         str,
         typer.Argument(
             metavar="ALIAS[:DIR]",
-            help="The host, and the folder to work in; ALIAS/ID continues a thread.",
+            help="The host and the folder to work in; ALIAS/ID continues a thread.",
             autocompletion=complete_alias,
         ),
     ],
@@ -32,7 +32,7 @@ def tui(
     client: Annotated[
         str | None,
         typer.Option(
-            metavar="PATH", parser=local_path, help="The codex of this machine; the default is the one on PATH."
+            metavar="PATH", parser=local_path, help="The codex program of this machine. Default: the one on PATH."
         ),
     ] = None,
     codex: CodexPath = None,
@@ -52,7 +52,7 @@ def tui(
             "--approval-policy",
             "-a",
             metavar="POLICY",
-            help="When the agent asks: on-request or never; the host's by default.",
+            help="Approval policy: on-request or never; the host's by default.",
             **one_of("--approval-policy", "on-request", "never"),
         ),
     ] = None,

@@ -34,15 +34,15 @@ def login(
     ] = False,
     device: Annotated[
         bool,
-        typer.Option("--device", help="Sign in with a code for a browser anywhere; usual on a terminal."),
+        typer.Option("--device", help="Sign in with a code for any browser; the default on a terminal."),
     ] = False,
-    status: Annotated[
-        bool, typer.Option("--status", help="Only ask whether the login is good, by a real request.")
-    ] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only test the stored login with a real request.")] = False,
     expires: Annotated[
         date | None,
         typer.Option(
-            metavar="YYYY-MM-DD", parser=day("--expires"), help="The day on which the secret ends, to be warned of."
+            metavar="YYYY-MM-DD",
+            parser=day("--expires"),
+            help="The day on which the secret expires; remora warns before it.",
         ),
     ] = None,
 ) -> int:
@@ -80,7 +80,7 @@ def login(
     if len(chosen) != 1:
         raise UsageProblem(
             Code.USAGE,
-            "Say in one way how to sign in." if chosen else "It is not said how to sign in.",
+            "More than one sign-in method was given." if chosen else "No sign-in method was given.",
             next_step="Use one of --device, --with-api-key, --with-access-token, --api-key-from, --access-token-from "
             "and --status.",
         )

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 _MOST: Final = 64 * 1024
 _WORDS: Final = {LoginKind.API_KEY: "API key", LoginKind.ACCESS_TOKEN: "access token"}
 _STATES: Final = {
-    "ok": "signed in, and a real request was answered",
-    "unused": "signed in, but the model provider in config.toml takes no login of codex",
-    "unproven": "a login is stored, and no request has proven that it works",
-    "refused": "the login was refused by a real request",
+    "ok": "signed in, and a real request succeeded",
+    "unused": "signed in, but the model provider in config.toml does not use the login of codex",
+    "unproven": "a login is stored, but no request has tested it",
+    "refused": "a real request with this login was refused",
     "missing": "not signed in",
 }
 
@@ -101,8 +101,8 @@ async def _read_secret(kind: LoginKind, how: How, options: Options, someone: Que
     if someone is None:
         raise NeedsPerson(
             Code.PROMPT_UNATTENDED,
-            f"The {words} was to be typed in, and nobody may be asked.",
-            next_step=f"Pipe it in, or name the environment variable that has it: --{kind.value}-from",
+            f"The {words} must be typed, but this command cannot ask (no terminal, or --no-input).",
+            next_step=f"Pipe it to standard input, or name its environment variable: --{kind.value}-from",
         )
     async with someone.floor.ask():
         return _secret(await someone.line(Text(f"{words} (not shown): ", style="bold"), echo=False) or "", words)
@@ -111,7 +111,9 @@ async def _read_secret(kind: LoginKind, how: How, options: Options, someone: Que
 def _secret(value: str, words: str) -> Secret:
     if not value.strip():
         raise ConfigProblem(
-            Code.SECRET_MISSING, f"No {words} was given.", next_step="Type it at the prompt, or pipe it in."
+            Code.SECRET_MISSING,
+            f"No {words} was given.",
+            next_step="Type it at the prompt, or pipe it to standard input.",
         )
     return Secret(value.strip())
 
@@ -122,5 +124,5 @@ def _show(report: "LoginReport") -> None:
     if report.error is not None:
         show_failure(activity_page(), report.error)
         return
-    kept = "" if report.expires is None else f"; the secret ends on {report.expires}"
+    kept = "" if report.expires is None else f"; the secret expires on {report.expires}"
     tell(f"{report.alias}: codex of {report.account} on {report.hostname}: {_STATES[report.state]}{kept}")

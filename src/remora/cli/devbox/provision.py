@@ -28,16 +28,17 @@ def provision(
         list[str] | None,
         typer.Option(
             metavar="ALIAS",
-            help="Only this host of the manifest, or a glob; again for more.",
+            help="Only this host of the manifest (or glob); may be repeated.",
             autocompletion=complete_alias,
         ),
     ] = None,
     assignments: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="Give a variable of the manifest a value; again for more."),
+        typer.Option("--set", metavar="NAME=VALUE", help="Set a variable of the manifest; may be repeated."),
     ] = None,
     codex: Annotated[
-        str | None, typer.Option(metavar="VERSION", help="Install this codex on ALIAS..., or latest: no manifest.")
+        str | None,
+        typer.Option(metavar="VERSION", help="Without a manifest: install this codex version, or latest, on ALIAS..."),
     ] = None,
     source: Annotated[
         str | None,
@@ -49,51 +50,49 @@ def provision(
     ] = None,
     file: Annotated[
         str | None,
-        typer.Option(metavar="F", parser=local_path, help="The archive or program on this machine for --codex."),
+        typer.Option(metavar="F", parser=local_path, help="The local archive or program for --codex."),
     ] = None,
     allow_shell_edit: Annotated[
         bool,
-        typer.Option("--allow-shell-edit", help="--codex: one line in a start-up file, if no folder takes a link."),
+        typer.Option("--allow-shell-edit", help="--codex: allow one line in a start-up file if no link can be made."),
     ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show every step and what it would send; change nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show every step and its data; change nothing.")] = False,
     jobs: Annotated[
         int | None,
-        typer.Option("--jobs", "-j", metavar="N", parser=count("--jobs"), help="So many hosts side by side. [16]"),
+        typer.Option("--jobs", "-j", metavar="N", parser=count("--jobs"), help="How many hosts at the same time. [16]"),
     ] = None,
     fail_fast: Annotated[
-        bool, typer.Option("--fail-fast/--keep-going", help="Begin no further host after one has failed.")
+        bool, typer.Option("--fail-fast/--keep-going", help="Start no further host after one fails.")
     ] = False,
     emit: Annotated[
         str | None,
         typer.Option(
             metavar="ansible|cloud-init",
-            help="Contact nobody: write what lets another engine do the same.",
+            help="Contact no host; write files for another provisioning engine.",
             **one_of("--emit", "ansible", "cloud-init"),
         ),
     ] = None,
     output: Annotated[
         str | None,
         typer.Option(
-            "--output", "-o", metavar="DIR", parser=local_path, help="Where --emit writes. [provision-ENGINE]"
+            "--output", "-o", metavar="DIR", parser=local_path, help="The folder for --emit. [provision-ENGINE]"
         ),
     ] = None,
     platform: Annotated[
         list[str] | None,
-        typer.Option(metavar="OS-ARCH", help="--emit: bring codex along for this, as Linux-aarch64; again for more."),
+        typer.Option(metavar="OS-ARCH", help="--emit: add codex for this platform (Linux-aarch64); may be repeated."),
     ] = None,
     user: Annotated[
         str | None, typer.Option(metavar="NAME", help="--emit cloud-init: the account on the new machine.")
     ] = None,
     codex_url: Annotated[
-        str | None, typer.Option(metavar="URL", help="--emit cloud-init: where codex from a file will be found.")
+        str | None, typer.Option(metavar="URL", help="--emit cloud-init: the URL of the codex archive.")
     ] = None,
     program_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="--emit cloud-init: where the new machine will find what is emitted."),
+        typer.Option(metavar="URL", help="--emit cloud-init: the URL of the emitted program."),
     ] = None,
-    example: Annotated[bool, typer.Option("--example", help="Print a whole manifest with comments.")] = False,
+    example: Annotated[bool, typer.Option("--example", help="Print a complete manifest with comments.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON schema of manifests.")] = False,
 ) -> int:
     """Bring devboxes to a described state.
@@ -186,8 +185,8 @@ def _read_specs(
     if manifest is not None:
         raise UsageProblem(
             Code.USAGE,
-            f"--codex goes with aliases, and {manifest} is a manifest, which says itself which codex it wants.",
-            next_step=f"Leave --codex out, or name hosts instead of {manifest}.",
+            f"--codex goes with aliases, but {manifest} is a manifest, which names its own codex.",
+            next_step=f"Omit --codex, or name hosts instead of {manifest}.",
         )
     if "/" in codex:
         raise UsageProblem(
@@ -219,7 +218,7 @@ def _only(words: list[str]) -> str:
         raise UsageProblem(Code.USAGE, "Empty value for MANIFEST.", next_step="Give the path of the manifest.")
     raise UsageProblem(
         Code.USAGE,
-        "Several words were given, and a manifest is one file." if words else "No manifest was named.",
+        "More than one manifest was named." if words else "No manifest was named.",
         next_step="Name a TOML file; to install codex and nothing else: remora provision ALIAS... --codex latest",
     )
 

@@ -188,7 +188,7 @@ class ProvisionView:
         if len(hosts) > 1:
             text.append("  ").append_text(names)
         if count := sum(host.bytes for host in hosts):
-            text.append(f"  sends {size(count)}{' in all' if len(hosts) > 1 else ''}", style="dim")
+            text.append(f"  sends {size(count)}{' in total' if len(hosts) > 1 else ''}", style="dim")
         self._page.line(text, prefix=Text.assemble((mark, style), " "))
         for step in hosts[0].steps:
             if step.outcome == "would-change":

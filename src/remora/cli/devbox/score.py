@@ -27,17 +27,17 @@ def score(
     ],
     minimum: Annotated[
         float | None,
-        typer.Option("--min", metavar="N", parser=score_of("--min"), help="Exit 1 when the score is below N of 100."),
+        typer.Option("--min", metavar="N", parser=score_of("--min"), help="Exit 1 if the score is below N of 100."),
     ] = None,
-    install: Annotated[str | None, typer.Option(metavar="CMD", help="How the project is installed.")] = None,
-    build: Annotated[str | None, typer.Option(metavar="CMD", help="How it is built.")] = None,
-    test: Annotated[str | None, typer.Option(metavar="CMD", help="How it is tested.")] = None,
+    install: Annotated[str | None, typer.Option(metavar="CMD", help="The command that installs the project.")] = None,
+    build: Annotated[str | None, typer.Option(metavar="CMD", help="The command that builds it.")] = None,
+    test: Annotated[str | None, typer.Option(metavar="CMD", help="The command that tests it.")] = None,
     no_run: Annotated[
-        bool, typer.Option("--no-run", help="Run nothing of the project; those items are then unknown.")
+        bool, typer.Option("--no-run", help="Run no command of the project; those items stay unknown.")
     ] = False,
     limit: Annotated[
         float | None,
-        typer.Option(metavar="S", parser=seconds("--limit"), help="Seconds that each of its commands may take. [900]"),
+        typer.Option(metavar="S", parser=seconds("--limit"), help="Time limit of each command, in seconds. [900]"),
     ] = None,
     codex: CodexPath = None,
 ) -> int:
@@ -66,7 +66,7 @@ def score(
     if address.folder is None or address.thread is not None:
         raise UsageProblem(
             Code.USAGE,
-            f"{place!r} names no folder on a host.",
+            f"{place!r} does not name a folder on a host.",
             next_step=f"Name the project's folder: remora score {address.alias}:DIR",
         )
     commands = {"install": install, "build": build, "test": test}

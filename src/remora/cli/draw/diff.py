@@ -19,7 +19,7 @@ _SIGNS: Final = {Mark.HUNK: "", Mark.NOTE: "\\ ", Mark.RAW: "? "}
 def counts(lines: FileLines) -> Text:
     """``+3 -1`` in colour."""
     if lines.malformed:
-        return Text("not a well-formed diff; this is its text as it came", style="bold red")
+        return Text("not a well-formed diff; this is the received text", style="bold red")
     return Text.assemble((f"+{lines.added}", "green"), " ", (f"-{lines.removed}", "red"))
 
 

@@ -88,7 +88,7 @@ class TerminalDialogue:
         )
         for label, value in rows:
             self._page.line(remote(value, one_line=True), prefix=Text(f"  {label:<12}", style="dim"))
-        self._page.line("Compare the fingerprint with what the owner of the host tells you.")
+        self._page.line("Compare the fingerprint with the one from the administrator of the host.")
         self._page.line(
             "no: stop here. yes or once: trust it for this command. add: trust it and write it to that file."
         )

@@ -132,9 +132,7 @@ def _check(context: typer.Context, values: Mapping[str, Any]) -> None:
         name = parameter.opts[0] if is_option else _bare(parameter.metavar or parameter.human_readable_name)
         for value in given:
             if isinstance(value, str) and not value.strip():
-                advice = (
-                    f"Give a value, or leave {name} out." if is_option and not parameter.required else "Give a value."
-                )
+                advice = f"Give a value, or omit {name}." if is_option and not parameter.required else "Give a value."
                 raise UsageProblem(Code.USAGE, f"Empty value for {name}.", next_step=advice)
             if isinstance(value, str) and not is_text(value) and not _is_local_path(parameter):
                 raise UsageProblem(
@@ -174,12 +172,14 @@ def _declared(
     config: Annotated[
         str | None, typer.Option(metavar="FILE", parser=local_path, help="remora's own settings file.")
     ] = None,
-    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; exit 11 where a person is needed.")] = False,
+    no_input: Annotated[bool, typer.Option("--no-input", help="Never ask; exit 11 if a person is needed.")] = False,
     timeout: Annotated[
         float | None,
-        typer.Option(metavar="S", parser=seconds("--timeout"), help="Seconds for the whole command; then exit 14."),
+        typer.Option(
+            metavar="S", parser=seconds("--timeout"), help="Time limit of the command in seconds; then exit 14."
+        ),
     ] = None,
-    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Tell more.", show_default=False)] = 0,
-    quiet: Annotated[int, typer.Option("--quiet", "-q", count=True, help="Tell less.", show_default=False)] = 0,
+    verbose: Annotated[int, typer.Option("--verbose", "-v", count=True, help="Show more.", show_default=False)] = 0,
+    quiet: Annotated[int, typer.Option("--quiet", "-q", count=True, help="Show less.", show_default=False)] = 0,
 ) -> None:
     """The declaration itself; never called."""

@@ -43,7 +43,7 @@ def tell(line: str) -> None:
 
 def tell_what_goes_on(aliases: Sequence[str]) -> None:
     """Say that leaving does not end what the hub has begun to connect."""
-    tell(f"What has begun goes on in the background; end it with: remora disconnect {' '.join(aliases)}")
+    tell(f"Connection attempts continue in the background; end them with: remora disconnect {' '.join(aliases)}")
 
 
 def write_listing(lines: Sequence[str]) -> None:

@@ -58,5 +58,5 @@ def _too_late(options: Options) -> TimeLimit:
     return TimeLimit(
         Code.TIME_LIMIT,
         f"The command did not end within {options.timeout:g} seconds.",
-        next_step="Give it more time with --timeout, or find out what is slow with: remora check ALIAS",
+        next_step="Raise --timeout, or find the slow stage with: remora check ALIAS",
     )

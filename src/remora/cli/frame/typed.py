@@ -41,7 +41,7 @@ def read_aliases(words: Sequence[str], *, command: str) -> list[str]:
     for address, word in zip(addresses, words, strict=True):
         if address.folder or address.thread:
             raise UsageProblem(
-                Code.USAGE, f"{word!r} names more than a host.", next_step=f"Use: remora {command} {address.alias}"
+                Code.USAGE, f"{word!r} must name a host only.", next_step=f"Use: remora {command} {address.alias}"
             )
     return list(dict.fromkeys(address.alias for address in addresses))
 
@@ -52,7 +52,7 @@ def read_folder(word: str, *, command: str) -> Address:
     if address.thread is not None:
         raise UsageProblem(
             Code.USAGE,
-            f"{word!r} names a thread, and {command} takes a host or a folder.",
+            f"{word!r} names a thread, but {command} takes a host or a folder.",
             next_step=f"Use: remora {command} {address.alias}, or remora {command} {address.alias}:DIR",
         )
     return address
@@ -67,7 +67,7 @@ def read_prompt(typed: str | None, address: Address) -> str:
         raise UsageProblem(
             Code.USAGE,
             "The prompt is missing.",
-            next_step='Say what to do, as in: remora run devbox "fix the failing test"',
+            next_step='Describe the task, for example: remora run devbox "fix the failing test"',
         )
     if typed == _STANDARD_INPUT:
         return _filled(decode(sys.stdin.buffer.read()))
@@ -76,8 +76,9 @@ def read_prompt(typed: str | None, address: Address) -> str:
         folder = "" if address.folder or address.thread else f" A folder belongs to the host: {address.alias}:DIR."
         raise UsageProblem(
             Code.USAGE,
-            f"The prompt is nothing but a path: {shown}.",
-            next_step=f"Say in words what to do.{folder} To send it as it is, pipe it to: remora run {address.alias} -",
+            f"The prompt is only a path: {shown}.",
+            next_step=f"Describe the task in words.{folder} To send the path as the prompt, pipe it to: remora run "
+            f"{address.alias} -",
         )
     return _filled(typed)
 
@@ -95,7 +96,7 @@ def named_thread(option: str | None, address: Address) -> str | None:
 
 def _filled(prompt: str) -> str:
     if not prompt.strip():
-        raise UsageProblem(Code.USAGE, "The prompt is empty.", next_step="Say what to do.")
+        raise UsageProblem(Code.USAGE, "The prompt is empty.", next_step="Describe the task.")
     return prompt
 
 
@@ -118,7 +119,9 @@ def _data_url(path: str) -> str:
     kind, _ = mimetypes.guess_type(path)
     if kind is None or not kind.startswith("image/"):
         raise UsageProblem(
-            Code.USAGE, f"{path} is no image by its name.", next_step="Attach PNG, JPEG, GIF or WebP files."
+            Code.USAGE,
+            f"{path} does not have the name of an image file.",
+            next_step="Attach PNG, JPEG, GIF or WebP files.",
         )
     try:
         data = Path(path).read_bytes()

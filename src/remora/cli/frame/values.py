@@ -69,7 +69,9 @@ def day(option: str) -> Callable[[str], date]:
             _refuse(text, option, "a day, as year, month and day", "2027-01-31")
         if found < date.today():  # noqa: DTZ011 - as the person wrote it
             raise UsageProblem(
-                Code.USAGE, f"The day of {option} is over: {found}.", next_step="Get a secret that lasts longer."
+                Code.USAGE,
+                f"The day of {option} is in the past: {found}.",
+                next_step="Create a secret with a later expiry date.",
             )
         return found
 
@@ -118,7 +120,7 @@ def _decimal(text: str, most: float) -> float | None:
 def _refuse(text: str, option: str, accepted: str, example: str) -> NoReturn:
     """Raises :class:`UsageProblem`. An empty value is a variable that was not set."""
     if not text.strip():
-        raise UsageProblem(Code.USAGE, f"Empty value for {option}.", next_step=f"Give a value, or leave {option} out.")
+        raise UsageProblem(Code.USAGE, f"Empty value for {option}.", next_step=f"Give a value, or omit {option}.")
     raise UsageProblem(
         Code.USAGE,
         f"Invalid value '{shown(text)}' for {option}; use {accepted}.",

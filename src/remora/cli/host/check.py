@@ -64,7 +64,7 @@ def _names(aliases: "Sequence[str]", every: bool, options: Options) -> list[str]
     if every == bool(aliases):
         raise UsageProblem(
             Code.USAGE,
-            "Name one host or several, or use --all, but not both." if every else "No host was named.",
+            "Name hosts or use --all, but not both." if every else "No host was named.",
             next_step="List the aliases with: remora hosts",
         )
     if every:

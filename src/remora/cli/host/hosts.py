@@ -40,7 +40,7 @@ def hosts(options: Options) -> None:
 def list_(
     options: Options,
     resolve: Annotated[
-        bool, typer.Option("--resolve", help="Ask ssh -G for user, host name, port and jump of each.")
+        bool, typer.Option("--resolve", help="Ask ssh -G for the user, host name, port and jump host of each.")
     ] = False,
 ) -> int:
     """List every concrete alias with its file and line. Runs nothing and contacts nobody."""

@@ -24,7 +24,7 @@ def wait(
         typer.Option(
             "--for",
             metavar="ready,provisioned,live,idle",
-            help="What each host has to be; all that is named.",
+            help="The states to wait for; each host must reach all of them.",
             autocompletion=complete_awaited,
         ),
     ] = "ready",

@@ -43,7 +43,7 @@ async def connect_client(address: Address, options: Options, *, codex: str | Non
     if address.thread is not None and address.thread.startswith("-"):
         raise UsageProblem(
             Code.USAGE,
-            f"The terminal client would take {address.thread!r} for an option.",
+            f"The terminal client would read {address.thread!r} for an option.",
             next_step="Name the thread by its id.",
         )
 

@@ -18,7 +18,7 @@ def connect(
     options: Options,
     aliases: Annotated[list[str], typer.Argument(metavar="ALIAS...", autocompletion=complete_alias)],
     codex: CodexPath = None,
-    foreground: Annotated[bool, typer.Option("--foreground", help="Hold the link until Ctrl-C, then drop it.")] = False,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Keep the link until Ctrl-C, then drop it.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show how the app server would be reached; start nothing.")
     ] = False,
@@ -55,5 +55,5 @@ def _plan(names: list[str], options: Options, codex: str | None) -> int:
     from remora.core.host.hosts import Address
 
     if len(names) > 1:
-        raise UsageProblem(Code.USAGE, "--dry-run is for one host.", next_step="Name one host.")
+        raise UsageProblem(Code.USAGE, "--dry-run takes one host.", next_step="Name one host.")
     return run_async(plan_and_show(Address(names[0]), options, codex=codex), options)

@@ -21,9 +21,11 @@ def disconnect(
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Drop every link.")] = False,
     stop_server: Annotated[
-        bool, typer.Option("--stop-server", help="End the app server, too, when it is ours and idle.")
+        bool, typer.Option("--stop-server", help="Also end the app server, if remora started it and it is idle.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", help="With --stop-server: interrupt what runs there.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --stop-server: interrupt the turns that run there.")
+    ] = False,
 ) -> int:
     """Drop the link to a host.
 
@@ -48,7 +50,7 @@ def disconnect(
         )
     if force and not stop_server:
         raise UsageProblem(
-            Code.USAGE, "--force belongs to --stop-server.", next_step="A link is dropped without it, too."
+            Code.USAGE, "--force belongs to --stop-server.", next_step="Omit --force; a link is dropped without it."
         )
     names = None if every else read_aliases(aliases or [], command="disconnect")
     work = disconnect_and_show(names, options, stop_server=stop_server, force=force)

@@ -54,7 +54,7 @@ def open_(
         list[str] | None,
         typer.Argument(
             metavar="PORT | LOCAL:PORT | DESTINATION...",
-            help="The host's port, behind LOCAL here; with --egress, names.",
+            help="The host's port, or LOCAL:PORT; with --egress, destinations.",
         ),
     ] = None,
     local_port: Annotated[
@@ -62,20 +62,19 @@ def open_(
         typer.Option(
             metavar="N",
             parser=port_of("--local-port", least=0),
-            help="The port here, 0 for any; the default is the same number, or any when that is in use.",
+            help="The local port; 0 means any. Default: the same number, or any if it is in use.",
         ),
     ] = None,
     egress: Annotated[
-        bool, typer.Option("--egress", help="The other way: let the host reach DESTINATION (HOST or HOST:PORT).")
+        bool, typer.Option("--egress", help="Reverse direction: the host may reach DESTINATION (HOST or HOST:PORT).")
     ] = False,
     to: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="With --egress: no proxy, the port is this destination.")
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="With --egress: no proxy; the port leads to this destination."),
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(
-            metavar="N", parser=port_of("--port"), help="With --egress: the port on the host; the default is any."
-        ),
+        typer.Option(metavar="N", parser=port_of("--port"), help="With --egress: the port on the host. Default: any."),
     ] = None,
     no_password: Annotated[
         bool, typer.Option("--no-password", help="With --egress: every account of the host may use the proxy.")
@@ -98,7 +97,7 @@ def open_(
     (name,) = read_aliases([alias], command="forward" + " --egress" * egress)
     if egress:
         if local_port is not None:
-            raise _misplaced("--local-port", "says where a forward begins here; with --egress the port is --port")
+            raise _misplaced("--local-port", "sets the local port of a forward; with --egress use --port")
         opening = open_egress(name, words, options, to=to, port=port, password=not no_password)
     else:
         for option, given in (("--to", to is not None), ("--port", port is not None), ("--no-password", no_password)):
@@ -106,7 +105,7 @@ def open_(
                 raise _misplaced(option, "belongs to --egress")
         here, there = _read_ports(words)
         if here is not None and local_port not in (None, here):
-            raise _misplaced("--local-port", f"is {local_port}, and {words[0]} begins at {here}")
+            raise _misplaced("--local-port", f"is {local_port}, but {words[0]} names the local port {here}")
         opening = open_forward(name, there, options, local_port=local_port if here is None else here)
     report = run_async(opening, options)
     _show(report, options)
@@ -136,9 +135,7 @@ def stop(
     alias: _Alias,
     words: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[PORT | LOCAL:PORT]", help="The host's port, and where it begins here; without it, all ports."
-        ),
+        typer.Argument(metavar="[PORT | LOCAL:PORT]", help="The host's port, or LOCAL:PORT; all ports if omitted."),
     ] = None,
 ) -> int:
     """Stop forwarding a port of a host, or all its ports.
@@ -216,7 +213,7 @@ def _read_ports(words: list[str], command: str = "") -> tuple[int | None, int]:
     way = f"remora forward {command}".rstrip()
     next_step = f"Name it: {way} ALIAS 5173, or with the port here: {way} ALIAS 15173:5173."
     if not command:
-        next_step += " The other way goes: remora forward --egress ALIAS NAME"
+        next_step += " For the reverse direction: remora forward --egress ALIAS NAME"
     raise UsageProblem(
         Code.USAGE,
         f"Invalid value '{shown(' '.join(words))}' for PORT; use one port number from 1 to 65535.",

@@ -23,7 +23,7 @@ def hub(options: Options) -> None:
 def start(
     options: Options,
     foreground: Annotated[
-        bool, typer.Option("--foreground", help="Be the hub until told to end: for service managers.")
+        bool, typer.Option("--foreground", help="Run the hub in the foreground, for service managers.")
     ] = False,
 ) -> int:
     """Start the hub. Commands that need one do this by themselves."""
@@ -34,8 +34,8 @@ def start(
         if options.timeout is not None:
             raise UsageProblem(
                 Code.USAGE,
-                "A hub in the foreground has no time limit: it runs until it is told to end.",
-                next_step="Leave out --timeout, or start it in the background without --foreground.",
+                "A hub in the foreground runs until it is stopped, so it takes no --timeout.",
+                next_step="Omit --timeout, or start the hub in the background without --foreground.",
             )
         _become_hub()
     return run_async(show_hub(api.start_hub(settings=options.settings), options, "started", "runs already"), options)
@@ -65,8 +65,10 @@ def status(options: Options) -> int:
 @common_options
 def logs(
     options: Options,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show what comes, until Ctrl-C.")] = False,
-    lines: Annotated[int, typer.Option("--lines", "-n", metavar="N", min=0, help="How many of the last lines.")] = 200,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Show new lines until Ctrl-C.")] = False,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", metavar="N", min=0, help="The number of last lines to show.")
+    ] = 200,
 ) -> int:
     """Show the hub's log."""
     from remora.cli.link.hub_log import follow_log, show_log

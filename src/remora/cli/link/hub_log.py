@@ -23,7 +23,7 @@ def show_log(options: Options, *, lines: int) -> int:
     path = api.hub_log()
     stream = _open(path)
     if stream is None and not options.json:
-        tell(f"remora: there is no log yet; it will be {short_path(str(path))}")
+        tell(f"remora: the log does not exist yet; it will be {short_path(str(path))}")
     if stream is None:
         last = []
     else:
@@ -77,7 +77,7 @@ def _open(path: Path) -> IO[str] | None:
         raise ConfigProblem(
             Code.CONFIG_UNREADABLE,
             f"The log {path} cannot be read: {error.strerror}.",
-            next_step="Check who may read that file.",
+            next_step="Check the permissions of that file.",
         ) from None
 
 

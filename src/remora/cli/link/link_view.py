@@ -65,16 +65,18 @@ def egress_line(body: EgressBody) -> str:
 def egress_advice(body: EgressBody) -> list[str]:
     """What to set on the host, as lines to copy, who may use it, and how long it lasts."""
     another = "" if body.shape == "direct" or not body.password else ", with another password"
-    lasting = f"It lasts as long as the link and the hub. To open it again{another}: the same with --port {body.port}."
+    lasting = (
+        f"It ends with the link or the hub. Run the same command with --port {body.port} to open it again{another}."
+    )
     if body.shape == "direct":
         return [
-            f"On the host it is 127.0.0.1:{body.port}; for codex, in a [model_providers.NAME] of its config.toml:",
+            f"Use 127.0.0.1:{body.port} on the host; for codex, in [model_providers.NAME] of its config.toml:",
             f'  base_url = "http://127.0.0.1:{body.port}/v1"',
-            "Every account of the host can use it: a direct port can ask for no password.",
+            "Every account of the host can use it, because a direct port has no password.",
             lasting,
         ]
     return [
-        "On the host, for codex in ~/.codex/.env (read when its app server starts), for others in their environment:",
+        "Set on the host, in ~/.codex/.env for codex (read when its app server starts) or in a program's environment:",
         f"  HTTPS_PROXY={body.url}",
         f"  HTTP_PROXY={body.url}",
         lasting,
@@ -91,7 +93,7 @@ def show_disconnected(results: Page, activity: Page, report: DisconnectReport, *
             words = "is disconnected" if result.changed else "had no link"
             results.line(remote(result.host, "bold").append(f" {words}{servers.get(result.server, '')}"))
     if not report.hosts and not quiet:
-        results.line("There are no links.")
+        results.line("No links.")
 
 
 def show_hub_state(page: Page, report: HubReport, *, done: str) -> None:
@@ -115,8 +117,8 @@ def report_lines(page: Page, report: StatusReport, alias: str | None) -> list[Te
         return _table(report.links, page.width if page.terminal else None)
     if alias is not None:
         name = remote(alias, "bold")
-        return [Text.assemble("There is no link to ", name, ". Make one with: remora connect ", remote(alias))]
-    how = "There are no links." if report.hub.running else "There are no links; the hub does not run."
+        return [Text.assemble("No link to ", name, ". Make one with: remora connect ", remote(alias))]
+    how = "No links." if report.hub.running else "No links; the hub does not run."
     return [Text(f"{how} Make one with: remora connect ALIAS")]
 
 
@@ -218,10 +220,12 @@ def outlook(link: LinkBody) -> str:
         return ""
     connect = f"remora connect {link.host}"
     if link.error.code == Code.HOST_LEFT:
-        return f"suspended: the host itself ended the connection. Bring it back with: {connect}"
+        return f"suspended: the host ended the connection. Connect again with: {connect}"
     if link.policy == ReconnectPolicy.NEVER:
-        return f'suspended: the connection was lost; reconnect = "never". Bring it back with: {connect}'
-    return f"suspended: the connection was lost while nobody used it. The next client brings it back, or: {connect}"
+        return f'suspended: the connection was lost and reconnect is "never". Connect again with: {connect}'
+    return (
+        f"suspended: the connection was lost while no client used it. The next client reconnects it, or run: {connect}"
+    )
 
 
 def trouble(link: LinkBody, width: int) -> Text:

@@ -64,7 +64,7 @@ class EarlyEnd:
         for descriptor in (1, 2) if isinstance(error, BrokenPipeError) else (1,):
             if descriptor == 1 or _is_broken(descriptor):
                 lead_nowhere(descriptor)
-        reason = _interrupted("Nobody reads the output any more.")
+        reason = _interrupted("The program that reads the output has ended.")
         self._wish(reason, reason)
 
     async def keep(self, work: Coroutine[Any, Any, T], *, seconds: float | None, late: Callable[[], RemoraError]) -> T:

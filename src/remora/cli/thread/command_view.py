@@ -153,7 +153,7 @@ class CommandView:
             self._lines(running.shown.feed("".join(running.held)))
             self._finish(running.shown)
         else:
-            self._note("… some of it was missing or came too late; the output from its beginning:")
+            self._note("… part of the output was missing or late; the output from the start:")
             self._finish(_whole(event.output))
         took = f" after {duration(event.duration_ms / 1000)}" if event.duration_ms is not None else ""
         self._page.line(exit_words(event.status, event.exit_code).append(took, style="dim"), prefix="└ ")

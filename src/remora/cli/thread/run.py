@@ -21,12 +21,12 @@ def run(
         str,
         typer.Argument(
             metavar="ALIAS[:DIR]",
-            help="The host, and the folder to work in (the home folder without :DIR); ALIAS/ID continues a thread.",
+            help="The host and the folder to work in (without :DIR the home folder); ALIAS/ID continues a thread.",
             autocompletion=complete_alias,
         ),
     ],
     prompt: Annotated[
-        str | None, typer.Argument(metavar="[PROMPT]", help="What to do; - reads it from standard input.")
+        str | None, typer.Argument(metavar="[PROMPT]", help="The task; - reads it from standard input.")
     ] = None,
     thread: Annotated[
         str | None, typer.Option(metavar="ID", help="Continue this thread: its id, the beginning of it, or its name.")
@@ -49,7 +49,7 @@ def run(
             "--approval-policy",
             "-a",
             metavar="POLICY",
-            help="When the agent asks: untrusted, on-request, on-failure or never.",
+            help="Approval policy: untrusted, on-request, on-failure or never.",
             **one_of("--approval-policy", "untrusted", "on-request", "on-failure", "never"),
         ),
     ] = None,
@@ -62,7 +62,7 @@ def run(
         typer.Option(
             metavar="WAY",
             help="What happens when the agent asks: ask (the default on a terminal), fail (the default elsewhere: "
-            "decline, exit 11), decline (and go on), cancel (stop the turn). Nothing here grants.",
+            "decline, exit 11), decline (and go on), cancel (stop the turn). No choice grants anything.",
             **one_of("--on-approval", "ask", "fail", "decline", "cancel"),
         ),
     ] = None,
@@ -70,8 +70,8 @@ def run(
         str | None,
         typer.Option(
             metavar="HASH",
-            help="Put in force what the repository there brings (MCP servers, hooks, rules, configuration), if this is "
-            "its hash. Without it a terminal is asked; elsewhere nothing of it is in force.",
+            help="Use the repository's MCP servers, hooks, rules and configuration if they have this hash. Without "
+            "it remora asks on a terminal, and elsewhere uses none of them.",
         ),
     ] = None,
     codex: CodexPath = None,

@@ -176,7 +176,7 @@ class _Stopping:
             if reason is not None:
                 self._next = asyncio.get_running_loop().call_later(2 * self._patience, self._wished, reason)
         elif self.lasting:
-            self._say(f"leaving; what runs on {self._alias} goes on there, in thread {self._thread_id}")
+            self._say(f"leaving; the turn continues on {self._alias}, in thread {self._thread_id}")
         else:
             self._say(f"leaving; the app server on {self._alias} ends with this connection, and the turn with it")
         return True

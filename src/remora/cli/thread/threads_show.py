@@ -37,9 +37,9 @@ async def interrupt_and_show(alias: str, thread: str, options: Options, *, codex
 def _outcome(report: ThreadInterrupted) -> str:
     thread = f"thread {report.thread_id}"
     if not report.server_runs:
-        return f"No app server runs on {report.host}, so no turn does; nothing of {thread} is left there."
+        return f"No app server runs on {report.host}, so no turn runs; no process of {thread} is left there."
     done = "is stopped" if report.was_active else "had no turn that ran"
-    return f"T{thread[1:]} on {report.host} {done}; nothing of it is left there."
+    return f"T{thread[1:]} on {report.host} {done}; no process of it is left there."
 
 
 def _show(page: Page, report: ThreadInterrupted) -> None:
@@ -49,4 +49,4 @@ def _show(page: Page, report: ThreadInterrupted) -> None:
     else:
         page.line(remote(_outcome(report)))
     if report.goal_paused:
-        page.line("Its goal, which would have started the next turn, is paused.")
+        page.line("Its goal would have started the next turn; remora paused it.")

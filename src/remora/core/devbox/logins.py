@@ -119,9 +119,9 @@ def expiry_notice(expires: date | None, today: date | None) -> str | None:
         return None
     days = (expires - today).days
     if days < 0:
-        return f"The secret that codex is signed in with ended on {expires.isoformat()}: renew it."
+        return f"The secret of codex's login expired on {expires.isoformat()}: renew it."
     when = "today" if days == 0 else ("tomorrow" if days == 1 else f"in {days} days")
-    return f"The secret that codex is signed in with ends {when}, on {expires.isoformat()}: renew it."
+    return f"The secret of codex's login expires {when}, on {expires.isoformat()}: renew it."
 
 
 def login_ending(expires: str | None, now: float) -> str | None:

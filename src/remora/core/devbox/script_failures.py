@@ -13,16 +13,19 @@ class _Words(NamedTuple):
 
 _WORDS: Final[dict[Code, _Words]] = {
     Code.DISK_FULL: _Words(
-        "There is no room on the host for {what}.",
-        "Free space or inodes there (df -h; df -i; quota), then run it again: it goes on where it stopped.",
+        "The disk of the host has too little space for {what}.",
+        "Free space or inodes on the host (df -h; df -i; quota), then run it again; it continues where it stopped.",
     ),
     Code.PLACE_UNUSABLE: _Words(
-        "The host gives no place for {what}.",
-        "Make that place writable for the account, for programs not mounted noexec; or name another in the manifest.",
+        "No usable folder on the host for {what}.",
+        "Make that folder writable for the account (for programs, mounted without noexec), or name another in the "
+        "manifest.",
     ),
     Code.TOOL_MISSING: _Words("The host lacks a program for {what}.", "Install it there, then run it again."),
     Code.STEP_FAILED: _Words("{what} failed on the host.", "Read the log, correct what failed, then run it again."),
-    Code.STEP_UNPROVEN: _Words("{what} does not hold on the host.", "Look at what is said, then run it again."),
+    Code.STEP_UNPROVEN: _Words(
+        "Could not verify {what} on the host.", "Correct the problem shown above, then run it again."
+    ),
     Code.NOT_ON_PATH: _Words(
         "The login shell on the host does not find {what}.", "Name a folder on its PATH in [path] of the manifest."
     ),
@@ -30,18 +33,20 @@ _WORDS: Final[dict[Code, _Words]] = {
         "git failed on the host at {what}.", "Try the same git command there, then run it again."
     ),
     Code.REPOSITORY_CHANGED: _Words(
-        "There is work on the host that {what} would destroy.", "Commit, push or move it there, then run it again."
+        "{what} would destroy work on the host.", "Commit, push or move it there, then run it again."
     ),
     Code.DIGEST_MISMATCH: _Words(
-        "What arrived on the host for {what} is not what was sent.", "Run it again; if it stays so, suspect its disk."
+        "The data received on the host for {what} differs from the data sent.",
+        "Run it again; if it fails again, check the disk of the host.",
     ),
     Code.LOGIN_REFUSED: _Words("The sign-in was refused at {what}.", "Check the secret, then run it again."),
     Code.LIMIT_UNENFORCED: _Words(
-        "The host does not enforce {what}.", "Leave the limit out, or let systemd manage the account's processes there."
+        "The host does not enforce {what}.",
+        "Omit the limit, or let systemd manage the account's processes on the host.",
     ),
     Code.PLATFORM_UNSUPPORTED: _Words("The host cannot run {what}.", "Choose another source or version for it."),
 }
-_ELSE: Final = _Words("{what} failed on the host.", "Look at what is said there, then run it again.")
+_ELSE: Final = _Words("{what} failed on the host.", "Correct the problem shown above, then run it again.")
 
 
 def script_problem(answers: Answers, *, what: str, seen: str) -> RemoraError | None:

@@ -134,7 +134,7 @@ def list_aliases(host_lines: Sequence[HostLine]) -> tuple[tuple[Alias, ...], tup
         AliasProblem(
             line.file,
             line.line,
-            f"{name!r} is never in force: this file is included inside a Host block that does not match it.",
+            f"{name!r} has no effect: this file is included inside a Host block that does not match it.",
         )
         for name, line in shut_out.items()
         if name not in found
@@ -174,7 +174,7 @@ def explain_unknown(alias: str, listing: Listing) -> ConfigProblem | None:
             known = f"Name the alias alone: {name}. "
         else:
             known = f"Did you mean {' or '.join(near)}? " if near else ""
-        next_step = f"{known}The user belongs into its Host block of the SSH config: User {user}"
+        next_step = f"{known}Put the user into its Host block of the SSH config: User {user}"
     elif near:
         next_step = f"Did you mean {' or '.join(near)}? List the aliases with: remora hosts"
     else:

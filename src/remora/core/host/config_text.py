@@ -9,7 +9,7 @@ _PLAIN: Final = re.compile(r"[ \t]*([A-Za-z0-9]+)(?:[ \t]*=[ \t]*|[ \t]+)([^\"'\
 _BETWEEN: Final = re.compile(r"[ \t]+")
 _LONGEST: Final = 30
 """Characters; the longest option has 27."""
-_NO_OPTION: Final = "The line does not begin with an option of OpenSSH."
+_NO_OPTION: Final = "The line does not start with an OpenSSH option."
 
 
 class ConfigLine(NamedTuple):
@@ -80,7 +80,7 @@ def _read_line(number: int, line: str) -> ConfigLine | BadLine | None:
     rest = (rest or "").lstrip(_SPACE)
     if not rest:
         like = _looks_like_option(keyword)
-        return BadLine(number, f"There is no value after {keyword!r}." if like else _NO_OPTION)
+        return BadLine(number, f"No value follows {keyword!r}." if like else _NO_OPTION)
     arguments = split_arguments(rest)
     if arguments is None:
         return BadLine(number, "A quote is not closed.")

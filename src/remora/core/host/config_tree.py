@@ -115,7 +115,7 @@ class _Reading:
         self.problems += [AliasProblem(file.path, line.number, line.message) for line in bad[:_BAD_LINES]]
         if len(bad) > _BAD_LINES:
             self.problems.append(
-                AliasProblem(file.path, bad[_BAD_LINES].number, "From here on, more lines are like that.")
+                AliasProblem(file.path, bad[_BAD_LINES].number, "More lines below have the same problem.")
             )
         good = [line for line in lines if isinstance(line, ConfigLine)]
         self.strange += _strange(file.path, good)

@@ -131,8 +131,8 @@ def parse_address(text: str) -> Address:
     if text.startswith("ssh://"):
         raise UsageProblem(
             Code.USAGE,
-            f"{text!r} is a URL, and remora takes an alias of the SSH config.",
-            next_step="User and port belong into the alias's Host block. List the aliases with: remora hosts",
+            f"{text!r} is a URL; remora needs an alias of the SSH config.",
+            next_step="Put user and port into the alias's Host block. List the aliases with: remora hosts",
         )
     alias, separator, rest = _split_address(text)
     if not is_safe_alias(alias):
@@ -147,8 +147,8 @@ def parse_address(text: str) -> Address:
         kind, home = ("folder", f", or {alias}:~ for the home folder") if separator == ":" else ("thread", "")
         raise UsageProblem(
             Code.USAGE,
-            f"{text!r} ends where the name of a {kind} belongs.",
-            next_step=f"Name the {kind}{home}, or leave the {separator!r} out.",
+            f"{text!r} ends before the name of a {kind}.",
+            next_step=f"Name the {kind}{home}, or omit the {separator!r} out.",
         )
     return Address(alias, folder=rest) if separator == ":" else Address(alias, thread=rest)
 

@@ -47,9 +47,9 @@ def parse_answer(alias: str, text: str, account: LocalAccount) -> Host:
     if hostname is None or user is None or port is None or not port.isdecimal():
         raise ConfigProblem(
             Code.CONFIG_REJECTED,
-            f"OpenSSH's answer about {alias!r} names no hostname, user and port.",
+            f"The output of ssh -G for {alias!r} has no hostname, user and port.",
             seen=text,
-            next_step=f"Look at what this prints: ssh -G -- {alias}",
+            next_step=f"Check the output of: ssh -G -- {alias}",
             host=alias,
         )
     words = _Words(alias, hostname, user, port, options, account)
@@ -139,7 +139,7 @@ class _Words:
             if value.startswith("-") or not _DANGEROUS.isdisjoint(value):
                 raise ConfigProblem(
                     Code.ALIAS_UNSAFE,
-                    f"The ProxyCommand of {self.alias!r} would hand {value!r} to a shell.",
+                    f"The ProxyCommand of {self.alias!r} would pass {value!r} to a shell.",
                     seen=command,
                     next_step="Give the host a plain HostName and User in the SSH config.",
                     host=self.alias,

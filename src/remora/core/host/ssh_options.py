@@ -112,9 +112,9 @@ _ROWS: Final = (
     ("remotecommand", Handling.SAID, "it is not run; remora starts its own commands"),
     ("tunnel", Handling.SAID, "no tunnel device is set up"),
     ("tunneldevice", Handling.HARMLESS, "no tunnel device is set up"),
-    ("controlpath", Handling.HONOURED, "a control master that lives there is used"),
-    ("controlmaster", Handling.HARMLESS, "remora becomes no control master there"),
-    ("controlpersist", Handling.HARMLESS, "remora becomes no control master there"),
+    ("controlpath", Handling.HONOURED, "a running control master is used"),
+    ("controlmaster", Handling.HARMLESS, "remora does not become a control master"),
+    ("controlpersist", Handling.HARMLESS, "remora does not become a control master"),
     ("localcommand permitlocalcommand", Handling.HARMLESS, "no command is run on this machine"),
     (
         "localforward remoteforward dynamicforward clearallforwardings exitonforwardfailure",

@@ -73,25 +73,27 @@ def check_request(request: EgressRequest) -> tuple[Destination, ...]:
     if request.destinations and request.to is not None:
         raise UsageProblem(
             Code.USAGE,
-            "An egress leads to destinations through a proxy, or with --to directly to one, but not both.",
-            next_step="Leave --to out, or the destinations.",
+            "An egress takes destinations (a proxy) or --to (one direct destination), but not both.",
+            next_step="Omit --to, or omit the destinations.",
         )
     if not request.destinations and request.to is None:
         raise UsageProblem(
             Code.USAGE,
-            "An egress leads to destinations that are named, or with --to directly to one.",
+            "An egress needs destinations, or --to with one destination.",
             next_step="Name destinations such as api.example.com, or give --to HOST:PORT.",
         )
     if request.port is not None and not 0 < request.port < 65536:
-        raise UsageProblem(Code.USAGE, f"There is no port {request.port}.", next_step="Name one from 1 to 65535.")
+        raise UsageProblem(Code.USAGE, f"Invalid port {request.port}.", next_step="Name a port from 1 to 65535.")
     found = {read_destination(text) for text in request.destinations or (request.to or "",)}
     if request.to is not None and any(each.below for each in found):
-        raise UsageProblem(Code.USAGE, f"{request.to} is no one destination.", next_step="Give --to one HOST:PORT.")
+        raise UsageProblem(
+            Code.USAGE, f"{request.to} is not a single destination.", next_step="Give --to one HOST:PORT."
+        )
     if request.to is not None and split_authority(request.to, default=None) is None:
         raise UsageProblem(
             Code.USAGE,
-            f"{request.to!r} names no port, and behind a direct port is exactly one.",
-            next_step=f"Give it as well, as in: --to {request.to}:8080",
+            f"{request.to!r} names no port, and a direct egress needs one.",
+            next_step=f"Add the port, for example: --to {request.to}:8080",
         )
     return tuple(sorted(found, key=lambda each: (each.host, each.port, each.below)))
 
@@ -103,8 +105,8 @@ def read_destination(text: str) -> Destination:
     if found is None or (below and (read_address(found[0]) is not None or "." not in found[0])):
         raise UsageProblem(
             Code.USAGE,
-            f"{text!r} is no destination.",
-            next_step="Write HOST or HOST:PORT alone, such as api.example.com, *.example.com:8443 or 127.0.0.1:8080.",
+            f"{text!r} is not a destination.",
+            next_step="Write HOST or HOST:PORT, such as api.example.com, *.example.com:8443 or 127.0.0.1:8080.",
         )
     return Destination(*found, below=below)
 

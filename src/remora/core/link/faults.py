@@ -5,7 +5,7 @@ from typing import Final
 from remora.core.errors import Code, LaunchProblem, Unreachable
 from remora.core.link.links import HostIdentity
 
-REPORT_LOGGED: Final = "See the log with: remora hub logs. Report what it says with the issue tracker of remora."
+REPORT_LOGGED: Final = "Read the log with: remora hub logs. Report it in remora's issue tracker."
 """The next step after a fault of ours in a link."""
 
 
@@ -25,10 +25,11 @@ def host_changed(alias: str, *, before: HostIdentity, now: HostIdentity) -> Unre
     """What was reached under `alias` before is not what is reached there now; its turns and streams are not here."""
     return Unreachable(
         Code.HOST_CHANGED,
-        f"{alias} leads to another machine than before: {now.describe()} ({_told_apart(before, now)}), not "
+        f"{alias} leads to a different machine than before: {now.describe()} ({_told_apart(before, now)}), not "
         f"{before.describe()}.",
-        next_step=f"What ran at {before.describe()} goes on there: give that machine a name of its own in the SSH "
-        f"configuration to get back to it. To go on at the new one: remora connect {alias}",
+        next_step=f"Connect to the new machine with: remora connect {alias}. Work on {before.describe()} continues: "
+        "give "
+        "that machine an alias of its own to reach it.",
         host=alias,
     )
 

@@ -78,9 +78,9 @@ def alias_changed(alias: str, *, made: Meaning, now: Meaning) -> ConfigProblem:
     """The link to `alias` cannot be dialled as what it was made for."""
     return ConfigProblem(
         Code.ALIAS_CHANGED,
-        f"{describe_change(alias, made=made.place, now=now.place)} It is not dialled.",
-        next_step=f"Use what the name means now: remora connect {alias}. If the two differ only in the environment of "
-        "the background process, end that first: remora hub stop",
+        f"{describe_change(alias, made=made.place, now=now.place)} remora does not dial it.",
+        next_step=f"Use the new configuration with: remora connect {alias}. If only the environment of the hub "
+        "differs, first run: remora hub stop",
         host=alias,
     )
 
@@ -89,7 +89,7 @@ def describe_change(alias: str, *, made: str, now: str) -> str:
     """In a sentence, that a link was made for another meaning of its name."""
     if made == now:
         return f"The SSH configuration of {alias} has changed since its link was made."
-    return f"{alias} means {now} now, and its link leads to {made}."
+    return f"{alias} now means {now}, but its link leads to {made}."
 
 
 def _rules(host: Host) -> Iterator[str]:

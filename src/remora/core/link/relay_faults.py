@@ -2,7 +2,7 @@
 
 from remora.core.errors import Code, LaunchProblem, Unreachable
 
-_AGAIN = "Connect again; if it stays so, look at what ends processes on the host."
+_AGAIN = "Connect again; if it fails again, find out what ends processes on the host."
 
 
 def relay_failed(message: str, seen: str = "") -> LaunchProblem:
@@ -15,7 +15,7 @@ def relay_silent(seconds: float) -> LaunchProblem:
     return LaunchProblem(
         Code.RELAY_FAILED,
         f"The relay could not be reached within {seconds:g} seconds.",
-        next_step="Look at what the login shell's start-up files wait for, and at the load of the host.",
+        next_step="Check the start-up files of the login shell and the load of the host.",
     )
 
 
@@ -24,16 +24,16 @@ def relay_start_problem(word: str, seen: str) -> LaunchProblem:
     if word == "foreign":
         return LaunchProblem(
             Code.RELAY_FAILED,
-            "The relay's folder on the host is not ours alone; nothing was sent to what is in it.",
+            "Other accounts can access the relay's folder on the host, so nothing was sent to it.",
             seen=seen,
-            next_step="Have that folder removed, or give the account a runtime folder of its own.",
+            next_step="Remove that folder, or give the account a private runtime folder.",
         )
     if word == "mute":
         return LaunchProblem(
             Code.RELAY_FAILED,
-            "The relay on the host runs, but does not answer.",
+            "The relay on the host is unresponsive.",
             seen=seen,
-            next_step="If the process remora-relay hangs on the host, end it; then connect again.",
+            next_step="End the process remora-relay on the host if it hangs, then connect again.",
         )
     return relay_failed("The relay did not start on the host.", seen)
 
@@ -42,8 +42,8 @@ def session_lost() -> Unreachable:
     """The relay no longer has the session that its streams belonged to."""
     return Unreachable(
         Code.CONNECTION_LOST,
-        "The relay on the host no longer has this connection: it was ended there, or nobody came back in time.",
-        next_step="Connect again; what the app server did meanwhile is in its threads.",
+        "The relay on the host no longer has this connection: it was ended there, or its lease ran out.",
+        next_step="Connect again; the threads show what the app server did meanwhile.",
     )
 
 
@@ -51,8 +51,8 @@ def host_shuts_down() -> Unreachable:
     """The relay was told to end."""
     return Unreachable(
         Code.HOST_LEFT,
-        "The host said goodbye: it shuts down, or somebody ended the relay there.",
-        next_step="Connect again when the host is to run.",
+        "The host ended the connection: it shuts down, or somebody ended the relay there.",
+        next_step="Connect again when the host runs.",
     )
 
 

@@ -42,8 +42,8 @@ def read_upstream(url: str | None, without: str | None) -> Upstream | None:
     if parts is None or not host or parts.scheme != "http":
         raise ConfigProblem(
             Code.OPTION_UNSUPPORTED,
-            "The proxy of this machine (HTTPS_PROXY) is none that speaks plain HTTP, which is all that egress can use.",
-            next_step="Set HTTPS_PROXY=http://HOST:PORT for this command, or empty it to go without a proxy.",
+            "The proxy of this machine (HTTPS_PROXY) is not a plain HTTP proxy, and egress supports no other kind.",
+            next_step="Set HTTPS_PROXY=http://HOST:PORT for this command, or set it to an empty value to use no proxy.",
         )
     authorization = None
     if parts.username is not None:

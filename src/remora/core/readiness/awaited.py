@@ -101,11 +101,11 @@ def read_awaited(text: str) -> tuple[Awaited, ...]:
 
 def not_ready(alias: str, seen: Seen, awaited: Sequence[Awaited], seconds: float) -> TimeLimit:
     """The limit was reached before all of `awaited` was so."""
-    advice = f"Give it more time with --timeout, or see how it is with: remora check {alias}"
+    advice = f"Raise --timeout, or see the state with: remora check {alias}"
     if not MARKED.intersection(awaited) and seen.liveness is None:
         advice = f"Make a link with: remora connect {alias}"
     elif seen.marker is not None and seen.marker.readiness in _unfinished(awaited):
-        advice = "Nobody provisions it now: do it with remora provision, as your manifest describes it."
+        advice = "Provision it with remora provision and your manifest; no run is in progress."
     return TimeLimit(
         Code.NOT_READY,
         f"{alias} is not {' and '.join(awaited)} after {_lasted(seconds)}: {seen.describe(awaited).removesuffix('.')}.",

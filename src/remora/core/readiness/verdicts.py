@@ -46,7 +46,7 @@ def judge_provision(marker: Marker) -> StageResult:
     if problem is not None:
         return StageResult(stage=Stage.PROVISION, outcome=Outcome.FAILED, detail=detail, error=problem)
     if marker.readiness is Readiness.INTERRUPTED:
-        detail += "; run remora provision for this host again: it goes on"
+        detail += "; run remora provision for this host again to continue"
     outcome = _PROVISIONED.get(marker.readiness, Outcome.WARNING)
     return StageResult(stage=Stage.PROVISION, outcome=outcome, detail=detail)
 
@@ -54,7 +54,7 @@ def judge_provision(marker: Marker) -> StageResult:
 def judge_path(facts: HostFacts) -> StageResult:
     """The PATH in which codex is looked for and started."""
     if facts.codex is not None and facts.codex.source == "extra":
-        detail = f"codex lies outside of it, at {facts.codex.path}; PATH is {facts.path}"
+        detail = f"codex is outside of it, at {facts.codex.path}; PATH is {facts.path}"
         return StageResult(stage=Stage.PATH, outcome=Outcome.WARNING, detail=detail)
     return StageResult(stage=Stage.PATH, outcome=Outcome.OK, detail=facts.path)
 
@@ -65,7 +65,7 @@ def judge_codex(facts: HostFacts, plan: LaunchPlan | RemoraError) -> StageResult
         return _failed(plan, Stage.CODEX)
     chosen = facts.codex
     if chosen is None:
-        detail = "no usable codex; only a server that runs already can be used"
+        detail = "no usable codex; only a server that already runs can be used"
         return StageResult(stage=Stage.CODEX, outcome=Outcome.WARNING, detail=detail)
     if chosen.config_problem is not None:
         return _failed(config_broken(chosen.config_problem), Stage.CODEX)
@@ -101,16 +101,16 @@ def judge_login(facts: HostFacts, account: Account | None) -> StageResult:
 def judge_sandbox(facts: HostFacts) -> StageResult:
     """Whether the agent's commands can be confined."""
     if facts.sandbox == "ok":
-        return StageResult(stage=Stage.SANDBOX, outcome=Outcome.OK, detail="user namespaces can be made")
+        return StageResult(stage=Stage.SANDBOX, outcome=Outcome.OK, detail="user namespaces are available")
     if facts.sandbox != "refused":
-        detail = "could not be tried: the host has no unshare program"
+        detail = "not tested: the host has no unshare program"
         return StageResult(stage=Stage.SANDBOX, outcome=Outcome.WARNING, detail=detail)
     problem = AppServerProblem(
         Code.SANDBOX_UNUSABLE,
         "The host forbids user namespaces, which the sandbox of codex needs; sandboxed commands will fail.",
         seen=facts.sandbox_detail,
-        next_step="Allow unprivileged user namespaces there (in a container: seccomp=unconfined), "
-        "or, where the host itself is the sandbox, run with --sandbox danger-full-access.",
+        next_step="Allow unprivileged user namespaces on the host (in a container: seccomp=unconfined), or use "
+        "--sandbox danger-full-access if the host itself is the sandbox.",
     )
     return _failed(problem, Stage.SANDBOX)
 

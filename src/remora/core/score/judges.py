@@ -55,7 +55,7 @@ def judge_run(item: Item, *, status: int | None, said: str, seconds: float, limi
     if status == 0:
         return replace(item, result=Result.PASS, evidence=said, seconds=seconds)
     if status is None:
-        end, step = f"ended after {limit:g} seconds", "Make it faster, or allow it more time with --limit."
+        end, step = f"ended after {limit:g} seconds", "Make it faster, or raise --limit."
     else:
         end, step = f"exit status {status}", f"Run it in a fresh clone and make it work: {item.command}"
     evidence = f"{said.strip()}\n{end}".strip()
@@ -68,7 +68,9 @@ def judge_missing(item: Item) -> Item:
     if chore is Chore.TEST:
         step = "Add a test command to the project (a Makefile target, scripts/test ...), or name it with --test."
         return judged(item, Result.FAIL, "no file of the project names a way to test it", step)
-    return unknown(item, f"no file of the project names a way to {chore} it", f"If there is one, name it: --{chore}")
+    return unknown(
+        item, f"no file of the project names a way to {chore} it", f"Name the command, if one exists: --{chore}"
+    )
 
 
 # -- instructions
@@ -85,7 +87,7 @@ def judge_guides(documents: Mapping[str, str], folder: str) -> Item:
     if full:
         step = "Write an AGENTS.md: codex reads no other of these files by itself."
         return judged(item, Result.PARTIAL, seen, step)
-    return judged(item, Result.FAIL, seen or "none of them is there", "Write an AGENTS.md.")
+    return judged(item, Result.FAIL, seen or "none of them exists", "Write an AGENTS.md.")
 
 
 def judge_named(documents: Mapping[str, str], commands: Mapping[Chore, ProjectCommand], folder: str) -> Item:
@@ -118,7 +120,9 @@ def loaded_item(folder: str) -> Item:
 def judge_loaded(item: Item, sources: Sequence[str] | None, top: str, version: str | None) -> Item:
     """What the server says that it loaded for the folder; `None`: it does not say."""
     if sources is None:
-        return unknown(item, f"codex {version or ''} does not tell".replace("  ", " "), "Update codex on the host.")
+        return unknown(
+            item, f"codex {version or ''} does not report this".replace("  ", " "), "Update codex on the host."
+        )
     seen = "\n".join(sources) or "nothing"
     if any(source.startswith(f"{top.rstrip('/')}/") for source in sources):
         return judged(item, Result.PASS, seen)

@@ -33,13 +33,13 @@ def judge_sandbox(read_only: Trial, workspace: Trial, configured: Trial, places:
     item = sandbox_item(places)
     seen = "\n".join(_trial_line(trial, places) for trial in (read_only, workspace, configured))
     if read_only.wrote is None or workspace.wrote is None:
-        step = "See what is said; on Linux the sandbox needs user namespaces: remora check ALIAS"
+        step = "Read the evidence; on Linux the sandbox needs user namespaces: remora check ALIAS"
         return judged(item, Result.FAIL, seen, step)
     if read_only.wrote:
-        step = "Do not let agents work here before the sandbox holds; update codex."
+        step = "Update codex, and let no agent work here before the sandbox confines commands."
         return judged(item, Result.FAIL, seen, step)
     if OUTSIDE not in places:
-        return unknown(item, f"{seen}\nno place outside of the home can be written anyway", "")
+        return unknown(item, f"{seen}\nno folder outside of the home is writable", "")
     if OUTSIDE in workspace.wrote:
         step = "The server's own folder counts as its workspace: start it in a smaller one."
         return judged(item, Result.PARTIAL, seen, step)
@@ -78,14 +78,14 @@ def judge_approvals(item: Item, config: Mapping[str, Any], requirements: Mapping
     if free:
         return judged(item, Result.FAIL, seen, "Set sandbox_mode in config.toml on the host to workspace-write.")
     if policy == "never":
-        step = "Set approval_policy in config.toml to on-request, unless nobody is to be asked on this host."
+        step = "Set approval_policy in config.toml to on-request, unless this host works without approvals."
         return judged(item, Result.PARTIAL, seen, step)
     return judged(item, Result.PASS, seen)
 
 
 _STATES: Final = {
     "open": "any account can read it",
-    "shut-off": "a closed folder above protects it",
+    "shut-off": "a private parent folder protects it",
     "closed": "closed",
 }
 
@@ -93,10 +93,10 @@ _STATES: Final = {
 def judge_secrets(kind: str, said: Sequence[str], folder: str) -> Item:
     """Whether others on the host can read secrets; each of `said` is ``STATE MODE PATH``."""
     if kind == "account":
-        title = "the account's secrets are closed to others"
+        title = "other accounts cannot read the account's secrets"
         command = "stat -c '%a %n' ~/.codex/auth.json ~/.ssh/* ~/.netrc ~/.aws/credentials"
     else:
-        title = "secrets in the repository are closed to others"
+        title = "other accounts cannot read secrets in the repository"
         names = "-name .env -o -name '.env.*' -o -name '*.pem' -o -name '*.key' -o -name 'id_*'"
         command = f"find {shlex.quote(folder)} -maxdepth 4 -type f '(' {names} ')' -exec stat -c '%a %n' {{}} +"
     item = blank(f"{kind}-secrets", Group.PERMISSIONS, title, command)

@@ -34,9 +34,9 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
         case "exited" if answers.one("status") == "0":
             return AppServerProblem(
                 Code.CODEX_UNUSABLE,
-                f"{codex} app-server ended at once, with success, and serves nothing.",
+                f"{codex} app-server ended at once with status 0 and serves nothing.",
                 seen=seen,
-                next_step=f"Run it by hand on the host to see what it is: {codex} app-server --help",
+                next_step=f"Run it by hand on the host and check what it is: {codex} app-server --help",
             )
         case "exited":
             return LaunchProblem(
@@ -55,30 +55,30 @@ def launch_problem(answers: Answers, *, codex: str, seconds: float) -> RemoraErr
         case "blocked":
             return LaunchProblem(
                 Code.LAUNCH_REFUSED,
-                "Where the app server's socket should be lies a file that is no socket; the server was stopped.",
+                "The path of the app server's socket is a regular file; the server was stopped.",
                 seen=seen,
-                next_step="Remove that file on the host, if it is nothing you need.",
+                next_step="Remove that file on the host, if you do not need it.",
             )
         case "busy":
             return LaunchProblem(
                 Code.LAUNCH_TIMEOUT,
-                f"Another launch on the host did not come to an end within {seconds:g} seconds.",
+                f"Another launch on the host did not finish within {seconds:g} seconds.",
                 seen=f"It is process {(answers.one('holder') or '?').partition(' ')[0]}.",
-                next_step="Wait for it, or look at that process.",
+                next_step="Wait for it, or check that process.",
             )
         case "moved":
             return LaunchProblem(
                 Code.LAUNCH_REFUSED,
-                "Another machine that sees the same home has the place of the app server's socket.",
+                "Another machine with the same home folder uses the path of the app server's socket.",
                 seen=seen,
                 next_step="Set XDG_RUNTIME_DIR on the host to a folder of this machine, for the socket.",
             )
         case outcome:
             return LaunchProblem(
                 Code.LAUNCH_REFUSED,
-                f"The host gave no place to start the app server from ({outcome}).",
+                f"No usable runtime folder on the host ({outcome}).",
                 seen=seen,
-                next_step="Set XDG_RUNTIME_DIR on the host to a folder of your own.",
+                next_step="Set XDG_RUNTIME_DIR on the host to a private folder of the account.",
             )
 
 
@@ -99,9 +99,9 @@ def _no_locks(answers: Answers, problem: str, log: str) -> RemoraError:
         f"Files in codex's home on the host cannot be locked{f' (file system: {place})' if place else ''}, and the app "
         "server's databases need that: it cannot start.",
         seen="\n".join(dict.fromkeys(text.strip() for text in (problem, log) if text.strip())),
-        next_step="Set CODEX_HOME in the login shell's start-up file to a folder on a disk of the host itself, or have "
-        "the locks of that file system repaired (NFS: its lock service; or the mount option local_lock=all for a home "
-        "that one machine uses).",
+        next_step="Set CODEX_HOME in the login shell's start-up file to a folder on a disk of the host itself, or "
+        "repair the locks of that file system (NFS: its lock service; or the mount option local_lock=all if only one "
+        "machine uses the home).",
     )
 
 
@@ -121,7 +121,7 @@ def mute_server(answers: Answers, *, socket: str, seconds: float) -> LaunchProbl
     return LaunchProblem(
         Code.SERVER_MUTE,
         f"{who[0].upper()}{who[1:]} listens on {socket} and did not answer initialize within {seconds:g} seconds; "
-        "it was left alone.",
+        "remora did not end it.",
         seen=without_escapes(answers.one("log.tail") or ""),
-        next_step=f"If it hangs for good, end it on the host: kill {pid}" if pid else "Look who listens there.",
+        next_step=f"End it on the host if it hangs: kill {pid}" if pid else "Find out which program listens there.",
     )

@@ -176,23 +176,23 @@ def server_absent(facts: HostFacts) -> AppServerProblem:
     if chosen is not None and not chosen.can_listen_on_socket:
         return AppServerProblem(
             Code.CODEX_UNSUPPORTED,
-            f"codex {chosen.version or ''} on the host serves only the client that started it; no other can reach it.",
+            f"codex {chosen.version or ''} on the host serves only the client that started it.",
             next_step="Stop the turn in that client, or end its process on the host.",
         )
     return AppServerProblem(
         Code.SERVER_ABSENT,
-        "No app server runs on the host, and this command starts none.",
-        next_step="Name the thread by its id to look for what its commands left there.",
+        "No app server runs on the host, and this command does not start one.",
+        next_step="Name the thread by its id to find processes of its commands on the host.",
     )
 
 
 def link_unsupported(plan: LaunchPlan) -> AppServerProblem:
     """The refusal to hold a link to a server that would end with the connection."""
-    why = plan.obstacle or Obstacle("nothing that is started on this host outlives its connection", _UPDATE)
+    why = plan.obstacle or Obstacle("processes on this host end with their connection", _UPDATE)
     return AppServerProblem(
         Code.LINK_UNSUPPORTED,
-        f"There is nothing to hold a link to on this host: {why.reason}.",
-        next_step=f"Use remora run, which works all the same; for a link, {why.cure}.",
+        f"This host cannot keep an app server for a link: {why.reason}.",
+        next_step=f"Use remora run, which needs no link; for a link, {why.cure}.",
     )
 
 
@@ -200,8 +200,8 @@ def foreign_socket(place: str) -> LaunchProblem:
     """The refusal to talk to somebody else's server."""
     return LaunchProblem(
         Code.SOCKET_FOREIGN,
-        f"The control socket is not safe to use: {place} belongs to somebody else; nothing was sent to it.",
-        next_step="Ask the owner to remove it, or set CODEX_HOME on the host to a folder of your own.",
+        f"The control socket is not safe to use: {place} belongs to another account; nothing was sent to it.",
+        next_step="Ask the owner to remove it, or set CODEX_HOME on the host to a private folder of the account.",
     )
 
 
@@ -211,21 +211,21 @@ def refuse_folder(folder: FolderFacts) -> None:
         if not folder.path.startswith("/") or "\0" in folder.path:  # it becomes an argument of other programs
             raise ShellProblem(
                 Code.FOLDER_MISSING,
-                f"The host calls the folder {folder.path!r}, which can be no folder.",
-                next_step="Look at what answers on that host.",
+                f"The host reports the folder {folder.path!r}, which is not a valid path.",
+                next_step="Check which program answers on that host.",
             )
         return
     what = {
         FolderState.MISSING: "does not exist",
         FolderState.FILE: "is a file, not a folder",
-        FolderState.CLOSED: "may not be entered",
+        FolderState.CLOSED: "cannot be entered by this account",
     }[folder.state]
     near = _near_matches(folder.path, folder.siblings)
     raise ShellProblem(
         Code.FOLDER_MISSING,
         f"The folder {folder.path} {what} on the host.",
         seen="Similar: " + ", ".join(near) if near else "",
-        next_step=f"Use {near[0]} if that is what you meant." if near else "Make the folder, or name another one.",
+        next_step=f"Use {near[0]} if you meant that folder." if near else "Create the folder, or name another one.",
     )
 
 
@@ -243,7 +243,7 @@ def _no_codex(facts: HostFacts, chosen: CodexCandidate | None) -> RemoraError:
     if chosen is not None:
         return AppServerProblem(
             Code.CODEX_UNSUPPORTED,
-            f"{chosen.path} {chosen.version or ''} has no app-server that can be used.",
+            f"{chosen.path} {chosen.version or ''} has no usable app-server.",
             next_step="Install a newer codex on the host: remora provision ALIAS --codex latest",
         )
     if facts.candidates:
@@ -257,31 +257,31 @@ def _no_codex(facts: HostFacts, chosen: CodexCandidate | None) -> RemoraError:
     if facts.codex_asked:
         return AppServerProblem(
             Code.CODEX_MISSING,
-            f"There is no codex at {facts.codex_asked} on the host.",
+            f"codex was not found at {facts.codex_asked} on the host.",
             seen=how,
             next_step="Name the codex of this host with --codex.",
         )
     return AppServerProblem(
         Code.CODEX_MISSING,
-        "codex is not installed on the host, or not where the login shell looks.",
+        "codex is not installed on the host, or not on the PATH of the login shell.",
         seen=f"{how}\nalso in ~/.local/bin, /usr/local/bin, ~/bin, ~/.npm-global/bin, ~/.cargo/bin and ~/.nvm",
         next_step="Install it there with: remora provision ALIAS --codex latest",
     )
 
 
 NO_FOLDER_FOR_LOG: Final = Obstacle(
-    "no folder on the host may hold our log",
-    "set XDG_RUNTIME_DIR on the host to a folder that is this account's alone and can be written to",
+    "no folder on the host can hold the log",
+    "set XDG_RUNTIME_DIR on the host to a private, writable folder of the account",
 )
 ENDS_WITH_SESSION: Final = Obstacle(
-    "what is started on this host does not outlive its session",
+    "processes on this host end with their session",
     "have the host keep processes after logout (with systemd: loginctl enable-linger)",
 )
 
 
 def mute_on_socket(problem: str) -> Obstacle:
     """The app server that was started listens and answers nobody, for that reason."""
-    reason = f"the app server that was started answers nobody on its socket. {problem.rstrip('.')}"
+    reason = f"the started app server does not answer on its socket. {problem.rstrip('.')}"
     return Obstacle(reason, _UPDATE)
 
 
@@ -292,33 +292,34 @@ def _obstacle(facts: HostFacts, chosen: CodexCandidate) -> Obstacle | None:
     if facts.runtime_folder is None:
         return NO_FOLDER_FOR_LOG
     if length > SOCKET_PATH_LIMIT:
-        reason = f"the socket path {path} has {length} bytes, and {SOCKET_PATH_LIMIT} are possible"
+        reason = f"the socket path {path} has {length} bytes; the limit is {SOCKET_PATH_LIMIT}"
         return Obstacle(reason, "set CODEX_HOME on the host to a folder with a shorter path")
     if facts.socket.kind is SocketKind.FILE:
-        reason = f"{path}, where codex makes its control socket, is a file or folder and no socket"
-        return Obstacle(reason, "look at what it is, and move it away on the host")
+        reason = f"{path}, the path of codex's control socket, is not a socket"
+        return Obstacle(reason, "check that file on the host, and move it away")
     return None
 
 
 def _notices(facts: HostFacts, chosen: CodexCandidate) -> list[Notice]:
     notices = []
     if chosen.source == "extra":
-        notices.append(Notice("codex-off-path", f"{chosen.path} is used, which is not on the login shell's PATH."))
+        notices.append(Notice("codex-off-path", f"{chosen.path} is used; it is not on the login shell's PATH."))
     if facts.home_shared is not None:
         notices.append(
             Notice(
                 "home-shared",
-                f"Other machines see codex's home {facts.codex_home} ({facts.home_shared}), too, so the app server "
-                "here has its socket elsewhere. codex's databases are not made for several machines: a CODEX_HOME for "
-                "each is safer.",
+                f"Other machines share codex's home {facts.codex_home} ({facts.home_shared}), so the app server uses "
+                "a socket outside of it. codex's databases do not support several machines; use one CODEX_HOME for "
+                "each.",
             )
         )
     if facts.kills_processes:
         notices.append(
             Notice(
                 "kills-processes",
-                "This host ends processes at logout (KillUserProcesses): the app server may end with the connection; "
-                f"lasting needs: loginctl enable-linger {facts.account}",
+                "This host ends processes at logout (KillUserProcesses): the app server may end with the connection. "
+                "To keep it, run: loginctl enable-linger"
+                f" {facts.account}",
             )
         )
     return notices

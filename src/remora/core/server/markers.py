@@ -111,7 +111,7 @@ def provision_failed(marker: Marker) -> ProvisionProblem | None:
         Code.PROVISION_FAILED,
         f"The last provisioning of this host failed{_at_step(marker)}.",
         seen=marker.detail,
-        next_step="Run remora provision for this host again: it goes on where it stopped.",
+        next_step="Run remora provision for this host again; it continues where it stopped.",
     )
 
 

@@ -46,13 +46,12 @@ def codex_build(os: str, architecture: str) -> CodexBuild:
         if architecture in _NARROW:
             raise AppServerProblem(
                 Code.PLATFORM_UNSUPPORTED,
-                f"The programs of this host are 32-bit ones ({where}), whatever its kernel is, and codex is built for "
-                f"64-bit systems only.",
+                f"The programs of this host are 32-bit ({where}), and codex needs a 64-bit system.",
                 next_step="Install a 64-bit system there, or use another host.",
             )
         raise AppServerProblem(
             Code.PLATFORM_UNSUPPORTED,
-            f"codex does not run on {where}: it is built for Linux and macOS on x86_64 and aarch64.",
+            f"codex does not run on {where}; it supports Linux and macOS on x86_64 and aarch64.",
             next_step="Use another host.",
         )
     return build

@@ -168,7 +168,7 @@ def read_process(answers: Answers) -> ProcessIdentity | None:
 
 
 def foreign_place(owners: Sequence[str], user_id: str) -> str | None:
-    """Which of `owners` (``UID PATH``) belongs to somebody else, with whom."""
+    """Which of `owners` (``UID PATH``) belongs to another account, with whom."""
     for owner in owners:
         identity, _, place = owner.partition(" ")
         if identity.isdigit() and identity != user_id:
@@ -218,7 +218,7 @@ def _read_candidate(answers: Answers, key: str) -> CodexCandidate:
 
 
 _PROBLEMS: Final = {
-    "dangling": "is a symbolic link to nothing",
+    "dangling": "is a broken symbolic link",
     "directory": "is a folder",
     "not-executable": "may not be executed",
 }

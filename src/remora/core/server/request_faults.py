@@ -10,7 +10,7 @@ def answer_late(method: str, seconds: float) -> TimeLimit:
         Code.TIME_LIMIT,
         f"The app server did not answer {method} within {seconds:g} seconds.",
         stage=Stage.THREAD,
-        next_step="Look at the server's log on the host, or allow more time with --timeout.",
+        next_step="Read the server's log on the host, or raise --timeout.",
     )
 
 
@@ -20,7 +20,7 @@ def handshake_late(seconds: float) -> TimeLimit:
         Code.TIME_LIMIT,
         f"The app server did not answer the handshake within {seconds:g} seconds.",
         stage=Stage.HANDSHAKE,
-        next_step="Look at the server's log on the host; if it hangs, its owner can restart it.",
+        next_step="Read the server's log on the host; its owner can restart it if it hangs.",
     )
 
 
@@ -28,9 +28,9 @@ def outcome_unknown(method: str, error: RemoraError) -> ProtocolProblem:
     """The connection ended while a request was on its way that must not be sent twice."""
     return ProtocolProblem(
         Code.REQUEST_UNKNOWN,
-        f"Whether the app server received {method} is not known: {error.message}",
+        f"The app server may or may not have received {method}: {error.message}",
         seen=error.seen,
-        next_step="Look at the thread before asking again, so that nothing is done twice.",
+        next_step="Read the thread before you send it again, so that nothing runs twice.",
     )
 
 
@@ -38,8 +38,8 @@ def answers_untaken() -> ProtocolProblem:
     """The server asks, and does not read what it is told."""
     return ProtocolProblem(
         Code.PROTOCOL_VIOLATION,
-        "The app server asks on and on without taking the answers.",
-        next_step="Look at the server's log on the host; its owner can restart it.",
+        "The app server sends requests without reading the answers.",
+        next_step="Read the server's log on the host; its owner can restart it.",
     )
 
 
@@ -47,9 +47,9 @@ def config_broken(said: str) -> AppServerProblem:
     """codex cannot use its configuration on the host; `said` names the file and the place."""
     return AppServerProblem(
         Code.CODEX_CONFIG,
-        "codex on the host cannot use its configuration, and starts no thread with it.",
+        "codex on the host cannot load its configuration, so it starts no thread.",
         seen=said,
-        next_step="Mend that file on the host; codex login status there says whether it can be read.",
+        next_step="Repair that file on the host; test it there with: codex login status",
     )
 
 
@@ -64,7 +64,7 @@ def too_much(what: str, limit: int) -> ProtocolProblem:
     return ProtocolProblem(
         Code.PROTOCOL_VIOLATION,
         f"The app server sends more than {limit:,} {what}.",
-        next_step="Look at the server's log on the host; its owner can restart it.",
+        next_step="Read the server's log on the host; its owner can restart it.",
     )
 
 
@@ -74,14 +74,14 @@ def message_too_large(limit: int, beginning: bytes) -> ProtocolProblem:
         Code.MESSAGE_TOO_LARGE,
         f"The app server sent a message beyond the limit of {limit} bytes.",
         seen=decode(beginning[:200]),
-        next_step="Look at the server's log on the host; a thread is continued in a new run, which reads pages.",
+        next_step="Read the server's log on the host; continue the thread in a new run.",
     )
 
 
 def closed_here() -> ProtocolProblem:
     """It was us who ended the connection."""
     return ProtocolProblem(
-        Code.SERVER_GONE, "The connection to the app server was closed here.", next_step="Open a new connection."
+        Code.SERVER_GONE, "remora closed the connection to the app server.", next_step="Open a new connection."
     )
 
 
@@ -89,7 +89,7 @@ def not_taken_in(error: Exception) -> RemoraError:
     """Reading failed for a reason of this machine."""
     return RemoraError(
         Code.INTERNAL,
-        "What the app server sent could not be taken in here.",
+        "This machine could not process the data from the app server.",
         seen=f"{type(error).__name__}: {error}",
-        next_step="Look whether the disk for temporary files is full; if not, report this.",
+        next_step="Check whether the disk for temporary files is full; if not, report this.",
     )

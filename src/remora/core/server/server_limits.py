@@ -10,11 +10,12 @@ from remora.core.server.answers import Answers, whole_number
 _UNITS: Final = {"KiB": 1024, "MiB": 1024**2, "GiB": 1024**3}
 _PAGE: Final = 65536
 """The kernel rounds memory to pages; none is larger."""
-_OUTDATED: Final = "it was started with others"
-_HELPLESS: Final = "this host has no means for it"
-_UNKNOWN: Final = "it was started by other means, or this host has none for it"
+_OUTDATED: Final = "it was started with other limits"
+_HELPLESS: Final = "this host does not support it"
+_UNKNOWN: Final = "another program started it, or this host does not support it"
 START_ANEW: Final = (
-    "when it is idle: remora connect ALIAS, remora disconnect ALIAS --stop-server; the next connect or run starts it."
+    "restart it when it is idle: remora connect ALIAS, then remora disconnect ALIAS --stop-server, then connect or "
+    "run again."
 )
 """How a running server gets what holds from its next start on."""
 
@@ -64,8 +65,8 @@ def enforcement_notices(wish: ServerLimits, answers: Answers) -> tuple[str, ...]
     notices = [f"{Code.LIMIT_UNENFORCED.value}: {notice}" for notice in _differences(wish, answers, reason)]
     if outdated:
         notices.append(
-            f"The running app server keeps the limits that it was started with ({_read_words(then or '').describe()}) "
-            f"and not those of now ({wish.describe()}). It was not restarted, because that ends turns; {START_ANEW}"
+            f"The running app server keeps its old limits ({_read_words(then or '').describe()}) "
+            f"instead of the new ones ({wish.describe()}). It was not restarted, because that ends turns; {START_ANEW}"
         )
     return tuple(notices)
 
@@ -74,16 +75,16 @@ def _differences(wish: ServerLimits, answers: Answers, reason: str) -> Iterator[
     memory, cpu, processes = (_least(answers, f"limit.{name}") for name in ("memory", "cpu", "processes"))
     if wish.memory is not None and not _keeps(memory, wish.memory + _PAGE):
         if _keeps(_least(answers, "each.memory"), wish.memory + _PAGE):
-            yield "memory is limited for each process by itself, not for all that the server runs together"
+            yield "memory is limited for each process, not for the app server as a whole"
         else:
-            yield f"the running app server has no such limit of memory ({reason})"
+            yield f"the running app server does not have this memory limit ({reason})"
     if wish.cpu is not None and not _keeps(cpu, wish.cpu):
-        yield f"the running app server has no such limit of cpu ({reason})"
+        yield f"the running app server does not have this cpu limit ({reason})"
     if wish.processes is not None and not _keeps(processes, wish.processes):
         if _keeps(_least(answers, "account.processes"), wish.processes) and answers.one("root") != "1":
-            yield "processes are counted over the whole account, not for the app server alone"
+            yield "processes are counted for the whole account, not for the app server alone"
         else:
-            yield f"the running app server has no such limit of processes ({reason})"
+            yield f"the running app server does not have this process limit ({reason})"
 
 
 def _read_words(words: str) -> ServerLimits:

@@ -36,18 +36,18 @@ _USUAL_FILES: Final = "~/.bashrc (bash), ~/.zshenv (zsh), ~/.config/fish/config.
 _ACCOUNT_FAULTS: Final = (
     (
         re.compile(r"password change required|password has expired|change your password", re.IGNORECASE),
-        "The password of the account has expired, and the host runs nothing before it is changed.",
+        "The password of the account has expired, and the host runs no command until it is changed.",
         "Change it on a terminal: ssh -t ALIAS",
     ),
     (
         re.compile(r"account is currently not available", re.IGNORECASE),
-        "The account has no login shell: it is one that nobody logs in to (nologin).",
-        "Use another account, or have its login shell set: chsh -s /bin/bash",
+        "The account has no login shell (nologin).",
+        "Use another account, or set its login shell: chsh -s /bin/bash",
     ),
     (
         re.compile(r"allows sftp connections only", re.IGNORECASE),
         "The account is for file transfer only (ForceCommand internal-sftp).",
-        "Use another account, or have that rule lifted in the host's sshd_config.",
+        "Use another account, or remove that rule from the host's sshd_config.",
     ),
 )
 """What hosts say of an account that is not for commands, and what it means."""
@@ -80,14 +80,14 @@ def entry_problem(answers: Answers, noise: str) -> ShellProblem | None:
         return None
     suspects = answers.all("suspect")
     if (other := answers.one("entry.replaced")) is not None:
-        return _replaced(f"the shell that read our script is {other}", suspects, noise)
+        return _replaced(f"the shell that read remora's script is {other}", suspects, noise)
     if answers.one("entry.swallowed") is not None:
         return _waits(suspects, noise)
     shell = answers.one("entry.shell")
     if answers.one("env.stopped") is not None:
-        return _never_ends(f"{shell} as login and interactive shell sends nothing more", suspects, noise)
+        return _never_ends(f"{shell} as login and interactive shell stopped sending output", suspects, noise)
     if suspects:
-        return _replaced(f"{shell} as login and interactive shell never came to our command", suspects, noise)
+        return _replaced(f"{shell} as login and interactive shell never ran remora's command", suspects, noise)
     return ShellProblem(
         Code.SHELL_FAILED,
         f"The login shell {shell} ended with status {answers.one('env.status')} instead of running a command.",
@@ -104,10 +104,10 @@ def too_many_processes(answers: Answers, noise: str) -> ShellProblem | None:
     number = "a limit" if most is None else f"the limit of {most}"
     return ShellProblem(
         Code.SHELL_FAILED,
-        f"The host starts no more processes for this account: {number} is reached (ulimit -u, or pids.max of its "
-        f"group). Threads count, too; an app server has about {_SERVER_TASKS}.",
+        f"The host starts no more processes for this account: it has reached {number} (ulimit -u, or pids.max of its "
+        f"group). Threads count as processes; an app server has about {_SERVER_TASKS}.",
         seen=noise,
-        next_step='End processes there that are not needed (ps -u "$USER"), or have the limit raised.',
+        next_step='End processes there that you do not need (ps -u "$USER"), or raise the limit.',
     )
 
 
@@ -116,13 +116,13 @@ def ended_without_answer(status: int | None, suspects: tuple[str, ...], noise: s
     if _WINDOWS.search(noise):
         return ShellProblem(
             Code.UNSUPPORTED_REMOTE_OS,
-            "The host answers like Windows; only Linux and macOS hosts can be used.",
+            "The host appears to run Windows; remora supports Linux and macOS hosts.",
             seen=noise,
             next_step="Use WSL on that machine with an SSH server of its own.",
         )
     replacing = tuple(suspect for suspect in suspects if _EXEC.search(suspect))
     if replacing or _complains(noise) or _TERMINAL.search(noise):
-        return _replaced("our command was swallowed", replacing, noise)
+        return _replaced("the command was not run", replacing, noise)
     if status == 0:
         return _forced("another program answered and ended with status 0", noise)
     for pattern, message, next_step in _ACCOUNT_FAULTS:
@@ -130,11 +130,12 @@ def ended_without_answer(status: int | None, suspects: tuple[str, ...], noise: s
             return ShellProblem(Code.SHELL_FAILED, message, seen=noise, next_step=next_step)
     return ShellProblem(
         Code.SHELL_FAILED,
-        f"The login shell ended with status {status} and did not run our command"
-        " (a disabled account, an expired password, forced commands, /bin/false, nologin, restricted shells do that).",
+        f"The login shell ended with status {status} and did not run remora's command (a disabled"
+        " account, an expired password, forced commands, /bin/false, nologin, restricted shells do that).",
         seen=noise,
-        next_step="Do what the host said, if it said anything (log in as another user, change the password with ssh), "
-        "or give the account an ordinary login shell, for example: chsh -s /bin/bash",
+        next_step="Follow the message of the host, if any (another user, a new password), or set an ordinary login "
+        "shell, for example:"
+        " chsh -s /bin/bash",
     )
 
 
@@ -144,15 +145,15 @@ def went_silent(silence: Silence, suspects: tuple[str, ...], noise: str) -> Shel
         waiting = tuple(suspect for suspect in suspects if not _EXEC.search(suspect))
         replacing = tuple(suspect for suspect in suspects if _EXEC.search(suspect))
         if _ECHO in noise and not suspects:
-            return _forced("it sent back what it was sent", noise)
+            return _forced("it echoed its input", noise)
         if _complains(noise) or (replacing and not waiting):
-            return _replaced("another shell read our script", replacing, noise)
+            return _replaced("another shell read remora's script", replacing, noise)
         if noise.strip() and not suspects:
-            return _forced("another program answered and took our input", noise)
+            return _forced("another program answered and read the input", noise)
         return _waits(waiting, noise)
     if noise.strip():
-        return _stays("sends nothing more", noise)
-    return _never_ends("the login shell sends nothing more and never came to our command", suspects, noise)
+        return _stays("stopped sending output", noise)
+    return _never_ends("the login shell stopped sending output and never ran remora's command", suspects, noise)
 
 
 def talked_on(noise: str) -> ShellProblem:
@@ -163,10 +164,10 @@ def talked_on(noise: str) -> ShellProblem:
 def _stays(what: str, noise: str) -> ShellProblem:
     return ShellProblem(
         Code.SHELL_NEVER_ENDS,
-        f"The host {what} and never came to our command: a start-up file of the login shell never ends, "
-        "or another program runs in its place (a forced command, a menu).",
+        f"The host {what} and never ran remora's command: a start-up file of the login shell hangs, or another "
+        "program replaces the shell (a forced command, a menu).",
         seen=_first_words(noise),
-        next_step=f"See what it prints with: ssh ALIAS true. If that is a start-up file, find it in {_place(())}",
+        next_step=f"Read its output with: ssh ALIAS true. If a start-up file hangs, find it in {_place(())}",
     )
 
 
@@ -174,7 +175,7 @@ def _replaced(what: str, suspects: tuple[str, ...], noise: str) -> ShellProblem:
     where = _place(suspects)
     return ShellProblem(
         Code.SHELL_REPLACED,
-        f"A start-up file puts another program in the place of the login shell: {what}.",
+        f"A start-up file replaces the login shell with another program: {what}.",
         seen=_seen(suspects, noise),
         next_step=f"Guard {where}, so that it runs on a terminal only: {_guard(suspects)}",
     )
@@ -188,11 +189,11 @@ def _complains(noise: str) -> bool:
 def _forced(what: str, noise: str) -> ShellProblem:
     return ShellProblem(
         Code.COMMAND_FORCED,
-        f"The host did not run our command: {what}. A forced command, a menu or a network device does that, or a "
-        "start-up file that hands over to another program.",
+        f"The host did not run remora's command: {what}. The cause is a forced command, a menu, a network device, or "
+        "a start-up file that starts another program.",
         seen=_first_words(noise),
-        next_step="See what it does with: ssh ALIAS true. remora needs an account that may run commands "
-        "(no ForceCommand in sshd_config, no command= in authorized_keys).",
+        next_step="Read its output with: ssh ALIAS true. Use an account that can run commands (no ForceCommand in "
+        "sshd_config, no command= in authorized_keys).",
     )
 
 
@@ -207,7 +208,7 @@ def _first_words(noise: str) -> str:
 def _waits(suspects: tuple[str, ...], noise: str) -> ShellProblem:
     return ShellProblem(
         Code.SHELL_WAITS_FOR_INPUT,
-        "A start-up file of the login shell waits for input, and took what was meant for our script.",
+        "A start-up file of the login shell waits for input, and read the input of remora's script.",
         seen=_seen(suspects, noise),
         next_step=f"Guard {_place(suspects)}, so that it asks on a terminal only: {_guard(suspects)}",
     )
@@ -216,7 +217,7 @@ def _waits(suspects: tuple[str, ...], noise: str) -> ShellProblem:
 def _never_ends(what: str, suspects: tuple[str, ...], noise: str) -> ShellProblem:
     return ShellProblem(
         Code.SHELL_NEVER_ENDS,
-        f"A start-up file of the login shell never ends: {what}.",
+        f"A start-up file of the login shell hangs: {what}.",
         seen=_seen(suspects, noise),
         next_step=f"Find what hangs in {_place(suspects)}, or let it run on a terminal only: {_guard(suspects)}",
     )
@@ -247,7 +248,7 @@ def program_killed(what: str, *, seen: str) -> ShellProblem:
     """The shell went on, and what it ran for us never said how it ended: somebody there ended it."""
     return ShellProblem(
         Code.SHELL_FAILED,
-        f"{what} ended on the host without a status: something there ended it.",
+        f"{what} ended on the host without an exit status, because another program or the kernel killed it.",
         seen=seen,
-        next_step="Look at what ends processes there, such as a lack of memory, and try again.",
+        next_step="Find out what kills processes on the host (for example, too little memory), then try again.",
     )

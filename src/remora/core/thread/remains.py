@@ -135,8 +135,8 @@ def subagents_left(alias: str, thread_id: str) -> RemoraError:
     """The turn has ended, and sub-agents that it started have not."""
     return TaskFailed(
         Code.STOP_UNPROVEN,
-        f"The turn has ended; a sub-agent that it started may still be at work on {alias}.",
-        next_step=f"If nobody needs its work, stop it with: {_again(alias, thread_id)}",
+        f"The turn has ended, but a sub-agent that it started may still run on {alias}.",
+        next_step=f"Stop it, if you do not need its work, with: {_again(alias, thread_id)}",
         host=alias,
     )
 
@@ -147,7 +147,7 @@ def remains_problem(remains: Remains, alias: str, thread_id: str) -> RemoraError
     if not remains.idle:
         return TaskFailed(
             Code.STOP_UNPROVEN,
-            f"The turn was asked to stop, and {alias} did not say that it has. It may go on there.",
+            f"The turn was asked to stop, but {alias} did not confirm it. The turn may continue there.",
             next_step=f"Stop it with: {again}",
             host=alias,
         )
@@ -157,14 +157,14 @@ def remains_problem(remains: Remains, alias: str, thread_id: str) -> RemoraError
             f"The turn is stopped; {_counted(remains.left)} that its commands started in the background still "
             f"{'runs' if len(remains.left) == 1 else 'run'} on {alias}.",
             seen=_listing(remains.left),
-            next_step=f"If nobody needs them, end them on the host with: kill {_pids(remains.left)}",
+            next_step=f"End them on the host, if you do not need them, with: kill {_pids(remains.left)}",
             host=alias,
         )
     if not remains.looked:
         return TaskFailed(
             Code.STOP_UNPROVEN,
             f"The turn is stopped. Whether its commands left processes on {alias} could not be verified.",
-            next_step=f"Look at the processes there, or try again with: {again}",
+            next_step=f"Check the processes on the host, or try again with: {again}",
             host=alias,
         )
     return None

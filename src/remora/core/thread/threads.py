@@ -44,9 +44,11 @@ def choose_thread(words: str, threads: Sequence[ThreadName]) -> str:
     shown = fitting or list(threads)
     raise ProtocolProblem(
         Code.THREAD_AMBIGUOUS if fitting else Code.THREAD_MISSING,
-        f"{len(fitting)} threads of the host fit {words!r}." if fitting else f"No thread of the host fits {words!r}.",
+        f"{len(fitting)} threads of the host match {words!r}."
+        if fitting
+        else f"No thread of the host matches {words!r}.",
         seen="\n".join(_row(thread) for thread in shown[:_NAMED]),
-        next_step="Name one by its id, by enough of its beginning, or by its name.",
+        next_step="Name one by its id, a unique prefix of it, or its name.",
     )
 
 

@@ -156,7 +156,7 @@ def _read(file: RepositoryFile) -> Iterator[Brought]:
         yield Brought("file", name, file.problem)
     elif file.path.startswith(_HARMLESS):
         if file.path.endswith("/SKILL.md"):
-            yield Brought("skill", name, "codex reads it in any case")
+            yield Brought("skill", name, "codex always reads it")
     elif file.path.startswith("rules/") and file.path.endswith(".rules"):
         yield Brought("rule", name, decode(file.content or b"").strip())
     elif file.content is None or file.path not in _MODE:

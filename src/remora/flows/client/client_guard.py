@@ -29,7 +29,7 @@ from remora.wire.socket.socket_pieces import Piece
 
 _TOO_LONG: Final = -32600
 _HOME: Final = "the home folder"
-_UNTOLD: Final = "a folder that the server does not tell"
+_UNTOLD: Final = "a folder that the server does not report"
 
 SetSandbox = Callable[[str, Mapping[str, Any]], Awaitable[bool]]
 """Gives a thread, by its id, a sandbox; whether that was done."""
@@ -179,7 +179,7 @@ class ClientGuard:
         envelope = guess_envelope(text)
         if envelope.method in CHANGED - UNSEEN:
             if envelope.id is not None:
-                sentence = f"remora passes on no {envelope.method} of more than a mebibyte."
+                sentence = f"remora does not forward {envelope.method} above 1 MiB."
                 passed.answers.append(encode_error(envelope.id, _TOO_LONG, sentence))
             return False
         return self._may_say(envelope)
@@ -204,7 +204,7 @@ class ClientGuard:
             return None
         parts = [part for part in folder.split("/") if part not in {"", "."}]
         if ".." in parts:
-            return f"{request.method} names its folder (cwd) with .. in it. Name it without."
+            return f"{request.method} names its folder (cwd) with .. in it. Send the path without it."
         folder = "/" + "/".join(parts)  # as the server looks trust up; for another spelling it would find none
         request.work_in(folder)
         standing = await self._standing(folder)
@@ -245,12 +245,12 @@ class ClientGuard:
         if not request.says_sandbox:
             request.only_read()
             if not self._told:
-                self._tell(f"{request.method} names no folder (cwd), works in {place}, and may only read there.")
+                self._tell(f"{request.method} names no folder (cwd), so it works in {place} read-only.")
             self._told = True
         elif request.may_write:
             return (
-                f"{request.method} names no folder (cwd), and would work in {place} with a sandbox that may write"
-                " there. Name the folder, or start the bridge with one for new threads: remora bridge ALIAS:DIR"
+                f"{request.method} names no folder (cwd), and its sandbox could write in {place}. Name the folder, "
+                "or start the bridge with a default folder: remora bridge ALIAS:DIR"
             )
         return None
 
@@ -268,7 +268,7 @@ async def _name_folder(request: ClientRequest, folders: Folders) -> None:
 def _refused(answer: bytes) -> ProtocolProblem:
     return ProtocolProblem(
         Code.REQUEST_REFUSED,
-        "The client on this machine asked for what remora does not pass on.",
+        "remora refused a request of the client on this machine.",
         seen=decode(answer),
         next_step="Update the client, or report this.",
     )

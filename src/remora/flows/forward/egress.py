@@ -63,7 +63,7 @@ class Egress:
     async def visit(self, client: ByteStream) -> None:
         """Serve one client. A :data:`~remora.ports.Visitor`."""
         if self.clients >= self._limits.egress_clients:
-            await self._refuse(client, 503, f"there are {self.clients} clients already")
+            await self._refuse(client, 503, f"{self.clients} clients are connected, which is the limit")
             return
         self.clients += 1
         try:
@@ -112,7 +112,9 @@ class Egress:
     async def _read_request(self, client: ByteStream) -> tuple[ProxyRequest, bytes]:
         seconds = self._limits.handshake
         late = TimeLimit(
-            Code.TIME_LIMIT, f"no request came within {seconds:g} seconds", next_step="Ask sooner, or connect later."
+            Code.TIME_LIMIT,
+            f"no request came within {seconds:g} seconds",
+            next_step="Send the request at once after connecting.",
         )
         head, early = await within(self._clock, seconds, _read_until_end(client), error=late)
         return read_head(head), early
@@ -125,7 +127,8 @@ class Egress:
         if destination is None:
             named = ", ".join(map(str, self.destinations))
             raise BadHead(
-                403, f"{join_authority(request.host, request.port)} was not named; this leads to {named} only"
+                403,
+                f"{join_authority(request.host, request.port)} is not a destination of this egress; allowed: {named}",
             )
         return destination
 
@@ -137,7 +140,7 @@ class Egress:
         late = TimeLimit(
             Code.TIME_LIMIT,
             f"{join_authority(host, port)} could not be reached{way} within {seconds:g} seconds",
-            next_step="Look at the network of this machine.",
+            next_step="Check the network of this machine.",
         )
         if through is not None:
             return await within(self._clock, seconds, self._tunnel(through, host, port), error=late)
@@ -210,7 +213,7 @@ class Bounded:
                 part = self._body.take(data)
             except BadHead as error:
                 raise ProtocolProblem(
-                    Code.PROTOCOL_VIOLATION, str(error), next_step="Send a body as HTTP/1.1 has it."
+                    Code.PROTOCOL_VIOLATION, str(error), next_step="Send the body as HTTP/1.1 defines it."
                 ) from None
             if part:
                 return part
@@ -222,10 +225,10 @@ async def _read_until_end(stream: ByteStream) -> tuple[bytes, bytes]:
     received = b""
     while (end := received.find(HEAD_END)) < 0:
         if len(received) > HEAD_LIMIT:
-            raise BadHead(431, f"a request may have {HEAD_LIMIT} bytes before its end")
+            raise BadHead(431, f"the head of the request has more than {HEAD_LIMIT} bytes")
         data = await stream.read()
         if not data:
-            raise BadHead(400, "the request has no end")
+            raise BadHead(400, "the request is incomplete")
         received += data
     return received[:end], received[end + len(HEAD_END) :]
 
@@ -263,12 +266,12 @@ def _refused_by(through: Upstream, host: str, status: int | None) -> RemoraError
     if status == 407:
         return LaunchProblem(
             Code.PROXY_FAILED,
-            f"the proxy {through} of this machine wants a password, or another one",
+            f"the proxy {through} of this machine rejected the password, or needs one",
             next_step="Put it in HTTPS_PROXY (http://USER:PASSWORD@HOST:PORT) and open the egress again.",
         )
-    said = "did not answer as a proxy does" if status is None else f"answered with status {status}"
+    said = "did not answer like a proxy" if status is None else f"answered with status {status}"
     return Unreachable(
         Code.PROXY_FAILED,
-        f"the proxy {through} of this machine does not lead to {host}: it {said}",
+        f"the proxy {through} of this machine did not connect to {host}: it {said}",
         next_step="Check HTTPS_PROXY and NO_PROXY of this machine.",
     )

@@ -64,8 +64,8 @@ class Egresses:
         if self._world.onward is None:
             raise ConfigProblem(
                 Code.OPTION_UNSUPPORTED,
-                "Nothing is reached from here for a host.",
-                next_step="Use the command.",
+                "This program opens no egress.",
+                next_step="Use the command: remora forward --egress",
             )
         return Egress(
             destinations,

@@ -77,11 +77,11 @@ class ForwardedPorts:
         """The forward to `port`, and whether it is new.
 
         One that is there is used again unless another `local_port` is wanted; then it moves. Without a wish the same
-        number is taken, or any when that one cannot be had. Raises ``port-taken`` for a wish that cannot be fulfilled.
+        number is taken, or any when that one is taken. Raises ``port-taken`` when no port is free.
         """
         for number in (port, local_port or port):
             if not 0 < number < 65536:
-                raise UsageProblem(Code.USAGE, f"There is no port {number}.", next_step="Name one from 1 to 65535.")
+                raise UsageProblem(Code.USAGE, f"Invalid port {number}.", next_step="Name a port from 1 to 65535.")
         there = self._open.get(port)
         if there is not None and local_port in (None, there.body.local_port):
             return there.body, False
@@ -113,5 +113,5 @@ class ForwardedPorts:
                 if error.code is not Code.PORT_TAKEN or local_port is not None:
                     raise
         raise LaunchProblem(
-            Code.PORT_TAKEN, "This machine has no free port.", next_step="End a program that listens on one."
+            Code.PORT_TAKEN, "This machine has no free port.", next_step="End a program that listens on a port."
         )

@@ -165,32 +165,36 @@ class HostPorts:
 def _refused(alias: str, error: RemoraError) -> LaunchProblem:
     return LaunchProblem(
         Code.EGRESS_REFUSED,
-        f"{alias} does not let us listen on a port of its loopback, so nothing there can reach this machine.",
-        next_step="Have its sshd allow that: AllowTcpForwarding yes (or remote), no DisableForwarding, a PermitListen "
-        "that fits.",
+        f"{alias} does not allow listening on a loopback port, so its programs cannot reach this machine.",
+        next_step="Allow it in its sshd_config: AllowTcpForwarding yes (or remote), no DisableForwarding, a matching "
+        "PermitListen.",
         seen=error.seen,
         host=alias,
     )
 
 
 def _taken(alias: str, port: int, holder: PortHolder | None, error: RemoraError) -> LaunchProblem:
-    who = "it is taken, or its sshd allows other ports only" if holder is None else f"{_whose(holder)} listens there"
+    who = (
+        "it is in use, or the host's sshd allows only other ports"
+        if holder is None
+        else f"{_whose(holder)} listens there"
+    )
     return LaunchProblem(
         Code.EGRESS_REFUSED,
         f"Port {port} of {alias} is not free: {who}.",
-        next_step="Name another port with --port, or none for any that is free.",
+        next_step="Name another port with --port, or omit --port to use any free port.",
         seen=error.seen,
         host=alias,
     )
 
 
 def _lost(alias: str, port: int, holder: PortHolder | None) -> LaunchProblem:
-    who = "somebody else" if holder is None else _whose(holder)
+    who = "another account" if holder is None else _whose(holder)
     return LaunchProblem(
         Code.EGRESS_REFUSED,
-        f"Port {port} of {alias} is lost: {who} listens there since the connection broke, and may have been told the "
-        "password. It holds no more.",
-        next_step="Open the egress again, which gives it another password, and tell that to what uses it.",
+        f"Port {port} of {alias} is lost: {who} listens on it since the connection broke. It may have received the "
+        "password, which is now invalid.",
+        next_step="Open the egress again, and give its new password to the programs that use it.",
         host=alias,
     )
 
@@ -198,9 +202,9 @@ def _lost(alias: str, port: int, holder: PortHolder | None) -> LaunchProblem:
 def _held(alias: str, port: int) -> LaunchProblem:
     return LaunchProblem(
         Code.EGRESS_REFUSED,
-        f"Port {port} of {alias} is held by a program of the account itself: the connection before, or an egress from "
-        "another machine.",
-        next_step="End it there, or on the machine that it comes from. The port is asked for again until then.",
+        f"Port {port} of {alias} is in use by a program of the same account: the previous connection, or an egress "
+        "from another machine.",
+        next_step="End that program on the host, or on the other machine. remora retries until the port is free.",
         host=alias,
     )
 
@@ -208,4 +212,4 @@ def _held(alias: str, port: int) -> LaunchProblem:
 def _whose(holder: PortHolder) -> str:
     if not holder.is_own:
         return f"the account {holder.account}"
-    return f"a program of the account itself ({holder.account}), such as an egress from another machine,"
+    return f"a program of the same account ({holder.account}), such as an egress from another machine,"

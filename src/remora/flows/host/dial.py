@@ -68,7 +68,7 @@ async def _find_jumps(host: Host, resolver: HostResolver, *, way: tuple[str, ...
         if jump.name in way:
             raise ConfigProblem(
                 Code.CONFIG_REJECTED,
-                f"The ProxyJump of {host.alias} leads in a circle: {' > '.join((*way, jump.name))}.",
+                f"The ProxyJump of {host.alias} has a cycle: {' > '.join((*way, jump.name))}.",
                 next_step=f"Give {jump.name} 'ProxyJump none' in the SSH configuration.",
                 host=way[0],
             )

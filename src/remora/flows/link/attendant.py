@@ -164,7 +164,9 @@ class Attendance:
 
 def _lost(sentence: str) -> Unreachable:
     return Unreachable(
-        Code.CONNECTION_LOST, sentence, next_step="It is made again by itself; see remora status for how that goes."
+        Code.CONNECTION_LOST,
+        sentence,
+        next_step="Wait; remora reconnects automatically. See the progress with: remora status",
     )
 
 
@@ -173,7 +175,7 @@ def _gone(error: RemoraError) -> RemoraError:
         return error
     return ProtocolProblem(
         Code.SERVER_GONE,
-        f"The app server is gone: {error.message}",
+        f"The app server has ended: {error.message}",
         seen=error.seen,
-        next_step="It is started again by itself; threads are kept on its disk.",
+        next_step="Wait; remora starts it again. The host keeps the threads on its disk.",
     )

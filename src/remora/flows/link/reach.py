@@ -93,7 +93,7 @@ class RelayWay:
         try:
             said = msgspec.json.decode(answer, type=_FolderAnswer)
         except (ValueError, RecursionError) as error:
-            raise _unclear("what the folder is", answer, str(error)) from None
+            raise _unclear("the folder", answer, str(error)) from None
         return FolderFacts(path=said.path, state=said.state, siblings=tuple(said.siblings), brings=said.brings)
 
     async def read_marker(self, state_folder: str) -> Marker:
@@ -104,7 +104,7 @@ class RelayWay:
         answer = await self._ask("script", text.encode("utf-8", "surrogateescape"))
         answers = read_answers(answer, nonce)
         if answers.one("end") is None:
-            raise _unclear("what its ready marker says", answer, "the answer has no end")
+            raise _unclear("the ready marker", answer, "the answer is incomplete")
         return read_marker(answers)
 
     async def _ask(self, target: str, text: bytes) -> bytes:
@@ -118,7 +118,7 @@ class RelayWay:
             while data := await stream.read():
                 answer += data
                 if len(answer) > _ANSWER_LIMIT:
-                    raise _unclear("what it was asked", answer, "the answer has no end")
+                    raise _unclear("the answer to a question", answer, "the answer is incomplete")
         finally:
             await stream.close()
         return bytes(answer)
@@ -138,7 +138,7 @@ def _marker_variables(state_folder: str) -> dict[str, str]:
 def _unclear(what: str, answer: bytes | bytearray, why: str) -> LaunchProblem:
     return LaunchProblem(
         Code.RELAY_FAILED,
-        f"The relay did not tell {what}.",
+        f"The relay did not report {what}.",
         seen=f"{why}: {bytes(answer[:200])!r}",
         next_step="Try again.",
     )
@@ -182,7 +182,7 @@ class PlainWay:
         """See :class:`Reach`."""
         raise LaunchProblem(
             Code.LINK_UNSUPPORTED,
-            "This host has no relay, so nothing can be kept there while nobody is connected.",
+            "This host has no relay, so it cannot keep data while no client is connected.",
             next_step="Install Python 3.8 or newer on the host, and connect again.",
         )
 

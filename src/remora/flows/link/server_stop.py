@@ -53,14 +53,14 @@ def _not_stopped(answers: Answers) -> RemoraError:
     if answers.one("outcome") == "foreign":
         return LaunchProblem(
             Code.SERVER_NOT_OURS,
-            "The app server on the host was started by another program, so it was left alone.",
-            next_step="End it where it was started, or disconnect without --stop-server.",
+            "The app server on the host was started by another program, so remora did not end it.",
+            next_step="End it with the program that started it, or disconnect without --stop-server.",
         )
     return LaunchProblem(
         Code.LAUNCH_REFUSED,
-        "The app server on the host did not end, not even when it was killed.",
+        "The app server on the host did not end, even after SIGKILL.",
         seen=f"process {answers.one('server.pid')}",
-        next_step="Look at that process on the host: it may hang in the kernel.",
+        next_step="Check that process on the host: it may hang in the kernel.",
     )
 
 
@@ -74,5 +74,5 @@ def _busy(threads: list[ActiveThread]) -> RemoraError:
         Code.SERVER_BUSY,
         f"Stopping the app server would interrupt {count} {'thread' if count == 1 else 'threads'}.",
         seen=listing,
-        next_step="Wait until they have ended, or stop it all the same with --force.",
+        next_step="Wait until they have ended, or stop it anyway with --force.",
     )

@@ -111,9 +111,9 @@ class Bench:
         if answers.one("limited") is not None:
             raise TimeLimit(
                 Code.TIME_LIMIT,
-                f"{self._what} did not end within {limit:g} seconds on the host, and was ended there.",
+                f"{self._what} did not end within {limit:g} seconds on the host, so remora ended it.",
                 seen=_with_log(answers),
-                next_step="Allow it more time in the manifest, or look at what hangs.",
+                next_step="Raise its time limit in the manifest, or find out what hangs.",
             )
         judged = self._judged(answers)
         if judged.one("status") is None:
@@ -262,7 +262,7 @@ class Bench:
             self._tell(sent, size, "")
         if sent != size:
             error = ValueError(f"{sent} bytes instead of {size}")
-            raise own_failure("remora's transfer", error, next_step="Report it with the issue tracker of remora.")
+            raise own_failure("remora's transfer", error, next_step="Report it in remora's issue tracker.")
 
     def _judged(self, answers: Answers) -> Answers:
         seen = _with_log(answers)
@@ -339,6 +339,7 @@ def _with_log(answers: Answers) -> str:
 def _stalled(what: str, seconds: float) -> TimeLimit:
     return TimeLimit(
         Code.TIME_LIMIT,
-        f"No byte moved for {seconds:g} seconds while data was sent for {what}; what has arrived is kept.",
-        next_step="Run it again: it goes on where it stopped.",
+        f"The host read no data for {seconds:g} seconds during the transfer for {what}; the host keeps the received "
+        "part.",
+        next_step="Run it again; it continues where it stopped.",
     )

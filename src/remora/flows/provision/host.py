@@ -81,7 +81,7 @@ class HostRun:
                 pause = pauses.delay(attempt, elapsed=0.0, chance=self._world.random.random())
                 await self._world.clock.sleep(pause or 0.0)
             except Exception as error:  # noqa: BLE001 - a fault of ours at one host must not stop the others
-                return own_failure("remora", error, next_step="Report it with the issue tracker of remora.")
+                return own_failure("remora", error, next_step="Report it in remora's issue tracker.")
             else:
                 return None
         return None
@@ -231,7 +231,7 @@ class _Visit:
         (said,) = await self._lock.leave(self._marker_script(marker))
         if said.one("failed") is not None:
             detail = neutralise(said.one("failed.detail") or "", one_line=True)
-            message = f"The host keeps no note of how provisioning ended: {detail}"
+            message = f"The host could not record the result of provisioning: {detail}"
             self._outcome.notices.append(NoticeBody(code="marker-unwritable", message=message))
 
     async def _mark_failed(self, stop: _StepStops) -> None:
@@ -249,24 +249,24 @@ class _Visit:
 def _blocked(finding: Finding, step: Step) -> RemoraError:
     return finding.error or ProvisionProblem(
         Code.STEP_UNPROVEN,
-        f"Nothing told whether {step.title} holds on the host, although all before it was done.",
+        f"Could not verify {step.title} on the host.",
         seen=finding.detail,
-        next_step="Run it again; if it stays so, report it with the issue tracker of remora.",
+        next_step="Run it again; if it fails again, report it in remora's issue tracker.",
     )
 
 
 def _unproven(finding: Finding, step: Step) -> RemoraError:
     return finding.error or ProvisionProblem(
         Code.STEP_UNPROVEN,
-        f"{step.title} was carried out, and still does not hold on the host.",
+        f"{step.title} was applied, but the host does not have the new state.",
         seen=finding.detail,
-        next_step="Look at what undoes it there, then run it again.",
+        next_step="Find out what reverts it on the host, then run it again.",
     )
 
 
 def _lost_lock() -> ProvisionProblem:
     return ProvisionProblem(
         Code.PROVISION_BUSY,
-        "Another operator has begun to provision this host meanwhile.",
+        "Another operator has started to provision this host.",
         next_step="Run it again later.",
     )

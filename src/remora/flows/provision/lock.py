@@ -36,7 +36,7 @@ class HostLock:
         """
         said, *answers = await self._try(readings, wait=0)
         if said.one("lock") == "busy" and self._is_left_over(said):
-            waits("ends what a broken connection has left there")
+            waits("ends processes of a broken connection")
             said, *answers = await self._try(readings, wait=_ENDING, over=said.one("holder") or "")
         if said.one("lock") == "busy":
             waits(f"waits for {_who(said)}")
@@ -46,8 +46,8 @@ class HostLock:
         if said.one("lock") != "taken":
             raise ProvisionProblem(
                 Code.PLACE_UNUSABLE,
-                "The host gives no folder for the lock that keeps two operators apart.",
-                next_step="Set XDG_RUNTIME_DIR or TMPDIR on the host to a folder of the account's own.",
+                "No usable folder on the host for the provisioning lock.",
+                next_step="Set XDG_RUNTIME_DIR or TMPDIR on the host to a private folder of the account.",
             )
         self._generation = self._bench.generation
         return tuple(answers)
@@ -86,7 +86,7 @@ def _who(said: Answers) -> str:
 
 def _busy(said: Answers, seconds: float) -> ProvisionProblem:
     pid = (said.one("holder") or "").partition(" ")[0]
-    end = f"; if nobody is at work there, end it on the host: kill {pid}" if pid.isdigit() else ""
+    end = f"; if nobody provisions this host, end the process there: kill {pid}" if pid.isdigit() else ""
     return ProvisionProblem(
         Code.PROVISION_BUSY,
         f"This run waited {seconds:g} seconds for {_who(said)}.",

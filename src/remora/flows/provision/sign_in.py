@@ -92,16 +92,16 @@ def _not_entered(hostname: str, seen: str) -> ProvisionProblem:
     if _UNSENT in seen:
         return ProvisionProblem(
             Code.STEP_FAILED,
-            f"codex on {hostname} could not reach the address that gives device codes.",
+            f"codex on {hostname} could not reach the address for device codes.",
             seen=seen,
-            next_step="Sign in with a key from here (--with-api-key), or let the host out through this machine with: "
+            next_step="Sign in with a key (--with-api-key), or give the host network access through this machine: "
             "remora forward --egress ALIAS auth.openai.com chatgpt.com api.openai.com",
         )
     return ProvisionProblem(
         Code.STEP_FAILED,
         f"codex on {hostname} was not signed in with a device code.",
         seen=seen,
-        next_step="Run it again and enter the code in time; some organisations have to allow device codes first.",
+        next_step="Run it again and enter the code in time; check whether your organisation allows device codes.",
     )
 
 

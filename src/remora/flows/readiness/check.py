@@ -76,7 +76,7 @@ class _HostProof:
         except RemoraError as error:
             self._fail(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours at one host must not hide the others
-            self._fail(own_failure("remora", error, next_step="Report it with the issue tracker of remora."))
+            self._fail(own_failure("remora", error, next_step="Report it in remora's issue tracker."))
         for result in self._proof.skipped():
             self._tell_stage(result)
         return self._check(), self._proof.exit_code
@@ -155,7 +155,7 @@ class _HostProof:
         seconds = self._lap()
         nobody = error.code in (Code.CHANNEL_REFUSED, Code.SERVER_GONE) and not facts.socket.listening
         if nobody and facts.server is None:
-            detail = f"nobody answers on {facts.socket.path}; a run would start a server"
+            detail = f"no server answers on {facts.socket.path}; a run would start one"
             return StageResult(stage=Stage.HANDSHAKE, outcome=Outcome.WARNING, detail=detail, seconds=seconds)
         return StageResult(
             stage=Stage.HANDSHAKE, outcome=Outcome.FAILED, detail=error.message, seconds=seconds, error=error

@@ -85,7 +85,7 @@ async def _follow(states: States, waits: "dict[str, _Wait]", ssh_config: str | N
             wait.give_up(error)
     except Exception as error:  # noqa: BLE001 - those who wait must hear of it
         for wait in waits.values():
-            wait.give_up(own_failure("remora", error, next_step="Report it with the issue tracker of remora."))
+            wait.give_up(own_failure("remora", error, next_step="Report it in remora's issue tracker."))
 
 
 class _Wait:
@@ -172,7 +172,7 @@ class _Wait:
         except RemoraError as error:
             self.give_up(error)
         except Exception as error:  # noqa: BLE001 - a fault of ours at one host must not stop the others
-            self.give_up(own_failure("remora", error, next_step="Report it with the issue tracker of remora."))
+            self.give_up(own_failure("remora", error, next_step="Report it in remora's issue tracker."))
 
     async def _check(self) -> None:
         """Look as ``remora check`` does, at each word of the host that nobody is at work there."""

@@ -106,7 +106,7 @@ class RelaySession:
         attachment = Attachment(self._clock, self.send_now)
         try:
             if self._attachment is not None:
-                self._attachment.lose(relay_failed("Another connection has taken over."))
+                self._attachment.lose(relay_failed("Another connection of this session has replaced this one."))
             await dismiss(*self._pumps)
             reader = FrameReader()
             await self._greet(connection, reader, attachment)
@@ -131,7 +131,7 @@ class RelaySession:
             finally:
                 await dismiss(*pumps)
         finally:
-            attachment.lose(relay_failed("The connection was let go."))
+            attachment.lose(relay_failed("The connection was closed."))
             if self._attachment is attachment:
                 self._attachment = self._prompt = None
             with suppress(RemoraError):
@@ -157,18 +157,18 @@ class RelaySession:
         slow = TimeLimit(
             Code.TIME_LIMIT,
             f"The relay on the host did not answer within {self._limits.handshake:g} seconds.",
-            next_step="Try again; if it stays so, look at the load of the host.",
+            next_step="Try again; if it fails again, check the load of the host.",
         )
         first = await within(self._clock, self._limits.handshake, self._exchange(connection, reader), error=slow)
         if first.kind == frames.REFUSED:
             raise relay_failed("The relay on the host refused this session.", decode(first.payload))
         try:
             if first.kind != frames.WELCOME:
-                raise ProtocolBreak("the first frame was no welcome")
+                raise ProtocolBreak("the first frame was not a welcome")
             self._welcome(frames.read_table(first), attachment)
         except ProtocolBreak as error:
             self._abandon(error)
-            raise relay_failed("The relay on the host answered in a way that does not fit.", str(error)) from error
+            raise relay_failed("The relay on the host sent an invalid answer.", str(error)) from error
 
     async def _exchange(self, connection: ByteStream, reader: FrameReader) -> Frame:
         limits = self._limits
@@ -189,18 +189,18 @@ class RelaySession:
             try:
                 came = reader.feed(data, 1)
             except ProtocolBreak as error:
-                raise relay_failed("What answered on the host is no relay.", decode(data)) from error
+                raise relay_failed("The program that answered on the host is not the relay.", decode(data)) from error
             if came:
                 return came[0]
-        raise relay_failed("The relay on the host let go of the connection before it answered.")
+        raise relay_failed("The relay on the host closed the connection before it answered.")
 
     def _welcome(self, table: dict[str, object], attachment: Attachment) -> None:
         received, incarnation = table.get("received"), table.get("incarnation")
         if not isinstance(received, int) or not isinstance(incarnation, str):
-            raise ProtocolBreak("a welcome says too little")
+            raise ProtocolBreak("a welcome is incomplete")
         attachment.resumed = table.get("resumed") is True
         if attachment.resumed and incarnation != self._incarnation:
-            raise ProtocolBreak("a welcome resumes what never was")
+            raise ProtocolBreak("a welcome resumes an unknown session")
         if not attachment.resumed:
             self._begin_anew(session_lost())
         self._incarnation = incarnation
@@ -214,7 +214,7 @@ class RelaySession:
                 connection.listen(partial(self._hear, reader, turn, attachment))
             while not attachment.lost and (data := await connection.read(_PIECE)):
                 await self._take_all(reader, turn, attachment, data)
-            attachment.lose(relay_failed("The relay on the host let go of the connection."))
+            attachment.lose(relay_failed("The relay on the host closed the connection."))
         except RemoraError as error:
             attachment.lose(error)
 
@@ -251,7 +251,7 @@ class RelaySession:
 
     def _give_up(self, error: ProtocolBreak, attachment: Attachment) -> None:
         self._abandon(error)
-        attachment.lose(relay_failed("The relay on the host sent what does not fit.", str(error)))
+        attachment.lose(relay_failed("The relay on the host broke its protocol.", str(error)))
 
     def _take(self, frame: Frame, attachment: Attachment) -> None:
         if frame.kind == frames.PING and len(self._urgent) >= _MOST_URGENT:
@@ -336,7 +336,7 @@ class RelaySession:
     def _abandon(self, error: ProtocolBreak) -> None:
         """What both sides have does not fit together: the next connection begins anew."""
         self._incarnation = ""
-        self._begin_anew(relay_failed("The bytes of this connection could not be put together again.", str(error)))
+        self._begin_anew(relay_failed("The data of this connection could not be reassembled.", str(error)))
 
     def _begin_anew(self, error: RemoraError) -> None:
         for stream in self._session.restart():

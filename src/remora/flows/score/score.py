@@ -39,7 +39,7 @@ from remora.wire.reports import error_body, notice_bodies
 from remora.wire.reports.score import ScoreReport, group_bodies, rounded, unknown_names
 
 _CLEANING: Final = 60.0
-_NOT_RUN: Final = "not run, as asked"
+_NOT_RUN: Final = "not run, as requested"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,9 +140,9 @@ class _Card:
     def _no_checkout(self) -> tuple[str, str] | None:
         state = self._seen.one("git")
         if state == "missing":
-            return "git is not installed on the host", "Install git there."
+            return "git is not installed on the host", "Install git on the host."
         if state == "none":
-            return self._seen.one("git.detail") or "no git repository", "Make it a git repository with a commit."
+            return self._seen.one("git.detail") or "not a git repository", "Make it a git repository with a commit."
         return None if self.commit else ("the repository has no commit yet", "Commit the project.")
 
     async def _check_out(self, item: Item) -> Item:
@@ -154,7 +154,7 @@ class _Card:
 
     async def _chore(self, item: Item, command: ProjectCommand | None, checkout: Item) -> Item:
         if checkout.result is not Result.PASS:
-            return unknown(item, "there is no clean checkout to do it in", "")
+            return unknown(item, "the clean checkout failed", "")
         if command is None:
             return judges.judge_missing(item)
         variables = {**self._place, "remora_command": command.line, "remora_work": self._seen.one("prefix") or "."}
@@ -306,18 +306,18 @@ def _report(
 
 
 def _below(alias: str, score: float | None, minimum: float) -> RemoraError:
-    measured = "Nothing could be measured" if score is None else f"The score is {rounded(score):g} of 100"
+    measured = "No item could be measured" if score is None else f"The score is {rounded(score):g} of 100"
     return TaskFailed(
         Code.SCORE_BELOW,
-        f"{measured}, and {minimum:g} is the least that was asked for.",
-        next_step="Do what is said at the items that are not full, then measure again.",
+        f"{measured}, and the minimum is {minimum:g}.",
+        next_step="Follow the next steps of the incomplete items, then measure again.",
         host=alias,
     )
 
 
 def _no_folder(path: str, answers: Answers) -> RemoraError:
-    words = {"file": "is a file, no folder", "closed": "may not be read by this account"}
-    what = words.get(answers.one("folder.state") or "", "is not there")
+    words = {"file": "is not a folder", "closed": "cannot be read by this account"}
+    what = words.get(answers.one("folder.state") or "", "does not exist")
     return ShellProblem(
         Code.FOLDER_MISSING,
         f"The folder {path} on the host {what}.",

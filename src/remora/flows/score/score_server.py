@@ -94,16 +94,16 @@ async def _loaded(
 def _why_not_loaded(judged: Judged, *, run: bool) -> tuple[str, str]:
     brings = f"codex on the host trusts this folder and would use what it brings: {summary(judged.repository)}"
     if not run:
-        return f"{brings}; nothing of the project may run", "Run it without --no-run."
+        return f"{brings}; no command of the project may run", "Run it without --no-run."
     return (
-        f"{brings}; it is not what was trusted, or was answered with no",
-        "Look at it, answer for it in a thread there (remora run), then measure again.",
+        f"{brings}; it differs from what was trusted, or you declined it",
+        "Read it, answer the trust question in remora run, then measure again.",
     )
 
 
 async def _sandbox(item: Item, scored: ScoredFolder, rpc: RpcClient) -> Item:
     if not scored.places:
-        return unknown(item, "no place can be written anyway", "Give the account a home that it can write to.")
+        return unknown(item, "no folder is writable", "Give the account a writable home folder.")
     folder = scored.places.get(permissions.INSIDE) or scored.folder
     files = {name: f"{place}/{scored.file}" for name, place in scored.places.items()}
 

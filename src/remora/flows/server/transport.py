@@ -135,5 +135,5 @@ def _gone(rest: bytes) -> ProtocolProblem:
         Code.SERVER_GONE,
         "The app server ended the connection.",
         seen=text_of(rest[-SEEN_LIMIT:]),
-        next_step="Try again; if it happens again, look at the server's log on the host.",
+        next_step="Try again; if it fails again, read the server's log on the host.",
     )

@@ -93,7 +93,7 @@ class LinkedHost:
         """
         body, is_new = await self._access.open_forward(port, local_port)
         forward = LinkedForward(self._access, port, body.local_port)
-        if is_new:  # one that was there belongs to somebody else
+        if is_new:  # one that existed belongs to another client
             self._forwards.add(forward)
         return forward
 
@@ -234,8 +234,8 @@ class LinkedThread:
         if self._interrupt is not None:
             raise UsageProblem(
                 Code.USAGE,
-                "This thread runs already.",
-                next_step="Wait for the end of that run, or say more to it with steer().",
+                "A turn of this thread already runs.",
+                next_step="Wait until it ends, or add to it with steer().",
             )
         require_text("prompt", prompt)
         self._interrupt = InterruptSwitch()
@@ -254,7 +254,7 @@ class LinkedThread:
         """Say something to the turn that runs. Raises ``usage`` when :meth:`run` has told of none."""
         if self._turn_id is None:
             raise UsageProblem(
-                Code.USAGE, "No turn of this thread runs here.", next_step="Begin one with run(), and wait for it."
+                Code.USAGE, "No turn of this thread runs here.", next_step="Start one with run(), and wait for it."
             )
         await (await self._host.threads()).steer(self.thread_id, self._turn_id, sentence)
 

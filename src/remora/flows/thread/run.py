@@ -353,8 +353,8 @@ def _with_silence(reason: RemoraError | None, seconds: float, alias: str) -> Rem
         return reason
     return type(reason)(
         reason.code,
-        f"{reason.message} {alias} has owed an answer for {seconds:.0f} s and sent nothing.",
-        next_step=f"Find out whether it is frozen or cut off, with: remora check {alias}",
+        f"{reason.message} {alias} has not answered for {seconds:.0f} s.",
+        next_step=f"Check whether it is frozen or disconnected with: remora check {alias}",
         seen=reason.seen,
         host=alias,
         stage=reason.stage,

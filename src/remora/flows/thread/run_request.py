@@ -103,5 +103,5 @@ def require_text(name: str, value: str) -> None:
         value.encode()
     except UnicodeEncodeError:
         raise UsageProblem(
-            Code.USAGE, f"The {name} holds bytes that are no UTF-8.", next_step="Write it in UTF-8."
+            Code.USAGE, f"The {name} holds bytes that are not UTF-8.", next_step="Write it in UTF-8."
         ) from None

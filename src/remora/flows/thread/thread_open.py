@@ -23,12 +23,10 @@ from remora.wire.appserver.calls import SandboxMode, ThreadSettings, ThreadState
 from remora.wire.appserver.safety import Terms
 
 _READ_ONLY: Final = Sandbox(mode=SandboxMode.READ_ONLY.value)
-_STILL_LOADED: Final = (
-    "A thread that was started with it keeps it for as long as the app server on the host keeps that thread loaded."
-)
+_STILL_LOADED: Final = "A thread that uses it keeps it while the app server on the host has that thread loaded."
 _IN_THE_HOME: Final = (
-    "No folder was named, so the thread works in the home folder, which its commands may only read. "
-    "Name a folder (ALIAS:DIR), or say --sandbox."
+    "No folder was named, so the thread works in the home folder, read-only. Name a folder (ALIAS:DIR), or set "
+    "--sandbox."
 )
 _ACCOUNT: Final[Asked] = ("config/read", words.read_account())
 
@@ -197,8 +195,8 @@ def refuse_looser(found: Safety, allowed: Safety, codex_home: str | None) -> Non
     if ways:
         raise Denied(
             Code.LOOSER_THAN_ASKED,
-            f"The thread would permit more than was asked or this account's configuration says: {'; '.join(ways)}.",
-            next_step="Say what is to hold with --sandbox and --approval-policy; nothing was sent to the agent.",
+            f"The thread would permit more than the command or the account's configuration allows: {'; '.join(ways)}.",
+            next_step="Set --sandbox and --approval-policy; nothing was sent to the agent.",
         )
 
 

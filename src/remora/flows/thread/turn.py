@@ -29,9 +29,9 @@ from remora.wire.reports.run import CommandStarted, RunEvent, ThreadReady, TurnS
 
 _GRACE_SECONDS: Final = 2.0
 """What history does not show right after a break gets so long to appear there."""
-_GOAL_PAUSED: Final = "The thread has a goal, which would have started the next turn; it is paused now."
+_GOAL_PAUSED: Final = "The goal of the thread would have started the next turn; remora paused it."
 _NO_COMMANDS_KEPT: Final = (
-    "This codex keeps no commands in its history: any that ran while the connection was down are not shown here."
+    "This codex keeps no commands in its history, so commands from the time without connection are not shown."
 )
 
 
@@ -218,7 +218,7 @@ class Turn:
             await self._note_turns_before(ThreadClient(rpc), opened.thread)
         else:
             if self._thread_asked:
-                events.append(Warned(message="The first thread was lost with the connection; this is another one."))
+                events.append(Warned(message="The first thread was lost with the connection; this is a new one."))
             self._thread_asked = True
             opened = await self._opening.open(rpc, folder)
         self._thread, self._terms = opened.thread, opened.terms
@@ -362,10 +362,10 @@ class Turn:
     def _prompt_unknown(self) -> RemoraError:
         return ProtocolProblem(
             Code.REQUEST_UNKNOWN,
-            "The connection broke while the prompt was on its way, and the thread does not show whether it arrived."
+            "The connection broke while the prompt was sent, and the thread does not show whether it arrived."
             if self._turn_id is None
-            else "The thread's history does not show the turn any more; how it ended is not known.",
-            next_step="Look at the thread before asking again, so that nothing is done twice.",
+            else "The thread's history no longer shows the turn, so its result is unknown.",
+            next_step="Read the thread before you send it again, so that nothing runs twice.",
         )
 
     def _new_stop(self, rpc: RpcClient) -> TurnStop:
@@ -397,7 +397,7 @@ def _failed(turn: TurnState) -> TaskFailed:
         Code.TURN_FAILED,
         f"The turn failed: {turn.error or 'the server gave no reason'}",
         seen=turn.error_details or "",
-        next_step="Read the reason above; the thread keeps what was done, and can be continued.",
+        next_step="Read the reason above, then continue the thread; it keeps the work.",
     )
 
 
@@ -405,5 +405,5 @@ def _ended_with_server() -> TaskFailed:
     return TaskFailed(
         Code.TURN_FAILED,
         "The app server that ran the turn has ended, and the turn with it.",
-        next_step="Continue the thread to let the agent take it up again.",
+        next_step="Continue the thread to resume the work.",
     )

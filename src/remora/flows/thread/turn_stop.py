@@ -211,8 +211,8 @@ async def look_without_server(host: RemoteHost, alias: str, words: str, world: W
     if not may_begin_id(words):
         raise AppServerProblem(
             Code.SERVER_ABSENT,
-            f"No app server runs on {alias}, so no turn does; which thread {words!r} means only a server could tell.",
-            next_step="Name the thread by its id to look for processes that its commands left.",
+            f"No app server runs on {alias}, so no turn runs and the thread {words!r} cannot be looked up.",
+            next_step="Name the thread by its id to find processes that its commands left.",
             host=alias,
         )
     limits = world.limits

@@ -115,7 +115,7 @@ async def refuse_changed(rpc: RpcClient, judged: Judged | None) -> None:
     raise Denied(
         Code.TRUST_MISMATCH,
         f"The repository in {judged.repository.top} changed while the thread was started with it.",
-        next_step="Find out what changes .codex there, then try again; nothing was sent to the agent.",
+        next_step="Find out what changes .codex on the host, then try again; nothing was sent to the agent.",
     )
 
 
@@ -172,31 +172,31 @@ def _host_trusts(
 def _notice(repository: Repository, by: TrustedBy | None, *, changed: bool, host_trusts: bool) -> str:
     what = f"The repository in {repository.top} brings {summary(repository)}."
     if by is TrustedBy.CODEX:
-        return f"{what} It is in force: codex on the host trusts this folder."
+        return f"{what} It is in use: codex on the host trusts this folder."
     if by is TrustedBy.MANIFEST:
-        return f"{what} It is in force: the manifest that provisioned it names its hash."
+        return f"{what} It is in use: the manifest that provisioned it names its hash."
     if by is not None:
-        return f"{what} It is in force: it was trusted as it is now."
-    before = " It has changed since it was looked at first." if changed and host_trusts else ""
+        return f"{what} It is in use: you trusted this version."
+    before = " It has changed since it was first read." if changed and host_trusts else ""
     before = " It has changed since it was last answered." if changed and not host_trusts else before
     if repository.digest is None:
-        return f"{what}{before} Nothing of it is in force, and it cannot be trusted: {repository.problem}."
-    return f"{what}{before} Nothing of it is in force. To use it: --trust-folder {repository.digest}"
+        return f"{what}{before} None of it is in use, and it cannot be trusted: {repository.problem}."
+    return f"{what}{before} None of it is in use; to use it: --trust-folder {repository.digest}"
 
 
 def summary(repository: Repository) -> str:
     """What it brings, in a few words."""
     named = [f"{each.kind} {escape_breaks(each.name, limit=_NAME)}" for each in repository.brings]
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    return ", ".join(named[:_NAMED]) + more or "what nobody can look at"
+    return ", ".join(named[:_NAMED]) + more or "content that cannot be read"
 
 
 def _mismatch(option: str, repository: Repository | None) -> Denied:
     if repository is None:
         return Denied(
             Code.TRUST_MISMATCH,
-            "The repository brings nothing that depends on trust, so it has no hash that could be trusted.",
-            next_step="Run it without --trust-folder.",
+            "The repository brings nothing that needs trust, so it has no hash.",
+            next_step="Omit --trust-folder.",
         )
     seen = "\n".join(f"{each.kind} {each.name} {each.detail}" for each in repository.brings)
     if repository.digest is None:
@@ -204,21 +204,21 @@ def _mismatch(option: str, repository: Repository | None) -> Denied:
             Code.TRUST_MISMATCH,
             f"The repository in {repository.top} cannot be trusted: {repository.problem}.",
             seen=seen,
-            next_step="Run it without --trust-folder; nothing of the repository is in force then.",
+            next_step="Omit --trust-folder; then remora uses nothing of the repository.",
         )
-    where = "all that it brings (trust in the report of --json)" if len(seen) > SEEN_LIMIT else "what it brings"
+    where = "everything that it brings (trust in the --json report)" if len(seen) > SEEN_LIMIT else "what it brings"
     return Denied(
         Code.TRUST_MISMATCH,
-        f"The repository in {repository.top} is not what --trust-folder names: its hash is {repository.digest}.",
+        f"The repository in {repository.top} does not match --trust-folder: its hash is {repository.digest}.",
         seen=f"named: {option}\n{seen}",
-        next_step=f"Look at {where}, then use: --trust-folder {repository.digest}",
+        next_step=f"Read {where}, then use: --trust-folder {repository.digest}",
     )
 
 
 def _inseparable(rpc: RpcClient, repository: Repository) -> Denied:
     return Denied(
         Code.REPOSITORY_INSEPARABLE,
-        f"codex {rpc.server.version} obeys the rules of the repository in {repository.top}, trusted or not.",
+        f"codex {rpc.server.version} applies the rules of the repository in {repository.top} even without trust.",
         seen="\n".join(f"{each.kind} {each.name} {each.detail}" for each in repository.brings),
-        next_step=f"Update codex on the host, or trust what is there with: --trust-folder {repository.digest}",
+        next_step=f"Update codex on the host, or trust the repository with: --trust-folder {repository.digest}",
     )

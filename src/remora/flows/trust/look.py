@@ -7,7 +7,7 @@ from remora.core.trust.repository import Repository
 from remora.wire.appserver.repository import read_repository, unread_repository
 
 _NAMES: Final = 3_000
-_TOO_MANY: Final = f"names more than {_NAMES} things that may be files"
+_TOO_MANY: Final = f"names more than {_NAMES} possible files"
 
 RunLook = Callable[[Sequence[str]], Awaitable[str | None]]
 """Runs the script, with files that may be named in the folders; what it said, `None` where nobody can tell."""
@@ -26,7 +26,7 @@ async def look_at(run: RunLook, folders: Sequence[str], working: str) -> Reposit
         return unread_repository(folders, working, _TOO_MANY)
     again = await _read(run, folders, working, sorted(named))
     if not again.may_name <= named:
-        return unread_repository(folders, working, "changes while it is looked at")
+        return unread_repository(folders, working, "changes while it is read")
     return again
 
 

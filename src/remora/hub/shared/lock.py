@@ -34,7 +34,7 @@ class HubLock:
         descriptor = os.open(self._path, _FLAGS, 0o600)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "it is no regular file", str(self._path))
+            raise OSError(errno.EINVAL, "it is not a regular file", str(self._path))
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

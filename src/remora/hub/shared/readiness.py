@@ -45,7 +45,7 @@ def read_words(said: bytes) -> bool:
         raise control.rebuild(message)
     raise LaunchProblem(
         Code.HUB_START_FAILED,
-        "The background process that holds links did not come up.",
+        "The hub did not start.",
         seen="\n".join(lines),
-        next_step="See all that it says with: remora hub start --foreground",
+        next_step="See its output with: remora hub start --foreground",
     )

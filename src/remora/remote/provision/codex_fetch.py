@@ -61,13 +61,13 @@ def unpack(archive: str, folder: str) -> None:
                 if data is not None:
                     _write(root, member.name, data, bool(member.mode & 0o100))
                 elif not member.isdir():
-                    raise SystemExit(f"{archive} holds {member.name}, which is no file")
+                    raise SystemExit(f"{archive} holds {member.name}, which is not a file")
 
 
 def _write(root: str, name: str, content: IO[bytes], executable: bool) -> None:
     path = os.path.realpath(os.path.join(root, name))
     if not path.startswith(root + os.sep):
-        raise SystemExit(f"the file {name} leads out of the archive")
+        raise SystemExit(f"the file {name} points outside of the archive")
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
         shutil.copyfileobj(content, file, 1024 * 1024)
@@ -82,7 +82,7 @@ def contents(folder: str) -> tuple[dict[str, str], str]:
         for place, _, _ in sorted(os.walk(folder)):
             if os.path.isfile(os.path.join(place, inside)):
                 return _package(place), inside
-    raise SystemExit("there is no codex in the archive")
+    raise SystemExit("the archive contains no codex")
 
 
 def _package(root: str) -> dict[str, str]:
@@ -113,7 +113,7 @@ def pack(files: dict[str, str], program: str, result: str, content: str) -> None
         lines.append(f"{0o755 if executable else 0o644:o} {digest.hexdigest()} {name}\n")
     listing = "".join(lines).encode("utf-8", "surrogateescape")
     if hashlib.sha256(listing).hexdigest() != content:
-        raise SystemExit("what was fetched is not the codex that the manifest meant: its digest is another one")
+        raise SystemExit("the fetched codex does not match the digest of the manifest")
     with gzip.open(result, "wb", compresslevel=1) as archive:
         for name in [program, *sorted(files.keys() - {program})]:
             with open(files[name], "rb") as file:

@@ -13,7 +13,7 @@ remora_is_safe() {
   case $(remora_mode "$remora_root") in *[2367]) return 1 ;; esac
   case $(remora_owner "$remora_root") in "$remora_user" | 0) ;; *) return 1 ;; esac
 }
-remora_is_safe || remora_fail place-unusable "$remora_root: other accounts may write there, and would choose what is run"
+remora_is_safe || remora_fail place-unusable "$remora_root: other accounts can write there and could replace programs"
 rm -rf -- "$remora_stage"
 remora_sweep
 remora_have=0

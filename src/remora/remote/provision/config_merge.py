@@ -1,4 +1,4 @@
-"""Puts keys into codex's ``config.toml`` on a host, with nothing but Python: what lies there stays as it is written.
+"""Puts keys into codex's ``config.toml`` on a host, with nothing but Python: the rest of the file stays as it is.
 
 Standard library only; it stands alone. ``config_merge.py FILE RESULT`` reads a TOML document of wished keys from its
 input and writes the merged file to RESULT. Exit 0: RESULT differs from FILE; 3: nothing is to be done; 4: refused, and
@@ -45,13 +45,13 @@ def merge(data: bytes, wish: dict[str, Any], loads: Loads) -> bytes:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Refused(f"it is not UTF-8 at byte {error.start}; it was left as it is") from None
+        raise Refused(f"it is not UTF-8 at byte {error.start}; it was not changed") from None
     mark = "\ufeff" if text.startswith("\ufeff") else ""
     text = text[len(mark) :]
     try:
         now = loads(text)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"it is no valid TOML, and was left as it is: {error}") from None
+        raise Refused(f"it is not valid TOML, so it was not changed: {error}") from None
     end = "\r\n" if re.search(r"\r\n", text) and not re.search(r"(?<!\r)\n", text) else "\n"
     merged = _with_tables(now, wish)
     if same(now, merged):
@@ -63,7 +63,7 @@ def merge(data: bytes, wish: dict[str, Any], loads: Loads) -> bytes:
             return (mark + text).encode("utf-8")
     except (ValueError, RecursionError):
         pass
-    raise Refused("it is laid out in a way that these keys cannot be put into without harm; write them by hand")
+    raise Refused("its layout does not allow these keys to be added safely; write them by hand")
 
 
 def same(one: Any, other: Any) -> bool:
@@ -324,7 +324,7 @@ def render(value: Any) -> str:
     if isinstance(value, dict):
         items = (f"{render_key((key,))} = {render(item)}" for key, item in value.items())
         return "{" + ", ".join(items) + "}"
-    raise Refused("a value of the manifest is none that TOML knows")
+    raise Refused("a value of the manifest is not a TOML value")
 
 
 def main(arguments: list[str]) -> int:

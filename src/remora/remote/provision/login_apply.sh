@@ -14,12 +14,12 @@ remora_sign_in() {
 }
 
 remora_keep() {
-  [ -s "$remora_new/auth.json" ] || remora_fail step-failed "the new login is gone"
+  [ -s "$remora_new/auth.json" ] || remora_fail step-failed "the new login has disappeared"
   remora_make_folder "$remora_real" 700
   remora_replace "$remora_real/auth.json" 600 <"$remora_new/auth.json" || exit 1
   # A configuration may say that logins lie in a keyring: then codex does not look at the file.
   remora_as_user "$remora_program" login status >/dev/null 2>&1 </dev/null ||
-    remora_fail step-failed "codex does not see the login: look at cli_auth_credentials_store in config.toml"
+    remora_fail step-failed "codex does not use the login: check cli_auth_credentials_store in config.toml"
   printf '%sstamp=%s\n' "$remora_record" "$(remora_digest "$remora_new/auth.json")" | remora_replace "$remora_state/login" 600 || exit 1
   rm -rf -- "$remora_new"
 }
@@ -32,7 +32,7 @@ case $remora_how in
       *"$remora_option"*) ;;
       *)
         remora_seen=$(remora_as_user env CODEX_HOME=/dev/null "$remora_program" --version 2>/dev/null </dev/null)
-        remora_fail step-failed "${remora_seen:-codex} knows no login $remora_option: a newer codex is needed"
+        remora_fail step-failed "${remora_seen:-codex} does not support login $remora_option: update codex"
         ;;
     esac
     remora_receive remora_sign_in

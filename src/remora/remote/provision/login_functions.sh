@@ -3,8 +3,8 @@
 remora_real=$remora_home
 remora_new=$remora_state/login.new
 remora_store= # where codex looks for the login, when that is not for the configuration to say
-[ -n "$remora_program" ] || remora_fail tool-missing "codex is not there"
-[ -n "$remora_state" ] || remora_fail place-unusable "no folder may hold our state"
+[ -n "$remora_program" ] || remora_fail tool-missing "codex is not installed"
+[ -n "$remora_state" ] || remora_fail place-unusable "no folder can hold remora's state"
 
 # What decides: the model's first word, the end of the turn, a refusal. Anything else may still become one of them.
 remora_decides='"method":"turn/completed"|"method":"item/agentMessage/delta"|"httpStatusCode":401|"codexErrorInfo":"unauthorized"|"id":3,"error"|"error":.*"id":3[,}]'

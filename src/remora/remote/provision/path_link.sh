@@ -3,7 +3,7 @@ remora_make_folder "$remora_place"
 if [ -e "$remora_place/codex" ] || [ -L "$remora_place/codex" ]; then
   case $(readlink -- "$remora_place/codex" 2>/dev/null) in
     "$remora_root"/* | "$remora_target") ;;
-    *) remora_fail not-on-path "$remora_place/codex is there already and not ours" ;;
+    *) remora_fail not-on-path "$remora_place/codex already exists and is not a link made by remora" ;;
   esac
 fi
 remora_new=$remora_place/.codex.remora-$remora_here-$$

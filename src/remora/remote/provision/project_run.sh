@@ -1,7 +1,7 @@
 # Run a project's script in its folder, in the environment of the login shell, and note that it succeeded. Needs git.sh,
 # remora_record, remora_digest_wished, remora_commit, remora_environment (assignments) and remora_script. Assignments
 # of secrets come on standard input; they are in the environment of the script and nowhere else.
-[ "$(remora_commit_of HEAD)" = "$remora_commit" ] || remora_fail step-unproven "$remora_tree has moved meanwhile"
+[ "$(remora_commit_of HEAD)" = "$remora_commit" ] || remora_fail step-unproven "$remora_tree has moved to another commit"
 # What counts from before does so only until it is tried again; behind a set-up, its smoke test too.
 rm -f -- "$remora_state/$remora_record" "$remora_state/smoke-${remora_record#*-}"
 remora_secrets=$(cat)

@@ -55,7 +55,7 @@ remora_clone() {
 
 # remora_accept FOLDER: it was not there when this run looked. Another machine of the same home may have been quicker:
 # whether what it left is right, the next look will tell.
-remora_accept() { [ -e "$1/.git" ] || remora_fail repository-changed "$1 was filled meanwhile"; }
+remora_accept() { [ -e "$1/.git" ] || remora_fail repository-changed "$1 was filled by another program"; }
 
 # remora_in_turn COMMAND...: git lets one of two at its locks; the other one of another machine, or of a person, is soon done.
 remora_in_turn() {
@@ -64,7 +64,7 @@ remora_in_turn() {
     case $remora_pause$remora_said in [12]*".lock': File exists"* | [12]*'cannot lock ref'*) sleep "$remora_pause" ;; *) break ;; esac
   done
   printf '%s\n' "$remora_said" >&2
-  case $remora_said in *".lock': File exists"*) remora_fail repository-failed "another git is at work in $remora_tree" ;; esac
+  case $remora_said in *".lock': File exists"*) remora_fail repository-failed "another git command runs in $remora_tree" ;; esac
   return 1
 }
 

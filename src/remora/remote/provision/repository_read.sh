@@ -7,10 +7,10 @@ remora_examine_folder() {
     remora_tell state absent
   elif [ ! -d "$remora_tree" ]; then
     remora_tell state foreign
-    remora_tell detail "it is no folder"
+    remora_tell detail "it is not a folder"
   elif [ ! -r "$remora_tree" ] || [ ! -x "$remora_tree" ]; then
     remora_tell state foreign
-    remora_tell detail "it is closed to this account"
+    remora_tell detail "this account cannot read it"
   elif [ -z "$(ls -A -- "$remora_tree" 2>/dev/null)" ]; then
     remora_tell state empty
   elif ! remora_top=$(remora_git rev-parse --show-toplevel 2>/dev/null); then

@@ -5,8 +5,8 @@ remora_tell_manager() {
   remora_seen=$(systemctl --user "$@" 2>&1 </dev/null) || remora_fail step-failed "systemctl --user $*: $remora_seen"
 }
 if [ "$remora_survive" = 1 ]; then
-  [ -n "$remora_program" ] || remora_fail tool-missing "codex is not there"
-  remora_find_manager || remora_fail tool-missing "the service manager of the account (systemd --user) does not answer any more"
+  [ -n "$remora_program" ] || remora_fail tool-missing "codex is not installed"
+  remora_find_manager || remora_fail tool-missing "the service manager of the account (systemd --user) stopped answering"
   remora_unit_text | remora_replace "$remora_units/$remora_unit" 644 || exit 1
   remora_tell_manager daemon-reload
   remora_tell_manager enable "$remora_unit"

@@ -175,12 +175,12 @@ class LaptopConnection:
         """Whether the connection goes on after this frame."""
         if self._hosted is None:
             if frame.kind != HELLO:
-                raise ProtocolBreak("the first frame was no hello")
+                raise ProtocolBreak("the first frame was not a hello")
             self._relay.hello(self, frame)
         elif frame.kind == PING:
             self._urgent.append(encode(PONG, frame.payload))
         elif frame.kind == BYE:
-            self._hosted.end("as you wish")
+            self._hosted.end("as requested")
         elif frame.kind != PONG:
             self._hosted.receive(frame)
         return not self.gone

@@ -37,7 +37,7 @@ def enter() -> bool:
     here = os.stat(".")
     same = (seen.st_dev, seen.st_ino) == (here.st_dev, here.st_ino)
     if not stat.S_ISDIR(seen.st_mode) or not same or here.st_uid != os.geteuid():
-        raise PermissionError(f"{FOLDER} is not a folder of ours")
+        raise PermissionError(f"{FOLDER} is not a private folder of this account")
     if here.st_mode & 0o077:
         os.chmod(".", 0o700)
     return True
@@ -49,7 +49,7 @@ def hand_over() -> socket.socket | None:
     control.settimeout(LIMIT)
     try:
         if os.lstat(NAME + ".sock").st_uid != os.geteuid():
-            raise PermissionError(f"{FOLDER}/{NAME}.sock belongs to somebody else")
+            raise PermissionError(f"{FOLDER}/{NAME}.sock belongs to another account")
         control.connect(NAME + ".sock")
         rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("2i", 0, 1))
         control.sendmsg([os.fsencode(SERVER) + b"\0"], [rights])
@@ -72,7 +72,7 @@ def receive() -> bytes:
     import hashlib
 
     if hashlib.sha256(data).hexdigest() != DIGEST:
-        raise ValueError("the program came damaged")
+        raise ValueError("the program arrived damaged")
     return data
 
 

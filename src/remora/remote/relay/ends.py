@@ -180,7 +180,7 @@ class End:
             if self._was_full and self._caught_up():
                 self._was_full = False
         elif self._was_full:
-            self._finish(CLOSE_OVERFLOW, "more than the relay may keep was waiting for the laptop")
+            self._finish(CLOSE_OVERFLOW, "the data for the laptop exceeded the limit of the relay")
             return
         else:
             self._read_all = True

@@ -71,7 +71,7 @@ def last_words(name: str) -> str:
         with open(name + ".log", errors="replace") as log:
             return log.read()[-2000:]
     except OSError:
-        return "it left no words"
+        return "it gave no reason"
 
 
 def _take_lock(name: str) -> int | None:

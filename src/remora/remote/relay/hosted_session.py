@@ -56,7 +56,7 @@ class HostedSession:
         self._server = attachment.server
         self.loop.cancel((self, "lease"))
         if earlier is not None:
-            earlier.dismiss("another connection of this session has taken over")
+            earlier.dismiss("another connection of this session replaced this one")
 
     def detached(self, attachment: Connection) -> None:
         """That connection is gone: the lease begins."""
@@ -137,7 +137,7 @@ class HostedSession:
 
     def abort(self) -> None:
         """The lease has run out, or something went wrong that should not have."""
-        self.end("the relay could not go on with this session")
+        self.end("the relay could not continue this session")
 
     def _open(self, stream: Stream) -> None:
         end = open_end(self, stream, server=self._server)

@@ -75,10 +75,10 @@ class Relay:
         terms = SessionTerms(table)
         hosted = self._sessions.get(name)
         if hosted is not None and not is_same(hosted.token, token):
-            attachment.refuse("this session belongs to somebody else")
+            attachment.refuse("this session belongs to another client")
             return
         if hosted is not None and hosted.incarnation != incarnation:
-            hosted.end("it was begun anew")
+            hosted.end("the session was restarted")
             hosted = None
         resumed = hosted is not None
         if hosted is None:
@@ -87,7 +87,7 @@ class Relay:
         try:
             hosted.session.attach(int(read_number(table, "received")) if resumed else 0)
         except ProtocolBreak:
-            hosted.end("what both sides have does not fit")
+            hosted.end("the two sides have different data")
             raise
         hosted.attached(attachment)
         welcome = {

@@ -41,7 +41,7 @@ def read_number(table: dict[str, Any], key: str) -> float:
     """A number that a laptop said. Raises ProtocolBreak."""
     value = table.get(key)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e15:
-        raise ProtocolBreak(f"{key} is no number")
+        raise ProtocolBreak(f"{key} is not a number")
     return value
 
 
@@ -49,5 +49,5 @@ def read_word(table: dict[str, Any], key: str) -> str:
     """A word that a laptop said. Raises ProtocolBreak."""
     value = table.get(key)
     if not isinstance(value, str) or not value.isascii() or len(value) > 200:
-        raise ProtocolBreak(f"{key} is no word")
+        raise ProtocolBreak(f"{key} is not a word")
     return value

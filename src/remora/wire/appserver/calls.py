@@ -121,7 +121,7 @@ def refusal(method: str, code: int, message: str) -> RemoraError:
     if code == OVERLOADED:
         return ProtocolProblem(
             Code.SERVER_OVERLOADED,
-            f"The app server is overloaded and did not take {method}.",
+            f"The app server is overloaded and rejected {method}.",
             seen=message,
             next_step="Try again in a while.",
         )
@@ -136,7 +136,7 @@ def refusal(method: str, code: int, message: str) -> RemoraError:
         Code.REQUEST_REFUSED,
         f"The app server refused {method} (code {code}).",
         seen=message,
-        next_step="Check the value that it names; if the server is too old for it, update codex on the host.",
+        next_step="Check the value named above; if the server is too old, update codex on the host.",
     )
 
 
@@ -275,7 +275,7 @@ def read_thread(answer: Any) -> ThreadState:
     if thread_id is None:
         raise ProtocolProblem(
             Code.PROTOCOL_VIOLATION,
-            "The app server opened a thread without telling its id.",
+            "The app server opened a thread without an id.",
             seen=str(answer)[:SEEN_LIMIT],
             next_step="Update codex on the host, or report this.",
         )

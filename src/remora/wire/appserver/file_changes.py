@@ -54,7 +54,7 @@ def _told(file: ChangedFile) -> str:
     if file.moved_to is not None:
         headline += f" and move it to {_in_one_line(file.moved_to)}"
     if lines.malformed:
-        headline += " (not a well-formed diff; its text as it came)"
+        headline += " (not a well-formed diff; the received text)"
     return "".join(f"{line}\n" for line in (FILE_MARK + headline, *(each.signed for each in lines.lines)))
 
 

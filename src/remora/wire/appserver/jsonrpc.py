@@ -119,7 +119,7 @@ def decode(message: bytes) -> Incoming:
     try:
         envelope = _decoder.decode(message)
     except _UNREADABLE as error:
-        raise violation(message, f"The app server sent something that is no JSON-RPC message ({error}).") from None
+        raise violation(message, f"The app server sent an invalid JSON-RPC message ({error}).") from None
     if envelope.method is not None:
         params = bytes(envelope.params)
         if envelope.id is None:

@@ -25,9 +25,9 @@ def read_proof(answers: Answers) -> LoginProof:
     if account is None and answers.one("auth") == "absent" and required:
         return LoginProof(proof=SignInProof.MISSING, detail=proof.detail)
     if proof.proof is SignInProof.OK and required is False:
-        proof = replace(proof, proof=SignInProof.UNUSED, detail="the model provider takes no login of codex")
+        proof = replace(proof, proof=SignInProof.UNUSED, detail="the model provider does not use the login of codex")
     if not proof.detail and proof.proof is SignInProof.UNPROVEN:
-        proof = replace(proof, detail=answers.one("said") or "codex gave no answer in time")
+        proof = replace(proof, detail=answers.one("said") or "codex did not answer in time")
     return replace(proof, account=account)
 
 

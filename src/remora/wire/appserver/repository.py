@@ -10,13 +10,13 @@ from remora.wire.appserver.calls import mapping, sequence, text
 _SECONDS: Final = 20
 _FILES: Final = 200
 _NAMED: Final = 100
-_UNCLEAR: Final = "cannot be looked at on the host"
+_UNCLEAR: Final = "cannot be read on the host"
 _FAULTS: Final = {
     "link": "is a symbolic link",
     "odd": "is not a regular file",
-    "unreadable": "may not be read",
+    "unreadable": "cannot be read",
     "large": "is too large",
-    "unsummed": "has no SHA-256 (the host has no program that makes one)",
+    "unsummed": "has no SHA-256 (the host has no program for it)",
 }
 
 

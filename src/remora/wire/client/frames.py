@@ -51,7 +51,7 @@ class ClientFrames:
             end = self._buffer.find(_END_OF_REQUEST)
             if end < 0:
                 if len(self._buffer) > _REQUEST_LIMIT:
-                    raise _violation("its upgrade does not end")
+                    raise _violation("its upgrade is incomplete")
                 return
             self._upgraded = True
             yield self._take(end + len(_END_OF_REQUEST))
@@ -98,7 +98,7 @@ def _read_header(buffer: bytearray) -> _Header | None:
         return None
     first, second = buffer[0], buffer[1]
     if first & 0x70:
-        raise _violation("a frame uses what was not agreed on")
+        raise _violation("a frame uses an extension that was not negotiated")
     if not second & 0x80:
         raise _violation("a frame is not masked")
     try:

@@ -28,9 +28,9 @@ def merge_config(data: bytes, keys: Mapping[str, Any]) -> bytes:
     if not _says(merged, wish):
         raise ProvisionProblem(
             Code.STEP_FAILED,
-            "The config.toml on the host is laid out in a way that these keys cannot be put into without harm.",
+            "The config.toml on the host has a layout that does not allow these keys to be added safely.",
             seen=", ".join(changed_keys(data, keys)),
-            next_step="Write these keys into the file by hand; afterwards provisioning leaves it alone.",
+            next_step="Write these keys into the file by hand; then provisioning does not change it.",
         )
     return (_MARK * text.startswith(_MARK) + merged).encode()
 
@@ -59,9 +59,9 @@ def _decode(data: bytes) -> str:
 def _invalid(seen: str) -> ProvisionProblem:
     return ProvisionProblem(
         Code.STEP_FAILED,
-        "The config.toml on the host is no valid TOML, so nothing can be merged into it; it was left as it is.",
+        "The config.toml on the host is not valid TOML, so it was not changed.",
         seen=seen,
-        next_step="Correct the file on the host, or move it away, and provision again.",
+        next_step="Correct the file on the host, or move it away, then provision again.",
     )
 
 

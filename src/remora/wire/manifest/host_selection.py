@@ -73,12 +73,14 @@ class Selector:
     def _tag(self, name: str, path: Path) -> Iterator[str]:
         known = {*self._tags, *self._inventory.tags}
         if name not in known:
-            listed = f"there are: {', '.join(sorted(known))}" if known else "there are none"
-            self._refuse(path, f"{name!r} is no tag; {listed}.", near(name, known))
+            listed = f"the tags are: {', '.join(sorted(known))}" if known else "no tags exist"
+            self._refuse(path, f"{name!r} is not a tag; {listed}.", near(name, known))
             return
         own, of_settings = self._tags.get(name, ()), self._inventory.tags.get(name, ())
         if not own and not of_settings:
-            self._refuse(("tags", name), "no host has this tag.", "Name one, or select something else.")
+            self._refuse(
+                ("tags", name), "no host has this tag.", "Name an existing tag, or select hosts in another way."
+            )
         for number, word in enumerate(own):
             yield from self._names(word, ("tags", name, number))
         for alias in of_settings:
@@ -86,14 +88,16 @@ class Selector:
             if unknown is None:
                 yield alias
             else:
-                message = f"your settings give this tag to a host that is none. {unknown.message}"
+                message = f"the settings give this tag to an unknown host. {unknown.message}"
                 self._refuse(path, message, unknown.next_step)
 
     def _names(self, word: str, path: Path) -> Iterator[str]:
         if is_pattern(word):
             found = [alias for alias in self._inventory.aliases if matches(word, alias)]
             if not found:
-                self._refuse(path, f'no alias of the SSH config fits "{word}".', "List the aliases with: remora hosts")
+                self._refuse(
+                    path, f'no alias of the SSH config matches "{word}".', "List the aliases with: remora hosts"
+                )
             yield from found
             return
         unknown = self._inventory.explain(word)

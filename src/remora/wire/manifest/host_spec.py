@@ -117,7 +117,11 @@ def _refuse_unused(variables: Mapping[str, str], values: Mapping[str, Any], plac
     known.difference_update(BUILT_IN_VARIABLES)
     for name in variables:
         if name not in known:
-            listed = f"It has: {', '.join(sorted(known))}" if known else "Leave --set out: it has none."
+            listed = (
+                f"The variables are: {', '.join(sorted(known))}"
+                if known
+                else "Omit --set: the manifest has no variables."
+            )
             next_step = near(name, known) or listed
             raise UsageProblem(Code.USAGE, f"The manifest has no variable {name!r}.", next_step=next_step)
 
@@ -139,7 +143,7 @@ def simple_specs(
     kind = choose(_BROUGHT, source or ("file" if file else "wheel"), what="--source")
     if file is not None and kind is not CodexSource.FILE:
         raise UsageProblem(
-            Code.USAGE, f"--file is not for --source {kind}.", next_step="Use --source file, or no --file."
+            Code.USAGE, f"--file is not for --source {kind}.", next_step="Use --source file, or omit --file."
         )
     if file is None and kind is CodexSource.FILE:
         next_step = "Name a codex program, wheel or .tar.gz of this machine: --file PATH"

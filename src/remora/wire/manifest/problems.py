@@ -14,7 +14,7 @@ Path = tuple[str | int, ...]
 
 _BARE_KEY: Final = re.compile(r"[A-Za-z0-9_-]+")
 _SHOWN: Final = 10
-_HELP: Final = "See a whole manifest with: remora provision --example"
+_HELP: Final = "See a complete manifest with: remora provision --example"
 
 
 class Problem(NamedTuple):

@@ -49,7 +49,7 @@ def find_rule_problems(tables: HostTables) -> Iterator[Problem]:
 
 def _codex(table: CodexTable, path: Path) -> Iterator[Problem]:
     if table.version not in _VERSION_WORDS and not _VERSION.fullmatch(table.version):
-        message = f'"{table.version}" is no version; expected is a number such as 0.163.0, latest or installed.'
+        message = f'"{table.version}" is not a version; use a number such as 0.163.0, latest or installed.'
         yield Problem((*path, "version"), message, near(table.version, _VERSION_WORDS))
     for source, value in ((CodexSource.FILE, table.file), (CodexSource.COMMAND, table.command)):
         if table.source is source and value is None and table.version != INSTALLED:
@@ -77,7 +77,7 @@ def _files(tables: HostTables) -> Iterator[Problem]:
             ("AGENTS.md", "instructions", tables.instructions is not UNSET),
         ):
             if taken and _normal(file.path) == name:
-                yield Problem(("files", number, "path"), f"{name} is written by {table} already.")
+                yield Problem(("files", number, "path"), f"{name} is already written by {table}.")
     yield from _different((file.path for file in tables.files), "files", "path")
 
 
@@ -91,19 +91,19 @@ def _project(table: ProjectTable, path: Path) -> Iterator[Problem]:
     yield from _host_folder(table.folder, (*path, "folder"))
     for key, text in (("repository", table.repository), ("ref", table.ref)):
         if text.startswith("-") or not text or _has_control(text):
-            yield Problem((*path, key), f'"{hide_in_addresses(text)}" cannot be given to git.')
+            yield Problem((*path, key), f'"{hide_in_addresses(text)}" is not a valid address for git.')
     if hide_in_addresses(table.repository) != table.repository:
         yield Problem(
             (*path, "repository"),
-            "what stands before the @ is a password or may be a token, and would lie open on the host and in its logs.",
-            "Take it out; use an SSH address with forward_agent = true, or give git on the host a credential helper.",
+            "the part before the @ may be a password or token, and would be readable on the host and in its logs.",
+            "Remove it; use an SSH address with forward_agent = true, or give git on the host a credential helper.",
         )
     yield from _names(table.environment, (*path, "environment"))
     yield from _names(table.secrets, (*path, "secrets"), taken=table.environment)
     for name, secret in table.secrets.items():
         yield from _secret(secret, (*path, "secrets", name))
     if table.secrets and table.setup is None:
-        yield Problem((*path, "secrets"), "secrets exist for the set-up only, and there is no setup.")
+        yield Problem((*path, "secrets"), "secrets are only for the set-up, but setup is missing.")
 
 
 def _login(table: LoginTable, path: Path) -> Iterator[Problem]:
@@ -119,7 +119,7 @@ def _secret(source: SecretSource, path: Path) -> Iterator[Problem]:
     given = {"environment": source.environment, "file": source.file, "command": source.command}
     named = [key for key, value in given.items() if value is not None]
     if len(named) != 1:
-        seen = f"{' and '.join(named)} exclude each other" if named else "nothing says where the secret is"
+        seen = f"{' and '.join(named)} exclude each other" if named else "the source of the secret is missing"
         yield Problem(path, f"{seen}; expected is exactly one of: environment, file, command.")
     if source.environment is not None and not VARIABLE_NAME.fullmatch(source.environment):
         yield _no_name(source.environment, (*path, "environment"))
@@ -134,7 +134,7 @@ def _names(table: Iterable[str], path: Path, *, taken: Iterable[str] = ()) -> It
 
 
 def _no_name(name: str, path: Path) -> Problem:
-    return Problem(path, f"{name!r} is no name of a variable: letters, digits and _, not beginning with a digit.")
+    return Problem(path, f"{name!r} is not a variable name: use letters, digits and _, and do not start with a digit.")
 
 
 def _different(values: Iterable[str], table: str, key: str) -> Iterator[Problem]:
@@ -142,12 +142,12 @@ def _different(values: Iterable[str], table: str, key: str) -> Iterator[Problem]
     for number, value in enumerate(values):
         first = seen.setdefault(_normal(value), number)
         if first != number:
-            yield Problem((table, number, key), f'"{value}" is the {key} of {table}[{first}] already.')
+            yield Problem((table, number, key), f'"{value}" is the {key} of {table}[{first}], too.')
 
 
 def _host_folder(text: str, path: Path) -> Iterator[Problem]:
     if not text.startswith(("/", "~/")) or _has_control(text):
-        yield Problem(path, f'"{text}" is no folder on the host; expected is a path that begins with / or ~/.')
+        yield Problem(path, f'"{text}" is not a folder on the host; use a path that begins with / or ~/.')
 
 
 def _host_file(text: str, path: Path) -> Iterator[Problem]:
@@ -156,7 +156,7 @@ def _host_file(text: str, path: Path) -> Iterator[Problem]:
         message = (
             "expected is a file below CODEX_HOME, such as rules/default.rules, or a path that begins with / or ~/."
         )
-        yield Problem(path, f'"{text}" is no path of a file on the host; {message}')
+        yield Problem(path, f'"{text}" is not a file path on the host; {message}')
 
 
 def _normal(path: str) -> str:

@@ -30,7 +30,7 @@ def _check_table(value: object, kind: inspect.StructType, path: Path) -> Iterato
             yield from find_shape_problems(item, known[name].type, (*path, name))
         else:
             hint = near(name, known)
-            yield Problem((*path, name), f"{name!r} is no key here; there are: {', '.join(known)}.", hint)
+            yield Problem((*path, name), f"{name!r} is not a key here; the keys are: {', '.join(known)}.", hint)
     for field in kind.fields:
         if field.required and field.name not in value:
             yield Problem(path, f"{field.name!r} is missing; expected is {_expected(field.type)}.")
@@ -94,7 +94,7 @@ def _check_simple(value: object, kind: inspect.BoolType | inspect.DateType, path
 
 
 def _unexpected(value: object, kind: inspect.Type, path: Path, hint: str = "") -> Problem:
-    return Problem(path, f"{_shown(value)} does not fit; expected is {_expected(kind)}.", hint)
+    return Problem(path, f"{_shown(value)} does not match; expected is {_expected(kind)}.", hint)
 
 
 def _shown(value: object) -> str:

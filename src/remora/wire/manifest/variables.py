@@ -69,8 +69,8 @@ def fill_text(text: str, variables: Values, path: Path, problems: list[Problem])
             return f"{{{{ {use['kept']} }}}}"
         name = use["name"]
         if name not in variables:
-            message = f"{{{{ {name} }}}} is no variable here; there are: {', '.join(sorted(variables))}."
-            escape = f"For the text itself write {{{{{{{{ {name} }}}}}}}}"
+            message = f"{{{{ {name} }}}} is not a variable here; the variables are: {', '.join(sorted(variables))}."
+            escape = f"To write the text itself, use {{{{{{{{ {name} }}}}}}}}"
             problems.append(Problem(path, message, near(name, variables) or escape))
             return use[0]
         value = variables[name]

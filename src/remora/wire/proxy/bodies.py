@@ -38,7 +38,7 @@ class RequestBody:
                 self._line += data[taken:stop]
                 taken = stop
                 if len(self._line) > _LINE_LIMIT:
-                    raise BadHead(400, "a chunk of this request is none")
+                    raise BadHead(400, "a chunk of this request is malformed")
                 if end >= 0:
                     self._read_line(bytes(self._line))
         return data[:taken]
@@ -55,7 +55,7 @@ class RequestBody:
         """A size, or in the trailers a header or their end. The line behind a chunk's data is part of that data."""
         self._line = bytearray()
         if not line.endswith(b"\r\n") or b"\r" in line[:-2] or b"\0" in line:
-            raise BadHead(400, "a chunk of this request is none")
+            raise BadHead(400, "a chunk of this request is malformed")
         if self._trailers:
             self._trailer_size += len(line)
             self.is_over = line == b"\r\n"
@@ -64,7 +64,7 @@ class RequestBody:
             return
         digits = line[:-2].partition(b";")[0].rstrip(b" \t")
         if not digits or len(digits) > 15 or not _CHUNK_DIGITS.issuperset(digits):
-            raise BadHead(400, "a chunk of this request is none")
+            raise BadHead(400, "a chunk of this request is malformed")
         size = int(digits, 16)
         if size:
             self._left, self._line = size + 2, None
@@ -76,14 +76,14 @@ def _length(request: ProxyRequest) -> int | None:
     """How many bytes the body has; `None` for one in chunks."""
     lengths, codings = request.values("content-length"), request.values("transfer-encoding")
     if request.nominates("content-length") or request.nominates("transfer-encoding") or (lengths and codings):
-        raise BadHead(400, "it is unclear where this request ends")
+        raise BadHead(400, "the length of this request is ambiguous")
     if codings:
         if [coding.lower() for coding in codings] != ["chunked"] or request.version != "HTTP/1.1":
-            raise BadHead(400, "it is unclear where this request ends")
+            raise BadHead(400, "the length of this request is ambiguous")
         return None
     if not lengths:
         return 0
     text = lengths[0]
     if len(lengths) > 1 or not (text.isascii() and text.isdigit() and len(text) <= _LENGTH_DIGITS):
-        raise BadHead(400, "it is unclear where this request ends")
+        raise BadHead(400, "the length of this request is ambiguous")
     return int(text)

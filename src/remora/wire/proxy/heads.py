@@ -86,7 +86,7 @@ def read_head(head: bytes) -> ProxyRequest:
     words = first.split(" ")
     method, target, version = words if len(words) == 3 else ("", "", "")
     if version not in _VERSIONS or not _TOKEN.fullmatch(method) or not _TARGET.fullmatch(target):
-        raise BadHead(400, "this is no HTTP request")
+        raise BadHead(400, "this is not an HTTP request")
     headers = tuple(_read_header(line) for line in rest)
     if method == "CONNECT":
         place, path = split_authority(target, default=None), None
@@ -126,7 +126,7 @@ def answer(status: int, line: str = "") -> bytes:
 def _read_header(line: str) -> tuple[str, str]:
     name, colon, value = line.partition(":")
     if not colon or not _TOKEN.fullmatch(name) or not _VALUE.fullmatch(value):
-        raise BadHead(400, "a header of this request is none")
+        raise BadHead(400, "a header of this request is malformed")
     return name, value.strip(" \t")
 
 

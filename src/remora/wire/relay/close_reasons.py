@@ -20,12 +20,12 @@ def stream_problem(target: str, said: str) -> RemoraError | None:
             Code.CHANNEL_REFUSED,
             f"The relay could not connect to {target} on the host.",
             seen=words,
-            next_step="Start what should listen there.",
+            next_step="Start the program that should listen there.",
         )
     if code == CLOSE_LOST:
         return Unreachable(
             Code.CONNECTION_LOST,
-            f"The connection to {target} on the host was cut by what listens there.",
+            f"The connection to {target} on the host was closed by the program that listens there.",
             seen=words,
             next_step="Connect again.",
         )
@@ -36,17 +36,17 @@ def _server_problem(code: str, words: str) -> RemoraError:
     if code == CLOSE_FOREIGN:
         return LaunchProblem(
             Code.SOCKET_FOREIGN,
-            "The control socket belongs to somebody else; nothing was sent to it.",
+            "The control socket belongs to another account; nothing was sent to it.",
             seen=words,
-            next_step="Ask the owner to remove it, or set CODEX_HOME on the host to a folder of your own.",
+            next_step="Ask the owner to remove it, or set CODEX_HOME on the host to a private folder of the account.",
         )
     what = {
-        CLOSE_REFUSED: "The app server does not listen on its socket any more.",
-        CLOSE_OVERFLOW: "The app server hung up: it had more to tell than the relay may keep while nobody takes it.",
+        CLOSE_REFUSED: "The app server no longer listens on its socket.",
+        CLOSE_OVERFLOW: "The app server closed the connection: its unread data exceeded the limit of the relay.",
     }
     return ProtocolProblem(
         Code.SERVER_GONE,
-        what.get(code, "The app server cut the connection."),
+        what.get(code, "The app server closed the connection."),
         seen=words,
-        next_step="Connect again; a new one is started when it is gone.",
+        next_step="Connect again; remora starts a new app server if it has ended.",
     )

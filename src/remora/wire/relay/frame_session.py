@@ -288,7 +288,7 @@ class FrameSession:
             self._acknowledge_to(frame.number)
             return None
         if frame.kind not in STREAM_KINDS:
-            raise ProtocolBreak("a frame came where it has no meaning")
+            raise ProtocolBreak("a frame arrived in the wrong state")
         if frame.number <= self.received:
             return None
         if frame.number != self.received + 1:
@@ -309,7 +309,7 @@ class FrameSession:
 
     def _opened(self, frame: Frame) -> tuple[int, Stream, bytes]:
         if self._make_source is None or frame.stream <= self._highest_stream:
-            raise ProtocolBreak("a stream was opened that cannot be")
+            raise ProtocolBreak("a stream was opened with an invalid number")
         table = read_table(frame)
         target = str(table.get("target", ""))
         self._highest_stream = frame.stream
@@ -330,7 +330,7 @@ class FrameSession:
                 raise ProtocolBreak("a credit has no amount")
             stream._allowed += _AMOUNT.unpack(frame.payload)[0]  # noqa: SLF001
             if stream._allowed > self._window:  # noqa: SLF001
-                raise ProtocolBreak("more was allowed than both sides agreed on")
+                raise ProtocolBreak("a credit exceeds the negotiated window")
             self.touch(stream)
             return None
         if frame.kind == CLOSE:
@@ -338,7 +338,7 @@ class FrameSession:
             self._forget(stream)
             return CLOSE, stream, frame.payload
         if stream.ended:
-            raise ProtocolBreak("bytes came after their end")
+            raise ProtocolBreak("data arrived after the end of a stream")
         if frame.kind == EOF:
             stream.ended = True
             if stream._end_sent:  # noqa: SLF001
@@ -347,7 +347,7 @@ class FrameSession:
             return EOF, stream, b""
         stream._granted -= len(frame.payload)  # noqa: SLF001
         if stream._granted < 0:  # noqa: SLF001
-            raise ProtocolBreak("more bytes came than were allowed")
+            raise ProtocolBreak("more data arrived than was allowed")
         return DATA, stream, frame.payload
 
     def _next_frame(self) -> tuple[bytes, bytes] | None:

@@ -118,7 +118,7 @@ def _cut(view: memoryview, most: int) -> tuple[list[Frame], int]:
         kind, stream, number, length = HEADER.unpack_from(view, start)
         if length > _MOST.get(kind, -1):
             raise ProtocolBreak(
-                "a frame is larger than frames can be" if kind in _MOST else "what came is no frame",
+                "a frame is too large" if kind in _MOST else "the received data is not a frame",
             )
         inside = start + size
         stop = inside + length

@@ -249,15 +249,15 @@ def _gist(event: ApprovalRequested) -> str:
 def _nobody_there(asked: list[str]) -> NeedsPerson:
     return NeedsPerson(
         Code.APPROVAL_UNATTENDED,
-        "The agent asked for what nobody was there to approve, and was declined.",
+        "A request of the agent was declined, because nobody could approve it.",
         seen="\n".join(asked),
-        next_step="Run it on a terminal, or decide beforehand with --on-approval.",
+        next_step="Run it on a terminal, or set --on-approval.",
     )
 
 
 def _stopped_there() -> TaskFailed:
     return TaskFailed(
         Code.TURN_FAILED,
-        "The turn was stopped on the host, by another client or with its app server.",
-        next_step="Continue the thread to let the agent take it up again.",
+        "The turn was stopped by another client or with its app server.",
+        next_step="Continue the thread to resume the work.",
     )

@@ -114,7 +114,7 @@ class PieceSocket:
                 Code.HANDSHAKE_FAILED,
                 f"What answered on the host refused the WebSocket upgrade ({handshake.handshake_exc or 'see below'}).",
                 seen=text_of(answer[:SEEN_LIMIT]),
-                next_step="Check what listens there; `remora check` shows each candidate and why it was chosen.",
+                next_step="Check which program listens there; see each candidate with: remora check ALIAS",
             )
         self._handshake = None
         return True
@@ -142,7 +142,7 @@ class PieceSocket:
             else:
                 del self._buffer[: header.size]
                 if (header.opcode is Opcode.CONT) != self._in_message:
-                    raise _violation("a message began inside another one")
+                    raise _violation("a message started inside another message")
                 self._final, self._left, self._in_message = header.final, header.length, True
                 if not header.length and header.final:
                     self._in_message = False
@@ -174,11 +174,11 @@ def _read_header(buffer: bytearray) -> _Header | None:
         return None
     first, second = buffer[0], buffer[1]
     if first & 0x70 or second & 0x80:
-        raise _violation("a frame uses what was not agreed on")
+        raise _violation("a frame uses an extension that was not negotiated")
     try:
         opcode = Opcode(first & 0x0F)
     except ValueError:
-        raise _violation("a frame of an unknown kind came") from None
+        raise _violation("a frame has an unknown kind") from None
     extra = {126: 2, 127: 8}.get(second, 0)
     if len(buffer) < 2 + extra:
         return None

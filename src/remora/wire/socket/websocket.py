@@ -105,7 +105,7 @@ class ClientSocket:
             raise ProtocolProblem(
                 Code.PROTOCOL_VIOLATION,
                 f"The app server sends one message in more than {MOST_FRAGMENTS:,} fragments.",
-                next_step="Look at the server's log on the host; its owner can restart it.",
+                next_step="Read the server's log on the host; its owner can restart it.",
             )
         if event.fin:
             whole, self._message, self._fragments = bytes(self._message), None, 0
@@ -114,7 +114,7 @@ class ClientSocket:
     def _raise_failure(self) -> None:
         refused = self._protocol.handshake_exc
         if refused is not None:
-            kind = "refused the WebSocket upgrade" if isinstance(refused, InvalidHandshake) else "is no WebSocket"
+            kind = "refused the WebSocket upgrade" if isinstance(refused, InvalidHandshake) else "is not a WebSocket"
             raise self._no_socket(f"{kind} ({refused})")
         broken = self._protocol.parser_exc
         if isinstance(broken, PayloadTooBig):
@@ -131,5 +131,5 @@ class ClientSocket:
             Code.HANDSHAKE_FAILED,
             f"What answered on the host {what}.",
             seen=text_of(self._first_bytes),
-            next_step="Check what listens there; `remora check` shows each candidate and why it was chosen.",
+            next_step="Check which program listens there; see each candidate with: remora check ALIAS",
         )

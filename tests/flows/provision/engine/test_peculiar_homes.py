@@ -84,7 +84,7 @@ def forget_codex_home(sshd: AccountSshd) -> None:
 BAD: dict[str, tuple[Callable[[AccountSshd], None], str, str]] = {
     "read-only": (lock_codex_home, ".codex", "Permission denied"),
     "missing": (forget_codex_home, "not there", "it does not exist"),
-    "a file": (lambda sshd: Path(sshd.home, ".codex").touch(), ".codex", "it is no folder"),
+    "a file": (lambda sshd: Path(sshd.home, ".codex").touch(), ".codex", "it is not a folder"),
 }
 
 

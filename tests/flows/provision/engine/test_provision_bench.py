@@ -84,7 +84,7 @@ def test_a_script_that_hangs_is_ended_on_the_host_and_the_bench_goes_on(sshd: Sy
             with pytest.raises(RemoraError) as caught:
                 await bench.ask(StepScript("git manager", {}, "sleep 1000 & sleep 1000\n"), limit=0.3)
             assert caught.value.code is Code.TIME_LIMIT
-            assert caught.value.message == "The host did not finish our manager script within 0.3 seconds."
+            assert caught.value.message == "The host did not finish the manager script within 0.3 seconds."
             await until_none(sshd.session_commands, what="the hung script to be gone")
             return (await bench.ask(StepScript("", {"remora_x": "on"}, TOLD), limit=20)).one("x")
 
@@ -155,7 +155,7 @@ def test_a_transfer_in_which_nothing_moves_is_given_up(sshd: SystemSshd) -> None
 
     error = run(work())
     assert error.code is Code.TIME_LIMIT
-    assert (sshd.home / "big").stat().st_size == 1000, "what has arrived is kept"
+    assert (sshd.home / "big").stat().st_size == 1000, "keeps the received part"
 
 
 USERS = "remora_as_user sh -c 'echo to one; echo to two >&2; ps -o sid= -o pgid= $$ | tr -s \" \"; exit 3'\n"

@@ -14,7 +14,7 @@ from remora.wire.reports.provision import HostProvision, StepDone, StepMoved, St
 
 SAME = Finding(state=StepState.SAME, detail="as wished")
 OTHER = Finding(state=StepState.DIFFERENT, detail="old becomes new", sends=70, notices=("a notice",))
-LATER = Finding(state=StepState.LATER, detail="codex has to be there first", sends=10)
+LATER = Finding(state=StepState.LATER, detail="codex must be installed first", sends=10)
 LOST = Unreachable(Code.CONNECTION_LOST, "The connection was lost.", next_step="Try again.")
 FULL = ProvisionProblem(Code.DISK_FULL, "It is full.", next_step="Free space.")
 
@@ -61,7 +61,7 @@ def test_a_dry_run_says_what_would_travel_and_what_only_later_steps_tell() -> No
     assert case.shape(body) == ("would-change", [("unchanged", 0), ("would-change", 70), ("would-change", 0)])
     assert body.ok
     assert body.bytes == 70
-    assert body.steps[2].detail == "codex has to be there first"
+    assert body.steps[2].detail == "codex must be installed first"
 
 
 def test_a_dry_run_with_a_step_that_cannot_be_carried_out_has_failed() -> None:

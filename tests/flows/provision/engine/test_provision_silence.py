@@ -83,7 +83,7 @@ def test_f47_the_same_run_ends_its_own_silent_connection_and_goes_on(sshd: Syste
     assert (host.outcome, host.dials) == ("changed", 2), host
     assert written(sshd) == list(NAMES)
     lines = [item.line for item in heard if isinstance(item, StepMoved)]
-    assert "ends what a broken connection has left there" in lines
+    assert "ends processes of a broken connection" in lines
     assert run(marker_at(sshd)).readiness == "ready"
 
 

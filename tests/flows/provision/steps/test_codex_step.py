@@ -183,7 +183,7 @@ def test_f56_a_running_server_keeps_its_version(tmp_path: Path, sshd: SystemSshd
         host = run(provision(sshd, [step]))
         assert server.poll() is None
         assert (current(sshd), installs(sshd)) == ("0.10.0", ["0.10.0", "0.9.0"])
-        assert any("still is codex 0.9.0" in notice for notice in host.steps[0].notices)
+        assert any("still uses codex 0.9.0" in notice for notice in host.steps[0].notices)
     finally:
         server.kill()
         server.wait()
@@ -203,7 +203,7 @@ def test_a_location_where_others_may_write_gets_no_program(
     shared.mkdir()
     shared.chmod(mode)
     error = refusal(sshd, CodexStep(table(tmp_path, location=str(shared)), packages))
-    assert (error.code, "other accounts may write there" in error.seen) == (Code.PLACE_UNUSABLE, True)
+    assert (error.code, "other accounts can write there" in error.seen) == (Code.PLACE_UNUSABLE, True)
     assert list(shared.iterdir()) == []
 
 

@@ -116,7 +116,7 @@ def test_a_host_that_takes_no_agent_is_told(place: Place) -> None:
     host = place.provisioned()
     assert outcomes(host) == ["failed", "skipped"]
     assert host.steps[0].error is not None
-    assert "No SSH agent came to the host" in host.steps[0].error.message
+    assert "The host has no SSH agent" in host.steps[0].error.message
 
 
 @pytest.mark.parametrize("allowed", ["yes"])

@@ -116,7 +116,7 @@ def test_a_login_that_somebody_changed_or_ended_is_noticed(tmp_path: Path) -> No
         brought(sshd, wish())
         assert "another one" in found(sshd, wish("sk-new")).detail
         write_chatgpt_login(sshd.home / ".codex", seconds=3600)
-        assert "somebody else" in found(sshd, wish()).detail
+        assert "another account" in found(sshd, wish()).detail
         (sshd.home / ".codex/auth.json").unlink()
         assert "not signed in" in found(sshd, wish()).detail
         brought(sshd, wish())
@@ -133,7 +133,7 @@ def test_a_secret_that_ends_soon_is_told_before(tmp_path: Path) -> None:
         (notice,) = found(sshd, wish(expires=near)).notices
         assert near.isoformat() in notice
         (notice,) = found(sshd, wish(expires=today - timedelta(days=1))).notices
-        assert "ended on" in notice
+        assert "expired on" in notice
 
 
 def test_a_token_that_tells_its_end_needs_nobody_to_say_it(tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ def test_a_token_that_tells_its_end_needs_nobody_to_say_it(tmp_path: Path) -> No
         blocked = found(sshd, wish(chatgpt_token(-3 * 86400.0)))
         assert blocked.state is StepState.BLOCKED
         assert blocked.error is not None
-        assert (blocked.error.code, "ended on" in blocked.error.message) == (Code.LOGIN_REFUSED, True)
+        assert (blocked.error.code, "expired on" in blocked.error.message) == (Code.LOGIN_REFUSED, True)
         asked = len(endpoint.asked)
         with pytest.raises(RemoraError):
             brought(sshd, wish(chatgpt_token(-3 * 86400.0)))
@@ -183,7 +183,7 @@ def test_a_login_that_nobody_could_prove_is_not_called_good(tmp_path: Path) -> N
         config.write_text(re.sub(r"127\.0\.0\.1:\d+/v1", "127.0.0.1:9/v1", config.read_text()))
         brought(sshd, wish(), limits=Limits(login_proof=4))
         (notice,) = found(sshd, wish()).notices
-        assert "not been proven" in notice
+        assert "was not tested" in notice
 
 
 def test_a_provider_that_takes_no_login_proves_nothing(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_a_provider_that_takes_no_login_proves_nothing(tmp_path: Path) -> None:
         endpoint.configure(sshd.home / ".codex", takes_login=False)
         brought(sshd, wish())
         (notice,) = found(sshd, wish()).notices
-        assert "takes no login" in notice
+        assert "does not use the login" in notice
         assert endpoint.credentials == [None]
 
 

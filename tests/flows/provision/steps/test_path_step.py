@@ -185,7 +185,7 @@ def test_a_foreign_codex_where_remora_looks_is_left_alone(sshd: SystemSshd, code
     foreign.parent.mkdir(parents=True)
     foreign.write_text("#!/bin/sh\n")
     error = refusal(sshd, codex)
-    assert error.message == f"{foreign} is there already, and it is not a link of ours."
+    assert error.message == f"{foreign} already exists and is not a link made by remora."
     assert error.next_step.startswith("Move it away, or allow a line")
     assert foreign.read_text() == "#!/bin/sh\n"
 
@@ -195,7 +195,7 @@ def test_a_link_to_nothing_where_remora_looks_is_named(sshd: SystemSshd, codex: 
     dangling = sshd.home / ".local/bin/codex"
     dangling.parent.mkdir(parents=True)
     dangling.symlink_to("/removed/codex")
-    assert refusal(sshd, codex).message == f"{dangling} is there already, and it is not a link of ours."
+    assert refusal(sshd, codex).message == f"{dangling} already exists and is not a link made by remora."
     assert str(dangling.readlink()) == "/removed/codex"
 
 

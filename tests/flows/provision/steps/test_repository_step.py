@@ -356,7 +356,7 @@ def test_f61_another_git_that_is_at_work_in_the_tree_is_waited_for(
     else:
         failed = failed_step(host, Code.REPOSITORY_FAILED)
         assert failed.error is not None
-        assert "another git is at work" in failed.error.seen
+        assert "another git command runs" in failed.error.seen
         assert str(lock) in failed.error.seen
 
 

@@ -129,7 +129,7 @@ def test_a_manager_that_ends_with_the_login_is_told_of(tmp_path: Path) -> None:
                 return await read(LimitsStep(TABLE), bench)
 
         (notice,) = run(work()).notices
-        assert "may not linger" in notice
+        assert "ends at logout" in notice
         assert "loginctl enable-linger" in notice
 
 

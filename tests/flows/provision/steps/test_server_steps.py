@@ -142,8 +142,8 @@ def test_without_groups_a_limit_of_each_process_holds_and_what_does_not_is_told(
     with host_with(NEW, tmp_path, wrapped) as sshd:
         _, server = brought(sshd, *steps_of(table))
         notices = "\n".join(server.notices)
-        assert "memory is limited for each process by itself" in notices
-        assert "no such limit of cpu" in notices
+        assert "memory is limited for each process" in notices
+        assert "does not have this cpu limit" in notices
         assert "limit-unenforced" in notices
         assert server.answers.one("each.memory") == str(2048 * MEBIBYTE)
         hungry = run_in_server(sshd, ["python3", "-c", "b = bytearray(3 * 1024**3)"])
@@ -156,7 +156,7 @@ def test_a_server_that_runs_without_the_limits_is_told_of_and_left_alone(tmp_pat
         limits, after = brought(sshd, *steps_of(ServerTable(start=True, memory="700MiB", cpu=1)))
         assert pid_of(before) == pid_of(after)
         assert any("limit-unenforced" in notice and "memory" in notice for notice in after.notices)
-        assert "started with (no limits) and not those of now (700 MiB of memory, 1 core)" in after.notices[-1]
+        assert "started with (no limits) instead of the new ones (700 MiB of memory, 1 core)" in after.notices[-1]
         assert limits.notices == (), "said once, by the step of the server"
 
 

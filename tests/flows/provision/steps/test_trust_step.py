@@ -69,4 +69,4 @@ def test_what_brings_nothing_has_no_hash(sshd: SystemSshd, origin: Path, tmp_pat
     commit(origin, "README", "more")
     error = failed_step(trusted(sshd, origin, "ab" * 32, TrustFile(tmp_path)), Code.TRUST_MISMATCH).error
     assert error is not None
-    assert "brings nothing that depends on trust" in error.message
+    assert "brings nothing that needs trust" in error.message

@@ -50,7 +50,10 @@ class LeanConnection(EarlyLogin):
     def adopt(cls, session: object) -> None:
         """Make `session`, a connection of a proven asyncssh that has sent nothing yet, one of these."""
         if asyncssh.__version__ not in PROVEN:
-            _log.debug("asyncssh %s takes its own way: the short one was not proven with it", asyncssh.__version__)
+            _log.debug(
+                "asyncssh %s uses the standard connection: the fast one was not tested with this version",
+                asyncssh.__version__,
+            )
         elif type(session) is asyncssh.SSHClientConnection:
             session.__class__ = cls
 

@@ -31,7 +31,7 @@ _HEAD: Final = """\
 # It holds no secret: whoever may read the machine's metadata may read this.
 """
 _NO_LOGIN: Final = "# Login is left out because of that. Sign it in later: remora provision, or remora login {alias}\n"
-_LEFT_OUT: Final = "sign-in is left out: user-data holds no secrets; run remora provision or remora login"
+_LEFT_OUT: Final = "sign-in is omitted: user-data holds no secrets; run remora provision or remora login"
 
 
 def cloud_init_files(
@@ -53,8 +53,8 @@ def cloud_init_files(
     if user is None or _USER.fullmatch(user) is None:
         raise UsageProblem(
             Code.USAGE,
-            "The account that the new machine is provisioned for is not named." if user is None else "No such account.",
-            next_step="Name it with --user, as the image calls it (debian, ubuntu, ec2-user ...).",
+            "The account of the new machine was not named." if user is None else "No such account.",
+            next_step="Name it with --user, as in the image (debian, ubuntu, ec2-user ...).",
         )
     _refuse(spec)
     carried = [(number, step) for number, step in enumerate(steps, 1) if step.kind != "login"]
@@ -76,7 +76,7 @@ def cloud_init_files(
         data = head.encode() + _document(steps, user, content=_fetcher(address, sha256(text.encode()).hexdigest()))
     notices = []
     if has_login:
-        notices.append("login is left out, for others can read user-data; sign in later with: remora login ALIAS")
+        notices.append("sign-in is omitted, because user-data is not secret. Sign in later with: remora login ALIAS")
     files = [
         EmittedFile(f"{folder}/user-data", data),
         EmittedFile(f"{folder}/provision.sh", text.encode(), executable=True),
@@ -97,7 +97,7 @@ _BEGIN: Final = (
 def _refuse(spec: HostSpec) -> None:
     for project in spec.tables.projects:
         if project.secrets and project.setup is not None:
-            raise _impossible(f"The set-up of {project.folder} needs secrets", "Leave them out for this host")
+            raise _impossible(f"The set-up of {project.folder} needs secrets", "Omit them for this host")
         if project.forward_agent:
             raise _impossible(f"{project.folder} needs the SSH agent of this machine", "Use a repository it can reach")
 
@@ -106,16 +106,16 @@ def secret_in_address(option: str) -> UsageProblem:
     """What `option` says would be read by others."""
     return UsageProblem(
         Code.USAGE,
-        f"What stands before the @ in {option} may be a secret, and others can read user-data.",
-        next_step="Put it where the machine needs none: what it finds there is proven by a digest.",
+        f"The part before the @ in {option} may be a secret, and user-data is not secret.",
+        next_step="Use an address that needs no password; a digest protects the content.",
     )
 
 
 def _impossible(what: str, next_step: str) -> ConfigProblem:
     return ConfigProblem(
         Code.MANIFEST_INVALID,
-        f"{what}, which a machine that sets itself up does not have.",
-        next_step=f"{next_step}, or provision it with remora provision once it is there.",
+        f"{what}, which a self-provisioning machine does not have.",
+        next_step=f"{next_step}, or provision it with remora provision after it has started.",
     )
 
 

@@ -79,7 +79,7 @@ class _Emitter:
                 if shipped.setdefault(key, package).digest != package.digest:
                     raise UsageProblem(
                         Code.USAGE,
-                        "The hosts of the manifest have different codex versions, and one playbook carries one.",
+                        "The hosts of the manifest have different codex versions, but a playbook has only one.",
                         next_step="Emit a playbook for each version: choose hosts with --host.",
                     )
             groups.append(TaskGroup(f"devboxes_{number}", some, self._steps(some[0], shipments, lambda package: "")))
@@ -116,7 +116,7 @@ class _Emitter:
                     name = archive_name(package)
                     if all(file.path != name for file in files):
                         files.append(EmittedFile(name, package=package))
-                said = (*said, f"it fetches codex from {request.codex_url}; put the archive there.")
+                said = (*said, f"it fetches codex from {request.codex_url}; upload the archive there.")
             for notice in said:
                 notices.setdefault(notice, []).append(spec.alias)
         return Emission(tuple(files), tuple(f"{_whom(hosts)}: {notice}" for notice, hosts in notices.items()))
@@ -141,8 +141,8 @@ class _Emitter:
             if url is None:
                 raise UsageProblem(
                     Code.USAGE,
-                    f"{spec.alias} gets codex from a file of this machine, which a new machine cannot reach.",
-                    next_step="Say with --codex-url where it will find the archive that is emitted beside user-data.",
+                    f"{spec.alias} gets codex from a local file, which a new machine cannot read.",
+                    next_step="Name the URL of the emitted archive with --codex-url.",
                 )
             if hide_in_addresses(url) != url:
                 raise secret_in_address("--codex-url")

@@ -69,7 +69,7 @@ def playbook_files(
 def _play(name: str, tasks: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One play for all hosts whose tasks are the same; what is different stands in the variables of their groups."""
     return {
-        "name": "Devboxes as described",
+        "name": "Provision devboxes",
         "hosts": name,
         "gather_facts": False,
         "vars": {"ansible_pipelining": True, "remora_start": Block(START)},
@@ -92,7 +92,7 @@ def _hosts(work: "_Work", ssh_config: str | None) -> dict[str, Any]:
         if _ALIAS.fullmatch(spec.alias) is None:
             raise ConfigProblem(
                 Code.MANIFEST_INVALID,
-                f"The alias {spec.alias!r} cannot be the name of a host in an Ansible inventory.",
+                f"The alias {spec.alias!r} is not a valid host name in an Ansible inventory.",
                 next_step="Give the host an alias of letters, digits, dots, dashes and underscores.",
             )
     options = [f"-F {shlex.quote(ssh_config)}"] if ssh_config else []
@@ -194,7 +194,7 @@ class _Work:
 
     def _codex(self, number: int, step: AloneStep) -> list[dict[str, Any]]:
         look = self._command(number, step, how="{{ 'check' if ansible_check_mode else 'prepare' }}")[0]
-        look["name"] = _task_name(f"{step.title}: what is there")
+        look["name"] = _task_name(f"{step.title}: read the state")
         look["register"] = "remora_codex"
         said = "(remora_codex.stdout_lines | default([], true) | last | default(''))"
         copy = {
@@ -220,7 +220,7 @@ class _Work:
         parent = folder or f"{{{{ (remora_codex_home ~ '/' ~ {variable}) | dirname }}}}"
         return [
             {
-                "name": _task_name(f"{step.title}: its folder as it is"),
+                "name": _task_name(f"{step.title}: read its folder"),
                 "ansible.builtin.stat": {"path": parent},
                 "register": "remora_folder",
             },
@@ -234,7 +234,7 @@ class _Work:
                 "when": "not remora_folder.stat.exists",
             },
             {
-                "name": _task_name(f"{step.title}: what lies there"),
+                "name": _task_name(f"{step.title}: read the file"),
                 "ansible.builtin.stat": {"path": dest, "follow": True},
                 "register": "remora_file",
                 "failed_when": "remora_file.stat.exists and not remora_file.stat.isreg",

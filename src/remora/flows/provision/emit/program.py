@@ -77,8 +77,8 @@ def program(
     if "\0" in text:
         raise ConfigProblem(
             Code.MANIFEST_INVALID,
-            "The manifest holds a NUL character, which no shell script can carry.",
-            next_step="Take it out, or let remora provision bring that file.",
+            "The manifest holds a NUL character, which a shell script cannot contain.",
+            next_step="Remove the character, or use remora provision for that file.",
         )
     return text
 

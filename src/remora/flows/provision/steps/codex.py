@@ -46,8 +46,8 @@ class CodexStep:
     def title(self) -> str:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
         if self._table.source is CodexSource.NONE:
-            return "codex as it is"
-        return "codex that is there" if self._table.version == INSTALLED else f"codex {self._table.version}"
+            return "codex as installed"
+        return "the installed codex" if self._table.version == INSTALLED else f"codex {self._table.version}"
 
     def reading(self) -> StepScript:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
@@ -128,7 +128,7 @@ class CodexStep:
         table = self._table
         first, said = answers.one("first"), answers.one("first.version") or ""
         if table.source is CodexSource.NONE:
-            return Finding(state=StepState.SAME, detail=f"left alone; {_found(answers)}", answers=answers)
+            return Finding(state=StepState.SAME, detail=f"unchanged; {_found(answers)}", answers=answers)
         if first and answers.one("first.status") == "0" and (not table.number or table.number in said.split()):
             return Finding(state=StepState.SAME, detail=_found(answers), answers=answers)
         if table.installer:
@@ -156,8 +156,8 @@ def _is_same(answers: Answers, table: CodexTable, version: str) -> bool:
 def _same(answers: Answers) -> Finding:
     current = answers.one("folder")
     notices = tuple(
-        f"A running program still is codex {_version_in(name, answers)}. It goes on undisturbed; what is started from"
-        f" now on is {answers.one('version')}."
+        f"A running program still uses codex {_version_in(name, answers)}. It continues; new programs use"
+        f" {answers.one('version')}."
         for name in answers.all("used")
         if name != current
     )
@@ -168,7 +168,7 @@ def _same(answers: Answers) -> Finding:
 def _different(answers: Answers, package: Package) -> Finding:
     before, state = answers.one("version"), answers.one("state")
     if state == "damaged":
-        detail = f"{before} is damaged; {package.version} takes its place"
+        detail = f"{before} is damaged; {package.version} replaces it"
     elif before is None:
         detail = f"{package.version} is new"
     else:
@@ -181,7 +181,7 @@ def _different(answers: Answers, package: Package) -> Finding:
     is_kept = state != "damaged" and install_name(package) in answers.all("install")
     sends = 0 if is_kept else package.packed * (package.size - arrived) // package.size
     if arrived and not is_kept:
-        detail += f"; {arrived} of {package.size} bytes have arrived before"
+        detail += f"; {arrived} of {package.size} bytes are already on the host"
     return Finding(state=StepState.DIFFERENT, detail=detail, sends=sends, answers=answers)
 
 
@@ -206,14 +206,14 @@ def _nothing_usable(answers: Answers) -> RemoraError:
             Code.CODEX_UNUSABLE,
             f"{first} does not run: codex --version ended with status {answers.one('first.status')}.",
             seen=answers.one("first.version") or "",
-            next_step="Repair it there, or let remora install one: name a version in [codex].",
+            next_step="Repair it on the host, or name a version in [codex] to install.",
         )
     unusable = answers.all("unusable")
     return AppServerProblem(
         Code.CODEX_MISSING,
-        "No codex is on the PATH of the login shell, and none is to be installed.",
+        "codex is not on the PATH of the login shell, and the manifest names no version to install.",
         seen="\n".join(f"{path} is there but cannot be run" for path in unusable),
-        next_step="Install codex there, or let remora do it: name a version in [codex].",
+        next_step="Install codex on the host, or name a version in [codex] to install.",
     )
 
 

@@ -41,7 +41,7 @@ class ConfigStep:
         except ProvisionProblem as error:
             return Finding.blocked(error, answers)
         if merged == before or (before is None and not changes):
-            return Finding(state=StepState.SAME, detail=f"{place} says so already", answers=answers)
+            return Finding(state=StepState.SAME, detail=f"{place} already has these values", answers=answers)
         shown = ", ".join(changes[:_SHOWN]) + (f" and {len(changes) - _SHOWN} more" if len(changes) > _SHOWN else "")
         detail = f"{place}: {'new, ' if before is None else ''}{shown}"
         return Finding(state=StepState.DIFFERENT, detail=detail, sends=len(merged), answers=answers)
@@ -96,7 +96,7 @@ def _content(answers: Answers, place: str) -> bytes | None:
             Code.PLACE_UNUSABLE,
             f"{place} on the host cannot be read, or is larger than {CAP // 1024} KiB.",
             seen=f"kind {kind}, size {answers.one('size')}",
-            next_step="Look at that file on the host, or move it away.",
+            next_step="Check that file on the host, or move it away.",
         )
     return content
 
@@ -104,6 +104,6 @@ def _content(answers: Answers, place: str) -> bytes | None:
 def _contended(place: str) -> ProvisionProblem:
     return ProvisionProblem(
         Code.STEP_UNPROVEN,
-        f"Somebody else kept writing {place} while it was to be changed.",
-        next_step="Find out what writes that file on the host, and provision again.",
+        f"Another program changed {place} during each attempt to write it.",
+        next_step="Find out what writes that file on the host, then provision again.",
     )

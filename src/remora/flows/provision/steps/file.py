@@ -50,7 +50,7 @@ class FileStep:
             )
         same = kind == "file" and answers.one("digest") == self._digest
         if same and _bits(mode) == _bits(self._mode):
-            return Finding(state=StepState.SAME, detail=f"{place} is as wished", answers=answers)
+            return Finding(state=StepState.SAME, detail=f"{place} is up to date", answers=answers)
         if same:
             detail = f"{place}: mode {mode or 'unknown'} becomes {self._mode}"
             return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
@@ -118,6 +118,6 @@ def _bits(mode: str) -> int | None:
 def _in_the_way(place: str) -> ProvisionProblem:
     return ProvisionProblem(
         Code.PLACE_UNUSABLE,
-        f"{place} on the host is no file, and a file is to be written there.",
-        next_step="Move away what lies there, or name another path in the manifest.",
+        f"{place} on the host is not a regular file, so it cannot be written.",
+        next_step="Move it away, or name another path in the manifest.",
     )

@@ -48,7 +48,8 @@ class LimitsStep:
 
 def _confined_to_login(facts: AccountFacts) -> str:
     return (
-        "The service manager of this account would keep the limits, but it ends when the account logs out, and may not "
-        "linger: so each process has its own limit, where there is one. An administrator allows it with: "
+        "The limits apply to each process alone, because the account's service manager ends at logout. An "
+        "administrator can change that with:"
+        " "
         f"loginctl enable-linger {facts.account}"
     )

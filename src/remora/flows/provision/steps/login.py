@@ -66,7 +66,7 @@ class LoginStep:
         notice = expiry_notice(self._expires(secret), today)
         notices = [notice] if notice else []
         if not answers.one("codex"):
-            return Finding(state=StepState.LATER, detail="codex has to be there first", answers=answers)
+            return Finding(state=StepState.LATER, detail="codex must be installed first", answers=answers)
         record = read_record(answers.one("record") or "")
         reason = self._difference(answers, record, secret)
         if reason is not None or record is None:
@@ -120,8 +120,8 @@ class LoginStep:
     def _ended(self, facts: AccountFacts, end: date) -> RemoraError:
         return AppServerProblem(
             Code.LOGIN_REFUSED,
-            f"The {_words(self._table.kind)} says itself that it ended on {end.isoformat()}, so it was not sent.",
-            next_step=f"Renew the secret and run this again; the login of {facts.account} there is untouched.",
+            f"The {_words(self._table.kind)} expired on {end.isoformat()}, so it was not sent.",
+            next_step=f"Renew the secret and run this again; the login of {facts.account} is unchanged.",
         )
 
     def _difference(self, answers: Answers, record: LoginRecord | None, secret: Secret) -> str | None:
@@ -131,11 +131,11 @@ class LoginStep:
         if record is None:
             return "codex is signed in, but not by remora"
         if record.stamp != answers.one("stamp"):
-            return "the login was changed by somebody else"
+            return "another program changed the login"
         if record.kind != self._table.kind.value or not record.holds(secret):
-            return "the secret is another one now"
+            return "the secret has changed"
         if record.expires != self._expires(secret) and (record.expires or self._table.expires):
-            return "the day on which the secret ends is another one now"
+            return "the expiry day of the secret has changed"
         return None
 
 
@@ -157,9 +157,9 @@ async def sign_in(bench: Workbench, kind: LoginKind, secret: Secret) -> None:
             raise config_broken(_AT_HOME.sub(lambda _: f"{bench.facts.codex_home}/config.toml", trouble))
         raise ProvisionProblem(
             Code.STEP_FAILED,
-            f"codex on {bench.host.facts.hostname} did not take the {_words(kind)}.",
+            f"codex on {bench.host.facts.hostname} rejected the {_words(kind)}.",
             seen=said,
-            next_step="Look whether the secret is complete and of the kind that the manifest says.",
+            next_step="Check that the secret is complete and has the kind that the manifest names.",
         )
 
 
@@ -198,9 +198,9 @@ def login_refused(bench: Workbench, proof: LoginProof, secret: Secret | None = N
     facts = bench.host.facts
     return AppServerProblem(
         Code.LOGIN_REFUSED,
-        f"The login of codex on {facts.hostname} ({bench.facts.account}) was refused by a real request.",
+        f"The login of codex on {facts.hostname} ({bench.facts.account}) failed in a real request.",
         seen=_masked(proof.detail, secret),
-        next_step="Renew the secret and run this again; the login that was there before is untouched."
+        next_step="Renew the secret and run this again; the previous login is unchanged."
         if secret is not None
         else f"Sign that machine in again: remora login, or codex login --device-auth as {bench.facts.account} there.",
     )
@@ -214,8 +214,8 @@ def _masked(text: str, secret: Secret | None) -> str:
 def unsure_notice(proof: SignInProof) -> str:
     """What to say of a login that no request has proven."""
     if proof is SignInProof.UNUSED:
-        return "The model provider in config.toml takes no login of codex, so a request proves nothing about it."
-    return "The login has not been proven by a request: the model endpoint gave no answer that tells."
+        return "The model provider in config.toml does not use the login of codex, so no request can test it."
+    return "The login was not tested: the model endpoint gave no usable answer."
 
 
 def _words(kind: LoginKind) -> str:

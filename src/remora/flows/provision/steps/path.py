@@ -45,10 +45,10 @@ class PathStep:
             behind = f"; behind it: {', '.join(others)}" if others else ""
             return Finding(state=StepState.SAME, detail=f"the login shell finds {first}{behind}", answers=answers)
         if not target:
-            return Finding(state=StepState.LATER, detail="there is no codex yet to be made visible", answers=answers)
+            return Finding(state=StepState.LATER, detail="codex is not installed yet", answers=answers)
         place, line = answers.one("place"), self._line(answers)
         if self._table.how is PathChange.LINK and place:
-            made = " in a folder that is made" if answers.one("place.missing") else ""
+            made = " in a new folder" if answers.one("place.missing") else ""
             detail = f"{place}/codex becomes a link to {target}{made}"
             return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
         if self._table.allow_shell_edit and line is not None and line != answers.one("line"):
@@ -56,7 +56,7 @@ class PathStep:
             return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
         if managed and not real and line is not None and line == answers.one("line"):
             # Somebody removed our installs. What the line does is known when one is there again.
-            detail = f"{answers.one('file')} has its line already; the install that it leads to is missing"
+            detail = f"{answers.one('file')} already has the line; its codex is not installed"
             return Finding(state=StepState.LATER, detail=detail, answers=answers)
         if managed and self._table.how is PathChange.LINK and (hidden := answers.one("hidden")):
             return _judge_hidden(hidden, answers)
@@ -109,8 +109,9 @@ def _judge_hidden(folder: str, answers: Answers) -> Finding:
     """No folder on the PATH takes a link: codex lies where remora looks for it all the same."""
     link, real = f"{folder}/codex", answers.one("target.real")
     notice = (
-        f"remora finds codex at {link}. The login shell does not: its PATH has no folder for a link. "
-        f"To change that, allow a line in {answers.one('file')}: --allow-shell-edit, or allow_shell_edit in [path]."
+        f"remora finds codex at {link}, but the login shell does not: its PATH has no folder for a link. To change "
+        "that, allow a line in"
+        f" {answers.one('file')}: --allow-shell-edit, or allow_shell_edit in [path]."
     )
     if real and answers.one("hidden.real") == real:
         return Finding(state=StepState.SAME, detail=f"remora finds {link}", notices=(notice,), answers=answers)
@@ -123,31 +124,31 @@ def _not_on_path(answers: Answers, table: PathTable, facts: AccountFacts) -> Rem
     if closed and not table.folder:
         return ProvisionProblem(
             Code.PLACE_UNUSABLE,
-            f"{facts.home} cannot be written, so codex cannot be made visible to the login shell.",
+            f"{facts.home} cannot be written, so codex cannot be put on the PATH of the login shell.",
             seen=closed,
             next_step='Make it writable; or name another codex.location, say how = "none" in [path], and use --codex.',
         )
     shadow, foreign, elsewhere = answers.one("shadow"), answers.one("foreign"), answers.one("elsewhere")
     edit = "allow a line in a start-up file: allow_shell_edit = true in [path], or --allow-shell-edit with --codex"
     if foreign:
-        message = f"{foreign} is there already, and it is not a link of ours."
+        message = f"{foreign} already exists and is not a link made by remora."
         next_step = f"Move it away, name another folder in [path], or {edit}."
     elif shadow:
         message = f"The login shell finds {shadow} first, and no folder before it on the PATH takes a link."
         next_step = f"Remove that codex, put a folder of the account before it on the PATH, or {edit}."
     elif elsewhere:
         message = f"{elsewhere} is not on the PATH of the login shell."
-        next_step = f"Name a folder that is, or {edit}."
+        next_step = f"Name a folder on that PATH, or {edit}."
     elif table.how is PathChange.LINE or answers.one("line"):
-        message = f"A line in {answers.one('file')} does not bring codex onto the PATH of the login shell."
-        next_step = "Look at what that file and those after it do to PATH; a line has to be allowed (allow_shell_edit)."
+        message = f"A line in {answers.one('file')} does not put codex on the PATH of the login shell."
+        next_step = "Check how that file and later start-up files set PATH, and allow a line (allow_shell_edit)."
     elif hidden := answers.one("hidden.foreign"):
-        message = f"{hidden} is there already, and it is not a link of ours."
+        message = f"{hidden} already exists and is not a link made by remora."
         next_step = f"Move it away, or {edit}."
     elif hidden := answers.one("hidden.closed"):
-        message = f"{hidden} is not a folder of this account that can be written, so it takes no link."
-        next_step = f"Make it one, or {edit}."
+        message = f"{hidden} is not a writable folder of this account, so no link can be made there."
+        next_step = f"Make it a writable folder, or {edit}."
     else:
-        message = "No folder on the PATH of the login shell takes a link of this account."
+        message = "No folder on the PATH of the login shell allows a link of this account."
         next_step = f"Put ~/.local/bin on its PATH, or {edit}."
     return AppServerProblem(Code.NOT_ON_PATH, message, seen=f"PATH={facts.path}", next_step=next_step)

@@ -45,12 +45,12 @@ class _ScriptStep:
         """See :class:`~remora.flows.provision.steps.step.Step`. Before there is a folder nobody can tell."""
         commit = answers.one("commit")
         if not commit:
-            detail = "runs when the repository is there"
+            detail = "runs after the repository is cloned"
             return Finding(state=StepState.LATER, detail=detail, answers=answers)
         done = answers.one("done")
         if done == self._digest(commit):
-            return Finding(state=StepState.SAME, detail=f"has succeeded at {commit[:10]}", answers=answers)
-        detail = f"runs at {commit[:10]}" + (": commit, script or environment differ from before" if done else "")
+            return Finding(state=StepState.SAME, detail=f"succeeded at {commit[:10]}", answers=answers)
+        detail = f"runs at {commit[:10]}" + (": the commit, script or environment changed" if done else "")
         return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
 
     async def _run(self, finding: Finding, bench: Workbench, secret: Secret | None) -> None:

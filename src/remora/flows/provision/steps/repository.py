@@ -78,7 +78,7 @@ class RepositoryStep:
         if project.repository.startswith("-") or not _SAFE_REF.fullmatch(project.ref):
             return ProvisionProblem(
                 Code.REPOSITORY_FAILED,
-                f"{project.ref!r} of {project.repository!r} is no name that git takes.",
+                f"{project.ref!r} of {project.repository!r} is not a valid git name.",
                 next_step="Name a branch, a tag or a commit in ref.",
             )
         return None
@@ -93,15 +93,15 @@ class RepositoryStep:
                 next_step="Install git there, then run it again.",
             )
         if state not in ("absent", "empty", "repository"):
-            return _left_alone(folder, "is no repository of its own", answers.one("detail") or "")
+            return _left_alone(folder, "is not the top folder of a repository", answers.one("detail") or "")
         if state == "repository" and answers.one("origin") != project.repository:
             origin = answers.one("origin") or "no origin"
-            return _left_alone(folder, "is another repository", f"its origin: {origin}\nwished: {project.repository}")
+            return _left_alone(folder, "is another repository", f"its origin: {origin}\nmanifest: {project.repository}")
         if project.forward_agent and not answers.one("agent"):
             return ProvisionProblem(
                 Code.REPOSITORY_FAILED,
-                "No SSH agent came to the host, though the manifest lends one for this repository.",
-                next_step="Start ssh-agent here and load a key (ssh-add -l), and allow agent forwarding at the host.",
+                "The host has no SSH agent, but the manifest forwards one for this repository.",
+                next_step="Start ssh-agent here and load a key (ssh-add -l), and allow agent forwarding on the host.",
             )
         return None
 
@@ -151,25 +151,25 @@ def _short(commit: str) -> str:
 def _left_alone(folder: str, what: str, seen: str) -> ProvisionProblem:
     return ProvisionProblem(
         Code.REPOSITORY_CHANGED,
-        f"{folder} on the host {what}, so it is left alone.",
+        f"{folder} on the host {what}, so it was not changed.",
         seen=seen,
-        next_step="Move it away there, or name another folder in the manifest.",
+        next_step="Move it away on the host, or name another folder in the manifest.",
     )
 
 
 def _would_lose(folder: str, what: str, seen: str) -> ProvisionProblem:
     return ProvisionProblem(
         Code.REPOSITORY_CHANGED,
-        f"{folder} on the host {what}, which an update would lose; it is left alone.",
+        f"{folder} on the host {what}, which an update would lose; it was not changed.",
         seen=seen,
-        next_step="Commit and push that work there, or move it away, then run it again.",
+        next_step="Commit and push that work, or move it away, then run it again.",
     )
 
 
 def _unanswered(title: str, seen: str) -> ProvisionProblem:
     return ProvisionProblem(
         Code.REPOSITORY_FAILED,
-        f"The host could not learn from the origin what {title} should be at.",
+        f"The host could not read the branches and tags of the origin of {title}.",
         seen=seen,
-        next_step="Try git ls-remote there: the host needs a way to the origin, its host key, and credentials.",
+        next_step="Run git ls-remote on the host; it needs network access to the origin, its host key and credentials.",
     )

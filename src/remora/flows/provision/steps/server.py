@@ -46,7 +46,7 @@ class ServerStep:
         """See :class:`~remora.flows.provision.steps.step.Step`."""
         pid = answers.one("pid")
         if not answers.one("codex") and pid is None and (self._start or self._survive):
-            return Finding(state=StepState.LATER, detail="codex has to be there first", answers=answers)
+            return Finding(state=StepState.LATER, detail="codex must be installed first", answers=answers)
         changes = ["it is started"] if self._start and pid is None else []
         if self._service_differs(answers):
             changes.append(f"the service that starts it at boot is {'set up' if self._survive else 'taken away'}")
@@ -55,7 +55,7 @@ class ServerStep:
             detail = "; ".join(changes)
             return Finding(state=StepState.DIFFERENT, detail=detail, notices=notices, answers=answers)
         whose = "started by remora" if answers.one("ours") == "1" else "started by another program"
-        detail = f"process {pid}, {whose}" if pid else "it is not running, and need not"
+        detail = f"process {pid}, {whose}" if pid else "it does not run, as configured"
         return Finding(state=StepState.SAME, detail=detail, notices=notices, answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
@@ -89,13 +89,14 @@ class ServerStep:
             return ()
         if answers.one("manager") != "1":
             notice = (
-                "The app server does not come back by itself after a reboot: this account has no service manager "
-                "(systemd --user). The next connect or run starts it."
+                "The app server does not start after a reboot: this account has no service manager (systemd --user). "
+                "The next connect or run starts it."
             )
         elif _has_service(answers) and answers.one("linger") != "yes":
             notice = (
-                "After a reboot the app server comes back only when the account logs in: it may not linger. "
-                f"An administrator allows it with: loginctl enable-linger {facts.account}"
+                "After a reboot the app server starts only when the account logs in. An administrator can change "
+                "that with:"
+                f" loginctl enable-linger {facts.account}"
             )
         return (notice,) if notice else ()
 

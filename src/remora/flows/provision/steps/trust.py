@@ -44,11 +44,11 @@ class TrustStep:
         """See :class:`Step`. Before there is a folder nobody can tell."""
         folder = answers.one("folder")
         if folder is None:
-            return Finding(state=StepState.LATER, detail="is noted when the repository is there", answers=answers)
+            return Finding(state=StepState.LATER, detail="is recorded after the repository is cloned", answers=answers)
         if self._memory.expected(_machine(answers), folder) == self._digest:
-            detail = f"{self._digest[:10]} is noted on this machine"
+            detail = f"{self._digest[:10]} is recorded on this machine"
             return Finding(state=StepState.SAME, detail=detail, answers=answers)
-        detail = f"note {self._digest[:10]} on this machine, for runs from here"
+        detail = f"note {self._digest[:10]} on this machine, for its runs"
         return Finding(state=StepState.DIFFERENT, detail=detail, answers=answers)
 
     async def apply(self, finding: Finding, bench: Workbench, tell: Tell) -> None:
@@ -75,14 +75,14 @@ class TrustStep:
         )
 
     def _mismatch(self, folder: str, found: Repository | None) -> Denied:
-        advice = "Look at what it brings, then name that hash in trust, or leave trust out."
+        advice = "Read what it brings, then name that hash in trust, or omit trust."
         if found is None or not found.acts:
-            message = f"{folder} brings nothing that depends on trust, so it has no hash that could be trusted."
-            return Denied(Code.TRUST_MISMATCH, message, next_step="Leave trust out of the manifest.")
+            message = f"{folder} brings nothing that needs trust, so it has no hash."
+            return Denied(Code.TRUST_MISMATCH, message, next_step="Remove trust from the manifest.")
         seen = "\n".join(f"{each.kind} {each.name} {each.detail}" for each in found.brings)
         if found.digest is None:
             message = f"What {folder} brings cannot be trusted: {found.problem}."
-            return Denied(Code.TRUST_MISMATCH, message, seen=seen, next_step="Leave trust out of the manifest.")
+            return Denied(Code.TRUST_MISMATCH, message, seen=seen, next_step="Remove trust from the manifest.")
         message = f"What {folder} brings is not what the manifest trusts: its hash is {found.digest}."
         return Denied(Code.TRUST_MISMATCH, message, seen=f"named: {self._digest}\n{seen}", next_step=advice)
 

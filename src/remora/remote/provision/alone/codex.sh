@@ -10,7 +10,7 @@ remora_judge_codex() {
   elif [ "$(remora_one state)" = intact ] && [ "$(remora_one content)" = "$remora_content" ]; then
     remora_same "$remora_version at $(remora_one current)"
   else
-    remora_different "$remora_version is to be the current one"
+    remora_different "$remora_version becomes the current version"
   fi
 }
 
@@ -52,7 +52,7 @@ remora_apply_codex() {
 # remora_bring PLACE: have the whole archive at PLACE.
 remora_bring() (
   case $remora_fetch in
-    '') remora_fail provision-failed 'the archive of codex has not been brought here' ;;
+    '') remora_fail provision-failed 'the archive of codex is not on this host' ;;
   esac
   remora_find_python || remora_fail tool-missing 'the host has no python3, which fetches codex'
   remora_text=$(PATH=$remora_path "$remora_python" -ISc "$remora_fetcher" "$remora_fetch" "$1" "$remora_content" 2>&1) ||

@@ -14,7 +14,7 @@ remora_judge_config() {
     absent) remora_source=/dev/null remora_before= ;;
     file) remora_before=$(remora_digest "$remora_place") ;; # before it is merged: somebody may write it meanwhile
     *)
-      remora_blocked place-unusable "$remora_place is no file"
+      remora_blocked place-unusable "$remora_place is not a regular file"
       return
       ;;
   esac
@@ -25,7 +25,7 @@ remora_judge_config() {
   remora_text=$(printf '%s\n' "$remora_keys" | "$remora_python" -ISc "$remora_merger" "$remora_source" "$remora_work/merged" 2>&1)
   case $? in
     0) remora_different "$remora_place: $remora_text" ;;
-    3) remora_same "$remora_place says so already" ;;
+    3) remora_same "$remora_place already has these values" ;;
     *) remora_blocked step-failed "$remora_place: $remora_text" ;;
   esac
 }

@@ -10,10 +10,10 @@ remora_judge_file() {
       elif [ "$(remora_one mode)" != "$remora_mode_wished" ]; then
         remora_different "$remora_place: other mode"
       else
-        remora_same "$remora_place is as wished"
+        remora_same "$remora_place is up to date"
       fi
       ;;
-    *) remora_blocked place-unusable "$remora_place is no file, and a file is to be written there" ;;
+    *) remora_blocked place-unusable "$remora_place is not a regular file, so it cannot be written" ;;
   esac
 }
 remora_apply_file() (

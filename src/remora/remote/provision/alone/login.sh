@@ -3,18 +3,18 @@ remora_read_login() { remora_script_codex_program_login_read </dev/null; }
 remora_noted() { remora_one record | sed -n "s/^$1=//p"; }
 remora_judge_login() {
   if [ -z "$(remora_secret login)" ]; then
-    remora_blocked secret-missing 'the secret is not set or gives nothing'
+    remora_blocked secret-missing 'the secret is not set or is empty'
   elif [ -z "$(remora_one codex)" ]; then
-    remora_later 'codex has to be there first'
+    remora_later 'codex must be installed first'
   elif [ "$(remora_one auth)" != present ]; then
     remora_different 'codex is not signed in'
   elif [ -z "$(remora_noted salt)" ]; then
     remora_different 'codex is signed in, but not by remora'
   elif [ "$(remora_noted stamp)" != "$(remora_one stamp)" ]; then
-    remora_different 'the login was changed by somebody else'
+    remora_different 'another program changed the login'
   elif [ "$(remora_noted kind)" != "$remora_login_kind" ] || [ "$(remora_noted expires)" != "$remora_expires" ] ||
     [ "$(remora_noted digest)" != "$({ remora_noted salt | tr -d '\n'; remora_secret login; } | remora_sum)" ]; then
-    remora_different 'the secret or its end is another one now'
+    remora_different 'the secret or its expiry day has changed'
   else
     remora_same 'signed in with this secret'
   fi
@@ -56,7 +56,7 @@ remora_apply_login() {
   ! remora_said failed || return
   if [ "$(remora_one login.status)" != 0 ]; then
     remora_tell failed step-failed
-    remora_tell failed.detail 'codex did not take the secret: look whether it is complete and of the kind that the manifest says'
+    remora_tell failed.detail 'codex rejected the secret: check that it is complete and has the kind that the manifest names'
     return
   fi
   remora_login prove </dev/null
@@ -65,7 +65,7 @@ remora_apply_login() {
   if [ "$remora_seen" = refused ]; then
     remora_login drop </dev/null
     remora_tell failed login-refused
-    remora_tell failed.detail 'the login was refused by a real request; the login that was there before is untouched'
+    remora_tell failed.detail 'a real request with this login was refused; the previous login is unchanged'
     return
   fi
   remora_salt=$(od -An -N 16 -v -tx1 /dev/urandom | tr -d ' \n')

@@ -32,7 +32,7 @@ $remora_bootstrap" sh "$remora_nonce" 3<&3
   if [ -z "$remora_came" ]; then
     remora_came='failed shell-failed'
     remora_detail=$(cat "$remora_work"/answers/entry.* "$remora_work"/answers/suspect 2>/dev/null)
-    remora_detail="the login shell did not give its environment: $remora_detail"
+    remora_detail="the login shell did not report its environment: $remora_detail"
   fi
 }
 
@@ -44,7 +44,7 @@ remora_carry() {
     case $remora_came in
       same) remora_came=changed ;;
       *)
-        printf '%s\n' "it was carried out, and still does not hold: $remora_detail" >"$remora_work/reason"
+        printf '%s\n' "it was applied, but the host does not have the new state: $remora_detail" >"$remora_work/reason"
         remora_child failed "$1"
         ;;
     esac

@@ -23,7 +23,7 @@ remora_judge_path() {
   if remora_said first && { [ -z "$remora_managed" ] || { [ -n "$remora_real" ] && [ "$(remora_one first.real)" = "$remora_real" ]; }; }; then
     remora_same "the login shell finds $(remora_one first)"
   elif [ -z "$remora_target" ]; then
-    remora_later 'there is no codex yet to be made visible'
+    remora_later 'codex is not installed yet'
   elif [ "$remora_by" = link ] && [ -n "$(remora_one place)" ]; then
     remora_different "$(remora_one place)/codex becomes a link to $remora_target"
   elif [ -n "$remora_edit" ] && remora_line=$(remora_make_line "${remora_target%/*}") && [ "$remora_line" != "$(remora_one line)" ]; then
@@ -35,7 +35,7 @@ remora_judge_path() {
       remora_different "$(remora_one hidden)/codex becomes a link to $remora_target, where remora finds it"
     fi
   else
-    remora_blocked not-on-path "no folder on the PATH of the login shell takes a link of this account, and no line in $(remora_one file) brings it: $remora_path"
+    remora_blocked not-on-path "no folder on the PATH of the login shell allows a link of this account, and no line in $(remora_one file) puts codex there: $remora_path"
   fi
 }
 remora_apply_path() (

@@ -5,9 +5,9 @@ remora_digest_at() { printf '%s%s%s' "$remora_digest_head" "$1" "$remora_digest_
 remora_judge_project() {
   remora_commit=$(remora_one commit)
   if [ -z "$remora_commit" ]; then
-    remora_later 'runs when the repository is there'
+    remora_later 'runs after the repository is cloned'
   elif [ "$(remora_one 'done')" = "$(remora_digest_at "$remora_commit")" ]; then
-    remora_same "has succeeded at $remora_commit"
+    remora_same "succeeded at $remora_commit"
   else
     remora_different "runs at $remora_commit"
   fi
@@ -17,7 +17,7 @@ remora_apply_project() {
   for remora_name in $remora_secret_names; do
     [ -n "$(remora_secret "$remora_name")" ] || {
       remora_tell failed secret-missing
-      remora_tell failed.detail "the secret for $remora_name is not set or gives nothing"
+      remora_tell failed.detail "the secret for $remora_name is not set or is empty"
       return
     }
   done

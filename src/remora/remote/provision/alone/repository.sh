@@ -10,18 +10,18 @@ remora_judge_repository() {
     no-git) remora_blocked tool-missing 'the host has no git' ;;
     absent | empty)
       remora_different "clone $remora_repository at $remora_ref into $remora_place"
-      [ -z "$remora_lend" ] || [ -n "$(remora_one agent)" ] || remora_blocked repository-failed 'no SSH agent came to the host'
+      [ -z "$remora_lend" ] || [ -n "$(remora_one agent)" ] || remora_blocked repository-failed 'the host has no SSH agent'
       ;;
     repository)
       if [ "$(remora_one origin)" != "$remora_repository" ]; then
-        remora_blocked repository-changed "$remora_place is another repository, so it is left alone"
+        remora_blocked repository-changed "$remora_place is another repository, so it was not changed"
       elif [ -n "$remora_lend" ] && [ -z "$(remora_one agent)" ]; then
-        remora_blocked repository-failed 'no SSH agent came to the host'
+        remora_blocked repository-failed 'the host has no SSH agent'
       else
         remora_judge_tree
       fi
       ;;
-    *) remora_blocked repository-changed "$remora_place is no repository of its own: $(remora_one detail)" ;;
+    *) remora_blocked repository-changed "$remora_place is not the top folder of a repository: $(remora_one detail)" ;;
   esac
 }
 remora_judge_tree() {
@@ -32,7 +32,7 @@ remora_judge_tree() {
   remora_on_branch=1
   [ -z "$remora_branch" ] || [ "$(remora_one branch)" = "$remora_branch" ] || remora_on_branch=
   if [ -z "$remora_target" ]; then
-    remora_blocked repository-failed "the host could not learn from the origin what it should be at: $(remora_one unanswered)"
+    remora_blocked repository-failed "the host could not read the branches and tags of the origin: $(remora_one unanswered)"
   elif [ -n "$remora_on_branch" ] && [ "$remora_head" = "$remora_target" ]; then
     remora_same "$remora_place is at $remora_ref, $remora_head"
   elif [ -n "$remora_branch$remora_on_branch" ] && [ -n "$remora_branch" ] && [ -n "$remora_on_branch" ] && [ "$(remora_one relation)" = ahead ]; then

@@ -10,7 +10,7 @@ remora_differs_service() {
 remora_judge_server() {
   remora_changes=
   if [ -z "$(remora_one codex)" ] && ! remora_said pid && [ -n "$remora_start_it$remora_survive" ]; then
-    remora_later 'codex has to be there first'
+    remora_later 'codex must be installed first'
     return
   fi
   [ -z "$remora_start_it" ] || remora_said pid || remora_changes='it is started'
