@@ -69,16 +69,16 @@ class SystemSockets:
         except OSError as error:
             raise Unreachable(
                 Code.CONNECTION_REFUSED,
-                f"Nothing listens at the socket {path}.",
-                next_step="Start the program that serves this socket.",
+                f"No program listens on the socket {path}.",
+                next_step="Start the program that owns this socket.",
                 seen=str(error),
             ) from None
         if not is_same_user(transport.get_extra_info("socket")):
             transport.abort()
             raise Unreachable(
                 Code.CONNECTION_REFUSED,
-                f"The socket {path} is served by another user's program, so nothing is sent to it.",
-                next_step="Remove that socket, or have a look at who made it.",
+                f"The socket {path} belongs to another user's program, so nothing was sent to it.",
+                next_step="Remove that socket, or find out who created it.",
             )
         return stream
 
@@ -171,7 +171,7 @@ class _Listener(socket.socket):
 def _bind(path: str) -> _Listener:
     """A bound unix socket, mode 0600. It is not listening yet, so nobody can come in before the mode is set."""
     if (size := len(os.fsencode(path))) > SOCKET_PATH_LIMIT:
-        _refuse(path, f"its name has {size} bytes and a socket's may have {SOCKET_PATH_LIMIT}")
+        _refuse(path, f"its path has {size} bytes; the limit for a socket is {SOCKET_PATH_LIMIT}")
     listener = _Listener(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         listener.setblocking(False)
@@ -195,7 +195,7 @@ def _bind(path: str) -> _Listener:
 def _remove_stale(path: str) -> None:
     """Make room for a socket; what is alive, or no socket at all, stays."""
     if not stat.S_ISSOCK(os.lstat(path).st_mode):
-        _refuse(path, "something else is there that is no socket", next_step="Move it out of the way.")
+        _refuse(path, "the path exists and is not a socket", next_step="Move it out of the way.")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
         try:
@@ -207,7 +207,7 @@ def _remove_stale(path: str) -> None:
             return
         except BlockingIOError:
             pass  # its queue is full: it lives
-    _refuse(path, "another program listens there")
+    _refuse(path, "another program listens on it")
 
 
 def _bind_port(port: int) -> list[_Listener]:
@@ -227,7 +227,7 @@ def _bind_port(port: int) -> list[_Listener]:
                 return listeners
     raise LaunchProblem(
         Code.PORT_TAKEN,
-        f"Port {port} of this machine cannot be listened on." if port else "This machine has no free port.",
+        f"Port {port} of this machine cannot be opened for listening." if port else "This machine has no free port.",
         next_step="Name another port, or 0 for any.",
         seen=str(failure or ""),
     )
@@ -284,11 +284,11 @@ def _refuse(
     reason: str,
     seen: str = "",
     *,
-    next_step: str = "Set XDG_RUNTIME_DIR to a folder of your own with a short name.",
+    next_step: str = "Set XDG_RUNTIME_DIR to a folder of your account with a short path.",
 ) -> NoReturn:
     raise LaunchProblem(
         Code.RUNTIME_FOLDER_UNUSABLE,
-        f"There can be no socket at {path}: {reason}.",
+        f"Could not create a socket at {path}: {reason}.",
         next_step=next_step,
         seen=seen,
     )

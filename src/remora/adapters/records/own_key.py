@@ -54,7 +54,7 @@ def _write(path: Path) -> None:
 def _unusable(path: Path, seen: str) -> ConfigProblem:
     return ConfigProblem(
         Code.PLACE_UNUSABLE,
-        f"The key of this machine cannot be kept at {path}.",
-        next_step=f"Move what lies there out of the way, or make {path.parent} a folder that you can write.",
+        f"The key of this machine cannot be stored at {path}.",
+        next_step=f"Move that file away, or make {path.parent} a folder that you can write.",
         seen=seen,
     )

@@ -174,5 +174,5 @@ def _gone() -> ProtocolProblem:
     return ProtocolProblem(
         Code.SERVER_GONE,
         "The app server ended the connection.",
-        next_step="Start the program again; threads are kept on the host and can be resumed.",
+        next_step="Start the program again; the host keeps its threads, and you can resume them.",
     )

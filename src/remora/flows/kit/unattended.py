@@ -47,7 +47,8 @@ class UnattendedDialogue:
         """Raises :class:`NeedsPerson` with the fingerprint."""
         raise NeedsPerson(
             Code.PROMPT_UNATTENDED,
-            f"The key of {question.hostname} port {question.port} is not known, and nobody may be asked here.",
+            f"The key of {question.hostname} port {question.port} is not known, and this command cannot ask (no "
+            "terminal, or --no-input).",
             seen=f"{question.key_type} {question.fingerprint}",
             next_step=f"Compare the fingerprint, then accept it on a terminal with: remora check {question.alias}",
             host=question.alias,
@@ -58,7 +59,7 @@ class UnattendedDialogue:
         """Raises :class:`NeedsPerson` with the prompt."""
         raise NeedsPerson(
             Code.PROMPT_UNATTENDED,
-            f"{question.alias} asks for something that only a person can type, and nobody may be asked here.",
+            f"{question.alias} asks for a password or code, but this command cannot ask (no terminal, or --no-input).",
             seen=question.prompt,
             next_step="Run it on a terminal, or load the key into ssh-agent first.",
             host=question.alias,

@@ -306,8 +306,8 @@ class Link:
         seconds = self._world.limits.request
         late = TimeLimit(
             Code.TIME_LIMIT,
-            f"The host did not tell within {seconds:g} seconds what that folder is.",
-            next_step="Look how the link is with: remora status",
+            f"The host did not resolve the folder within {seconds:g} seconds.",
+            next_step="Check the link with: remora status",
             host=self.name.alias,
         )
         facts = await within(self._clock, seconds, self._ask_folder(folder), error=late)

@@ -246,7 +246,7 @@ class Supervisor:
             else:
                 return await self._serve_relayed(host, stream, live, launched=launched)
         else:
-            self._do_without_relay("there is no Python 3.8 or newer, or no folder for it, on the host.")
+            self._do_without_relay("the host has no Python 3.8 or newer, or no folder for the relay.")
         way = PlainWay(host, self._request, self._world, socket=learned.socket, byte_path=learned.plain_path)
         return await self._attend(host, way, None, live, proven=True)
 
@@ -258,7 +258,7 @@ class Supervisor:
             proven = launched or attachment.resumed
             if not proven and not self._known_here:
                 self._is_elsewhere = True
-                return relay_failed("The relay on the host does not know this link any more.")
+                return relay_failed("The relay on the host no longer has this link.")
             return await self._attend(host, RelayWay(self._relay, self._world.nonce), attachment, live, proven=proven)
 
     async def _attend(
@@ -352,4 +352,4 @@ def _refuse(outcome: "asyncio.Future[str]", error: RemoraError) -> None:
 
 
 def _not_live(alias: str) -> RemoraError:
-    return link_missing(alias, "is not live, so nothing can be done there")
+    return link_missing(alias, "is not live")

@@ -142,15 +142,15 @@ class RemoteShell:
         if halt is _Halt.ENDED:
             raise shell_faults.too_many_processes(self._reader.answers, self.noise) or ShellProblem(
                 Code.SHELL_FAILED,
-                f"The shell on the host ended while it ran our {_spoken(name)} script.",
+                f"The shell on the host ended while it ran the {_spoken(name)} script.",
                 seen=self.noise,
-                next_step="Try again; if it stays so, look at what ends processes on the host.",
+                next_step="Try again; if it fails again, find out what ends processes on the host.",
             )
         raise TimeLimit(
             Code.TIME_LIMIT,
-            f"The host did not finish our {_spoken(name)} script within {limit:g} seconds.",
+            f"The host did not finish the {_spoken(name)} script within {limit:g} seconds.",
             seen=self.noise,
-            next_step="Try again, or allow more time with --timeout.",
+            next_step="Try again, or raise --timeout.",
         )
 
     async def write(self, data: bytes) -> None:
@@ -176,7 +176,7 @@ class RemoteShell:
         if halt is not _Halt.ANSWERED:
             raise ShellProblem(
                 Code.SHELL_FAILED,
-                "The shell on the host did not become the app server's byte path.",
+                "The shell on the host did not start the connection to the app server.",
                 seen=self.noise,
                 next_step="Try again.",
             )
@@ -287,7 +287,7 @@ class RemoteShell:
                 Code.TIME_LIMIT,
                 f"The {name} on the host did not end within {limit:g} seconds.",
                 seen=self.noise,
-                next_step="Look at what hangs there: file systems, codex --version. Or allow more time with --timeout.",
+                next_step="Find out what hangs on the host (file systems, codex --version), or raise --timeout.",
             )
         if answers.one("entry.ready") is not None:
             # Our script stands behind the login shell, ready to end it when our input ends.
