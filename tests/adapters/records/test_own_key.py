@@ -20,5 +20,5 @@ def test_a_folder_in_the_place_of_the_key_is_to_be_moved(tmp_path: Path) -> None
         own_key(tmp_path)
     assert caught.value.code is Code.PLACE_UNUSABLE
     assert str(tmp_path / "own.key") in caught.value.message
-    assert caught.value.next_step.startswith("Move what lies there out of the way")
+    assert caught.value.next_step.startswith("Move that file away")
     assert str(tmp_path) in caught.value.next_step

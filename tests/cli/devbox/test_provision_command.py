@@ -44,7 +44,7 @@ def test_the_example_and_the_schema_are_printed() -> None:
         (["devbox", "--codex", "lastest"], ExitCode.USAGE, "Did you mean latest?"),
         (["devbox", "--codex", "latest", "--host", "devbox"], ExitCode.USAGE, "--host goes with a manifest"),
         (["devbox", "--codex", "latest", "--source", "file"], ExitCode.USAGE, "--source file needs --file"),
-        (["devbox", "--codex", "latest", "--file", "/none/codex"], ExitCode.USAGE, "there is no /none/codex"),
+        (["devbox", "--codex", "latest", "--file", "/none/codex"], ExitCode.USAGE, "/none/codex does not exist"),
         (["devbox", "--codex", "latest", "--source", "none"], ExitCode.USAGE, "use wheel, npm or file"),
         (["devbox", "--codex", "latest", "--emit", "ansible", "--user", "me"], ExitCode.USAGE, "--emit cloud-init"),
         (["devbox", "--codex", "latest", "--emit", "ansible", "--platform", "arm"], ExitCode.USAGE, "Linux-aarch64"),
@@ -84,4 +84,4 @@ def test_trust_that_is_noted_here_is_not_emitted_for_another_engine(tmp_path: Pa
     words = ("--emit", engine, "--ssh-config", str(config), *(("--user", "me") if engine == "cloud-init" else ()))
     done = remora("provision", str(tmp_path / "box.toml"), *words, folder=tmp_path)
     assert done.returncode == ExitCode.CONFIG, done
-    assert b"trust of ~/a" in done.stderr
+    assert b"Trust in ~/a" in done.stderr

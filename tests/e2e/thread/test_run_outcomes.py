@@ -112,7 +112,7 @@ def test_unattended_approval_is_declined_with_a_reason_that_the_agent_reads(vers
             report = report_of(events)
             assert (report.outcome, report.exit_code) == ("completed", 11)
             assert report.approvals == [resolved]
-            assert any("Nobody can decide" in text for text in model.requests[-1].user_texts)
+            assert any("Nobody is there to decide" in text for text in model.requests[-1].user_texts)
 
     with ScriptedModel([RunCommand("touch granted", escalate=True, justification="I want it"), Say("Then not.")]) as it:
         run(go(it))

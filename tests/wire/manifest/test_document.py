@@ -139,8 +139,8 @@ def test_a_variable_of_the_command_line_counts_more_than_the_file() -> None:
     ("name", "advice"),
     [
         ("rf", "Did you mean ref?"),
-        ("codex", "It has: part, ref, team"),
-        ("alias", "It has: part, ref, team"),
+        ("codex", "The variables are: part, ref, team"),
+        ("alias", "The variables are: part, ref, team"),
     ],
 )
 def test_a_variable_of_the_command_line_that_the_manifest_does_not_know_is_refused(name: str, advice: str) -> None:

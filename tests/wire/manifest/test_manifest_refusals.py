@@ -46,13 +46,13 @@ from remora.wire.manifest.host_spec import read_specs
         (
             HOST + "files = [{ path = 'a', content = '' }, { path = './a', content = '' }]\n",
             "hosts[0].files[1].path",
-            "files[0] already",
+            "path of files[0]",
             "",
         ),
         (
             HOST + "config.a = 1\nfiles = [{ path = 'config.toml', content = '' }]\n",
             "files[0].path",
-            "config already",
+            "already written by config",
             "",
         ),
         (HOST + "login.kind = 'api-key'\n", ":3: hosts[0].login.kind", "needs secret", ""),
@@ -77,7 +77,7 @@ from remora.wire.manifest.host_spec import read_specs
         (HOST + "variables.'a b' = 'x'\n", 'hosts[0].variables."a b"', "not a variable name", ""),
         (HOST + "config.a = '{{ alis }}'\n", ":3: hosts[0].config.a", "{{ alis }} is not a variable", "alias"),
         (HOST + "[[hosts.projects]]\nfolder = '~/a'\n", ":3: hosts[0].projects[0]", "'repository' is missing", ""),
-        (HOST + "projects = [{ repository = '--x', folder = '~/a' }]\n", "projects[0].repository", "to git", ""),
+        (HOST + "projects = [{ repository = '--x', folder = '~/a' }]\n", "projects[0].repository", "address for git", ""),
         (HOST + "projects = [{ repository = 'x', folder = 'a' }]\n", "projects[0].folder", "begins with / or ~/", ""),
         (
             HOST + "projects = [{ repository = 'x', folder = '/a', secrets = { A = { file = 'k' } } }]\n",
@@ -88,7 +88,7 @@ from remora.wire.manifest.host_spec import read_specs
         ("[[hosts]]\nselect = ['devbx']\n", ":2: hosts[0].select[0]", "No Host line matches 'devbx'", "devbox"),
         ("[[hosts]]\nselect = ['web-*']\n", ":2: hosts[0].select[0]", 'no alias of the SSH config matches "web-*"', ""),
         ("[[hosts]]\nselect = []\n", ":2: hosts[0].select", "a list that is not empty", ""),
-        ("tags.team = ['gpu']\n[[hosts]]\nselect = ['tag:teem']\n", ":3: hosts[0].select[0]", "no tag", "team"),
+        ("tags.team = ['gpu']\n[[hosts]]\nselect = ['tag:teem']\n", ":3: hosts[0].select[0]", "not a tag", "team"),
         ("tags.team = []\n[[hosts]]\nselect = ['tag:team']\n", ":1: tags.team", "no host has this tag", ""),
         ("tags.team = ['gp']\n[[hosts]]\nselect = ['tag:team']\n", ":1: tags.team[0]", "No Host line", ""),
     ],
