@@ -68,7 +68,7 @@ def test_what_is_missing_or_empty_is_told_by_name(tmp_path: Path) -> None:
     assert "variable KEY gives nothing" in refusal(sources(KEY=" \n"), environment="KEY")
     assert str(tmp_path / "none") in refusal(sources(), file=tmp_path / "none")
     assert "/no/such/program" in refusal(sources(), command=["/no/such/program", CANARY])
-    assert "gives nothing" in refusal(sources(), command=["true"])
+    assert "gives no data" in refusal(sources(), command=["true"])
 
 
 def test_a_command_that_fails_tells_neither_its_words_nor_its_output() -> None:
@@ -89,7 +89,7 @@ def test_bytes_that_are_no_text_are_no_secret(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_bytes(b"\xff\xfe")
     assert "UTF-8" in refusal(sources(), file=file)
-    assert "null byte" in refusal(sources(), command=["printf", "%b", f"{CANARY}\\0more"])
+    assert "NUL byte" in refusal(sources(), command=["printf", "%b", f"{CANARY}\\0more"])
 
 
 @pytest.mark.parametrize(("mode", "exposed"), [(0o600, False), (0o644, True), (0o640, True)])

@@ -107,7 +107,7 @@ def test_what_is_no_socket_is_not_removed(tmp_path: Path, name: str) -> None:
     with pytest.raises(LaunchProblem) as caught:
         run(_serve_once(path))
     assert caught.value.code is Code.RUNTIME_FOLDER_UNUSABLE
-    assert "no socket" in caught.value.message
+    assert "not a socket" in caught.value.message
     assert caught.value.next_step == "Move it out of the way."
     assert path.exists()
 
