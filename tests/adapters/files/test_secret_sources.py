@@ -65,7 +65,7 @@ def test_words_of_a_command_go_through_no_shell() -> None:
 
 def test_what_is_missing_or_empty_is_told_by_name(tmp_path: Path) -> None:
     assert "variable KEY is not set" in refusal(sources(), environment="KEY")
-    assert "variable KEY gives nothing" in refusal(sources(KEY=" \n"), environment="KEY")
+    assert "variable KEY gives no data" in refusal(sources(KEY=" \n"), environment="KEY")
     assert str(tmp_path / "none") in refusal(sources(), file=tmp_path / "none")
     assert "/no/such/program" in refusal(sources(), command=["/no/such/program", CANARY])
     assert "gives no data" in refusal(sources(), command=["true"])

@@ -77,7 +77,12 @@ from remora.wire.manifest.host_spec import read_specs
         (HOST + "variables.'a b' = 'x'\n", 'hosts[0].variables."a b"', "not a variable name", ""),
         (HOST + "config.a = '{{ alis }}'\n", ":3: hosts[0].config.a", "{{ alis }} is not a variable", "alias"),
         (HOST + "[[hosts.projects]]\nfolder = '~/a'\n", ":3: hosts[0].projects[0]", "'repository' is missing", ""),
-        (HOST + "projects = [{ repository = '--x', folder = '~/a' }]\n", "projects[0].repository", "address for git", ""),
+        (
+            HOST + "projects = [{ repository = '--x', folder = '~/a' }]\n",
+            "projects[0].repository",
+            "address for git",
+            "",
+        ),
         (HOST + "projects = [{ repository = 'x', folder = 'a' }]\n", "projects[0].folder", "begins with / or ~/", ""),
         (
             HOST + "projects = [{ repository = 'x', folder = '/a', secrets = { A = { file = 'k' } } }]\n",
