@@ -30,7 +30,7 @@ def test_a_file_is_a_program_with_or_without_its_package(tmp_path: Path) -> None
 def test_a_file_of_another_version_is_refused(tmp_path: Path) -> None:
     program = make_package(tmp_path / "one", "0.10.0")
     error = refusal(packages_in(tmp_path / "kept").fetch("file", "0.11.0", HERE, file=str(program)))
-    assert (error.code, "0.11.0 is wanted" in error.message) == (Code.PACKAGE_UNAVAILABLE, True)
+    assert (error.code, "the request names 0.11.0" in error.message) == (Code.PACKAGE_UNAVAILABLE, True)
 
 
 @pytest.mark.parametrize("file", ["/dev/zero", "/", ""])

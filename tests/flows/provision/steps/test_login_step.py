@@ -114,9 +114,9 @@ def test_a_codex_that_knows_no_access_tokens_is_not_given_one(tmp_path: Path) ->
 def test_a_login_that_somebody_changed_or_ended_is_noticed(tmp_path: Path) -> None:
     with login_endpoint() as endpoint, host_with(NEW, tmp_path, endpoint) as sshd:
         brought(sshd, wish())
-        assert "another one" in found(sshd, wish("sk-new")).detail
+        assert "has changed" in found(sshd, wish("sk-new")).detail
         write_chatgpt_login(sshd.home / ".codex", seconds=3600)
-        assert "another account" in found(sshd, wish()).detail
+        assert "another program" in found(sshd, wish()).detail
         (sshd.home / ".codex/auth.json").unlink()
         assert "not signed in" in found(sshd, wish()).detail
         brought(sshd, wish())

@@ -205,7 +205,7 @@ def test_a_place_where_remora_looks_that_takes_no_link_is_named(sshd: SystemSshd
     place.parent.mkdir(parents=True)
     place.write_text("not a folder\n")
     error = refusal(sshd, codex)
-    assert error.message.startswith(f"{place} is not a folder of this account")
+    assert error.message.startswith(f"{place} is not a writable folder of this account")
     assert "allow a line in a start-up file" in error.next_step
 
 

@@ -156,7 +156,7 @@ def test_a_server_that_runs_without_the_limits_is_told_of_and_left_alone(tmp_pat
         limits, after = brought(sshd, *steps_of(ServerTable(start=True, memory="700MiB", cpu=1)))
         assert pid_of(before) == pid_of(after)
         assert any("limit-unenforced" in notice and "memory" in notice for notice in after.notices)
-        assert "started with (no limits) instead of the new ones (700 MiB of memory, 1 core)" in after.notices[-1]
+        assert "old limits (no limits) instead of the new ones (700 MiB of memory, 1 core)" in after.notices[-1]
         assert limits.notices == (), "said once, by the step of the server"
 
 
@@ -168,7 +168,7 @@ def test_a_server_that_runs_within_limits_of_before_is_told_of(tmp_path: Path) -
             _, after = brought(sshd, *steps_of(table))
             assert pid_of(before) == pid_of(after)
             (notice,) = (each for each in after.notices if each not in before.notices)
-            assert "started with (700 MiB of memory)" in notice
+            assert "old limits (700 MiB of memory)" in notice
         _, again = brought(sshd, *steps_of(ServerTable(start=True, memory="700MiB")))
         assert again.notices == before.notices
 
