@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -10,7 +10,6 @@ from rich.text import Text
 from remora.cli.approval.approval_view import show_request
 from remora.cli.approval.decision_view import resolution, target_of, verdict
 from remora.cli.draw.diff import LINE_LIMIT, counts, show_lines
-from remora.cli.draw.markdown import MarkdownStream
 from remora.cli.draw.page import Indented, Page, remote
 from remora.cli.draw.short_forms import quoted, within
 from remora.cli.thread.command_view import CommandView
@@ -22,6 +21,9 @@ from remora.core.thread.changes import read_lines
 from remora.core.thread.transcript import ShownText
 from remora.wire.reports import NoticeBody
 from remora.wire.reports import run as events
+
+if TYPE_CHECKING:
+    from remora.cli.draw.markdown import MarkdownStream
 
 REASONING_LIMIT: Final = 600
 _LEFT_OUT_WHEN_QUIET: Final = (
@@ -82,34 +84,42 @@ class PlainAnswer:
 
 
 class MarkdownAnswer:
-    """The agent's messages on a terminal, `margin` columns from its edge: what stands at the edge is ours."""
+    """The agent's messages on a terminal, `margin` columns from its edge: what stands at the edge is ours.
+
+    What reads Markdown is loaded with the first message: a run waits for its host before there is one.
+    """
 
     def __init__(self, page: Page, *, margin: int = 0) -> None:
         self._page = page
         self._margin = margin
-        self._blocks = MarkdownStream()
+        self._blocks: MarkdownStream | None = None
 
     @property
     def pending(self) -> RenderableType | None:
         """The block under way."""
-        pending = self._blocks.pending
+        pending = None if self._blocks is None else self._blocks.pending
         return None if pending is None else Indented(pending, self._margin)
 
     def feed(self, text: str) -> None:
         """Take a piece of the current message."""
-        for block in self._blocks.feed(text):
+        for block in self._stream().feed(text):
             self._page.put(block, margin=self._margin)
 
     def begin(self) -> None:
         """A message begins."""
-        self._blocks = MarkdownStream()
+        self._blocks = None
         self._page.line()
 
     def finish(self) -> None:
         """The message has ended."""
-        for block in self._blocks.finish():
+        for block in self._stream().finish():
             self._page.put(block, margin=self._margin)
-        self._blocks = MarkdownStream()
+        self._blocks = None
+
+    def _stream(self) -> "MarkdownStream":
+        if self._blocks is None:
+            self._blocks = markdown.MarkdownStream()
+        return self._blocks
 
 
 class RunView:
