@@ -1,5 +1,6 @@
 """For every test: a temporary folder of its worker's own, and nothing left behind."""
 
+import inspect
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from tests.support.base.leaks import WORKER_TAG, holdings, leaked
+from tests.support.base.loop import run
 from tests.support.base.required import REQUIRE_ALL
 
 # Thousands of programs start here. Each module is compiled once, also where the environment says: write no bytecode.
@@ -75,6 +77,16 @@ def pytest_xdist_auto_num_workers() -> int:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests go first, the others in their random order: one at the end would keep a single worker busy."""
     items.sort(key=lambda item: item.get_closest_marker("longest") is None)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """A test that is a coroutine gets a loop of its own, and leaves no task behind."""
+    if not inspect.iscoroutinefunction(pyfuncitem.function):
+        return None
+    names = inspect.signature(pyfuncitem.function).parameters
+    run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
 
 
 @pytest.hookimpl(wrapper=True)

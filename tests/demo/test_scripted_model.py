@@ -180,17 +180,13 @@ def test_only_who_knows_the_path_is_answered() -> None:
         assert refused.value.code == 404
 
 
-def test_stopping_lets_go_of_an_answer_that_is_held() -> None:
+async def test_stopping_lets_go_of_an_answer_that_is_held() -> None:
     gate = Gate()
-
-    async def scenario() -> None:
-        with ScriptedModel([Wait(gate), Say("never")]) as model:
-            address = model.base_url.removeprefix("http://")
-            place, _, path = address.partition("/")
-            reader, writer = await asyncio.open_connection(*place.split(":"))
-            writer.write(f"POST /{path}/responses HTTP/1.0\r\ncontent-length: 2\r\n\r\n{{}}".encode())
-            await gate.reached()
-        await reader.read()
-        writer.close()
-
-    run(scenario())
+    with ScriptedModel([Wait(gate), Say("never")]) as model:
+        address = model.base_url.removeprefix("http://")
+        place, _, path = address.partition("/")
+        reader, writer = await asyncio.open_connection(*place.split(":"))
+        writer.write(f"POST /{path}/responses HTTP/1.0\r\ncontent-length: 2\r\n\r\n{{}}".encode())
+        await gate.reached()
+    await reader.read()
+    writer.close()

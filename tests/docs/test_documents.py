@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 from tests.support.base.documents import ROOT, blocks, commands, outcome, without_section
-from tests.support.base.loop import run
 from tests.support.codex.binaries import codex_binary
 from tests.support.link.hubs import hub_place
 
@@ -45,30 +44,24 @@ def make_dirty_repository(folder: Path) -> None:
 
 
 @pytest.mark.codex
-def test_every_command_of_the_cookbook_runs(tmp_path: Path) -> None:
-    async def go() -> None:
-        async with devbox(tmp_path) as environment:
-            for command in commands(without_section(SCRIPTING, "Devboxes")):
-                code, written = await outcome(["bash", "-o", "pipefail", "-c", command], tmp_path, environment)
-                assert code == ExitCode.DONE, f"{command}\n{written}"
-
-    run(go())
+async def test_every_command_of_the_cookbook_runs(tmp_path: Path) -> None:
+    async with devbox(tmp_path) as environment:
+        for command in commands(without_section(SCRIPTING, "Devboxes")):
+            code, written = await outcome(["bash", "-o", "pipefail", "-c", command], tmp_path, environment)
+            assert code == ExitCode.DONE, f"{command}\n{written}"
 
 
 @pytest.mark.codex
 @pytest.mark.parametrize("page", ["README.md", "docs/guide.md"])
-def test_every_command_of_the_first_pages_about_devbox_runs(page: str, tmp_path: Path) -> None:
-    async def go() -> None:
-        make_dirty_repository(tmp_path)
-        async with devbox(tmp_path) as environment:
-            for command in commands((ROOT / page).read_text()):
-                if not re.search(r"remora (hosts|check|wait|run|connect|status|forward|disconnect|hub)\b", command):
-                    continue
-                code, written = await outcome(["bash", "-c", command], tmp_path, environment)
-                asks = "remora run" in command and "--on-approval" not in command and "|" not in command
-                assert code == (ExitCode.NEEDS_PERSON if asks else ExitCode.DONE), f"{command}\n{written}"
-
-    run(go())
+async def test_every_command_of_the_first_pages_about_devbox_runs(page: str, tmp_path: Path) -> None:
+    make_dirty_repository(tmp_path)
+    async with devbox(tmp_path) as environment:
+        for command in commands((ROOT / page).read_text()):
+            if not re.search(r"remora (hosts|check|wait|run|connect|status|forward|disconnect|hub)\b", command):
+                continue
+            code, written = await outcome(["bash", "-c", command], tmp_path, environment)
+            asks = "remora run" in command and "--on-approval" not in command and "|" not in command
+            assert code == (ExitCode.NEEDS_PERSON if asks else ExitCode.DONE), f"{command}\n{written}"
 
 
 @pytest.mark.codex
@@ -80,14 +73,11 @@ def test_every_command_of_the_first_pages_about_devbox_runs(page: str, tmp_path:
         (2, r"^devbox is ready$"),
     ],
 )
-def test_the_programs_of_the_library_page_run(number: int, told: str, tmp_path: Path) -> None:
-    async def go() -> None:
-        async with devbox(tmp_path) as environment:
-            code, written = await outcome([sys.executable, "-c", PROGRAMS[number]], tmp_path, environment)
-            assert code == 0, written
-            assert re.search(told, written, re.MULTILINE), written
-
-    run(go())
+async def test_the_programs_of_the_library_page_run(number: int, told: str, tmp_path: Path) -> None:
+    async with devbox(tmp_path) as environment:
+        code, written = await outcome([sys.executable, "-c", PROGRAMS[number]], tmp_path, environment)
+        assert code == 0, written
+        assert re.search(told, written, re.MULTILINE), written
 
 
 def test_every_program_of_the_library_page_is_run() -> None:

@@ -114,29 +114,26 @@ def test_f67_dials_of_all_links_keep_one_pace() -> None:
     assert [round(later - earlier, 3) for earlier, later in pairwise(began)] == [0.1] * 4
 
 
-def test_f65_a_removed_socket_comes_back_and_keeps_its_clients(folder: Path) -> None:
-    async def go() -> None:
-        async def echo(client: ByteStream) -> None:
-            while data := await client.read():
-                await client.write(data)
+async def test_f65_a_removed_socket_comes_back_and_keeps_its_clients(folder: Path) -> None:
+    async def echo(client: ByteStream) -> None:
+        while data := await client.read():
+            await client.write(data)
 
-        real = SystemSockets()
-        sockets = HealingSockets(real)
-        path = folder / "links" / "a.sock"
-        async with sockets.serve(str(path), echo):
-            early = await real.connect(str(path))
-            assert await sockets.heal() == []
-            path.unlink()
-            path.parent.rmdir()
-            assert await sockets.heal() == [str(path)]
-            late = await real.connect(str(path))
-            for client in (early, late):
-                await client.write(b"still")
-                assert await client.read() == b"still"
-                await client.close()
-        assert not path.exists()
-
-    run(go())
+    real = SystemSockets()
+    sockets = HealingSockets(real)
+    path = folder / "links" / "a.sock"
+    async with sockets.serve(str(path), echo):
+        early = await real.connect(str(path))
+        assert await sockets.heal() == []
+        path.unlink()
+        path.parent.rmdir()
+        assert await sockets.heal() == [str(path)]
+        late = await real.connect(str(path))
+        for client in (early, late):
+            await client.write(b"still")
+            assert await client.read() == b"still"
+            await client.close()
+    assert not path.exists()
 
 
 def test_it_goes_when_it_was_idle_for_long_enough(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 from tests.hub.memory_hub import HUB_SOCKET, connect, hub_in_memory
-from tests.support.base.loop import run
 
 from remora.core.errors import Code, LaunchProblem, RemoraError
 from remora.core.settings import Limits
@@ -23,44 +22,35 @@ from remora.wire.hub import control
         b'{"type":"hello","protocol":999,"program":"x","pid":1}\n{"type":"status"}\n',
     ],
 )
-def test_rubbish_gets_a_hello_and_nothing_more(said: bytes) -> None:
-    async def go() -> None:
-        async with hub_in_memory(limits=Limits(hub_answer=0.2)) as hub:
-            stream = await hub.sockets.connect(HUB_SOCKET)
-            await stream.write(said)
-            answer = b""
-            while piece := await stream.read():
-                answer += piece
-            assert answer.count(b"\n") == 1
-            await stream.close()
-            assert await hub.liveness() == {}
-            assert hub.stops == [False]
-
-    run(go())
+async def test_rubbish_gets_a_hello_and_nothing_more(said: bytes) -> None:
+    async with hub_in_memory(limits=Limits(hub_answer=0.2)) as hub:
+        stream = await hub.sockets.connect(HUB_SOCKET)
+        await stream.write(said)
+        answer = b""
+        while piece := await stream.read():
+            answer += piece
+        assert answer.count(b"\n") == 1
+        await stream.close()
+        assert await hub.liveness() == {}
+        assert hub.stops == [False]
 
 
-def test_a_program_of_another_version_can_end_the_hub() -> None:
-    async def go() -> None:
-        async with hub_in_memory() as hub:
-            lines = await hub.call()
-            await lines.send(control.Hello(protocol=99, program="future", pid=1), control.Stop())
-            assert isinstance(await lines.receive(), control.Hello)
-            assert await lines.receive() == control.Stopping(links=0)
-            await lines.close()
-            assert hub.stops == [False, True]
-
-    run(go())
+async def test_a_program_of_another_version_can_end_the_hub() -> None:
+    async with hub_in_memory() as hub:
+        lines = await hub.call()
+        await lines.send(control.Hello(protocol=99, program="future", pid=1), control.Stop())
+        assert isinstance(await lines.receive(), control.Hello)
+        assert await lines.receive() == control.Stopping(links=0)
+        await lines.close()
+        assert hub.stops == [False, True]
 
 
-def test_a_caller_that_waits_can_ask_whether_the_hub_is_there() -> None:
-    async def go() -> None:
-        async with hub_in_memory(lambda link: link.gate.clear()) as hub:
-            waiting = await hub.open(connect("box"))
-            await waiting.send(control.Ping())
-            assert await waiting.receive() == control.Pong()
-            await waiting.close()
-
-    run(go())
+async def test_a_caller_that_waits_can_ask_whether_the_hub_is_there() -> None:
+    async with hub_in_memory(lambda link: link.gate.clear()) as hub:
+        waiting = await hub.open(connect("box"))
+        await waiting.send(control.Ping())
+        assert await waiting.receive() == control.Pong()
+        await waiting.close()
 
 
 def test_errors_cross_the_socket_as_they_are() -> None:
@@ -79,16 +69,11 @@ def test_an_answer_does_not_show_what_was_typed() -> None:
     assert "sesame" not in repr(control.Answer(number=1, text="sesame"))
 
 
-def test_a_name_that_is_no_text_is_refused_before_anything_is_said() -> None:
-    async def go() -> None:
-        async with hub_in_memory() as hub:
-            stream = await hub.sockets.connect(HUB_SOCKET)
-            talk = Talk(stream, 5.0)
-            with pytest.raises(RemoraError) as caught:
-                await talk.begin(
-                    control.FindFolder(alias="devbox", ssh_config=None, folder="~/\udcff"), any_version=False
-                )
-            assert caught.value.code is Code.USAGE
-            await stream.close()
-
-    run(go())
+async def test_a_name_that_is_no_text_is_refused_before_anything_is_said() -> None:
+    async with hub_in_memory() as hub:
+        stream = await hub.sockets.connect(HUB_SOCKET)
+        talk = Talk(stream, 5.0)
+        with pytest.raises(RemoraError) as caught:
+            await talk.begin(control.FindFolder(alias="devbox", ssh_config=None, folder="~/\udcff"), any_version=False)
+        assert caught.value.code is Code.USAGE
+        await stream.close()

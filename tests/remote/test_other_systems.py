@@ -95,21 +95,17 @@ def outcomes(sshd: AccountSshd, *steps: Step) -> list[tuple[str, object]]:
     return [(step.outcome, step.error) for step in host.steps] or [("", host.error)]
 
 
-def test_a_host_is_looked_at(sshd: AccountSshd) -> None:
+async def test_a_host_is_looked_at(sshd: AccountSshd) -> None:
     (sshd.home / "it's").mkdir()
     (sshd.home / "link").symlink_to("it's")
     codex_in(sshd)
-
-    async def work() -> None:
-        async with connected(sshd) as host:
-            facts = await facts_of(host, ProbeRequest(folder="~/link"))
-            assert facts.home == str(sshd.home)
-            assert facts.folder.state is FolderState.OK
-            assert [one.path for one in facts.candidates] == [str(sshd.home / ".local/bin/codex")]
-            assert facts.os == "Linux"
-            assert facts.socket.path.endswith(".sock")
-
-    run(work())
+    async with connected(sshd) as host:
+        facts = await facts_of(host, ProbeRequest(folder="~/link"))
+        assert facts.home == str(sshd.home)
+        assert facts.folder.state is FolderState.OK
+        assert [one.path for one in facts.candidates] == [str(sshd.home / ".local/bin/codex")]
+        assert facts.os == "Linux"
+        assert facts.socket.path.endswith(".sock")
 
 
 def test_a_host_is_provisioned_once(system: System, sshd: AccountSshd, tmp_path: Path) -> None:

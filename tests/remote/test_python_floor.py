@@ -10,7 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from tests.support.base.loop import run
 from tests.support.link.relay_process import echo, read_all, read_exactly, relay_bench, resident
 
 from remora.flows.relay import relay_start
@@ -85,24 +84,21 @@ def test_the_program_is_small() -> None:
 
 
 @pytest.mark.parametrize("python", _pythons())
-def test_it_runs_on_every_version_that_is_here(tmp_path: Path, python: str) -> None:
-    async def go() -> None:
-        async with relay_bench(tmp_path, echo) as bench:
-            bench.place = replace(bench.place, python=python)
-            session = bench.session()
-            stream = session.open("server")
-            for _ in range(2):
-                async with bench.attached(session):
-                    await stream.write(bytes(1024 * 1024))
-                    assert len(await read_exactly(stream, 1024 * 1024)) == 1024 * 1024
-                    folder = await read_all(session.open(f"folder:{tmp_path}", transient=True))
-                    assert json.loads(folder)["state"] == "ok"
-                    assert resident(bench.pids()[0]) < 30 * 1024 * 1024
+async def test_it_runs_on_every_version_that_is_here(tmp_path: Path, python: str) -> None:
+    async with relay_bench(tmp_path, echo) as bench:
+        bench.place = replace(bench.place, python=python)
+        session = bench.session()
+        stream = session.open("server")
+        for _ in range(2):
             async with bench.attached(session):
-                await session.leave()
-            await bench.gone()
-
-    run(go())
+                await stream.write(bytes(1024 * 1024))
+                assert len(await read_exactly(stream, 1024 * 1024)) == 1024 * 1024
+                folder = await read_all(session.open(f"folder:{tmp_path}", transient=True))
+                assert json.loads(folder)["state"] == "ok"
+                assert resident(bench.pids()[0]) < 30 * 1024 * 1024
+        async with bench.attached(session):
+            await session.leave()
+        await bench.gone()
 
 
 def _is_standard(module: str) -> bool:

@@ -37,48 +37,39 @@ def test_records_come_back_in_order_whatever_the_memory(steps: list[bytes | None
     run(go())
 
 
-def test_the_file_has_no_name_and_gives_its_space_back() -> None:
-    async def go() -> None:
-        before = files()
-        spool = DiskSpool(memory=100, disk=2**30)
-        for number in range(1000):
-            spool.put(b"%d" % number * 50)
-        assert files() == before
-        assert spool._file is not None
-        assert os.fstat(spool._file).st_size > 10_000
-        assert os.fstat(spool._file).st_mode & 0o777 == 0o600
-        for number in range(1000):
-            assert await spool.get() == b"%d" % number * 50
-        assert os.fstat(spool._file).st_size == 0
-        spool.close()
-        spool.close()
-
-    run(go())
+async def test_the_file_has_no_name_and_gives_its_space_back() -> None:
+    before = files()
+    spool = DiskSpool(memory=100, disk=2**30)
+    for number in range(1000):
+        spool.put(b"%d" % number * 50)
+    assert files() == before
+    assert spool._file is not None
+    assert os.fstat(spool._file).st_size > 10_000
+    assert os.fstat(spool._file).st_mode & 0o777 == 0o600
+    for number in range(1000):
+        assert await spool.get() == b"%d" % number * 50
+    assert os.fstat(spool._file).st_size == 0
+    spool.close()
+    spool.close()
 
 
-def test_a_waiting_reader_gets_what_is_put_later_and_learns_of_the_end() -> None:
-    async def go() -> None:
-        spool = DiskSpool(memory=100, disk=2**30)
-        reading = asyncio.create_task(spool.get())
-        await asyncio.sleep(0)
-        spool.put(b"news")
-        assert await reading == b"news"
-        reading = asyncio.create_task(spool.get())
-        await asyncio.sleep(0)
-        spool.finish()
-        assert await reading is None
-        spool.close()
-
-    run(go())
+async def test_a_waiting_reader_gets_what_is_put_later_and_learns_of_the_end() -> None:
+    spool = DiskSpool(memory=100, disk=2**30)
+    reading = asyncio.create_task(spool.get())
+    await asyncio.sleep(0)
+    spool.put(b"news")
+    assert await reading == b"news"
+    reading = asyncio.create_task(spool.get())
+    await asyncio.sleep(0)
+    spool.finish()
+    assert await reading is None
+    spool.close()
 
 
-def test_after_closing_nothing_is_kept() -> None:
-    async def go() -> None:
-        spool = DiskSpool(memory=1, disk=2**30)
-        spool.put(b"one")
-        spool.put(b"two")
-        spool.close()
-        spool.put(b"three")
-        assert await spool.get() is None
-
-    run(go())
+async def test_after_closing_nothing_is_kept() -> None:
+    spool = DiskSpool(memory=1, disk=2**30)
+    spool.put(b"one")
+    spool.put(b"two")
+    spool.close()
+    spool.put(b"three")
+    assert await spool.get() is None

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from tests.support.base.loop import run
-
 from remora.adapters.machine.local_sockets import SystemSockets
 from remora.ports import ByteStream, Near
 
@@ -122,110 +120,89 @@ async def send(writer: asyncio.StreamWriter, data: bytes) -> None:
     writer.write_eof()
 
 
-def test_a_crowd_of_clients_gets_its_bytes_and_leaves_nothing() -> None:
-    async def work() -> None:
-        line = EchoLine()
-        async with served(line) as port:
-            words = [b"client %d" % number for number in range(_CROWD)]
-            assert await asyncio.gather(*(echoed(port, word) for word in words)) == words
-        assert [far.closed for far in line.fars] == [1] * _CROWD
-
-    run(work())
+async def test_a_crowd_of_clients_gets_its_bytes_and_leaves_nothing() -> None:
+    line = EchoLine()
+    async with served(line) as port:
+        words = [b"client %d" % number for number in range(_CROWD)]
+        assert await asyncio.gather(*(echoed(port, word) for word in words)) == words
+    assert [far.closed for far in line.fars] == [1] * _CROWD
 
 
-def test_a_far_end_that_is_full_holds_its_client_and_no_byte_is_lost() -> None:
-    async def work() -> None:
-        line = EchoLine(most=300_000, room=100_000)
-        async with served(line) as port:
-            data = bytes(range(256)) * (4 * _MIB // 256)
-            assert await echoed(port, data) == data
-            (far,) = line.fars
-            assert far.largest < _MIB, "the client was read on while its far end was full"
-            assert far.given == far.acknowledged == len(data)
-
-    run(work())
+async def test_a_far_end_that_is_full_holds_its_client_and_no_byte_is_lost() -> None:
+    line = EchoLine(most=300_000, room=100_000)
+    async with served(line) as port:
+        data = bytes(range(256)) * (4 * _MIB // 256)
+        assert await echoed(port, data) == data
+        (far,) = line.fars
+        assert far.largest < _MIB, "the client was read on while its far end was full"
+        assert far.given == far.acknowledged == len(data)
 
 
-def test_a_client_gets_what_came_before_the_far_end_was_cut() -> None:
-    async def work() -> None:
-        line = EchoLine()
-        async with served(line) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(b"x")
-            assert await reader.readexactly(1) == b"x"
-            (far,) = line.fars
-            far.near.take(bytes(8 * _MIB))
-            far.near.cut()
-            assert len(await reader.read(-1)) == 8 * _MIB
-            writer.close()
-            await writer.wait_closed()
-            assert far.closed == 1
-
-    run(work())
-
-
-def test_whom_the_line_cannot_carry_is_a_visit() -> None:
-    async def work() -> None:
-        async with served(EchoLine(willing=False)) as port:
-            assert await echoed(port, b"hello") == b"a visit: hello"
-
-    run(work())
-
-
-def test_clients_that_are_there_at_the_end_are_let_go() -> None:
-    async def work() -> None:
-        line = EchoLine()
-        async with served(line) as port:
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(b"x")
-            assert await reader.readexactly(1) == b"x"
-        assert await reader.read(-1) == b""
-        assert [far.closed for far in line.fars] == [1]
-        line.fars[0].near.take(b"too late")
-        line.fars[0].near.take_end()
-        line.fars[0].near.cut()
-        assert [far.closed for far in line.fars] == [1]
+async def test_a_client_gets_what_came_before_the_far_end_was_cut() -> None:
+    line = EchoLine()
+    async with served(line) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"x")
+        assert await reader.readexactly(1) == b"x"
+        (far,) = line.fars
+        far.near.take(bytes(8 * _MIB))
+        far.near.cut()
+        assert len(await reader.read(-1)) == 8 * _MIB
         writer.close()
         await writer.wait_closed()
-
-    run(work())
-
-
-def test_of_more_clients_than_there_may_be_the_last_are_turned_away() -> None:
-    async def work() -> None:
-        async with served(EchoLine(), most=2) as port:
-            staying = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
-            for reader, writer in staying:
-                writer.write(b"x")
-                assert await reader.readexactly(1) == b"x"
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            assert await reader.read(-1) == b""
-            for _, each in (*staying, (reader, writer)):
-                each.close()
-                await each.wait_closed()
-
-    run(work())
+        assert far.closed == 1
 
 
-def test_clients_wait_while_there_are_no_descriptors_and_nobody_complains() -> None:
-    async def work() -> None:
-        complaints: list[object] = []
-        asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
-        async with served(EchoLine()) as port:
-            soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-            crowd = [socket.socket() for _ in range(20)]
-            try:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (crowd[-1].fileno() + 3, hard))
-                for each in crowd:
-                    each.connect(("127.0.0.1", port))
-                await asyncio.sleep(0)
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+async def test_whom_the_line_cannot_carry_is_a_visit() -> None:
+    async with served(EchoLine(willing=False)) as port:
+        assert await echoed(port, b"hello") == b"a visit: hello"
+
+
+async def test_clients_that_are_there_at_the_end_are_let_go() -> None:
+    line = EchoLine()
+    async with served(line) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"x")
+        assert await reader.readexactly(1) == b"x"
+    assert await reader.read(-1) == b""
+    assert [far.closed for far in line.fars] == [1]
+    line.fars[0].near.take(b"too late")
+    line.fars[0].near.take_end()
+    line.fars[0].near.cut()
+    assert [far.closed for far in line.fars] == [1]
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_of_more_clients_than_there_may_be_the_last_are_turned_away() -> None:
+    async with served(EchoLine(), most=2) as port:
+        staying = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for reader, writer in staying:
+            writer.write(b"x")
+            assert await reader.readexactly(1) == b"x"
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        assert await reader.read(-1) == b""
+        for _, each in (*staying, (reader, writer)):
+            each.close()
+            await each.wait_closed()
+
+
+async def test_clients_wait_while_there_are_no_descriptors_and_nobody_complains() -> None:
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    async with served(EchoLine()) as port:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        crowd = [socket.socket() for _ in range(20)]
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (crowd[-1].fileno() + 3, hard))
             for each in crowd:
-                each.setblocking(False)
-                await asyncio.get_running_loop().sock_sendall(each, b"x")
-                assert await asyncio.get_running_loop().sock_recv(each, 1) == b"x"
-                each.close()
-        assert not complaints
-
-    run(work())
+                each.connect(("127.0.0.1", port))
+            await asyncio.sleep(0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for each in crowd:
+            each.setblocking(False)
+            await asyncio.get_running_loop().sock_sendall(each, b"x")
+            assert await asyncio.get_running_loop().sock_recv(each, 1) == b"x"
+            each.close()
+    assert not complaints

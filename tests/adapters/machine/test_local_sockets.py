@@ -47,16 +47,13 @@ async def real(folder: Path) -> AsyncIterator[SocketsUnderTest]:
 
 @pytest.mark.parametrize("contract", LOCAL_SOCKETS_CONTRACT, ids=lambda contract: contract.__name__)
 @pytest.mark.parametrize("implementation", [memory, real], ids=lambda implementation: implementation.__name__)
-def test_local_sockets(
+async def test_local_sockets(
     contract: SocketContract,
     implementation: Callable[[Path], AbstractAsyncContextManager[SocketsUnderTest]],
     tmp_path: Path,
 ) -> None:
-    async def check() -> None:
-        async with implementation(tmp_path) as under_test:
-            await contract(under_test)
-
-    run(check())
+    async with implementation(tmp_path) as under_test:
+        await contract(under_test)
 
 
 async def _echo(stream: ByteStream) -> None:
@@ -197,17 +194,14 @@ with socket.socket(socket.AF_UNIX) as door:
 """
 
 
-def test_a_forwarded_port_answers_under_every_name_of_this_machine() -> None:
-    async def reach() -> None:
-        async with SystemSockets().serve_port(0, _echo) as port:
-            for address in ("127.0.0.1", "::1") if socket.has_ipv6 else ("127.0.0.1",):
-                reader, writer = await asyncio.open_connection(address, port)
-                writer.write(b"hello")
-                assert await reader.readexactly(5) == b"hello"
-                writer.close()
-                await writer.wait_closed()
-
-    run(reach())
+async def test_a_forwarded_port_answers_under_every_name_of_this_machine() -> None:
+    async with SystemSockets().serve_port(0, _echo) as port:
+        for address in ("127.0.0.1", "::1") if socket.has_ipv6 else ("127.0.0.1",):
+            reader, writer = await asyncio.open_connection(address, port)
+            writer.write(b"hello")
+            assert await reader.readexactly(5) == b"hello"
+            writer.close()
+            await writer.wait_closed()
 
 
 def test_f73_a_port_that_another_program_uses_is_taken() -> None:
@@ -264,25 +258,22 @@ def test_without_descriptors_clients_wait_and_nothing_spins(tmp_path: Path) -> N
     assert said[1] == b"still"
 
 
-def test_a_program_that_connects_in_a_loop_is_let_in_so_many_times_and_no_more(tmp_path: Path) -> None:
-    async def go() -> None:
-        sockets = SystemSockets(most_visitors=3)
-        path = str(tmp_path / "door")
-        async with sockets.serve(path, _echo):
-            crowd = [await sockets.connect(path) for _ in range(3)]
-            for each in crowd:
-                await each.write(b"x")
-                assert await each.read() == b"x"
-            late = await sockets.connect(path)
-            with contextlib.suppress(Unreachable):
-                assert await late.read() == b""
-            await crowd[0].write_eof()
-            assert await crowd[0].read() == b""
-            await crowd[0].close()
-            again = await sockets.connect(path)
-            await again.write(b"y")
-            assert await again.read() == b"y"
-            for each in (*crowd[1:], late, again):
-                await each.close()
-
-    run(go())
+async def test_a_program_that_connects_in_a_loop_is_let_in_so_many_times_and_no_more(tmp_path: Path) -> None:
+    sockets = SystemSockets(most_visitors=3)
+    path = str(tmp_path / "door")
+    async with sockets.serve(path, _echo):
+        crowd = [await sockets.connect(path) for _ in range(3)]
+        for each in crowd:
+            await each.write(b"x")
+            assert await each.read() == b"x"
+        late = await sockets.connect(path)
+        with contextlib.suppress(Unreachable):
+            assert await late.read() == b""
+        await crowd[0].write_eof()
+        assert await crowd[0].read() == b""
+        await crowd[0].close()
+        again = await sockets.connect(path)
+        await again.write(b"y")
+        assert await again.read() == b"y"
+        for each in (*crowd[1:], late, again):
+            await each.close()

@@ -33,34 +33,24 @@ def foreign(address: str, *, is_own: bool) -> bool:
     return not is_own
 
 
-def test_what_was_named_itself_is_reached_both_ways() -> None:
-    async def go() -> None:
-        async with echo_port() as port:
-            for host in ("127.0.0.1", "localhost"):
-                admit = read_destination(f"{host}:{port}").admits
-                await expect_echo(await SystemOnward().connect(host, port, admit=admit), noise(500_000))
-
-    run(go())
+async def test_what_was_named_itself_is_reached_both_ways() -> None:
+    async with echo_port() as port:
+        for host in ("127.0.0.1", "localhost"):
+            admit = read_destination(f"{host}:{port}").admits
+            await expect_echo(await SystemOnward().connect(host, port, admit=admit), noise(500_000))
 
 
-def test_a_name_that_means_what_may_not_be_reached_is_refused_without_connecting() -> None:
-    async def go() -> None:
-        async with echo_port() as port:
-            error = await expect(Code.EGRESS_REFUSED, SystemOnward().connect("localhost", port, admit=nothing))
-            assert str(port) in error.next_step
-
-    run(go())
+async def test_a_name_that_means_what_may_not_be_reached_is_refused_without_connecting() -> None:
+    async with echo_port() as port:
+        error = await expect(Code.EGRESS_REFUSED, SystemOnward().connect("localhost", port, admit=nothing))
+        assert str(port) in error.next_step
 
 
-def test_a9_an_address_of_this_machine_is_known_as_its_own() -> None:
+async def test_a9_an_address_of_this_machine_is_known_as_its_own() -> None:
     own = next((each for each in addresses() if not each.startswith("127.")), None)
-
-    async def go() -> None:
-        async with echo_port() as port:
-            for host in ("127.0.0.1", *filter(None, [own])):
-                await expect(Code.EGRESS_REFUSED, SystemOnward().connect(host, port, admit=foreign))
-
-    run(go())
+    async with echo_port() as port:
+        for host in ("127.0.0.1", *filter(None, [own])):
+            await expect(Code.EGRESS_REFUSED, SystemOnward().connect(host, port, admit=foreign))
 
 
 def test_nobody_there_and_no_such_name_are_told_apart() -> None:

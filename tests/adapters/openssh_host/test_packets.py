@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from tests.support.base.loop import run
 
 from remora.adapters.openssh_host import packets
 from remora.adapters.openssh_host.channel import RECEIVE_WINDOW
@@ -40,33 +39,27 @@ def confirmation(*, window: int = _USUAL, piece: int = _USUAL) -> bytes:
     return ssh_packet(packets.CHANNEL_OPEN_CONFIRMATION, numbers(0, 0, window, piece))
 
 
-def test_a_host_that_sends_more_than_was_allowed_is_left() -> None:
-    async def go() -> None:
-        async with joined() as (connection, master), asyncio.timeout(20):
-            channel = connection.open("session")
-            master.write(confirmation())
-            await channel.opened()
-            data = ssh_packet(packets.CHANNEL_EXTENDED_DATA, numbers(0, 1), string(bytes(_USUAL)))
-            for _ in range(RECEIVE_WINDOW // _USUAL):  # nobody reads it, and it is no more than we said
-                master.write(data)
-            master.write(ssh_packet(packets.CHANNEL_REQUEST, numbers(0), string(b"exit-status"), b"\0", numbers(0)))
-            await channel.wait()
-            assert not connection.lost
+async def test_a_host_that_sends_more_than_was_allowed_is_left() -> None:
+    async with joined() as (connection, master), asyncio.timeout(20):
+        channel = connection.open("session")
+        master.write(confirmation())
+        await channel.opened()
+        data = ssh_packet(packets.CHANNEL_EXTENDED_DATA, numbers(0, 1), string(bytes(_USUAL)))
+        for _ in range(RECEIVE_WINDOW // _USUAL):  # nobody reads it, and it is no more than we said
             master.write(data)
-            await connection.wait_lost()
-
-    run(go())
+        master.write(ssh_packet(packets.CHANNEL_REQUEST, numbers(0), string(b"exit-status"), b"\0", numbers(0)))
+        await channel.wait()
+        assert not connection.lost
+        master.write(data)
+        await connection.wait_lost()
 
 
 @pytest.mark.parametrize("piece", [0, 1])
-def test_a_host_that_takes_no_packets_of_a_usable_size_is_left_before_a_writer_spins(piece: int) -> None:
-    async def go() -> None:
-        async with joined() as (connection, master), asyncio.timeout(20):
-            channel = connection.open("session")
-            master.write(confirmation(piece=piece))
-            with pytest.raises(RemoraError):
-                await channel.opened()
-            with pytest.raises(RemoraError):
-                await channel.write(b"x" * 100_000)
-
-    run(go())
+async def test_a_host_that_takes_no_packets_of_a_usable_size_is_left_before_a_writer_spins(piece: int) -> None:
+    async with joined() as (connection, master), asyncio.timeout(20):
+        channel = connection.open("session")
+        master.write(confirmation(piece=piece))
+        with pytest.raises(RemoraError):
+            await channel.opened()
+        with pytest.raises(RemoraError):
+            await channel.write(b"x" * 100_000)

@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
-from tests.support.base.loop import run
 from tests.support.network.echo_socket import echo_port, echo_socket
 from tests.support.sshd.control_master import NoDialler, choosing, control_master, short_folder
 from tests.support.sshd.paramiko_server import ParamikoServer
@@ -166,16 +165,13 @@ async def paramiko_server(folder: Path) -> AsyncIterator[HostUnderTest]:
     ],
     ids=lambda implementation: implementation.__name__,
 )
-def test_remote_host(
+async def test_remote_host(
     contract: Contract,
     implementation: Callable[[Path], AbstractAsyncContextManager[HostUnderTest]],
     tmp_path: Path,
 ) -> None:
-    async def check() -> None:
-        async with implementation(tmp_path) as under_test:
-            await contract(under_test)
-
-    run(check())
+    async with implementation(tmp_path) as under_test:
+        await contract(under_test)
 
 
 def _program(words: Sequence[str]) -> Program | None:

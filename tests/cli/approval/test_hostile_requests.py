@@ -59,23 +59,19 @@ def question(someone: Person, request: ApprovalRequest) -> "asyncio.Task[Decisio
     return asyncio.create_task(TerminalApprovals(someone.questioner).decide(request))
 
 
-def test_a_question_never_stands_below_another_request_that_had_its_id() -> None:
+async def test_a_question_never_stands_below_another_request_that_had_its_id() -> None:
     """The first request was withdrawn before it came on the screen, and its id serves again."""
     harmless, harmful = asked(COMMAND, command="ls"), asked(COMMAND, command="rm -rf ~")
-
-    async def scene() -> None:
-        async with person() as someone:
-            announce(someone, harmless)
-            deciding = question(someone, harmful)
-            for _ in range(5):
-                await asyncio.sleep(0)
-            assert not someone.floor.taken
-            assert someone.screen.drain() == ""
-            announce(someone, harmful)
-            await someone.answer("d\n", at="Your decision: ")
-            assert not (await deciding).choice.grants
-
-    run(scene())
+    async with person() as someone:
+        announce(someone, harmless)
+        deciding = question(someone, harmful)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not someone.floor.taken
+        assert someone.screen.drain() == ""
+        announce(someone, harmful)
+        await someone.answer("d\n", at="Your decision: ")
+        assert not (await deciding).choice.grants
 
 
 def test_a_move_shows_where_the_file_goes() -> None:
@@ -137,34 +133,27 @@ def test_whatever_changes_what_a_yes_means_has_a_row(params: dict[str, Any], wor
 
 
 @pytest.mark.parametrize("command", ["true\n" + "\n" * 60 + "rm -rf ~", "true " + " " * 3_000 + "; rm -rf ~"])
-def test_a_request_that_is_longer_than_the_screen_says_so(command: str) -> None:
-    async def scene() -> None:
-        async with person() as someone:
-            request = asked(COMMAND, command=command)
-            announce(someone, request)
-            deciding = question(someone, request)
-            await someone.screen.shows("scroll up")
-            await someone.answer("\x04", at="Your decision: ")
-            assert not (await deciding).choice.grants
-
-    run(scene())
+async def test_a_request_that_is_longer_than_the_screen_says_so(command: str) -> None:
+    async with person() as someone:
+        request = asked(COMMAND, command=command)
+        announce(someone, request)
+        deciding = question(someone, request)
+        await someone.screen.shows("scroll up")
+        await someone.answer("\x04", at="Your decision: ")
+        assert not (await deciding).choice.grants
 
 
-def test_a_request_that_fits_on_the_screen_does_not_ask_to_scroll() -> None:
+async def test_a_request_that_fits_on_the_screen_does_not_ask_to_scroll() -> None:
     """The server tells much beside what has a row: how it parsed the command, what may be answered, ids."""
-
-    async def scene() -> None:
-        async with person() as someone:
-            parsed = [{"type": "unknown", "command": "touch ~/x"}, {"type": "unknown", "command": "ls"}]
-            beside: dict[str, Any] = {"turnId": "u", "startedAtMs": 1, "cwd": "/srv", "commandActions": parsed * 5}
-            request = asked(COMMAND, command="touch ~/x", reason="why", **beside)
-            announce(someone, request)
-            deciding = question(someone, request)
-            await someone.answer("\x04", at="Your decision: ")
-            assert "scroll up" not in someone.screen.drain()
-            assert not (await deciding).choice.grants
-
-    run(scene())
+    async with person() as someone:
+        parsed = [{"type": "unknown", "command": "touch ~/x"}, {"type": "unknown", "command": "ls"}]
+        beside: dict[str, Any] = {"turnId": "u", "startedAtMs": 1, "cwd": "/srv", "commandActions": parsed * 5}
+        request = asked(COMMAND, command="touch ~/x", reason="why", **beside)
+        announce(someone, request)
+        deciding = question(someone, request)
+        await someone.answer("\x04", at="Your decision: ")
+        assert "scroll up" not in someone.screen.drain()
+        assert not (await deciding).choice.grants
 
 
 @pytest.mark.parametrize(
@@ -220,22 +209,18 @@ def test_a_request_that_is_too_long_for_a_terminal_is_granted_only_after_its_fil
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_request_that_is_too_long_can_only_be_denied_where_it_cannot_be_written(
+async def test_a_request_that_is_too_long_can_only_be_denied_where_it_cannot_be_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-
-    async def scene() -> None:
-        async with person() as someone:
-            request = asked(COMMAND, command="true\n" * 6_000)
-            announce(someone, request)
-            deciding = question(someone, request)
-            await someone.screen.shows("can only be denied")
-            for word in ("read", "y", "n"):
-                await someone.answer(f"{word}\n", at="Your decision: ")
-            assert not (await deciding).choice.grants
-
-    run(scene())
+    async with person() as someone:
+        request = asked(COMMAND, command="true\n" * 6_000)
+        announce(someone, request)
+        deciding = question(someone, request)
+        await someone.screen.shows("can only be denied")
+        for word in ("read", "y", "n"):
+            await someone.answer(f"{word}\n", at="Your decision: ")
+        assert not (await deciding).choice.grants
 
 
 def test_the_host_itself_is_not_called_local() -> None:

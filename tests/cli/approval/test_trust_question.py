@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.support.base.loop import run
 from tests.support.screen.person import person
 
 from remora.cli.approval.trust_question import TerminalTrust
@@ -39,61 +38,48 @@ def question(*, changed: bool = False) -> TrustQuestion:
     ("typed", "answer"),
     [("\n", False), ("no\n", False), ("N\n", False), ("yes\n", True), (" YES \n", True), ("\x04", False)],
 )
-def test_only_a_typed_yes_is_one(typed: str, answer: bool) -> None:
-    async def scene() -> None:
-        async with person() as someone:
-            deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question()))
-            await someone.answer(typed, at=PROMPT)
-            assert await deciding is answer
-
-    run(scene())
+async def test_only_a_typed_yes_is_one(typed: str, answer: bool) -> None:
+    async with person() as someone:
+        deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question()))
+        await someone.answer(typed, at=PROMPT)
+        assert await deciding is answer
 
 
 @pytest.mark.parametrize("typed", ["y\n", "ja\n", "1\n", "yes please\n"])
-def test_anything_else_is_asked_again(typed: str) -> None:
-    async def scene() -> None:
-        async with person() as someone:
-            deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question()))
-            await someone.answer(typed, at=PROMPT)
-            await someone.answer("\n", at=PROMPT)
-            assert await deciding is False
-
-    run(scene())
+async def test_anything_else_is_asked_again(typed: str) -> None:
+    async with person() as someone:
+        deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question()))
+        await someone.answer(typed, at=PROMPT)
+        await someone.answer("\n", at=PROMPT)
+        assert await deciding is False
 
 
-def test_it_shows_what_comes_the_hash_and_no_escapes() -> None:
-    async def scene() -> None:
-        async with person() as someone:
-            deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question(changed=True)))
-            await someone.answer("\n", at=PROMPT)
-            await deciding
-            seen = someone.screen.seen
-            assert "touch /tmp/" in seen
-            assert "approval_policy" in seen
-            assert "other than before" in seen
-            assert question().digest in seen.replace("\n", "").replace("\r", "")
-            assert "\x1b[2J" not in seen
-            assert "\x1b[31m" not in seen
-
-    run(scene())
+async def test_it_shows_what_comes_the_hash_and_no_escapes() -> None:
+    async with person() as someone:
+        deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question(changed=True)))
+        await someone.answer("\n", at=PROMPT)
+        await deciding
+        seen = someone.screen.seen
+        assert "touch /tmp/" in seen
+        assert "approval_policy" in seen
+        assert "other than before" in seen
+        assert question().digest in seen.replace("\n", "").replace("\r", "")
+        assert "\x1b[2J" not in seen
+        assert "\x1b[31m" not in seen
 
 
-def test_nothing_is_left_out_and_no_name_makes_a_line_of_its_own() -> None:
+async def test_nothing_is_left_out_and_no_name_makes_a_line_of_its_own() -> None:
     servers = "".join(f'[mcp_servers.m{number}]\ncommand = "true"\n' for number in range(60))
     named = f'[mcp_servers."n\\n  hash        0000"]\ncommand = "true"\n{servers}'.encode()
     (config,) = REPOSITORY.files
     rule = replace(config, name=b".codex/rules/a.rules", path="rules/a.rules", content=b'prefix_rule(pattern=["sh"])')
     asked = replace(question(), repository=replace(REPOSITORY, files=(replace(config, content=named), rule)))
-
-    async def scene() -> None:
-        async with person() as someone:
-            deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(asked))
-            await someone.answer("\n", at=PROMPT)
-            await deciding
-            assert 'prefix_rule(pattern=["sh"])' in someone.screen.seen
-            assert "n\\x0a  hash        0000: true" in someone.screen.seen
-
-    run(scene())
+    async with person() as someone:
+        deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(asked))
+        await someone.answer("\n", at=PROMPT)
+        await deciding
+        assert 'prefix_rule(pattern=["sh"])' in someone.screen.seen
+        assert "n\\x0a  hash        0000: true" in someone.screen.seen
 
 
 def with_rule(lines: int) -> TrustQuestion:
@@ -103,34 +89,25 @@ def with_rule(lines: int) -> TrustQuestion:
     return replace(question(), repository=replace(REPOSITORY, files=(config, rule)))
 
 
-def test_long_text_is_shown_to_its_end_and_it_is_said_how_long_it_is() -> None:
-    async def scene() -> None:
-        async with person() as someone:
-            deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(with_rule(60)))
-            await someone.answer("yes\n", at=PROMPT)
-            assert await deciding is True
-            assert "# line 0" in someone.screen.seen
-            assert "# line 59" in someone.screen.seen
-            assert "scroll up to read all of" in " ".join(someone.screen.seen.split())
-
-    run(scene())
+async def test_long_text_is_shown_to_its_end_and_it_is_said_how_long_it_is() -> None:
+    async with person() as someone:
+        deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(with_rule(60)))
+        await someone.answer("yes\n", at=PROMPT)
+        assert await deciding is True
+        assert "# line 0" in someone.screen.seen
+        assert "# line 59" in someone.screen.seen
+        assert "scroll up to read all of" in " ".join(someone.screen.seen.split())
 
 
-def test_what_is_too_long_to_be_read_is_not_asked_about() -> None:
-    async def scene() -> None:
-        async with person() as someone:
-            assert await TerminalTrust(someone.questioner).trust_repository(with_rule(6_000)) is None
-            assert PROMPT not in someone.screen.seen
-
-    run(scene())
+async def test_what_is_too_long_to_be_read_is_not_asked_about() -> None:
+    async with person() as someone:
+        assert await TerminalTrust(someone.questioner).trust_repository(with_rule(6_000)) is None
+        assert PROMPT not in someone.screen.seen
 
 
-def test_it_says_what_the_hash_does_not_cover() -> None:
-    async def scene() -> None:
-        async with person() as someone:
-            deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question()))
-            await someone.answer("\n", at=PROMPT)
-            await deciding
-            assert "not what those load or fetch" in " ".join(someone.screen.seen.split())
-
-    run(scene())
+async def test_it_says_what_the_hash_does_not_cover() -> None:
+    async with person() as someone:
+        deciding = asyncio.create_task(TerminalTrust(someone.questioner).trust_repository(question()))
+        await someone.answer("\n", at=PROMPT)
+        await deciding
+        assert "not what those load or fetch" in " ".join(someone.screen.seen.split())

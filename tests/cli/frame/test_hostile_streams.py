@@ -8,7 +8,6 @@ import sys
 from collections.abc import AsyncGenerator
 
 import pytest
-from tests.support.base.loop import run
 from tests.support.base.program import remora
 from tests.support.screen.run_events import HOSTILE, REPORT
 from tests.support.screen.run_views import Recorder
@@ -60,7 +59,7 @@ def test_bytes_in_a_name_are_told_as_usage_by_the_program() -> None:
     assert b"UTF-8" in ended.stderr
 
 
-def test_a_server_that_talks_on_below_a_question_fills_no_memory() -> None:
+async def test_a_server_that_talks_on_below_a_question_fills_no_memory() -> None:
     told = 0
 
     async def talkative() -> AsyncGenerator[RunEvent, None]:
@@ -69,27 +68,24 @@ def test_a_server_that_talks_on_below_a_question_fills_no_memory() -> None:
             yield TextDelta(item_id="m", text="x")
         yield REPORT
 
-    async def scene() -> None:
-        floor, view = Floor(), Recorder()
-        floor.announce("asked")
-        answered = asyncio.Event()
+    floor, view = Floor(), Recorder()
+    floor.announce("asked")
+    answered = asyncio.Event()
 
-        async def question() -> None:
-            async with floor.ask("asked"):
-                await answered.wait()
+    async def question() -> None:
+        async with floor.ask("asked"):
+            await answered.wait()
 
-        asking = asyncio.create_task(question())
-        await asyncio.sleep(0)
-        following = asyncio.create_task(follow(talkative(), view, floor, view, EarlyEnd(), alias="box", patience=60.0))
-        before = -1
-        while told > before:
-            before = told
-            for _ in range(1_000):
-                await asyncio.sleep(0)
-        assert 1_000 < told < 50_000
-        answered.set()
-        await asking
-        assert await following == 0
-        assert told == 100_000
-
-    run(scene())
+    asking = asyncio.create_task(question())
+    await asyncio.sleep(0)
+    following = asyncio.create_task(follow(talkative(), view, floor, view, EarlyEnd(), alias="box", patience=60.0))
+    before = -1
+    while told > before:
+        before = told
+        for _ in range(1_000):
+            await asyncio.sleep(0)
+    assert 1_000 < told < 50_000
+    answered.set()
+    await asking
+    assert await following == 0
+    assert told == 100_000

@@ -201,16 +201,12 @@ def test_status_can_be_watched_through_the_life_of_a_hub(place: HubPlace) -> Non
         assert child.wait(LIMIT) == ExitCode.INTERRUPTED
 
 
-def test_waiting_for_a_host_is_shown(place: HubPlace, sshd: AccountSshd) -> None:
+async def test_waiting_for_a_host_is_shown(place: HubPlace, sshd: AccountSshd) -> None:
     (sshd.home / ".bash_profile").write_text("sleep 2\n")
-
-    async def go() -> None:
-        async with on_terminal("connect", "devbox", environment=place.environment) as program:
-            await program.screen.shows("connecting")
-            await program.screen.shows("live")
-            assert await program.ends() == 0
-
-    run(go())
+    async with on_terminal("connect", "devbox", environment=place.environment) as program:
+        await program.screen.shows("connecting")
+        await program.screen.shows("live")
+        assert await program.ends() == 0
 
 
 def test_stop_server_ends_ours(place: HubPlace) -> None:

@@ -121,15 +121,12 @@ def test_a_closed_terminal_stops_the_turn_too() -> None:
 
 
 @pytest.mark.codex
-def test_the_time_limit_ends_a_run_wherever_it_is() -> None:
-    async def play() -> None:
-        async with stage() as scene:
-            done = await piped(scene, "--json", "--timeout", "0.4")
-            assert done.returncode == ExitCode.TIME_LIMIT
-            last = json.loads(done.stdout.splitlines()[-1])
-            assert last["error"]["code"] == Code.TIME_LIMIT
-
-    run(play())
+async def test_the_time_limit_ends_a_run_wherever_it_is() -> None:
+    async with stage() as scene:
+        done = await piped(scene, "--json", "--timeout", "0.4")
+        assert done.returncode == ExitCode.TIME_LIMIT
+        last = json.loads(done.stdout.splitlines()[-1])
+        assert last["error"]["code"] == Code.TIME_LIMIT
 
 
 @pytest.mark.codex
@@ -146,47 +143,38 @@ async def piped(scene: Scene, *options: str) -> subprocess.CompletedProcess[byte
 
 
 @pytest.mark.codex
-def test_on_a_pipe_the_answer_is_alone_on_standard_output() -> None:
-    async def play() -> None:
-        async with stage() as scene:
-            done = await piped(scene)
-            assert done.returncode == ExitCode.NEEDS_PERSON
-            assert done.stdout.decode().startswith("I run the tests first, to see what fails.\n\nTen pieces")
-            assert b"\x1b" not in done.stdout + done.stderr
-            assert b"because nobody may answer here" in done.stderr
-
-    run(play())
+async def test_on_a_pipe_the_answer_is_alone_on_standard_output() -> None:
+    async with stage() as scene:
+        done = await piped(scene)
+        assert done.returncode == ExitCode.NEEDS_PERSON
+        assert done.stdout.decode().startswith("I run the tests first, to see what fails.\n\nTen pieces")
+        assert b"\x1b" not in done.stdout + done.stderr
+        assert b"because nobody may answer here" in done.stderr
 
 
 @pytest.mark.codex
 @pytest.mark.parametrize(("way", "code"), [("decline", ExitCode.DONE), ("cancel", ExitCode.TASK_FAILED)])
-def test_on_approval_decides_by_a_rule_that_grants_nothing(way: str, code: ExitCode) -> None:
-    async def play() -> None:
-        async with stage() as scene:
-            done = await piped(scene, "--on-approval", way, "--json")
-            events = [json.loads(line) for line in done.stdout.splitlines()]
-            assert done.returncode == code
-            assert events[-1]["kind"] == "report"
-            assert [approval["decided_by"] for approval in events[-1]["approvals"]] == ["rule"]
-            assert {event["schema"] for event in events} == {"remora/1"}
-            assert done.stderr == b""
-            assert not (scene.host.home / ASKED).exists()
-
-    run(play())
+async def test_on_approval_decides_by_a_rule_that_grants_nothing(way: str, code: ExitCode) -> None:
+    async with stage() as scene:
+        done = await piped(scene, "--on-approval", way, "--json")
+        events = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode == code
+        assert events[-1]["kind"] == "report"
+        assert [approval["decided_by"] for approval in events[-1]["approvals"]] == ["rule"]
+        assert {event["schema"] for event in events} == {"remora/1"}
+        assert done.stderr == b""
+        assert not (scene.host.home / ASKED).exists()
 
 
 @pytest.mark.codex
-def test_a_dry_run_and_a_check_start_nothing() -> None:
-    async def play() -> None:
-        async with stage() as scene:
-            plan = await piped(scene, "--dry-run", "--json")
-            checked = await asyncio.to_thread(remora, "check", scene.alias, "--json", environment=settings(scene))
-            assert (plan.returncode, checked.returncode) == (0, 0)
-            assert any("app-server --listen" in step for step in json.loads(plan.stdout)["steps"])
-            assert json.loads(checked.stdout)["ok"] is True
-            assert not list((scene.host.home / ".codex").glob("app-server-control/*"))
-
-    run(play())
+async def test_a_dry_run_and_a_check_start_nothing() -> None:
+    async with stage() as scene:
+        plan = await piped(scene, "--dry-run", "--json")
+        checked = await asyncio.to_thread(remora, "check", scene.alias, "--json", environment=settings(scene))
+        assert (plan.returncode, checked.returncode) == (0, 0)
+        assert any("app-server --listen" in step for step in json.loads(plan.stdout)["steps"])
+        assert json.loads(checked.stdout)["ok"] is True
+        assert not list((scene.host.home / ".codex").glob("app-server-control/*"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.base.loop import run
 from tests.support.base.until import LIMIT, until
 from tests.support.codex.fake_codex import install as install_codex
 from tests.support.link.hubs import HubPlace, hub_place
@@ -86,108 +85,95 @@ def devbox(sshd: AccountSshd, hub: HubPlace, tmp_path: Path) -> Devbox:
     return Devbox(sshd, hub, new_repository(tmp_path / "origin"))
 
 
-def test_f46_before_during_after_failure_and_after_success_are_four_things(devbox: Devbox) -> None:
+async def test_f46_before_during_after_failure_and_after_success_are_four_things(devbox: Devbox) -> None:
     home = devbox.sshd.home
+    assert await devbox.seen() == ("skipped", "", "never")
+    code, host = await devbox.waited(_A_LOOK)
+    assert (code, host["error"]["code"]) == (14, "not-ready")
+    assert "not provisioned by remora" in host["error"]["message"]
 
-    async def story() -> None:
-        assert await devbox.seen() == ("skipped", "", "never")
-        code, host = await devbox.waited(_A_LOOK)
-        assert (code, host["error"]["code"]) == (14, "not-ready")
-        assert "not provisioned by remora" in host["error"]["message"]
+    running = asyncio.ensure_future(devbox.provisioned())
+    await devbox.at_step_3()
+    assert await devbox.seen() == ("warning", "", "provisioning")
+    code, host = await devbox.waited(_A_LOOK)
+    assert (code, host["error"]["code"]) == (14, "not-ready")
+    assert "being provisioned at step 3 of 3" in host["error"]["message"]
 
-        running = asyncio.ensure_future(devbox.provisioned())
-        await devbox.at_step_3()
-        assert await devbox.seen() == ("warning", "", "provisioning")
-        code, host = await devbox.waited(_A_LOOK)
-        assert (code, host["error"]["code"]) == (14, "not-ready")
-        assert "being provisioned at step 3 of 3" in host["error"]["message"]
+    waiting = asyncio.ensure_future(devbox.waited(LIMIT))
+    (home / "go").touch()
+    code, host = await waiting
+    assert (code, host["error"]["code"]) == (1, "provision-failed")
+    assert host["marker"]["step"] == 3
+    assert host["seconds"] < 45
+    assert not (await running).ok
+    assert await devbox.seen() == ("failed", "provision-failed", "failed")
 
-        waiting = asyncio.ensure_future(devbox.waited(LIMIT))
-        (home / "go").touch()
-        code, host = await waiting
-        assert (code, host["error"]["code"]) == (1, "provision-failed")
-        assert host["marker"]["step"] == 3
-        assert host["seconds"] < 45
-        assert not (await running).ok
-        assert await devbox.seen() == ("failed", "provision-failed", "failed")
-
-        (home / "good").touch()
-        assert (await devbox.provisioned()).outcome == "changed"
-        assert await devbox.seen() == ("ok", "", "ready")
-        code, host = await devbox.waited(LIMIT, "provisioned,live,idle")
-        assert (code, host["ok"], host["liveness"], host["active_threads"]) == (0, True, "live", 0)
-
-    run(story())
+    (home / "good").touch()
+    assert (await devbox.provisioned()).outcome == "changed"
+    assert await devbox.seen() == ("ok", "", "ready")
+    code, host = await devbox.waited(LIMIT, "provisioned,live,idle")
+    assert (code, host["ok"], host["liveness"], host["active_threads"]) == (0, True, "live", 0)
 
 
-def test_ready_means_what_check_says(devbox: Devbox, sshd: AccountSshd) -> None:
-    async def story() -> None:
-        assert (await devbox.document("check", "devbox"))["ok"] is False
-        code, host = await devbox.waited(_A_LOOK, "ready")
-        assert (code, host["error"]["code"]) == (14, "not-ready")
-        assert "codex" in host["error"]["message"]
+async def test_ready_means_what_check_says(devbox: Devbox, sshd: AccountSshd) -> None:
+    assert (await devbox.document("check", "devbox"))["ok"] is False
+    code, host = await devbox.waited(_A_LOOK, "ready")
+    assert (code, host["error"]["code"]) == (14, "not-ready")
+    assert "codex" in host["error"]["message"]
 
-        waiting = asyncio.ensure_future(devbox.waited(LIMIT, "ready"))
-        install_codex(sshd.home / ".local/bin/codex")
-        (sshd.home / ".codex").mkdir()
-        (sshd.home / ".codex/auth.json").write_text('{"OPENAI_API_KEY": "none"}')
-        assert (await waiting)[0] == 0
-        assert (await devbox.document("check", "devbox"))["ok"] is True
-        code, host = await devbox.waited(_A_LOOK)
-        assert (code, host["marker"]["readiness"]) == (14, "never"), "ready does not say that it is provisioned"
-
-    run(story())
+    waiting = asyncio.ensure_future(devbox.waited(LIMIT, "ready"))
+    install_codex(sshd.home / ".local/bin/codex")
+    (sshd.home / ".codex").mkdir()
+    (sshd.home / ".codex/auth.json").write_text('{"OPENAI_API_KEY": "none"}')
+    assert (await waiting)[0] == 0
+    assert (await devbox.document("check", "devbox"))["ok"] is True
+    code, host = await devbox.waited(_A_LOOK)
+    assert (code, host["marker"]["readiness"]) == (14, "never"), "ready does not say that it is provisioned"
 
 
-def test_f46_provisioning_that_nobody_goes_on_with_is_told(devbox: Devbox) -> None:
-    async def story() -> None:
-        running = asyncio.ensure_future(devbox.provisioned())
-        await devbox.at_step_3()
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-        assert (await marker_at(devbox.sshd)).readiness is Readiness.INTERRUPTED
-        assert await devbox.seen() == ("warning", "", "interrupted")
-        code, host = await devbox.waited(_A_LOOK)
-        assert code == 14
-        assert "was interrupted at step 3 of 3" in host["error"]["message"]
-        assert "remora provision" in host["error"]["next"]
-
-    run(story())
+async def test_f46_provisioning_that_nobody_goes_on_with_is_told(devbox: Devbox) -> None:
+    running = asyncio.ensure_future(devbox.provisioned())
+    await devbox.at_step_3()
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert (await marker_at(devbox.sshd)).readiness is Readiness.INTERRUPTED
+    assert await devbox.seen() == ("warning", "", "interrupted")
+    code, host = await devbox.waited(_A_LOOK)
+    assert code == 14
+    assert "was interrupted at step 3 of 3" in host["error"]["message"]
+    assert "remora provision" in host["error"]["next"]
 
 
-def test_status_tells_what_became_of_provisioning_since_the_link_was_made(devbox: Devbox, hub: HubPlace) -> None:
-    async def story() -> None:
-        assert await devbox.seen() == ("skipped", "", "never")
-        watching = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "remora",
-            "status",
-            "--watch",
-            "--json",
-            env={**os.environ, **hub.environment},
-            stdout=subprocess.PIPE,
-        )
-        assert watching.stdout is not None
-        try:
-            devbox.sshd.drop_connections()  # the way back is a short one, on which the host is not asked all that
-            (devbox.sshd.home / "go").touch()
-            (devbox.sshd.home / "good").touch()
-            assert (await devbox.provisioned()).ok
-            await devbox.document("connect", "devbox")
-            (link,) = (await devbox.document("status"))["links"]
-            assert (link["provisioned"]["readiness"], link["breaks"]) == ("ready", 1)
-            async with asyncio.timeout(LIMIT):
-                told = ""
-                while told != "ready":
-                    links = json.loads(await watching.stdout.readline())["links"]
-                    told = links[0]["provisioned"]["readiness"] if links and links[0]["provisioned"] else ""
-        finally:
-            watching.terminate()
-            await watching.wait()
-
-    run(story())
+async def test_status_tells_what_became_of_provisioning_since_the_link_was_made(devbox: Devbox, hub: HubPlace) -> None:
+    assert await devbox.seen() == ("skipped", "", "never")
+    watching = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "remora",
+        "status",
+        "--watch",
+        "--json",
+        env={**os.environ, **hub.environment},
+        stdout=subprocess.PIPE,
+    )
+    assert watching.stdout is not None
+    try:
+        devbox.sshd.drop_connections()  # the way back is a short one, on which the host is not asked all that
+        (devbox.sshd.home / "go").touch()
+        (devbox.sshd.home / "good").touch()
+        assert (await devbox.provisioned()).ok
+        await devbox.document("connect", "devbox")
+        (link,) = (await devbox.document("status"))["links"]
+        assert (link["provisioned"]["readiness"], link["breaks"]) == ("ready", 1)
+        async with asyncio.timeout(LIMIT):
+            told = ""
+            while told != "ready":
+                links = json.loads(await watching.stdout.readline())["links"]
+                told = links[0]["provisioned"]["readiness"] if links and links[0]["provisioned"] else ""
+    finally:
+        watching.terminate()
+        await watching.wait()
 
 
 def test_without_a_link_there_is_nothing_live_or_idle(hub: HubPlace) -> None:

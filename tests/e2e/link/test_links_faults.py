@@ -74,19 +74,16 @@ async def client(way: Chain, stream: ByteStream | None = None) -> AsyncIterator[
         yield rpc
 
 
-def test_f53_f80_a_restarted_sshd_is_a_pause_and_ends_nothing_on_the_host(way: Chain) -> None:
-    async def work() -> None:
-        before = way.host_processes()
-        async with forwarded(way) as stream:
-            moving = asyncio.ensure_future(exchange(stream, salt=1, total=20_000_000))
-            await asyncio.to_thread(way.sshd.bounce)
-            await moving
-        link = await way.live(breaks=1)
-        after = way.host_processes()
-        assert (after.app_servers, after.relays) == (before.app_servers, before.relays)
-        assert link.liveness == Liveness.LIVE
-
-    run(work())
+async def test_f53_f80_a_restarted_sshd_is_a_pause_and_ends_nothing_on_the_host(way: Chain) -> None:
+    before = way.host_processes()
+    async with forwarded(way) as stream:
+        moving = asyncio.ensure_future(exchange(stream, salt=1, total=20_000_000))
+        await asyncio.to_thread(way.sshd.bounce)
+        await moving
+    link = await way.live(breaks=1)
+    after = way.host_processes()
+    assert (after.app_servers, after.relays) == (before.app_servers, before.relays)
+    assert link.liveness == Liveness.LIVE
 
 
 def test_f64_f66_one_session_without_forwarding_carries_everything_over_one_login(tmp_path: Path) -> None:
@@ -148,25 +145,21 @@ def test_f77_sessions_without_a_processor_are_told_as_stalled_and_lose_nothing(t
         run(work(way))
 
 
-def test_f75_a_hub_that_stood_still_while_its_connection_died_goes_on(way: Chain) -> None:
+async def test_f75_a_hub_that_stood_still_while_its_connection_died_goes_on(way: Chain) -> None:
     """As in a sleep, as far as signals can tell: the clocks go on, so that part is proven with clocks of our own."""
-
-    async def work() -> None:
-        hub = way.place.pid
-        assert hub is not None
-        async with forwarded(way) as stream:
-            await stream.write(b"before")
-            assert await stream.read() == b"before"
-            os.kill(hub, signal.SIGSTOP)
-            try:
-                await asyncio.to_thread(way.sshd.bounce)
-            finally:
-                os.kill(hub, signal.SIGCONT)
-            await exchange(stream, salt=4, total=1_000_000)
-        assert (await way.live(breaks=1)).breaks == 1
-        assert way.place.pid == hub
-
-    run(work())
+    hub = way.place.pid
+    assert hub is not None
+    async with forwarded(way) as stream:
+        await stream.write(b"before")
+        assert await stream.read() == b"before"
+        os.kill(hub, signal.SIGSTOP)
+        try:
+            await asyncio.to_thread(way.sshd.bounce)
+        finally:
+            os.kill(hub, signal.SIGCONT)
+        await exchange(stream, salt=4, total=1_000_000)
+    assert (await way.live(breaks=1)).breaks == 1
+    assert way.place.pid == hub
 
 
 def test_f53_a_killed_hub_leaves_the_server_and_after_the_lease_nothing_else(tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_a_link_that_needs_a_person_then_says_so_and_goes_on_when_one_has_come(t
                 assert process.stdin is not None
                 assert process.stderr is not None
                 await begin(process)
-                known_hosts.write_bytes(b"")  # noqa: ASYNC240
+                known_hosts.write_bytes(b"")
                 kill_hub(host)
                 assert (
                     b"is not known: nobody can confirm it (no terminal, or --no-input)"
@@ -190,7 +190,7 @@ def test_a_link_that_needs_a_person_then_says_so_and_goes_on_when_one_has_come(t
                 )
                 assert link(host)["liveness"] == "needs-human"
                 logins = host.sshd.accepted_logins()
-                known_hosts.write_bytes(keys)  # noqa: ASYNC240
+                known_hosts.write_bytes(keys)
                 answer = asyncio.ensure_future(ask(process, 3))
                 assert host.sshd.accepted_logins() == logins
                 assert (await asyncio.to_thread(host.hub.run, "connect", "devbox")).returncode == 0

@@ -78,18 +78,14 @@ def test_what_no_rule_answers_people_do() -> None:
     assert (outcome.decision.choice.name, outcome.decision.decided_by) == ("accept", "person")
 
 
-def test_people_are_asked_at_once_the_first_answer_wins_and_the_others_are_told() -> None:
+async def test_people_are_asked_at_once_the_first_answer_wins_and_the_others_are_told() -> None:
     request = asked()
-
-    async def scene() -> None:
-        slow = Source(answer(request, "decline"), after=asyncio.Event())
-        not_mine = Source(None)
-        outcome = await decided(request, people=[slow, not_mine, Source(answer(request, "accept"))])
-        assert outcome.decision.choice.name == "accept"
-        assert slow.withdrawn
-        assert not_mine.asked
-
-    run(scene())
+    slow = Source(answer(request, "decline"), after=asyncio.Event())
+    not_mine = Source(None)
+    outcome = await decided(request, people=[slow, not_mine, Source(answer(request, "accept"))])
+    assert outcome.decision.choice.name == "accept"
+    assert slow.withdrawn
+    assert not_mine.asked
 
 
 @pytest.mark.parametrize("people", [[], [Source(None)], [Source(None), Source(None)]])
@@ -141,14 +137,11 @@ def test_other_people_are_asked_under_the_same_rules() -> None:
     assert not person.asked
 
 
-def test_when_the_question_is_withdrawn_everybody_is_told() -> None:
-    async def scene() -> None:
-        people = [Source(after=asyncio.Event()), Source(after=asyncio.Event())]
-        deciding = asyncio.create_task(decided(asked(), people=people))
-        await asyncio.gather(*(each.begun.wait() for each in people))
-        deciding.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await deciding
-        assert all(each.withdrawn for each in people)
-
-    run(scene())
+async def test_when_the_question_is_withdrawn_everybody_is_told() -> None:
+    people = [Source(after=asyncio.Event()), Source(after=asyncio.Event())]
+    deciding = asyncio.create_task(decided(asked(), people=people))
+    await asyncio.gather(*(each.begun.wait() for each in people))
+    deciding.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await deciding
+    assert all(each.withdrawn for each in people)

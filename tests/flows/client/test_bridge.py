@@ -66,20 +66,17 @@ async def line(stream: ByteStream, rest: bytearray) -> bytes:
 
 
 @pytest.mark.parametrize("size", [65_535, 65_536, 2**20 - 1, 2**20 + 1, 2**24 + 1])
-def test_f70_messages_of_any_size_pass_both_ways(size: int) -> None:
-    async def go() -> None:
-        async with FakeAppServer() as server, bridged(server.socket) as (client, _):
-            text = "é" * (size // 2)
-            message = json.dumps({"id": 1, "method": "echo", "params": {"text": text}}, ensure_ascii=False).encode()
-            writing = asyncio.ensure_future(client.write(message + b"\n"))
-            answer = json.loads(await line(client, bytearray()))
-            await writing
-            assert answer == {"id": 1, "result": {"text": text}}
-
-    run(go())
+async def test_f70_messages_of_any_size_pass_both_ways(size: int) -> None:
+    async with FakeAppServer() as server, bridged(server.socket) as (client, _):
+        text = "é" * (size // 2)
+        message = json.dumps({"id": 1, "method": "echo", "params": {"text": text}}, ensure_ascii=False).encode()
+        writing = asyncio.ensure_future(client.write(message + b"\n"))
+        answer = json.loads(await line(client, bytearray()))
+        await writing
+        assert answer == {"id": 1, "result": {"text": text}}
 
 
-def test_a_slow_reader_holds_the_server_back_and_memory_stays_small(tmp_path: Path) -> None:
+async def test_a_slow_reader_holds_the_server_back_and_memory_stays_small(tmp_path: Path) -> None:
     sent = 0
 
     async def flood(socket: ServerConnection) -> None:
@@ -89,63 +86,53 @@ def test_a_slow_reader_holds_the_server_back_and_memory_stays_small(tmp_path: Pa
             await socket.send(piece)
             sent += 1
 
-    async def go() -> None:
-        path = str(tmp_path / "s.sock")
-        async with AsyncExitStack() as stack:
-            await stack.enter_async_context(unix_serve(flood, path, compression=None, ping_interval=None))
-            client, _ = await stack.enter_async_context(bridged(path))
-            rest = bytearray()
-            first = await line(client, rest)
-            assert len(first) == 1_000_000
-            held = sent
-            assert held < 50
-            tracemalloc.start()
-            for _ in range(299):
-                await line(client, rest)
-            peak = tracemalloc.get_traced_memory()[1]
-            tracemalloc.stop()
-            assert peak < 60_000_000
-
-    run(go())
+    path = str(tmp_path / "s.sock")
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(unix_serve(flood, path, compression=None, ping_interval=None))
+        client, _ = await stack.enter_async_context(bridged(path))
+        rest = bytearray()
+        first = await line(client, rest)
+        assert len(first) == 1_000_000
+        held = sent
+        assert held < 50
+        tracemalloc.start()
+        for _ in range(299):
+            await line(client, rest)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 60_000_000
 
 
-def test_the_end_of_input_waits_for_answers_and_then_ends_the_bridge() -> None:
+async def test_the_end_of_input_waits_for_answers_and_then_ends_the_bridge() -> None:
     asked = asyncio.Event
+    heard, release = asked(), asked()
 
-    async def go() -> None:
-        heard, release = asked(), asked()
+    async def slow(peer: Peer, request: dict[str, object]) -> None:
+        heard.set()
+        await release.wait()
+        await peer.result(request, "late")
 
-        async def slow(peer: Peer, request: dict[str, object]) -> None:
-            heard.set()
-            await release.wait()
-            await peer.result(request, "late")
+    async with FakeAppServer({"slow": slow}) as server, bridged(server.socket) as (client, task):
+        await client.write(b'{"id":"a","method":"slow"}\n')
+        await client.write_eof()
+        await heard.wait()
+        assert not task.done()
+        release.set()
+        assert json.loads(await line(client, bytearray())) == {"id": "a", "result": "late"}
+        await task
 
-        async with FakeAppServer({"slow": slow}) as server, bridged(server.socket) as (client, task):
-            await client.write(b'{"id":"a","method":"slow"}\n')
-            await client.write_eof()
-            await heard.wait()
-            assert not task.done()
-            release.set()
-            assert json.loads(await line(client, bytearray())) == {"id": "a", "result": "late"}
+
+async def test_a_server_that_ends_first_is_told() -> None:
+    async def leave(peer: Peer, request: dict[str, object]) -> None:
+        await peer.notify("last/words")
+        await peer.socket.close()
+
+    async with FakeAppServer({"leave": leave}) as server, bridged(server.socket) as (client, task):
+        await client.write(b'{"id":1,"method":"leave"}\n')
+        assert json.loads(await line(client, bytearray()))["method"] == "last/words"
+        with pytest.raises(ProtocolProblem) as caught:
             await task
-
-    run(go())
-
-
-def test_a_server_that_ends_first_is_told() -> None:
-    async def go() -> None:
-        async def leave(peer: Peer, request: dict[str, object]) -> None:
-            await peer.notify("last/words")
-            await peer.socket.close()
-
-        async with FakeAppServer({"leave": leave}) as server, bridged(server.socket) as (client, task):
-            await client.write(b'{"id":1,"method":"leave"}\n')
-            assert json.loads(await line(client, bytearray()))["method"] == "last/words"
-            with pytest.raises(ProtocolProblem) as caught:
-                await task
-            assert caught.value.code is Code.SERVER_GONE
-
-    run(go())
+        assert caught.value.code is Code.SERVER_GONE
 
 
 def test_a_refusal_is_a_line_of_its_own_beside_a_long_message_of_the_server(tmp_path: Path) -> None:

@@ -61,32 +61,25 @@ class Scene:
         return [json.loads(line) for line in out.splitlines()]
 
 
-def test_a_start_is_read_only_and_its_answer_tells_of_the_sandbox_that_was_set() -> None:
+async def test_a_start_is_read_only_and_its_answer_tells_of_the_sandbox_that_was_set() -> None:
     host = Host()
-
-    async def go() -> None:
-        scene = Scene(host)
-        assert (await scene.says(sandbox="workspace-write"))["sandbox"] == "read-only"
-        note, question = text(method="thread/started", params={}), text(id=5, method="x/requestApproval", params={})
-        heard = await scene.hears(note, question, text(id=5, result=READ_ONLY), note)
-        assert heard[:2] == [json.loads(note), json.loads(question)]
-        assert heard[2]["result"]["sandbox"]["type"] == "workspaceWrite"
-        assert {**heard[2]["result"], "sandbox": None} == {**READ_ONLY, "sandbox": None}
-        assert heard[3] == json.loads(note)
-        assert await scene.hears(text(id=5, result=READ_ONLY)) == [{"id": 5, "result": READ_ONLY}]
-        assert host.sandboxes == [("t", "workspaceWrite")]
-
-    run(go())
+    scene = Scene(host)
+    assert (await scene.says(sandbox="workspace-write"))["sandbox"] == "read-only"
+    note, question = text(method="thread/started", params={}), text(id=5, method="x/requestApproval", params={})
+    heard = await scene.hears(note, question, text(id=5, result=READ_ONLY), note)
+    assert heard[:2] == [json.loads(note), json.loads(question)]
+    assert heard[2]["result"]["sandbox"]["type"] == "workspaceWrite"
+    assert {**heard[2]["result"], "sandbox": None} == {**READ_ONLY, "sandbox": None}
+    assert heard[3] == json.loads(note)
+    assert await scene.hears(text(id=5, result=READ_ONLY)) == [{"id": 5, "result": READ_ONLY}]
+    assert host.sandboxes == [("t", "workspaceWrite")]
 
 
 @pytest.mark.parametrize("answer", [{"result": READ_ONLY}, {"error": {"code": 1, "message": "no"}}, {"result": 3}])
-def test_an_answer_says_what_holds_where_no_sandbox_was_set(answer: dict[str, Any]) -> None:
-    async def go() -> None:
-        scene = Scene(Host(obeys=False))
-        await scene.says(sandbox="danger-full-access")
-        assert await scene.hears(text(id=5, **answer)) == [{"id": 5, **answer}]
-
-    run(go())
+async def test_an_answer_says_what_holds_where_no_sandbox_was_set(answer: dict[str, Any]) -> None:
+    scene = Scene(Host(obeys=False))
+    await scene.says(sandbox="danger-full-access")
+    assert await scene.hears(text(id=5, **answer)) == [{"id": 5, **answer}]
 
 
 @pytest.mark.parametrize(
@@ -111,15 +104,12 @@ def test_terms_that_are_said_otherwise_are_left_and_the_folder_is_called_untrust
     assert host.sandboxes == []
 
 
-def test_a_message_that_was_on_its_way_before_is_not_held() -> None:
-    async def go() -> None:
-        scene = Scene(Host())
-        first, *rest = pieces(text(method="item/delta", params={"delta": "x" * 50}))
-        assert await scene.guard.hear(first) == [first]
-        await scene.says()
-        assert [await scene.guard.hear(piece) for piece in rest] == [[piece] for piece in rest]
-
-    run(go())
+async def test_a_message_that_was_on_its_way_before_is_not_held() -> None:
+    scene = Scene(Host())
+    first, *rest = pieces(text(method="item/delta", params={"delta": "x" * 50}))
+    assert await scene.guard.hear(first) == [first]
+    await scene.says()
+    assert [await scene.guard.hear(piece) for piece in rest] == [[piece] for piece in rest]
 
 
 WRITES = {"sandboxPolicy": {"type": "workspaceWrite"}}
@@ -141,7 +131,7 @@ WRITES = {"sandboxPolicy": {"type": "workspaceWrite"}}
         ("/srv/app", "thread/resume", {}, {}),
     ],
 )
-def test_where_a_thread_works_decides_what_a_request_without_a_folder_may_say(
+async def test_where_a_thread_works_decides_what_a_request_without_a_folder_may_say(
     place: str | None, method: str, said: dict[str, Any], got: dict[str, Any] | str
 ) -> None:
     async def find(name: str) -> str:
@@ -150,14 +140,11 @@ def test_where_a_thread_works_decides_what_a_request_without_a_folder_may_say(
     async def of_thread(thread_id: str) -> str | None:
         return place
 
-    async def go() -> None:
-        guard = ClientGuard(ClientTerms(Folders(find, of_thread)), Host().standing)
-        params = {"threadId": "t", **said}
-        passed = await guard.take(Piece(text(id=1, method=method, params=params), last=True))
-        if isinstance(got, str):
-            assert passed.pieces == []
-            assert got in json.loads(passed.answers[0])["error"]["message"]
-        else:
-            assert json.loads(passed.pieces[0].data)["params"] == {**params, **got}
-
-    run(go())
+    guard = ClientGuard(ClientTerms(Folders(find, of_thread)), Host().standing)
+    params = {"threadId": "t", **said}
+    passed = await guard.take(Piece(text(id=1, method=method, params=params), last=True))
+    if isinstance(got, str):
+        assert passed.pieces == []
+        assert got in json.loads(passed.answers[0])["error"]["message"]
+    else:
+        assert json.loads(passed.pieces[0].data)["params"] == {**params, **got}

@@ -12,44 +12,35 @@ from remora.testing.expectations import noise, read_all
 from remora.testing.memory_streams import MemoryStream
 
 
-def test_a_tunnel_carries_everything_both_ways_and_ends_half_by_half() -> None:
+async def test_a_tunnel_carries_everything_both_ways_and_ends_half_by_half() -> None:
     async def answer_at_the_end(stream: MemoryStream) -> None:
         size = len(await read_all(stream))
         await stream.write(f"{size} bytes".encode())
         await stream.write_eof()
 
-    async def go() -> None:
-        async with scene(places={API: answer_at_the_end}) as here:
-            client = await here.tunnel()
-            assert here.egress.clients == 1
-            await client.write(noise(3_000_000))
-            await client.write_eof()
-            assert await read_all(client) == b"3000000 bytes"
-        assert here.egress.clients == 0
-
-    run(go())
+    async with scene(places={API: answer_at_the_end}) as here:
+        client = await here.tunnel()
+        assert here.egress.clients == 1
+        await client.write(noise(3_000_000))
+        await client.write_eof()
+        assert await read_all(client) == b"3000000 bytes"
+    assert here.egress.clients == 0
 
 
-def test_what_a_client_says_before_it_is_let_through_is_not_lost() -> None:
-    async def go() -> None:
-        async with scene() as here:
-            said = await here.ask("CONNECT api.example.com:443 HTTP/1.1", more=b"\x16\x03\x01early")
-            assert said == b"HTTP/1.1 200 Connection established\r\n\r\n\x16\x03\x01early"
-
-    run(go())
+async def test_what_a_client_says_before_it_is_let_through_is_not_lost() -> None:
+    async with scene() as here:
+        said = await here.ask("CONNECT api.example.com:443 HTTP/1.1", more=b"\x16\x03\x01early")
+        assert said == b"HTTP/1.1 200 Connection established\r\n\r\n\x16\x03\x01early"
 
 
-def test_a_destination_that_does_not_read_holds_its_client_up() -> None:
-    async def go() -> None:
-        async with scene(places={API: never}) as here:
-            client = await here.tunnel()
-            writing = asyncio.ensure_future(client.write(bytes(8 * 1024 * 1024)))
-            await here.clock.settle()
-            assert not writing.done()
-            writing.cancel()
-            await asyncio.gather(writing, return_exceptions=True)
-
-    run(go())
+async def test_a_destination_that_does_not_read_holds_its_client_up() -> None:
+    async with scene(places={API: never}) as here:
+        client = await here.tunnel()
+        writing = asyncio.ensure_future(client.write(bytes(8 * 1024 * 1024)))
+        await here.clock.settle()
+        assert not writing.done()
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
 
 
 @pytest.mark.parametrize(
@@ -66,27 +57,21 @@ def test_a_destination_that_does_not_read_holds_its_client_up() -> None:
         "POST http://169.254.169.254/latest HTTP/1.1\r\nContent-Length: 2",
     ],
 )
-def test_what_was_not_named_is_refused_in_one_line_and_never_looked_up(head: str) -> None:
-    async def go() -> None:
-        async with scene() as here:
-            said = await here.ask(head)
-            assert said.startswith(b"HTTP/1.1 403 Forbidden\r\n")
-            assert said.endswith(b" is not a destination of this egress; allowed: api.example.com:443\n")
-            assert here.onward.asked == []
-            assert here.egress.refused == 1
-
-    run(go())
+async def test_what_was_not_named_is_refused_in_one_line_and_never_looked_up(head: str) -> None:
+    async with scene() as here:
+        said = await here.ask(head)
+        assert said.startswith(b"HTTP/1.1 403 Forbidden\r\n")
+        assert said.endswith(b" is not a destination of this egress; allowed: api.example.com:443\n")
+        assert here.onward.asked == []
+        assert here.egress.refused == 1
 
 
-def test_a_named_name_that_means_this_machine_is_refused() -> None:
-    async def go() -> None:
-        for address in ("127.0.0.1", "169.254.169.254", "168.63.129.16"):
-            async with scene(addresses={"api.example.com": address}) as here:
-                said = await here.ask("CONNECT api.example.com:443 HTTP/1.1")
-                assert said.startswith(b"HTTP/1.1 403 ")
-                assert address.encode() in said
-
-    run(go())
+async def test_a_named_name_that_means_this_machine_is_refused() -> None:
+    for address in ("127.0.0.1", "169.254.169.254", "168.63.129.16"):
+        async with scene(addresses={"api.example.com": address}) as here:
+            said = await here.ask("CONNECT api.example.com:443 HTTP/1.1")
+            assert said.startswith(b"HTTP/1.1 403 ")
+            assert address.encode() in said
 
 
 def test_a_plain_request_reaches_what_it_names_and_carries_no_password_there() -> None:
@@ -166,15 +151,12 @@ def test_a9_a_server_hears_one_request_and_nothing_of_the_next(headers: list[str
     ],
     ids=repr,
 )
-def test_a9_a_request_whose_end_is_unclear_goes_nowhere(headers: list[str]) -> None:
-    async def go() -> None:
-        async with scene("model.example:8080", places={("model.example", 8080): echo}) as here:
-            client = here.enter()
-            await client.write(request(*headers).encode("latin-1") + b"\r\n\r\nbody")
-            assert (await client.read()).startswith(b"HTTP/1.1 400 ")
-            assert here.onward.asked == []
-
-    run(go())
+async def test_a9_a_request_whose_end_is_unclear_goes_nowhere(headers: list[str]) -> None:
+    async with scene("model.example:8080", places={("model.example", 8080): echo}) as here:
+        client = here.enter()
+        await client.write(request(*headers).encode("latin-1") + b"\r\n\r\nbody")
+        assert (await client.read()).startswith(b"HTTP/1.1 400 ")
+        assert here.onward.asked == []
 
 
 @pytest.mark.parametrize(
@@ -208,72 +190,54 @@ def login(password: str, user: str = "remora") -> str:
         *(f"{login('right')}\r\n{login('right')}", "Proxy-Authorization: Basic \xff"),
     ],
 )
-def test_f88_nobody_uses_the_proxy_without_its_password(header: str) -> None:
-    async def go() -> None:
-        async with scene(password="right") as here:
-            said = await here.ask(f"CONNECT api.example.com:443 HTTP/1.1\r\n{header}")
-            assert said.startswith(b"HTTP/1.1 407 Proxy Authentication Required\r\n")
-            assert b"right" not in said
-            assert here.onward.asked == []
-            await here.tunnel(f"CONNECT api.example.com:443 HTTP/1.1\r\n{login('right')}")
-
-    run(go())
+async def test_f88_nobody_uses_the_proxy_without_its_password(header: str) -> None:
+    async with scene(password="right") as here:
+        said = await here.ask(f"CONNECT api.example.com:443 HTTP/1.1\r\n{header}")
+        assert said.startswith(b"HTTP/1.1 407 Proxy Authentication Required\r\n")
+        assert b"right" not in said
+        assert here.onward.asked == []
+        await here.tunnel(f"CONNECT api.example.com:443 HTTP/1.1\r\n{login('right')}")
 
 
-def test_a_client_that_says_nothing_or_too_much_is_sent_away() -> None:
-    async def go() -> None:
-        async with scene() as here:
-            silent = here.enter()
-            await here.clock.advance(LIMITS.handshake)
-            assert (await silent.read()).startswith(b"HTTP/1.1 408 ")
-            endless = here.enter()
-            writing = asyncio.ensure_future(endless.write(b"CONNECT a:1 HTTP/1.1\r\n" + b"x" * 90_000))
-            assert (await endless.read()).startswith(b"HTTP/1.1 431 ")
-            await writing
-
-    run(go())
+async def test_a_client_that_says_nothing_or_too_much_is_sent_away() -> None:
+    async with scene() as here:
+        silent = here.enter()
+        await here.clock.advance(LIMITS.handshake)
+        assert (await silent.read()).startswith(b"HTTP/1.1 408 ")
+        endless = here.enter()
+        writing = asyncio.ensure_future(endless.write(b"CONNECT a:1 HTTP/1.1\r\n" + b"x" * 90_000))
+        assert (await endless.read()).startswith(b"HTTP/1.1 431 ")
+        await writing
 
 
-def test_more_clients_than_allowed_are_turned_away_and_the_others_stay() -> None:
-    async def go() -> None:
-        async with scene(limits=replace(LIMITS, egress_clients=2)) as here:
-            first, _ = await here.tunnel(), await here.tunnel()
-            assert (await here.ask("CONNECT api.example.com:443 HTTP/1.1")).startswith(b"HTTP/1.1 503 ")
-            await first.write(b"still")
-            assert await first.read() == b"still"
-
-    run(go())
+async def test_more_clients_than_allowed_are_turned_away_and_the_others_stay() -> None:
+    async with scene(limits=replace(LIMITS, egress_clients=2)) as here:
+        first, _ = await here.tunnel(), await here.tunnel()
+        assert (await here.ask("CONNECT api.example.com:443 HTTP/1.1")).startswith(b"HTTP/1.1 503 ")
+        await first.write(b"still")
+        assert await first.read() == b"still"
 
 
-def test_a_destination_that_is_down_is_said_to_be() -> None:
-    async def go() -> None:
-        async with scene(places={}) as here:
-            said = await here.ask("CONNECT api.example.com:443 HTTP/1.1")
-            assert said.startswith(b"HTTP/1.1 502 ")
-            assert here.egress.trouble is not None
-            assert here.egress.trouble in said.decode()
-
-    run(go())
+async def test_a_destination_that_is_down_is_said_to_be() -> None:
+    async with scene(places={}) as here:
+        said = await here.ask("CONNECT api.example.com:443 HTTP/1.1")
+        assert said.startswith(b"HTTP/1.1 502 ")
+        assert here.egress.trouble is not None
+        assert here.egress.trouble in said.decode()
 
 
-def test_a_direct_way_carries_any_bytes_to_its_one_destination() -> None:
-    async def go() -> None:
-        async with scene(
-            "127.0.0.1:8080", places={("127.0.0.1", 8080): echo}, direct=True, addresses={"127.0.0.1": "127.0.0.1"}
-        ) as here:
-            client = here.enter()
-            data = noise(100_000)
-            await client.write(data)
-            await client.write_eof()
-            assert await read_all(client) == data
-
-    run(go())
+async def test_a_direct_way_carries_any_bytes_to_its_one_destination() -> None:
+    async with scene(
+        "127.0.0.1:8080", places={("127.0.0.1", 8080): echo}, direct=True, addresses={"127.0.0.1": "127.0.0.1"}
+    ) as here:
+        client = here.enter()
+        data = noise(100_000)
+        await client.write(data)
+        await client.write_eof()
+        assert await read_all(client) == data
 
 
-def test_a_direct_way_to_nobody_ends_and_says_why() -> None:
-    async def go() -> None:
-        async with scene("model.example:8080", places={}, direct=True) as here:
-            assert await read_all(here.enter()) == b""
-            assert here.egress.refused == 1
-
-    run(go())
+async def test_a_direct_way_to_nobody_ends_and_says_why() -> None:
+    async with scene("model.example:8080", places={}, direct=True) as here:
+        assert await read_all(here.enter()) == b""
+        assert here.egress.refused == 1

@@ -50,17 +50,14 @@ def test_f35_the_laptops_own_proxy_is_used_with_its_password_and_no_name_is_look
     ]
 
 
-def test_f35_a_proxy_that_accepts_and_stalls_is_given_up_soon_and_named() -> None:
-    async def go() -> None:
-        upstream = read_upstream("http://proxy.corp:3128", None)
-        async with scene(places={CORPORATE: never}, upstream=upstream) as here:
-            asking = asyncio.ensure_future(here.ask("CONNECT api.example.com:443 HTTP/1.1"))
-            await here.clock.advance(LIMITS.egress_connect)
-            said = await asking
-            assert said.startswith(b"HTTP/1.1 504 ")
-            assert b"through the proxy proxy.corp:3128 within 15 seconds" in said
-
-    run(go())
+async def test_f35_a_proxy_that_accepts_and_stalls_is_given_up_soon_and_named() -> None:
+    upstream = read_upstream("http://proxy.corp:3128", None)
+    async with scene(places={CORPORATE: never}, upstream=upstream) as here:
+        asking = asyncio.ensure_future(here.ask("CONNECT api.example.com:443 HTTP/1.1"))
+        await here.clock.advance(LIMITS.egress_connect)
+        said = await asking
+        assert said.startswith(b"HTTP/1.1 504 ")
+        assert b"through the proxy proxy.corp:3128 within 15 seconds" in said
 
 
 @pytest.mark.parametrize(
@@ -72,12 +69,9 @@ def test_f35_a_proxy_that_accepts_and_stalls_is_given_up_soon_and_named() -> Non
         (b"x" * 70_000, b"did not answer like a proxy"),
     ],
 )
-def test_f35_a_proxy_that_wants_a_password_or_says_no_is_told_to_the_client(answer: bytes, words: bytes) -> None:
-    async def go() -> None:
-        upstream = read_upstream("http://proxy.corp:3128", None)
-        async with scene(places={CORPORATE: proxy(answer, [])}, upstream=upstream) as here:
-            said = await here.ask("CONNECT api.example.com:443 HTTP/1.1")
-            assert said.startswith(b"HTTP/1.1 502 ")
-            assert words in said
-
-    run(go())
+async def test_f35_a_proxy_that_wants_a_password_or_says_no_is_told_to_the_client(answer: bytes, words: bytes) -> None:
+    upstream = read_upstream("http://proxy.corp:3128", None)
+    async with scene(places={CORPORATE: proxy(answer, [])}, upstream=upstream) as here:
+        said = await here.ask("CONNECT api.example.com:443 HTTP/1.1")
+        assert said.startswith(b"HTTP/1.1 502 ")
+        assert words in said

@@ -72,36 +72,30 @@ def test_many_clients_at_once_get_their_bytes_through_breaks_and_none_is_counted
         run(work(proxy))
 
 
-def test_a_port_where_nothing_listens_ends_its_client_and_no_other(sshd: AccountSshd, folder: Path) -> None:
-    async def work() -> None:
-        world = world_of(SshdResolver(sshd), limits=LIMITS)
-        async with echo_port() as port, linked(world, folder) as link:
-            forwards = ForwardedPorts(SystemSockets(), link, host="devbox")
-            quiet, _ = await forwards.open(free_port(), free_port())
-            loud, _ = await forwards.open(port, free_port())
-            refused, given = await asyncio.gather(refusal(quiet.local_port), echoed(loud.local_port, b"y"))
-            assert (refused, given) == (b"", b"y")
-            await until(lambda: quiet.clients == loud.clients == 0)
-            await forwards.stop()
-
-    run(work())
+async def test_a_port_where_nothing_listens_ends_its_client_and_no_other(sshd: AccountSshd, folder: Path) -> None:
+    world = world_of(SshdResolver(sshd), limits=LIMITS)
+    async with echo_port() as port, linked(world, folder) as link:
+        forwards = ForwardedPorts(SystemSockets(), link, host="devbox")
+        quiet, _ = await forwards.open(free_port(), free_port())
+        loud, _ = await forwards.open(port, free_port())
+        refused, given = await asyncio.gather(refusal(quiet.local_port), echoed(loud.local_port, b"y"))
+        assert (refused, given) == (b"", b"y")
+        await until(lambda: quiet.clients == loud.clients == 0)
+        await forwards.stop()
 
 
-def test_a_forward_that_is_stopped_lets_its_clients_go_here_and_there(sshd: AccountSshd, folder: Path) -> None:
-    async def work() -> None:
-        world = world_of(SshdResolver(sshd), limits=LIMITS)
-        async with echo_port() as port, linked(world, folder) as link:
-            forwards = ForwardedPorts(SystemSockets(), link, host="devbox")
-            body, _ = await forwards.open(port, free_port())
-            reader, writer = await asyncio.open_connection("127.0.0.1", body.local_port)
-            writer.write(b"x")
-            assert await reader.readexactly(1) == b"x"
-            assert link.body().clients == body.clients == 1
-            await forwards.stop()
-            assert await reader.read(-1) == b""
-            await until(lambda: link.body().clients == 0)
-            assert body.clients == 0
-            writer.close()
-            await writer.wait_closed()
-
-    run(work())
+async def test_a_forward_that_is_stopped_lets_its_clients_go_here_and_there(sshd: AccountSshd, folder: Path) -> None:
+    world = world_of(SshdResolver(sshd), limits=LIMITS)
+    async with echo_port() as port, linked(world, folder) as link:
+        forwards = ForwardedPorts(SystemSockets(), link, host="devbox")
+        body, _ = await forwards.open(port, free_port())
+        reader, writer = await asyncio.open_connection("127.0.0.1", body.local_port)
+        writer.write(b"x")
+        assert await reader.readexactly(1) == b"x"
+        assert link.body().clients == body.clients == 1
+        await forwards.stop()
+        assert await reader.read(-1) == b""
+        await until(lambda: link.body().clients == 0)
+        assert body.clients == 0
+        writer.close()
+        await writer.wait_closed()

@@ -32,46 +32,40 @@ async def serve_nobody(stream: object) -> None:
     pass
 
 
-def test_a_port_is_asked_for_again_until_the_connection_before_lets_go_of_it() -> None:
-    async def go() -> None:
-        network = Network()
-        ports = HostPorts("devbox", world_over(network), lambda: None)
-        async with on(ports, MemoryHost(lambda words: None)):
-            port = await ports.add(0, serve_nobody)
-            number = port.port
-            assert number == port.wanted
+async def test_a_port_is_asked_for_again_until_the_connection_before_lets_go_of_it() -> None:
+    network = Network()
+    ports = HostPorts("devbox", world_over(network), lambda: None)
+    async with on(ports, MemoryHost(lambda words: None)):
+        port = await ports.add(0, serve_nobody)
+        number = port.port
+        assert number == port.wanted
+    assert port.port is None
+    second = MemoryHost(lambda words: None, ports={number: echo})
+    async with on(ports, second):
+        await network.clock.advance(1)
+        assert ports_open(port) == []
+        second.stop_port(number)
+        await network.clock.advance(LIMITS.egress_port - 2)
+        assert ports_open(port) == [number]
+        assert port.error is None
+
+
+async def test_a9_a_port_that_stays_taken_is_lost_with_its_password_and_no_other_is_taken() -> None:
+    network = Network()
+    ports = HostPorts("devbox", world_over(network), lambda: None)
+    async with on(ports, MemoryHost(lambda words: None)):
+        port = await ports.add(0, serve_nobody)
+        number = port.port
+    assert number is not None
+    async with on(ports, MemoryHost(lambda words: None, ports={number: echo})):
+        await network.clock.advance(LIMITS.egress_port + 5)
+        assert (port.port, port.lost) == (None, True)
+        assert port.error is not None
+        assert port.error.code is Code.EGRESS_REFUSED
+        assert "password" in port.error.message
+    async with on(ports, MemoryHost(lambda words: None)):  # it is free again: whoever had it knows the password
+        await network.clock.advance(LIMITS.egress_port)
         assert port.port is None
-        second = MemoryHost(lambda words: None, ports={number: echo})
-        async with on(ports, second):
-            await network.clock.advance(1)
-            assert ports_open(port) == []
-            second.stop_port(number)
-            await network.clock.advance(LIMITS.egress_port - 2)
-            assert ports_open(port) == [number]
-            assert port.error is None
-
-    run(go())
-
-
-def test_a9_a_port_that_stays_taken_is_lost_with_its_password_and_no_other_is_taken() -> None:
-    async def go() -> None:
-        network = Network()
-        ports = HostPorts("devbox", world_over(network), lambda: None)
-        async with on(ports, MemoryHost(lambda words: None)):
-            port = await ports.add(0, serve_nobody)
-            number = port.port
-        assert number is not None
-        async with on(ports, MemoryHost(lambda words: None, ports={number: echo})):
-            await network.clock.advance(LIMITS.egress_port + 5)
-            assert (port.port, port.lost) == (None, True)
-            assert port.error is not None
-            assert port.error.code is Code.EGRESS_REFUSED
-            assert "password" in port.error.message
-        async with on(ports, MemoryHost(lambda words: None)):  # it is free again: whoever had it knows the password
-            await network.clock.advance(LIMITS.egress_port)
-            assert port.port is None
-
-    run(go())
 
 
 def test_a_host_that_forbids_listening_is_told_from_a_port_that_is_taken() -> None:
@@ -112,11 +106,8 @@ def test_a_fault_of_ours_is_told_as_ours_and_not_as_a_lost_link(caplog: pytest.L
     assert [record.exc_info is not None for record in caplog.records if record.name == "asyncio"] == [True]
 
 
-def test_without_a_connection_nothing_is_opened() -> None:
-    async def go() -> None:
-        ports = HostPorts("devbox", world_over(Network()), lambda: None)
-        with pytest.raises(RemoraError) as caught:
-            await ports.add(0, serve_nobody)
-        assert caught.value.code is Code.LINK_MISSING
-
-    run(go())
+async def test_without_a_connection_nothing_is_opened() -> None:
+    ports = HostPorts("devbox", world_over(Network()), lambda: None)
+    with pytest.raises(RemoraError) as caught:
+        await ports.add(0, serve_nobody)
+    assert caught.value.code is Code.LINK_MISSING

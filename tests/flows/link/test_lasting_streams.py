@@ -105,37 +105,31 @@ def test_killing_the_holder_again_and_again_costs_no_byte(tmp_path: Path) -> Non
     run(go(), limit=60)
 
 
-def test_when_it_is_left_nothing_stays_on_the_host(tmp_path: Path) -> None:
-    async def go() -> None:
-        async with held(tmp_path) as (holders, streams):
+async def test_when_it_is_left_nothing_stays_on_the_host(tmp_path: Path) -> None:
+    async with held(tmp_path) as (holders, streams):
 
-            async def work() -> None:
-                stream = await streams.open_server()
-                await stream.write(b"here")
-                assert await stream.read() == b"here"
-                assert holders.streams == 1
+        async def work() -> None:
+            stream = await streams.open_server()
+            await stream.write(b"here")
+            assert await stream.read() == b"here"
+            assert holders.streams == 1
 
+        await while_kept(streams, work())
+        await until(lambda: not holders.streams, what="no stream")
+
+
+async def test_a_way_that_cannot_be_had_any_more_ends_the_work_and_says_why(tmp_path: Path) -> None:
+    async with held(tmp_path) as (holders, streams):
+
+        async def work() -> None:
+            stream = await streams.open_server()
+            await stream.write(b"here")
+            assert await stream.read() == b"here"
+            holders.refusal = link_missing("devbox", "was dropped")
+            await holders.kill()
+            await holders.begin()
+            await stream.read()
+
+        with pytest.raises(LaunchProblem) as caught:
             await while_kept(streams, work())
-            await until(lambda: not holders.streams, what="no stream")
-
-    run(go())
-
-
-def test_a_way_that_cannot_be_had_any_more_ends_the_work_and_says_why(tmp_path: Path) -> None:
-    async def go() -> None:
-        async with held(tmp_path) as (holders, streams):
-
-            async def work() -> None:
-                stream = await streams.open_server()
-                await stream.write(b"here")
-                assert await stream.read() == b"here"
-                holders.refusal = link_missing("devbox", "was dropped")
-                await holders.kill()
-                await holders.begin()
-                await stream.read()
-
-            with pytest.raises(LaunchProblem) as caught:
-                await while_kept(streams, work())
-            assert caught.value.code is Code.LINK_MISSING
-
-    run(go())
+        assert caught.value.code is Code.LINK_MISSING

@@ -196,26 +196,23 @@ def test_a_relay_that_dies_is_started_again_and_its_clients_see_the_end(
     assert sshd.accepted_logins() == 1
 
 
-def test_a_server_that_the_link_has_started_stays_its_own_when_it_is_found_again(
+async def test_a_server_that_the_link_has_started_stays_its_own_when_it_is_found_again(
     sshd: AccountSshd, folder: Path
 ) -> None:
-    async def work() -> None:
-        world = world_of(SshdResolver(sshd), limits=LIMITS)
-        async with linked(world, folder) as link:
-            before = link.body()
-            assert before.launch_mode == "detached"
-            for relay in relays(sshd):
-                os.kill(relay, signal.SIGKILL)
-            sshd.drop_connections()
-            await until(lambda: link.body().breaks == 1)
-            await until_it_is(link, Liveness.LIVE)
-            after = link.body()
-            assert (after.launch_mode, after.codex_path) == (before.launch_mode, before.codex_path)
-            os.kill(servers(sshd)[0], signal.SIGKILL)
-            await until(lambda: len(servers(sshd)) == 1 and link.body().server_owner != before.server_owner)
-            assert link.body().launch_mode == "detached"
-
-    run(work())
+    world = world_of(SshdResolver(sshd), limits=LIMITS)
+    async with linked(world, folder) as link:
+        before = link.body()
+        assert before.launch_mode == "detached"
+        for relay in relays(sshd):
+            os.kill(relay, signal.SIGKILL)
+        sshd.drop_connections()
+        await until(lambda: link.body().breaks == 1)
+        await until_it_is(link, Liveness.LIVE)
+        after = link.body()
+        assert (after.launch_mode, after.codex_path) == (before.launch_mode, before.codex_path)
+        os.kill(servers(sshd)[0], signal.SIGKILL)
+        await until(lambda: len(servers(sshd)) == 1 and link.body().server_owner != before.server_owner)
+        assert link.body().launch_mode == "detached"
 
 
 @pytest.mark.parametrize("options", [["MaxSessions 1", "DisableForwarding yes"], ["DisableForwarding yes"]])

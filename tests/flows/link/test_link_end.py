@@ -90,41 +90,34 @@ def test_a_host_where_nothing_outlives_the_session_has_no_link(folder: Path) -> 
         assert servers(sshd) == []
 
 
-def test_a_login_shell_that_hangs_does_not_hold_up_the_end(sshd: AccountSshd, folder: Path) -> None:
+async def test_a_login_shell_that_hangs_does_not_hold_up_the_end(sshd: AccountSshd, folder: Path) -> None:
     (sshd.home / ".bashrc").write_text("sleep 1000\n")
-
-    async def work() -> None:
-        world = world_of(SshdResolver(sshd), limits=LIMITS)
-        async with linked(world, folder, up=False) as link:
-            bringing = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
-            await until(lambda: sshd.session_processes())
-            began = time.monotonic()
-            await link.stop()
-            assert time.monotonic() - began < 6.0
-            with pytest.raises(RemoraError):
-                await bringing
-
-    run(work())
+    world = world_of(SshdResolver(sshd), limits=LIMITS)
+    async with linked(world, folder, up=False) as link:
+        bringing = asyncio.ensure_future(link.bring_up(UnattendedDialogue()))
+        await until(lambda: sshd.session_processes())
+        began = time.monotonic()
+        await link.stop()
+        assert time.monotonic() - began < 6.0
+        with pytest.raises(RemoraError):
+            await bringing
 
 
-def test_a_server_that_cannot_be_started_again_is_for_a_person(sshd: AccountSshd, folder: Path) -> None:
-    async def work() -> None:
-        world = world_of(SshdResolver(sshd), limits=LIMITS)
-        async with linked(world, folder) as link, client_of(link, world) as rpc:
-            server = await rpc.request("process")
-            set_fault(sshd.home / ".local/bin/codex", Fault.EXIT_WITH_TEXT)
-            os.kill(server, signal.SIGKILL)
-            await until_it_is(link, Liveness.NEEDS_HUMAN)
-            error = link.body().error
-            assert error is not None
-            assert error.code == "launch-exited"
-            set_fault(sshd.home / ".local/bin/codex", Fault.NONE)
-            client = asyncio.ensure_future(SystemSockets().connect(link.body().socket))
-            await (await client).write(b"GET")
-            assert await link.bring_up(UnattendedDialogue())
-            await (await client).close()
-
-    run(work())
+async def test_a_server_that_cannot_be_started_again_is_for_a_person(sshd: AccountSshd, folder: Path) -> None:
+    world = world_of(SshdResolver(sshd), limits=LIMITS)
+    async with linked(world, folder) as link, client_of(link, world) as rpc:
+        server = await rpc.request("process")
+        set_fault(sshd.home / ".local/bin/codex", Fault.EXIT_WITH_TEXT)
+        os.kill(server, signal.SIGKILL)
+        await until_it_is(link, Liveness.NEEDS_HUMAN)
+        error = link.body().error
+        assert error is not None
+        assert error.code == "launch-exited"
+        set_fault(sshd.home / ".local/bin/codex", Fault.NONE)
+        client = asyncio.ensure_future(SystemSockets().connect(link.body().socket))
+        await (await client).write(b"GET")
+        assert await link.bring_up(UnattendedDialogue())
+        await (await client).close()
 
 
 def test_nothing_is_left_wherever_a_link_is_cancelled(sshd: AccountSshd, folder: Path) -> None:

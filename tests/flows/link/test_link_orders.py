@@ -4,7 +4,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.support.base.loop import run
 from tests.support.link.link_scene import LIMITS, folder, sshd
 from tests.support.link.links import SshdResolver, new_link, world_of
 from tests.support.sshd.account_sshd import AccountSshd
@@ -18,17 +17,16 @@ pytestmark = pytest.mark.sshd
 
 
 @pytest.mark.parametrize("passes", range(12))
-def test_an_order_that_comes_while_the_link_is_ended_is_answered(sshd: AccountSshd, folder: Path, passes: int) -> None:
-    async def work() -> None:
-        link = new_link(world_of(SshdResolver(sshd), limits=LIMITS), folder)
-        running = asyncio.ensure_future(link.run())
-        await link.bring_up(UnattendedDialogue())
-        stopping = asyncio.ensure_future(link.stop(stop_server=True, force=True))
-        for _ in range(passes):
-            await asyncio.sleep(0)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-        (ended,) = await asyncio.wait_for(asyncio.gather(stopping, return_exceptions=True), 30)
-        assert ended in ("stopped", "absent") or isinstance(ended, RemoraError)
-
-    run(work())
+async def test_an_order_that_comes_while_the_link_is_ended_is_answered(
+    sshd: AccountSshd, folder: Path, passes: int
+) -> None:
+    link = new_link(world_of(SshdResolver(sshd), limits=LIMITS), folder)
+    running = asyncio.ensure_future(link.run())
+    await link.bring_up(UnattendedDialogue())
+    stopping = asyncio.ensure_future(link.stop(stop_server=True, force=True))
+    for _ in range(passes):
+        await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    (ended,) = await asyncio.wait_for(asyncio.gather(stopping, return_exceptions=True), 30)
+    assert ended in ("stopped", "absent") or isinstance(ended, RemoraError)

@@ -67,16 +67,13 @@ def test_clients_come_through_without_a_relay_and_see_the_end_when_the_connectio
         run(work(proxy))
 
 
-def test_the_ready_marker_is_read_again_when_somebody_asks(sshd: AccountSshd, folder: Path) -> None:
-    async def work() -> None:
-        async with linked(world_of(SshdResolver(sshd), limits=LIMITS), folder) as link:
-            assert _readiness(link) == "never"
-            await provision(sshd, [LineStep("one")])
-            assert _readiness(link) == "never"
-            await link.refresh()
-            assert _readiness(link) == "ready"
-
-    run(work())
+async def test_the_ready_marker_is_read_again_when_somebody_asks(sshd: AccountSshd, folder: Path) -> None:
+    async with linked(world_of(SshdResolver(sshd), limits=LIMITS), folder) as link:
+        assert _readiness(link) == "never"
+        await provision(sshd, [LineStep("one")])
+        assert _readiness(link) == "never"
+        await link.refresh()
+        assert _readiness(link) == "ready"
 
 
 def _readiness(link: Link) -> str:

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 
 import pytest
-from tests.support.base.loop import run
 from tests.support.model.fake_app_server import FakeAppServer
 from tests.support.model.fake_thread import THREAD, FakeThread
 
@@ -112,55 +111,43 @@ def begin() -> Opening:
     return Opening(RunRequest(prompt="", message_id="m", folder="app"))
 
 
-def test_a_thread_is_ready_after_two_flights() -> None:
-    async def go() -> None:
-        async with FakeThread(quiet).serve() as server:
-            access, opening = FakeAccess(server), begin()
-            linked = open_linked_server(access, "app", clock=SystemClock(), limits=DEFAULT_LIMITS, ahead=opening.ahead)
-            async with linked as link:
-                opened = await opening.open(link.rpc, link.folder)
-                assert opened.thread.thread_id == THREAD
-                assert access.flights.count == 2
-                assert (link.user, link.folder, link.version) == ("me", "/srv/app", "9.9.9")
-            (started,) = [request for request in server.requests if request["method"] == "thread/start"]
-            assert started["params"]["cwd"] == "/srv/app"
-
-    run(go())
+async def test_a_thread_is_ready_after_two_flights() -> None:
+    async with FakeThread(quiet).serve() as server:
+        access, opening = FakeAccess(server), begin()
+        linked = open_linked_server(access, "app", clock=SystemClock(), limits=DEFAULT_LIMITS, ahead=opening.ahead)
+        async with linked as link:
+            opened = await opening.open(link.rpc, link.folder)
+            assert opened.thread.thread_id == THREAD
+            assert access.flights.count == 2
+            assert (link.user, link.folder, link.version) == ("me", "/srv/app", "9.9.9")
+        (started,) = [request for request in server.requests if request["method"] == "thread/start"]
+        assert started["params"]["cwd"] == "/srv/app"
 
 
-def test_a_missing_folder_is_told_before_anything_is_started() -> None:
-    async def go() -> None:
-        async with FakeThread(quiet).serve() as server:
-            access = FakeAccess(server, missing=True)
-            with pytest.raises(RemoraError) as caught:
-                async with open_linked_server(
-                    access, "app", clock=SystemClock(), limits=DEFAULT_LIMITS, ahead=begin().ahead
-                ):
-                    pass
-            assert caught.value.code is Code.FOLDER_MISSING
-            assert all(request["method"] == "initialize" for request in server.requests)
-
-    run(go())
+async def test_a_missing_folder_is_told_before_anything_is_started() -> None:
+    async with FakeThread(quiet).serve() as server:
+        access = FakeAccess(server, missing=True)
+        with pytest.raises(RemoraError) as caught:
+            async with open_linked_server(
+                access, "app", clock=SystemClock(), limits=DEFAULT_LIMITS, ahead=begin().ahead
+            ):
+                pass
+        assert caught.value.code is Code.FOLDER_MISSING
+        assert all(request["method"] == "initialize" for request in server.requests)
 
 
-def test_a_link_that_never_came_up_is_no_server() -> None:
-    async def go() -> None:
-        async with FakeThread(quiet).serve() as server:
-            with pytest.raises(RemoraError) as caught:
-                async with open_linked_server(
-                    FakeAccess(server, launched=False), None, clock=SystemClock(), limits=DEFAULT_LIMITS
-                ):
-                    pass
-            assert caught.value.code is Code.LINK_MISSING
-
-    run(go())
+async def test_a_link_that_never_came_up_is_no_server() -> None:
+    async with FakeThread(quiet).serve() as server:
+        with pytest.raises(RemoraError) as caught:
+            async with open_linked_server(
+                FakeAccess(server, launched=False), None, clock=SystemClock(), limits=DEFAULT_LIMITS
+            ):
+                pass
+        assert caught.value.code is Code.LINK_MISSING
 
 
-def test_what_the_login_of_a_link_said_is_not_said_again_by_each_run() -> None:
-    async def go() -> None:
-        async with FakeThread(quiet).serve() as server:
-            access = FakeAccess(server, notices=("host-key-accepted", "openssh-used", "plain-links"))
-            async with open_linked_server(access, None, clock=SystemClock(), limits=DEFAULT_LIMITS) as link:
-                assert [notice.code for notice in link.notices] == ["plain-links"]
-
-    run(go())
+async def test_what_the_login_of_a_link_said_is_not_said_again_by_each_run() -> None:
+    async with FakeThread(quiet).serve() as server:
+        access = FakeAccess(server, notices=("host-key-accepted", "openssh-used", "plain-links"))
+        async with open_linked_server(access, None, clock=SystemClock(), limits=DEFAULT_LIMITS) as link:
+            assert [notice.code for notice in link.notices] == ["plain-links"]

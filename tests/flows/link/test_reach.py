@@ -5,7 +5,6 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import pytest
-from tests.support.base.loop import run
 
 from remora.core.errors import Code, RemoraError
 from remora.core.server.markers import Readiness
@@ -33,35 +32,29 @@ class OneStream:
     [b" " * 65536, b"[" * 65536, b'{"path": "' + b"x" * 65536],
     ids=["blanks", "brackets", "a long name"],
 )
-def test_an_answer_without_end_is_given_up(piece: bytes) -> None:
-    async def go() -> None:
-        near, far = memory_stream_pair()
+async def test_an_answer_without_end_is_given_up(piece: bytes) -> None:
+    near, far = memory_stream_pair()
 
-        async def talk() -> None:
-            with suppress(RemoraError):
-                while True:
-                    await far.write(piece)
+    async def talk() -> None:
+        with suppress(RemoraError):
+            while True:
+                await far.write(piece)
 
-        talking = asyncio.ensure_future(talk())
-        with pytest.raises(RemoraError) as caught:
-            await RelayWay(cast("RelaySession", OneStream(near)), lambda: "ab").find_folder("~")
-        await dismiss(talking)
-        assert caught.value.code is Code.RELAY_FAILED
-
-    run(go())
+    talking = asyncio.ensure_future(talk())
+    with pytest.raises(RemoraError) as caught:
+        await RelayWay(cast("RelaySession", OneStream(near)), lambda: "ab").find_folder("~")
+    await dismiss(talking)
+    assert caught.value.code is Code.RELAY_FAILED
 
 
 @pytest.mark.parametrize("answer", [b"", b"[" * 100_000, b'{"path": "\\ud800", "state": "ok"}', b'{"path": "\xff'])
-def test_nonsense_is_an_error_and_no_crash(answer: bytes) -> None:
-    async def go() -> None:
-        near, far = memory_stream_pair()
-        await far.write(answer)
-        await far.write_eof()
-        with pytest.raises(RemoraError) as caught:
-            await RelayWay(cast("RelaySession", OneStream(near)), lambda: "ab").find_folder("~")
-        assert caught.value.code is Code.RELAY_FAILED
-
-    run(go())
+async def test_nonsense_is_an_error_and_no_crash(answer: bytes) -> None:
+    near, far = memory_stream_pair()
+    await far.write(answer)
+    await far.write_eof()
+    with pytest.raises(RemoraError) as caught:
+        await RelayWay(cast("RelaySession", OneStream(near)), lambda: "ab").find_folder("~")
+    assert caught.value.code is Code.RELAY_FAILED
 
 
 @pytest.mark.parametrize(
@@ -69,17 +62,14 @@ def test_nonsense_is_an_error_and_no_crash(answer: bytes) -> None:
     [(b"", None), (b"\n<cd>end=marker\n", None), (b"noise\n<ab>end=marker\n", Readiness.NEVER)],
     ids=["nothing", "another's", "no marker"],
 )
-def test_a_marker_counts_only_with_its_end(answer: bytes, readiness: Readiness | None) -> None:
-    async def go() -> None:
-        near, far = memory_stream_pair()
-        await far.write(answer)
-        await far.write_eof()
-        asking = RelayWay(cast("RelaySession", OneStream(near)), lambda: "ab").read_marker("/state")
-        if readiness is None:
-            with pytest.raises(RemoraError) as caught:
-                await asking
-            assert caught.value.code is Code.RELAY_FAILED
-        else:
-            assert (await asking).readiness is readiness
-
-    run(go())
+async def test_a_marker_counts_only_with_its_end(answer: bytes, readiness: Readiness | None) -> None:
+    near, far = memory_stream_pair()
+    await far.write(answer)
+    await far.write_eof()
+    asking = RelayWay(cast("RelaySession", OneStream(near)), lambda: "ab").read_marker("/state")
+    if readiness is None:
+        with pytest.raises(RemoraError) as caught:
+            await asking
+        assert caught.value.code is Code.RELAY_FAILED
+    else:
+        assert (await asking).readiness is readiness

@@ -141,40 +141,34 @@ def test_without_a_login_the_stages_behind_it_are_still_proven() -> None:
     assert outcomes(check)[Stage.LAUNCH] == "ok"
 
 
-def test_a_running_server_answers_and_tells_its_login_and_goes_on() -> None:
-    async def scene() -> None:
-        async with embedded_host(environment={LOGIN: "secret"}) as host:
-            codex_on(host)
-            world = wiring.default_world(str(host.ssh_config), settings=Settings(limits=LIMITS))
-            async with connect_server(host.alias, LaunchRequest(), world, UnattendedDialogue()) as server:
-                process = await server.rpc.request("process")
-            report, _ = await checked([host.alias], world)
-            check = report.hosts[0]
-            assert outcomes(check)[Stage.HANDSHAKE] == "ok"
-            async with connect_server(host.alias, LaunchRequest(), world, UnattendedDialogue()) as server:
-                assert await server.rpc.request("process") == process
-
-    run(scene())
+async def test_a_running_server_answers_and_tells_its_login_and_goes_on() -> None:
+    async with embedded_host(environment={LOGIN: "secret"}) as host:
+        codex_on(host)
+        world = wiring.default_world(str(host.ssh_config), settings=Settings(limits=LIMITS))
+        async with connect_server(host.alias, LaunchRequest(), world, UnattendedDialogue()) as server:
+            process = await server.rpc.request("process")
+        report, _ = await checked([host.alias], world)
+        check = report.hosts[0]
+        assert outcomes(check)[Stage.HANDSHAKE] == "ok"
+        async with connect_server(host.alias, LaunchRequest(), world, UnattendedDialogue()) as server:
+            assert await server.rpc.request("process") == process
 
 
-def test_a_listener_that_never_answers_fails_the_handshake_and_is_left_alone() -> None:
-    async def scene() -> None:
-        async with embedded_host(environment={LOGIN: "secret"}) as host:
-            codex_on(host)
-            path = host.home / ".codex/app-server-control/app-server-control.sock"
-            path.parent.mkdir(parents=True, mode=0o700)
-            with socket.socket(socket.AF_UNIX) as mute:
-                mute.bind(str(path))
-                mute.listen()
-                report, _ = await checked(
-                    [host.alias], wiring.default_world(str(host.ssh_config), settings=Settings(limits=LIMITS))
-                )
-                assert path.is_socket()
-            (check,) = report.hosts
-            assert outcomes(check)[Stage.HANDSHAKE] == "failed"
-            assert not check.ok
-
-    run(scene())
+async def test_a_listener_that_never_answers_fails_the_handshake_and_is_left_alone() -> None:
+    async with embedded_host(environment={LOGIN: "secret"}) as host:
+        codex_on(host)
+        path = host.home / ".codex/app-server-control/app-server-control.sock"
+        path.parent.mkdir(parents=True, mode=0o700)
+        with socket.socket(socket.AF_UNIX) as mute:
+            mute.bind(str(path))
+            mute.listen()
+            report, _ = await checked(
+                [host.alias], wiring.default_world(str(host.ssh_config), settings=Settings(limits=LIMITS))
+            )
+            assert path.is_socket()
+        (check,) = report.hosts
+        assert outcomes(check)[Stage.HANDSHAKE] == "failed"
+        assert not check.ok
 
 
 def test_a_socket_that_nobody_listens_on_is_no_failure() -> None:

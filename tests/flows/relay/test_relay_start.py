@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from tests.support.base.loop import run
 from tests.support.base.required import missing
 from tests.support.base.until import until
 from tests.support.codex.launch_words import connected, facts_of, nonce
@@ -87,122 +86,98 @@ async def _echoes(stream: ByteStream, data: bytes) -> None:
     assert await read_exactly(stream, len(data)) == data
 
 
-def test_the_probe_tells_what_the_relay_needs_when_it_is_asked(tmp_path: Path) -> None:
-    async def go() -> None:
-        with SystemSshd(tmp_path) as sshd:
-            async with connected(sshd) as host:
-                facts = await facts_of(host, ProbeRequest(relay=True))
-                assert facts.python is not None
-                assert facts.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()  # noqa: ASYNC240
-                assert (await facts_of(host)).python is None
-                assert relay_place(await facts_of(host)) is None
-
-    run(go())
+async def test_the_probe_tells_what_the_relay_needs_when_it_is_asked(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as sshd:
+        async with connected(sshd) as host:
+            facts = await facts_of(host, ProbeRequest(relay=True))
+            assert facts.python is not None
+            assert facts.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+            assert (await facts_of(host)).python is None
+            assert relay_place(await facts_of(host)) is None
 
 
 @pytest.mark.parametrize("shell", ["bash", "dash", "zsh", "fish", "tcsh"])
-def test_any_login_shell_will_do(tmp_path: Path, shell: str) -> None:
+async def test_any_login_shell_will_do(tmp_path: Path, shell: str) -> None:
     program = shutil.which(shell)
     if program is None:
         missing(f"{shell} is not installed")
+    with SystemSshd(tmp_path, shell=program) as sshd:
+        async with relaying(sshd) as bench:
+            session = bench.session()
+            async with bench.attached(session):
+                await _echoes(session.open("server"), b"through " + shell.encode())
+                await session.leave()
 
-    async def go() -> None:
-        with SystemSshd(tmp_path, shell=program) as sshd:
-            async with relaying(sshd) as bench:
-                session = bench.session()
+
+async def test_one_session_and_no_forwarding_are_enough(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path, options=_HARD) as sshd:
+        async with relaying(sshd) as bench:
+            session = bench.session()
+            streams = [session.open("server") for _ in range(20)]
+            for _ in range(2):
                 async with bench.attached(session):
-                    await _echoes(session.open("server"), b"through " + shell.encode())
-                    await session.leave()
-
-    run(go())
+                    await asyncio.gather(*(_echoes(stream, os.urandom(50_000)) for stream in streams))
 
 
-def test_one_session_and_no_forwarding_are_enough(tmp_path: Path) -> None:
-    async def go() -> None:
-        with SystemSshd(tmp_path, options=_HARD) as sshd:
-            async with relaying(sshd) as bench:
-                session = bench.session()
-                streams = [session.open("server") for _ in range(20)]
-                for _ in range(2):
-                    async with bench.attached(session):
-                        await asyncio.gather(*(_echoes(stream, os.urandom(50_000)) for stream in streams))
-
-    run(go())
-
-
-def test_streams_live_on_when_the_connection_dies_and_nothing_else_does(tmp_path: Path) -> None:
-    async def go() -> None:
-        with SystemSshd(tmp_path) as sshd:
-            async with relaying(sshd) as bench:
-                session = bench.session()
-                stream = session.open("server")
-                for index in range(3):
-                    async with bench.attached(session) as attachment:
-                        assert attachment.resumed is (index > 0)
-                        await _echoes(stream, b"hello")
-                        for pid in sshd.connection_processes():
-                            os.kill(pid, signal.SIGKILL)
-                        assert (await attachment.wait_lost()).code is Code.CONNECTION_LOST
-                    await until(lambda: len(bench.processes()) == 1, what="only the relay is left")
-                assert len(bench.relays()) == 1
-
-    run(go())
-
-
-def test_a_session_that_is_stopped_is_taken_over_by_the_next(tmp_path: Path) -> None:
-    async def go() -> None:
-        with SystemSshd(tmp_path) as sshd:
-            async with relaying(sshd) as bench:
-                session = bench.session()
-                stream = session.open("server")
-                stopped: list[int] = []
-                async with connected(sshd) as host:
-                    async with session.attach(await bench.reach(host)):
-                        await _echoes(stream, b"one")
-                        stopped += sshd.connection_processes()
-                        for pid in stopped:
-                            os.kill(pid, signal.SIGSTOP)
-                        await stream.write(b"two")
-                    try:
-                        async with bench.attached(session) as attachment:
-                            assert attachment.resumed
-                            assert await read_exactly(stream, 3) == b"two"
-                            await session.leave()
-                    finally:
-                        for pid in stopped:
-                            os.kill(pid, signal.SIGCONT)
-
-    run(go())
-
-
-def test_a_killed_bootstrap_is_a_lost_attachment_and_no_lost_session(tmp_path: Path) -> None:
-    async def go() -> None:
-        with SystemSshd(tmp_path) as sshd:
-            async with relaying(sshd) as bench:
-                session = bench.session()
-                stream = session.open("server")
+async def test_streams_live_on_when_the_connection_dies_and_nothing_else_does(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as sshd:
+        async with relaying(sshd) as bench:
+            session = bench.session()
+            stream = session.open("server")
+            for index in range(3):
                 async with bench.attached(session) as attachment:
-                    await _echoes(stream, b"one")
-                    for pid in set(bench.processes()) - set(bench.relays()):
+                    assert attachment.resumed is (index > 0)
+                    await _echoes(stream, b"hello")
+                    for pid in sshd.connection_processes():
                         os.kill(pid, signal.SIGKILL)
-                    assert (await attachment.wait_lost()).code is Code.RELAY_FAILED
-                async with bench.attached(session) as attachment:
-                    assert attachment.resumed
-                    await _echoes(stream, b"two")
-
-    run(go())
+                    assert (await attachment.wait_lost()).code is Code.CONNECTION_LOST
+                await until(lambda: len(bench.processes()) == 1, what="only the relay is left")
+            assert len(bench.relays()) == 1
 
 
-def test_talkative_start_up_files_are_skipped(tmp_path: Path) -> None:
-    async def go() -> None:
-        with SystemSshd(tmp_path) as sshd:
-            (sshd.home / ".bashrc").write_text(
-                "echo welcome to the jungle; head -c 300000 /dev/zero; echo >&2 warning\n"
-            )
-            async with relaying(sshd) as bench:
-                session = bench.session()
-                async with bench.attached(session):
-                    await _echoes(session.open("server"), b"clear")
-                    await session.leave()
+async def test_a_session_that_is_stopped_is_taken_over_by_the_next(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as sshd:
+        async with relaying(sshd) as bench:
+            session = bench.session()
+            stream = session.open("server")
+            stopped: list[int] = []
+            async with connected(sshd) as host:
+                async with session.attach(await bench.reach(host)):
+                    await _echoes(stream, b"one")
+                    stopped += sshd.connection_processes()
+                    for pid in stopped:
+                        os.kill(pid, signal.SIGSTOP)
+                    await stream.write(b"two")
+                try:
+                    async with bench.attached(session) as attachment:
+                        assert attachment.resumed
+                        assert await read_exactly(stream, 3) == b"two"
+                        await session.leave()
+                finally:
+                    for pid in stopped:
+                        os.kill(pid, signal.SIGCONT)
 
-    run(go())
+
+async def test_a_killed_bootstrap_is_a_lost_attachment_and_no_lost_session(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as sshd:
+        async with relaying(sshd) as bench:
+            session = bench.session()
+            stream = session.open("server")
+            async with bench.attached(session) as attachment:
+                await _echoes(stream, b"one")
+                for pid in set(bench.processes()) - set(bench.relays()):
+                    os.kill(pid, signal.SIGKILL)
+                assert (await attachment.wait_lost()).code is Code.RELAY_FAILED
+            async with bench.attached(session) as attachment:
+                assert attachment.resumed
+                await _echoes(stream, b"two")
+
+
+async def test_talkative_start_up_files_are_skipped(tmp_path: Path) -> None:
+    with SystemSshd(tmp_path) as sshd:
+        (sshd.home / ".bashrc").write_text("echo welcome to the jungle; head -c 300000 /dev/zero; echo >&2 warning\n")
+        async with relaying(sshd) as bench:
+            session = bench.session()
+            async with bench.attached(session):
+                await _echoes(session.open("server"), b"clear")
+                await session.leave()

@@ -65,49 +65,40 @@ def test_the_streams_of_another_host_go_on_while_one_floods(listened: bool) -> N
     run(go())
 
 
-def test_what_came_with_the_welcome_is_taken_in_turns_and_in_order() -> None:
-    async def go() -> None:
-        session, line, near = laptop(), Line(), Near()
-        session.carry("port:5173", near, served=lambda: None, left=lambda: None)
-        line.answer(welcome() + b"".join(one_byte_frames(FLOOD)))
-        async with session.attach(line):
-            while len(near.given) < FLOOD:
-                seen = len(near.given)
-                await asyncio.sleep(0)
-                assert len(near.given) - seen <= AT_MOST
-            line.answer(frames.encode(frames.DATA, b"last", stream=1, number=FLOOD + 1))
-            assert near.given.endswith(b"89last")
-
-    run(go())
-
-
-def test_the_questions_of_a_moment_are_answered_in_one_piece() -> None:
-    async def go() -> None:
-        session, line = laptop(), Line()
-        line.answer(welcome())
-        async with session.attach(line):
+async def test_what_came_with_the_welcome_is_taken_in_turns_and_in_order() -> None:
+    session, line, near = laptop(), Line(), Near()
+    session.carry("port:5173", near, served=lambda: None, left=lambda: None)
+    line.answer(welcome() + b"".join(one_byte_frames(FLOOD)))
+    async with session.attach(line):
+        while len(near.given) < FLOOD:
+            seen = len(near.given)
             await asyncio.sleep(0)
-            line.take()
-            before = line.at_once
-            line.answer(b"".join(frames.encode(frames.PING, b"%d" % number) for number in range(20)))
-            assert line.at_once == before + 1
-            answers = frames.FrameReader().feed(line.take())
-            assert [(frame.kind, frame.payload) for frame in answers] == [(frames.PONG, b"%d" % n) for n in range(20)]
-
-    run(go())
+            assert len(near.given) - seen <= AT_MOST
+        line.answer(frames.encode(frames.DATA, b"last", stream=1, number=FLOOD + 1))
+        assert near.given.endswith(b"89last")
 
 
-def test_a_flood_that_breaks_the_rules_in_its_middle_ends_that_connection_alone() -> None:
-    async def go() -> None:
-        session, line = laptop(), Line()
-        line.answer(welcome())
-        async with session.attach(line) as attachment:
-            await asyncio.sleep(0)
-            for piece in pings(FLOOD):
-                line.answer(piece)
-            line.answer(b"no frame at all, and long enough for one")
-            lost = await attachment.wait_lost()
-            assert lost.code is Code.RELAY_FAILED
-            assert len(line.written) < DEFAULT_LIMITS.relay_memory
+async def test_the_questions_of_a_moment_are_answered_in_one_piece() -> None:
+    session, line = laptop(), Line()
+    line.answer(welcome())
+    async with session.attach(line):
+        await asyncio.sleep(0)
+        line.take()
+        before = line.at_once
+        line.answer(b"".join(frames.encode(frames.PING, b"%d" % number) for number in range(20)))
+        assert line.at_once == before + 1
+        answers = frames.FrameReader().feed(line.take())
+        assert [(frame.kind, frame.payload) for frame in answers] == [(frames.PONG, b"%d" % n) for n in range(20)]
 
-    run(go())
+
+async def test_a_flood_that_breaks_the_rules_in_its_middle_ends_that_connection_alone() -> None:
+    session, line = laptop(), Line()
+    line.answer(welcome())
+    async with session.attach(line) as attachment:
+        await asyncio.sleep(0)
+        for piece in pings(FLOOD):
+            line.answer(piece)
+        line.answer(b"no frame at all, and long enough for one")
+        lost = await attachment.wait_lost()
+        assert lost.code is Code.RELAY_FAILED
+        assert len(line.written) < DEFAULT_LIMITS.relay_memory

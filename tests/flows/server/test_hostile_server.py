@@ -45,17 +45,14 @@ def test_a_message_that_cannot_be_read_ends_the_run_with_a_reason_and_never_hang
     assert run(outcome_after(text)) == ("unknown", Code.PROTOCOL_VIOLATION)
 
 
-def test_an_answer_that_cannot_be_read_is_a_violation() -> None:
+async def test_an_answer_that_cannot_be_read_is_a_violation() -> None:
     async def deep(peer: Peer, request: dict[str, Any]) -> None:
         await peer.send(f'{{"id":{request["id"]},"result":{{"n":1e999}}}}')
 
-    async def go() -> None:
-        async with FakeAppServer({"deep": deep}) as server, server.rpc() as rpc:
-            with pytest.raises(ProtocolProblem, match="cannot be read") as caught:
-                await rpc.request("deep")
-            assert caught.value.code is Code.PROTOCOL_VIOLATION
-
-    run(go())
+    async with FakeAppServer({"deep": deep}) as server, server.rpc() as rpc:
+        with pytest.raises(ProtocolProblem, match="cannot be read") as caught:
+            await rpc.request("deep")
+        assert caught.value.code is Code.PROTOCOL_VIOLATION
 
 
 class FullDisk:
@@ -72,24 +69,21 @@ class FullDisk:
     def close(self) -> None: ...
 
 
-def test_a_spool_that_fails_ends_the_connection_instead_of_leaving_it_deaf() -> None:
+async def test_a_spool_that_fails_ends_the_connection_instead_of_leaving_it_deaf() -> None:
     async def talk(peer: Peer, request: dict[str, Any]) -> None:
         await peer.notify("news")
         await peer.result(request, {})
 
-    async def go() -> None:
-        async with FakeAppServer({"talk": talk}) as server, server.rpc() as rpc, asyncio.timeout(LIMIT):
-            rpc.deliver_to(FullDisk())
-            with pytest.raises(RemoraError, match="could not process"):
-                await rpc.request("talk")
-            await rpc.wait_closed()
-            assert rpc.failure is not None
-            assert "No space left" in rpc.failure.seen
-
-    run(go())
+    async with FakeAppServer({"talk": talk}) as server, server.rpc() as rpc, asyncio.timeout(LIMIT):
+        rpc.deliver_to(FullDisk())
+        with pytest.raises(RemoraError, match="could not process"):
+            await rpc.request("talk")
+        await rpc.wait_closed()
+        assert rpc.failure is not None
+        assert "No space left" in rpc.failure.seen
 
 
-def test_a_server_that_asks_for_ever_and_takes_no_answer_is_left() -> None:
+async def test_a_server_that_asks_for_ever_and_takes_no_answer_is_left() -> None:
     """Each question of this kind is answered at once; a server that reads none must not fill our memory."""
 
     async def flood(peer: Peer, request: dict[str, Any]) -> None:
@@ -98,14 +92,11 @@ def test_a_server_that_asks_for_ever_and_takes_no_answer_is_left() -> None:
         for _ in range(60_000):
             await peer.send(question)
 
-    async def go() -> None:
-        async with FakeAppServer({"flood": flood}) as server, server.rpc() as rpc, asyncio.timeout(LIMIT):
-            with pytest.raises(ProtocolProblem, match="without reading the answers"):
-                await rpc.request("flood")
-            assert rpc.failure is not None
-            assert rpc.failure.code is Code.PROTOCOL_VIOLATION
-
-    run(go())
+    async with FakeAppServer({"flood": flood}) as server, server.rpc() as rpc, asyncio.timeout(LIMIT):
+        with pytest.raises(ProtocolProblem, match="without reading the answers"):
+            await rpc.request("flood")
+        assert rpc.failure is not None
+        assert rpc.failure.code is Code.PROTOCOL_VIOLATION
 
 
 @pytest.mark.parametrize(

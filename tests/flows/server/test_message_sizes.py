@@ -65,23 +65,17 @@ async def connected(folder: Path, *, drip: bool = False) -> AsyncIterator[RpcCli
         await process.wait()
 
 
-def test_f70_sizes_around_every_known_limit_pass_one_after_another(tmp_path: Path) -> None:
-    async def go() -> None:
-        async with connected(tmp_path) as rpc:
-            for size in SIZES:
-                assert await rpc.request("count", {"text": "y" * size}) == size
-                assert len(await rpc.request("make", {"make": size})) == size
-
-    run(go())
+async def test_f70_sizes_around_every_known_limit_pass_one_after_another(tmp_path: Path) -> None:
+    async with connected(tmp_path) as rpc:
+        for size in SIZES:
+            assert await rpc.request("count", {"text": "y" * size}) == size
+            assert len(await rpc.request("make", {"make": size})) == size
 
 
-def test_f70_one_byte_at_a_time(tmp_path: Path) -> None:
-    async def go() -> None:
-        async with connected(tmp_path, drip=True) as rpc:
-            assert await rpc.request("count", {"text": "y" * (64 * KIB + 1)}) == 64 * KIB + 1
-            assert len(await rpc.request("make", {"make": 64 * KIB + 1})) == 64 * KIB + 1
-
-    run(go())
+async def test_f70_one_byte_at_a_time(tmp_path: Path) -> None:
+    async with connected(tmp_path, drip=True) as rpc:
+        assert await rpc.request("count", {"text": "y" * (64 * KIB + 1)}) == 64 * KIB + 1
+        assert len(await rpc.request("make", {"make": 64 * KIB + 1})) == 64 * KIB + 1
 
 
 @pytest.mark.parametrize("direction", ["out", "in"])

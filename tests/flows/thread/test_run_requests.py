@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.base.loop import run
 from tests.support.base.runs import PROMPT, Person, Unattended, of, report_of, run_to_end
 from tests.support.model.fake_app_server import Peer
 from tests.support.model.fake_thread import THREAD, FakeThread, say_and_end
@@ -21,22 +20,19 @@ from remora.wire.reports.run import (
 COMMAND = "item/commandExecution/requestApproval"
 
 
-def test_f82_an_approval_answered_elsewhere_is_withdrawn_here() -> None:
+async def test_f82_an_approval_answered_elsewhere_is_withdrawn_here() -> None:
     async def play(thread: FakeThread, peer: Peer) -> None:
         await thread.ask(peer, 5, COMMAND, itemId="c", command="ls")
         await peer.notify("serverRequest/resolved", threadId=THREAD, requestId=5)
         await say_and_end(thread, peer)
 
-    async def go() -> None:
-        async with FakeThread(play).serve() as server:
-            person = Person()
-            events = await run_to_end(server.connect, PROMPT, approvals=person)
-            (resolved,) = of(ApprovalResolved, events)
-            assert (resolved.decided_by, resolved.request_id) == ("elsewhere", 5)
-            assert 5 not in server.peers[0].answers
-            assert report_of(events).exit_code == 0
-
-    run(go())
+    async with FakeThread(play).serve() as server:
+        person = Person()
+        events = await run_to_end(server.connect, PROMPT, approvals=person)
+        (resolved,) = of(ApprovalResolved, events)
+        assert (resolved.decided_by, resolved.request_id) == ("elsewhere", 5)
+        assert 5 not in server.peers[0].answers
+        assert report_of(events).exit_code == 0
 
 
 @pytest.mark.parametrize(
@@ -72,7 +68,7 @@ def test_f82_an_approval_answered_elsewhere_is_withdrawn_here() -> None:
         ),
     ],
 )
-def test_f82_nobody_there_means_no_for_every_kind(method: str, params: dict[str, Any], answer: Any) -> None:
+async def test_f82_nobody_there_means_no_for_every_kind(method: str, params: dict[str, Any], answer: Any) -> None:
     got: list[Any] = []
 
     async def play(thread: FakeThread, peer: Peer) -> None:
@@ -85,18 +81,14 @@ def test_f82_nobody_there_means_no_for_every_kind(method: str, params: dict[str,
         background.append(asyncio.create_task(go_on()))
 
     background: list[asyncio.Task[None]] = []
-
-    async def go() -> None:
-        async with FakeThread(play).serve() as server:
-            events = await run_to_end(server.connect, PROMPT, approvals=Unattended())
-            await asyncio.gather(*background)
-            assert got[0]["result"] == answer
-            assert (report_of(events).outcome, report_of(events).exit_code) == ("completed", 11)
-
-    run(go())
+    async with FakeThread(play).serve() as server:
+        events = await run_to_end(server.connect, PROMPT, approvals=Unattended())
+        await asyncio.gather(*background)
+        assert got[0]["result"] == answer
+        assert (report_of(events).outcome, report_of(events).exit_code) == ("completed", 11)
 
 
-def test_a_request_that_nests_beyond_all_reason_ends_the_run_before_anybody_is_asked() -> None:
+async def test_a_request_that_nests_beyond_all_reason_ends_the_run_before_anybody_is_asked() -> None:
     nested: Any = {}
     for _ in range(120):
         nested = {"in": nested}
@@ -104,16 +96,13 @@ def test_a_request_that_nests_beyond_all_reason_ends_the_run_before_anybody_is_a
     async def play(thread: FakeThread, peer: Peer) -> None:
         await thread.ask(peer, 0, COMMAND, itemId="c", command="ls", more=nested)
 
-    async def go() -> None:
-        nobody = Unattended()
-        async with FakeThread(play).serve() as server:
-            report = report_of(await run_to_end(server.connect, PROMPT, approvals=nobody))
-        assert report.error is not None
-        assert report.error.code == "protocol-violation"
-        assert "100 levels" in report.error.message
-        assert not nobody.seen
-
-    run(go())
+    nobody = Unattended()
+    async with FakeThread(play).serve() as server:
+        report = report_of(await run_to_end(server.connect, PROMPT, approvals=nobody))
+    assert report.error is not None
+    assert report.error.code == "protocol-violation"
+    assert "100 levels" in report.error.message
+    assert not nobody.seen
 
 
 class Misbehaving:
@@ -136,7 +125,7 @@ class Misbehaving:
 
 
 @pytest.mark.parametrize("way", ["raises", "cancels itself", "invents", "gives text", "another digest"])
-def test_f82_a_handler_that_goes_wrong_declines(way: str) -> None:
+async def test_f82_a_handler_that_goes_wrong_declines(way: str) -> None:
     got: list[Any] = []
     background: list[asyncio.Task[None]] = []
 
@@ -149,18 +138,15 @@ def test_f82_a_handler_that_goes_wrong_declines(way: str) -> None:
 
         background.append(asyncio.create_task(go_on()))
 
-    async def go() -> None:
-        async with FakeThread(play).serve() as server:
-            events = await run_to_end(server.connect, PROMPT, approvals=Misbehaving(way))
-            await asyncio.gather(*background)
-            assert got[0]["result"] == {"decision": "decline"}
-            assert of(Warned, events)
-            assert report_of(events).exit_code == 11
-
-    run(go())
+    async with FakeThread(play).serve() as server:
+        events = await run_to_end(server.connect, PROMPT, approvals=Misbehaving(way))
+        await asyncio.gather(*background)
+        assert got[0]["result"] == {"decision": "decline"}
+        assert of(Warned, events)
+        assert report_of(events).exit_code == 11
 
 
-def test_the_same_id_after_a_restart_of_the_server_is_another_request() -> None:
+async def test_the_same_id_after_a_restart_of_the_server_is_another_request() -> None:
     async def play(thread: FakeThread, peer: Peer) -> None:
         thread.waiting = True
         await thread.ask(peer, 0, COMMAND, itemId="first", command="one")
@@ -168,18 +154,15 @@ def test_the_same_id_after_a_restart_of_the_server_is_another_request() -> None:
     async def replay(thread: FakeThread, peer: Peer) -> None:
         await thread.ask(peer, 0, COMMAND, itemId="second", command="two")
 
-    async def go() -> None:
-        thread = FakeThread(play, replay)
-        async with thread.serve() as server:
+    thread = FakeThread(play, replay)
+    async with thread.serve() as server:
 
-            async def look(event: RunEvent) -> None:
-                if isinstance(event, ApprovalRequested) and len(server.links) == 1:
-                    server.cut()
-                elif isinstance(event, ApprovalRequested):
-                    await thread.end(server.peers[-1])
+        async def look(event: RunEvent) -> None:
+            if isinstance(event, ApprovalRequested) and len(server.links) == 1:
+                server.cut()
+            elif isinstance(event, ApprovalRequested):
+                await thread.end(server.peers[-1])
 
-            events = await run_to_end(server.connect, PROMPT, approvals=Person(None, None), on_event=look)
-            assert [each.again for each in of(ApprovalRequested, events)] == [False, False]
-            assert {each.decided_by for each in of(ApprovalResolved, events)} == {"elsewhere"}
-
-    run(go())
+        events = await run_to_end(server.connect, PROMPT, approvals=Person(None, None), on_event=look)
+        assert [each.again for each in of(ApprovalRequested, events)] == [False, False]
+        assert {each.decided_by for each in of(ApprovalResolved, events)} == {"elsewhere"}

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from tests.support.base.loop import run
 from tests.support.link.relay_process import RelayBench, read_all, read_exactly, relay_bench
 
 from remora.flows.relay.relay import RelaySession
@@ -57,50 +56,41 @@ async def let_time_pass(bench: RelayBench) -> None:
         await others.left.wait()
 
 
-def test_a_relay_does_not_wait_for_a_laptop_whose_server_was_stopped_meanwhile(tmp_path: Path) -> None:
-    async def go() -> None:
-        servers = Servers()
-        async with relay_bench(tmp_path, servers.serve) as bench:
-            await abandon(bench, bench.session(lease=LONG, lease_idle=SHORT), "server")
-            await let_time_pass(bench)
-            assert bench.pids(), "a server that runs is something to come back to"
-            servers.stopped.set()
-            await bench.gone()
-
-    run(go())
+async def test_a_relay_does_not_wait_for_a_laptop_whose_server_was_stopped_meanwhile(tmp_path: Path) -> None:
+    servers = Servers()
+    async with relay_bench(tmp_path, servers.serve) as bench:
+        await abandon(bench, bench.session(lease=LONG, lease_idle=SHORT), "server")
+        await let_time_pass(bench)
+        assert bench.pids(), "a server that runs is something to come back to"
+        servers.stopped.set()
+        await bench.gone()
 
 
-def test_a_session_in_a_session_holds_neither_when_its_server_was_stopped(tmp_path: Path) -> None:
-    async def go() -> None:
-        servers = Servers()
-        async with relay_bench(tmp_path, servers.serve) as bench:
-            hub, client = (bench.session(lease=LONG, lease_idle=SHORT) for _ in range(2))
-            stream = client.open("server")
-            async with AsyncExitStack() as inside, bench.attached(hub):
-                await inside.enter_async_context(client.attach(hub.open("relay")))
-                assert await read_exactly(stream, 5) == b"hello"
-            await let_time_pass(bench)
-            assert bench.pids(), "a server that runs is something to come back to"
-            servers.stopped.set()
-            await bench.gone()
-
-    run(go())
+async def test_a_session_in_a_session_holds_neither_when_its_server_was_stopped(tmp_path: Path) -> None:
+    servers = Servers()
+    async with relay_bench(tmp_path, servers.serve) as bench:
+        hub, client = (bench.session(lease=LONG, lease_idle=SHORT) for _ in range(2))
+        stream = client.open("server")
+        async with AsyncExitStack() as inside, bench.attached(hub):
+            await inside.enter_async_context(client.attach(hub.open("relay")))
+            assert await read_exactly(stream, 5) == b"hello"
+        await let_time_pass(bench)
+        assert bench.pids(), "a server that runs is something to come back to"
+        servers.stopped.set()
+        await bench.gone()
 
 
-def test_bytes_of_a_port_wait_for_a_laptop_that_roams_though_their_server_has_closed(tmp_path: Path) -> None:
-    async def go() -> None:
-        servers = Servers()
-        async with relay_bench(tmp_path) as bench, servers.port() as target:
-            session = bench.session(lease=LONG, lease_idle=SHORT)
-            stream = session.open(target)
-            async with bench.attached(session):
-                assert await read_exactly(stream, 5) == b"hello"
-            servers.stopped.set()
-            await let_time_pass(bench)
-            async with bench.attached(session) as attachment:
-                assert attachment.resumed
-                assert await read_all(stream) == b"last words"
-                await session.leave()
-            await bench.gone()
-
-    run(go())
+async def test_bytes_of_a_port_wait_for_a_laptop_that_roams_though_their_server_has_closed(tmp_path: Path) -> None:
+    servers = Servers()
+    async with relay_bench(tmp_path) as bench, servers.port() as target:
+        session = bench.session(lease=LONG, lease_idle=SHORT)
+        stream = session.open(target)
+        async with bench.attached(session):
+            assert await read_exactly(stream, 5) == b"hello"
+        servers.stopped.set()
+        await let_time_pass(bench)
+        async with bench.attached(session) as attachment:
+            assert attachment.resumed
+            assert await read_all(stream) == b"last words"
+            await session.leave()
+        await bench.gone()

@@ -217,22 +217,19 @@ def test_at_its_limit_a_program_of_the_users_is_ended_on_the_host(sshd: SystemSs
 
 
 @pytest.mark.parametrize("how", ["cut", "cancelled"])
-def test_nothing_of_the_users_outlives_the_connection(sshd: SystemSshd, how: str) -> None:
-    async def work() -> None:
-        progress = Progress()
-        async with bench_at(sshd) as bench:
-            bench.attend("x", "x", progress)
-            running = asyncio.ensure_future(bench.run(StepScript("", {}, HANGS), limit=500))
-            await until(lambda: progress.lines, what="the program to begin")
-            if how == "cut":
-                sshd.drop_connections()
-            else:
-                running.cancel()
-            with pytest.raises((RemoraError, asyncio.CancelledError)):
-                await running
-            await until_none(sshd.session_commands, what="all that it started to be gone")
-
-    run(work())
+async def test_nothing_of_the_users_outlives_the_connection(sshd: SystemSshd, how: str) -> None:
+    progress = Progress()
+    async with bench_at(sshd) as bench:
+        bench.attend("x", "x", progress)
+        running = asyncio.ensure_future(bench.run(StepScript("", {}, HANGS), limit=500))
+        await until(lambda: progress.lines, what="the program to begin")
+        if how == "cut":
+            sshd.drop_connections()
+        else:
+            running.cancel()
+        with pytest.raises((RemoraError, asyncio.CancelledError)):
+            await running
+        await until_none(sshd.session_commands, what="all that it started to be gone")
 
 
 def test_f47_whoever_of_ours_survives_on_the_host_keeps_nobody_waiting(sshd: SystemSshd) -> None:
