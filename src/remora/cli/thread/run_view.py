@@ -118,6 +118,8 @@ class MarkdownAnswer:
 
     def _stream(self) -> "MarkdownStream":
         if self._blocks is None:
+            from remora.cli.draw import markdown
+
             self._blocks = markdown.MarkdownStream()
         return self._blocks
 
