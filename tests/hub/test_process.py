@@ -234,7 +234,7 @@ def test_in_the_foreground_it_is_the_process_itself(place: HubPlace) -> None:
         assert place.document("status")["hub"]["pid"] == child.pid
         second = place.run("hub", "start", "--foreground")
         assert second.returncode == ExitCode.LAUNCH
-        assert b"Another hub runs" in second.stderr
+        assert b"Another hub already runs" in second.stderr
         assert b"next:  Stop it with: remora hub stop" in second.stderr
         child.terminate()
         _, said = child.communicate(timeout=LIMIT)

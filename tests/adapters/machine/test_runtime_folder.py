@@ -56,7 +56,7 @@ def test_a_name_that_nobody_can_be_told_is_passed_over(short: Path) -> None:
     session = short / os.fsdecode(b"caf\xe9")
     session.mkdir(mode=0o700)
     assert runtime_folder({"XDG_RUNTIME_DIR": str(session)}, temporary=short) != session / "remora"
-    with pytest.raises(LaunchProblem, match="no private folder") as caught:
+    with pytest.raises(LaunchProblem, match="No private folder") as caught:
         runtime_folder({OVERRIDE: str(session)}, temporary=short)
     assert "UTF-8" in caught.value.seen
 

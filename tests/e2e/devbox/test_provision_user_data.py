@@ -56,7 +56,7 @@ def test_what_a_new_machine_cannot_have_is_refused_or_said(tmp_path: Path) -> No
     manifest = tmp_path / "account.toml"
     manifest.write_text(ACCOUNT)
     report = laptop.remora(str(manifest), "--emit", "cloud-init", "--output", str(tmp_path / "yes"), "--user", "debian")
-    assert any("login is left out" in notice for notice in report["notices"])
+    assert any("sign-in is omitted" in notice for notice in report["notices"])
     data = (tmp_path / "yes/devbox/user-data").read_text()
     assert data.startswith("#cloud-config\n")
     assert "Login is left out" in data
