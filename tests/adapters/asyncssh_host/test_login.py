@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 import shutil
 import socket
 import subprocess
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.base.loop import run
+from tests.support.sshd.agents import ssh_agent
 from tests.support.sshd.asyncssh_server import QuestioningServer, questioning_server
 from tests.support.sshd.system_sshd import SystemSshd, make_key, public_key
 
@@ -41,23 +41,6 @@ def command_lines() -> Iterator[str]:
             yield process.read_text(errors="replace")
 
 
-@contextlib.contextmanager
-def agent_with(folder: Path, *keys: Path) -> Iterator[str]:
-    """A real ssh-agent that holds `keys`."""
-    socket = folder / "agent"
-    agent = subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.PIPE)
-    assert agent.stdout is not None
-    agent.stdout.readline()
-    try:
-        for key in keys:
-            subprocess.run(["ssh-add", "-q", str(key)], check=True, env={**os.environ, "SSH_AUTH_SOCK": str(socket)})
-        yield str(socket)
-    finally:
-        agent.terminate()
-        agent.wait()
-        agent.stdout.close()
-
-
 @pytest.mark.sshd
 def test_f18_one_dial_is_one_connection_and_one_authentication(tmp_path: Path) -> None:
     async def work(server: SystemSshd) -> None:
@@ -86,7 +69,7 @@ def test_f19_a_refused_login_is_tried_exactly_once(tmp_path: Path) -> None:
 @pytest.mark.sshd
 def test_f21_too_many_keys_says_how_many_were_offered_and_names_the_cure(tmp_path: Path) -> None:
     wrong = [make_key(tmp_path / f"wrong{number}") for number in range(3)]
-    with SystemSshd(tmp_path, options=["MaxAuthTries 2"]) as server, agent_with(tmp_path, *wrong) as agent:
+    with SystemSshd(tmp_path, options=["MaxAuthTries 2"]) as server, ssh_agent(*wrong) as agent:
         error = failure_of(server.route(identity_agent=agent), UnattendedDialogue())
         assert error.code is Code.TOO_MANY_KEYS
         assert "2 keys were offered" in error.message
@@ -99,7 +82,7 @@ def test_agent_keys_that_the_configuration_lists_come_before_other_agent_keys(tm
     wrong = [make_key(tmp_path / f"wrong{number}") for number in range(2)]
     with (
         SystemSshd(tmp_path, options=["MaxAuthTries 2"]) as server,
-        agent_with(tmp_path, *wrong, server.identity) as agent,
+        ssh_agent(*wrong, server.identity) as agent,
     ):
         # Only the public half is left, as with keys that live in a token: the agent signs.
         server.identity.rename(tmp_path / "moved")
@@ -111,7 +94,7 @@ def test_agent_keys_that_the_configuration_lists_come_before_other_agent_keys(tm
 @pytest.mark.sshd
 @pytest.mark.parametrize("forwarded", ["yes", "path", None])
 def test_the_agent_is_forwarded_only_when_the_configuration_says_so(tmp_path: Path, forwarded: str | None) -> None:
-    with SystemSshd(tmp_path) as server, agent_with(tmp_path, server.identity) as agent:
+    with SystemSshd(tmp_path) as server, ssh_agent(server.identity) as agent:
         route = server.route(identity_agent=agent, forward_agent=agent if forwarded == "path" else forwarded)
 
         async def work() -> bytes:

@@ -15,6 +15,7 @@ from tests.support.link.hubs import HubPlace, hub_place
 from tests.support.link.link_scene import sshd
 from tests.support.screen.terminal_program import on_terminal
 from tests.support.sshd.account_sshd import AccountSshd
+from tests.support.sshd.agents import ssh_agent
 from tests.support.sshd.system_sshd import free_port, make_key
 
 from remora.core.errors import ExitCode
@@ -236,13 +237,10 @@ def test_the_time_limit_ends_what_would_go_on_for_ever(place: HubPlace, words: t
 
 
 @pytest.fixture
-def agent(place: HubPlace) -> Iterator[str]:
-    """An ssh-agent that has the key of the account; its socket."""
-    path = str(place.folder / "agent")
-    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL) as process:
-        wait_until(Path(path).exists)
-        yield path
-        process.terminate()
+def agent() -> Iterator[str]:
+    """The socket of an ssh-agent without keys."""
+    with ssh_agent() as socket:
+        yield socket
 
 
 def test_f25_the_agent_of_the_latest_caller_is_used(place: HubPlace, sshd: AccountSshd, agent: str) -> None:
