@@ -27,7 +27,7 @@ remora_try_home() {
     if [ ! -e "$remora_home" ]; then
       remora_problem='it does not exist'
     elif [ ! -d "$remora_home" ]; then
-      remora_problem='it is no folder'
+      remora_problem='it is not a folder'
     fi
     remora_emit home.problem "${remora_problem##*"$remora_file": }"
     remora_emit home.path "$remora_home"

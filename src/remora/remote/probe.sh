@@ -22,7 +22,7 @@ remora_examine() {
 remora_try_config() {
   [ -e "$remora_home/config.toml" ] || return 0
   if [ ! -f "$remora_home/config.toml" ]; then
-    remora_emit "codex.$1.config" "$remora_home/config.toml is no file"
+    remora_emit "codex.$1.config" "$remora_home/config.toml is not a file"
   elif remora_folder_seen=$(umask 077 && mktemp -d "${TMPDIR:-/tmp}/remora-config.XXXXXXXX" 2>/dev/null); then
     ln -s -- "$remora_home/config.toml" "$remora_folder_seen/config.toml"
     remora_text=$(remora_bounded env "CODEX_HOME=$remora_folder_seen" "$2" login status)

@@ -30,7 +30,7 @@ def test_a_syntax_error_has_its_line(tmp_path: Path, content: bytes, line: int) 
 
 
 def test_what_is_missing_too_large_or_no_text_is_told(tmp_path: Path) -> None:
-    assert "there is no" in refusal(tmp_path / "box.toml").message
+    assert "does not exist" in refusal(tmp_path / "box.toml").message
     assert "Is a directory" in refusal(tmp_path).message
     file = tmp_path / "box.toml"
     file.write_bytes(b"#" * 101)
@@ -75,11 +75,11 @@ def test_paths_begin_at_the_manifest_or_at_home(tmp_path: Path) -> None:
     assert place.absolute("~/key") == str(Path.home() / "key")
     assert place.absolute("/key") == "/key"
     assert place.read("../AGENTS.md") == "hello"
-    with pytest.raises(ValueError, match=f"there is no {tmp_path}/sub/none"):
+    with pytest.raises(ValueError, match=f"{tmp_path}/sub/none does not exist"):
         place.read("none")
 
 
 def test_the_home_of_nobody_is_a_file_that_is_not_there(tmp_path: Path) -> None:
-    assert "there is no" in refusal(Path("~nobody-of-that-name/box.toml")).message
-    with pytest.raises(ValueError, match="there is no"):
+    assert "does not exist" in refusal(Path("~nobody-of-that-name/box.toml")).message
+    with pytest.raises(ValueError, match="does not exist"):
         ManifestFile(str(tmp_path / "box.toml"), DEFAULT_LIMITS).read("~nobody-of-that-name/key")

@@ -285,7 +285,7 @@ def test_a9_a_port_that_another_account_took_is_lost_and_said_to_be_whose(tmp_pa
             wait_until(lambda: listed(host)[0]["error"] is not None)
             (lost,) = listed(host)
             assert lost["port"] is None
-            assert f"the account {NOBODY} listens there" in lost["error"]["message"]
+            assert f"the account {NOBODY} listens on it" in lost["error"]["message"]
             again = opened(host, place_of(host))
             assert again["port"] != egress["port"]
             assert urlsplit(again["url"]).password != urlsplit(egress["url"]).password

@@ -206,7 +206,7 @@ def test_a_thread_whose_start_was_not_answered_is_replaced_and_that_is_said(vers
         ) as server:
             events = await run_to_end(server.connect, ask())
             assert server.methods().count("thread/start") == 2
-            assert any("another one" in warning.message for warning in of(Warned, events))
+            assert any("this is a new one" in warning.message for warning in of(Warned, events))
             assert len(model.requests) == 1
             assert report_of(events).outcome == "completed"
 

@@ -83,7 +83,7 @@ def test_a_jump_that_cannot_be_read_is_refused(text: str) -> None:
 def test_circles_are_refused(jumps: Mapping[str, Sequence[str]]) -> None:
     with pytest.raises(ConfigProblem) as raised:
         names(jumps)
-    assert "circle" in raised.value.message
+    assert "cycle" in raised.value.message
     assert raised.value.host == "target"
 
 
