@@ -55,7 +55,8 @@ class Twins:
         """A turn on each in order; each is done on the machine that was asked."""
         for account in accounts:
             assert run_prompt(self.place, account)["outcome"] == "completed"
-            assert self.model.requests[-1].tool_outputs[0].count(account.host.name) == 1
+            said = self.model.requests[-1].tool_outputs[0]
+            assert said.count(account.host.name) == 1, said
 
     def stop(self, account: Account) -> str:
         """Take the link down, and the server with it."""
