@@ -27,7 +27,7 @@ _DECISIONS: Final = {
 }
 _BY: Final = {
     "person": "by you",
-    "rule": "by --on-approval",
+    "rule": "by a rule",
     "unattended": "because nobody may answer here",
     "elsewhere": "elsewhere",
 }

@@ -12,7 +12,7 @@ _WORD_BEGINS: Final = re.compile(r"(?<=[a-z])[A-Z]")
 
 
 def item_words(event: OtherItem) -> str:
-    """Kind, summary and status; the server's names of kinds that nobody told us of are taken apart into words."""
+    """Kind, summary and status; the server's name of an unknown kind is split into words."""
     kind = _KINDS.get(event.item_type) or _apart(event.item_type)
     summary = event.summary
     if event.item_type == _COLLABORATION:  # its tool is one of the server's names, too

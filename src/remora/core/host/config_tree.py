@@ -90,7 +90,7 @@ class _Reading:
     variables: list[VariableUse] = field(default_factory=list)
     strange: list[AliasProblem] = field(default_factory=list)
     """The first line of each file that begins with no option. OpenSSH knows better what is one: a name is asked about
-    there, and these count only where there is no name to ask about."""
+    there, and these count only in a configuration without aliases."""
     files_read: int = 0
 
     def tell_strange(self) -> None:

@@ -6,7 +6,7 @@ from remora.core.errors import Code, LaunchProblem, Unreachable
 from remora.core.link.links import HostIdentity
 
 REPORT_LOGGED: Final = "Read the log with: remora hub logs. Report it in remora's issue tracker."
-"""The next step after a fault of ours in a link."""
+"""The next step after an internal error of remora in a link."""
 
 
 def link_missing(alias: str, what: str = "does not exist", *, then: str = "") -> LaunchProblem:

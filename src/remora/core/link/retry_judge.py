@@ -1,6 +1,6 @@
 """When to connect again after a connection was lost, and when not to: for a link and for a run.
 
-There is no clock and no randomness here: times are seconds of one monotonic clock, chances are from 0 to 1.
+This module uses neither a clock nor randomness: times are seconds of one monotonic clock, chances are from 0 to 1.
 """
 
 from remora.core.backoff import Backoff, may_retry
